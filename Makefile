@@ -1,0 +1,32 @@
+# make demo | test | slow | lint | bench: each sets up .venv by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test slow lint bench clean
+
+demo: .venv/installed
+	$(BIN)/python examples/mnist_dcgan.py
+
+test: .venv/installed
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+slow: .venv/installed
+	$(BIN)/python -m pytest -q -m slow
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: .venv/installed
+	$(BIN)/python benchmarks/pipeline.py
+
+# A link or copy of an old .venv would hide a dependency: it follows pyproject.toml.
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

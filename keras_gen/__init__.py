@@ -1,0 +1,37 @@
+"""keras_gen: a zoo of generative models for Keras 3 on TensorFlow."""
+
+import keras as _keras
+
+if _keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "keras_gen trains with TensorFlow: expected KERAS_BACKEND=tensorflow, got "
+        f"{_keras.backend.backend()!r}."
+    )
+
+from keras_gen import (  # noqa: E402
+    callbacks,
+    data,
+    distribute,
+    export,
+    images,
+    losses,
+    models,
+    priors,
+    zoo,
+)
+from keras_gen.training import GenerativeModel, Player  # noqa: E402
+
+__version__ = "0.1.0"
+__all__ = [
+    "GenerativeModel",
+    "Player",
+    "callbacks",
+    "data",
+    "distribute",
+    "export",
+    "images",
+    "losses",
+    "models",
+    "priors",
+    "zoo",
+]

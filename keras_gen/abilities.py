@@ -1,0 +1,205 @@
+"""What models can do: methods on rows, the same in Python and behind a server.
+
+A model writes an ability as a function of tensors with rows in dimension 0, named by
+what they are:
+
+    @ability("images")
+    def sample(self, seed):
+        return self.generator(priors.sample_rows(self.prior.distribution(), seed))
+
+In Python it is `model.sample(16, seed=0)`: arguments are checked, rows are cut into
+batches, the graph is compiled once, and NumPy arrays come back. `keras_gen.export`
+makes a signature of the same function, so that a server gives the same answer.
+"""
+
+import functools
+import inspect
+import secrets
+
+import numpy as np
+import tensorflow as tf
+
+MAX_ROWS = 256  # Rows that go through a network at once.
+
+
+class Ability:
+    """A function of tensors, with the names of what goes in and what comes out.
+
+    Attributes:
+        name: The method's name.
+        inputs: Its arguments; `GenerativeModel.input_specs()` says what they are.
+        output: The name of the tensor that it returns.
+        function: `function(model, **tensors)`, to be traced.
+    """
+
+    def __init__(self, function, output):
+        self.function = function
+        self.output = output
+        self.name = function.__name__
+        self.inputs = tuple(inspect.signature(function).parameters)[1:]
+
+    def specs(self, model):
+        """The `tf.TensorSpec` of every input, by name."""
+        known = model.input_specs()
+        return {name: known[name] for name in self.inputs}
+
+    def run(self, model, arguments):
+        """Checks arrays with equal numbers of rows, and runs them in batches."""
+        arrays = {
+            name: check_rows(name, arguments[name], spec)
+            for name, spec in self.specs(model).items()
+        }
+        rows = {name: len(array) for name, array in arrays.items()}
+        if len(set(rows.values())) > 1:
+            raise ValueError(f"Expected equal numbers of rows, got {rows}.")
+        graph = self.graph(model)
+        outputs = [
+            graph(**{n: a[start : start + MAX_ROWS] for n, a in arrays.items()})
+            for start in range(0, max(next(iter(rows.values())), 1), MAX_ROWS)
+        ]
+        return np.concatenate([output.numpy() for output in outputs])
+
+    def graph(self, model):
+        """The function as a `tf.function` with named inputs, traced once a model."""
+        graphs = model.__dict__.setdefault("_ability_graphs", {})
+        if self.name not in graphs:
+            graphs[self.name] = tf.function(
+                functools.partial(self.function, model),
+                reduce_retracing=True,
+                autograph=False,
+            )
+        specs = self.specs(model)
+
+        def call(**arrays):
+            return graphs[self.name](
+                **{n: tf.constant(a, specs[n].dtype) for n, a in arrays.items()}
+            )
+
+        return call
+
+
+def ability(output):
+    """Makes a model's method on tensors an ability; see this module's docstring.
+
+    A method that takes nothing but seeds and conditions is called with the number of
+    rows first, `sample(n, seed=None, **conditions)`; elsewhere a seed stands last.
+
+    Args:
+        output: The name of the tensor that comes out: "images", "latents", ...
+    """
+
+    def decorate(function):
+        this = Ability(function, output)
+        first, *rest = this.inputs
+
+        if first == "seed":
+
+            @functools.wraps(function)
+            def method(self, n, seed=None, **conditions):
+                unknown = set(rest) ^ set(conditions)
+                if unknown:
+                    raise ValueError(
+                        f"Expected {this.name}(n, seed=None"
+                        + "".join(f", {name}=..." for name in rest)
+                        + f"), got {sorted(conditions)}."
+                    )
+                return this.run(self, {"seed": row_seeds(n, seed), **conditions})
+
+            method.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n{_SAMPLE}"
+            method.__signature__ = inspect.signature(method, follow_wrapped=False)
+        else:
+
+            @functools.wraps(function)
+            def method(self, *args, **kwargs):
+                bound = signature.bind(self, *args, **kwargs)
+                arguments = dict(list(bound.arguments.items())[1:])
+                if "seed" in this.inputs:
+                    seed = arguments.get("seed")
+                    arguments["seed"] = row_seeds(len(arguments[first]), seed)
+                return this.run(self, arguments)
+
+            parameters = [
+                p.replace(default=None) if p.name == "seed" else p
+                for p in inspect.signature(function).parameters.values()
+            ]
+            signature = inspect.Signature(parameters)
+        method.ability = this
+        return method
+
+    return decorate
+
+
+_SAMPLE = """
+Args:
+    n: How many rows to draw.
+    seed: An int in [0, 2**31), or n of them (int64), one a row. Row i of an int's
+        draw has the row seed `seed * 2**32 + i`: the same seed gives the same row
+        whatever n, the batch and the machine. None draws a seed.
+"""
+
+
+def abilities_of(cls):
+    """The abilities of a model's class by method name."""
+    found = {}
+    for name, member in inspect.getmembers(cls):
+        if isinstance(getattr(member, "ability", None), Ability):
+            found[name] = member.ability
+    return found
+
+
+def row_seeds(n, seed=None):
+    """One seed a row, int64 (n,); see `ability`.
+
+    Raises:
+        ValueError: For n < 1, seeds below 0, or a number of seeds other than n.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"Expected a number of rows of at least 1, got {n!r}.")
+    if seed is None:
+        seed = secrets.randbits(31)
+    seeds = np.asarray(seed)
+    if seeds.dtype.kind not in "iu" or (seeds < 0).any():
+        raise ValueError(f"Expected seeds that are ints of at least 0, got {seed!r}.")
+    if seeds.ndim == 0:
+        if seeds >= 2**31:
+            raise ValueError(f"Expected a seed below 2**31, got {seed}.")
+        return (np.int64(seeds) << np.int64(32)) + np.arange(n, dtype=np.int64)
+    if seeds.shape != (n,):
+        raise ValueError(f"Expected {n} seeds, one a row, got shape {seeds.shape}.")
+    return seeds.astype(np.int64)
+
+
+def check_rows(name, value, spec):
+    """An array of the spec's type and shape; ValueError says what is wrong with it."""
+    array = np.asarray(value)
+    expected = tuple("batch" if d is None else d for d in spec.shape)
+    fits = array.ndim == spec.shape.rank and all(
+        wanted in (None, got)
+        for wanted, got in zip(spec.shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"Expected {name} of shape ({', '.join(map(str, expected))}), got "
+            f"{array.shape}."
+        )
+    if spec.dtype == tf.string:
+        return array.astype(object)
+    wanted = spec.dtype.as_numpy_dtype
+    kinds = "iu" if np.issubdtype(wanted, np.integer) else "fiu"
+    if array.dtype.kind not in kinds:
+        raise ValueError(f"Expected {name} of {spec.dtype.name}, got {array.dtype}.")
+    if kinds == "fiu" and not np.isfinite(array).all():
+        raise ValueError(f"Expected finite {name}, got NaN or infinity.")
+    if name == "images":
+        check_range(array)
+    return array.astype(wanted)
+
+
+def check_range(images):
+    """Refuses images outside [-1, 1] (a hundredth of slack for resizing)."""
+    low, high = (images.min(), images.max()) if images.size else (0, 0)
+    if low < -1.01 or high > 1.01:
+        raise ValueError(
+            "Expected images with values in [-1, 1], got values from "
+            f"{low:g} to {high:g}. keras_gen.images.from_uint8 converts 0..255."
+        )

@@ -1,0 +1,143 @@
+"""Callbacks for `fit`: checkpoints to resume from, sample grids, and guards."""
+
+import math
+import os
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+
+from keras_gen import distribute, images
+from keras_gen.files import write_aside
+
+_UNFIT = {
+    "LearningRateScheduler": "give the optimizer a schedule, such as "
+    "keras.optimizers.schedules.ExponentialDecay, as its learning rate",
+    "ReduceLROnPlateau": "give the optimizer a schedule, such as "
+    "keras.optimizers.schedules.CosineDecay, as its learning rate",
+    "SwapEMAWeights": "build the model with average=0.999, which keeps a moving "
+    "average that sampling, saving and export use",
+    "BackupAndRestore": "use keras_gen.callbacks.Checkpoint, which brings back every "
+    "optimizer, the step and the random state",
+}
+
+
+def refuse_unfit(callbacks):
+    """ValueError for callbacks that read `model.optimizer`: players have their own."""
+    for callback in callbacks:
+        for kind in type(callback).__mro__:
+            if kind.__name__ in _UNFIT and kind.__module__.startswith("keras."):
+                raise ValueError(
+                    f"Expected callbacks that do not need a single optimizer, got "
+                    f"{kind.__name__}: {_UNFIT[kind.__name__]}."
+                )
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Ends `fit` with FloatingPointError when a loss is infinite or not a number.
+
+    `fit` adds it by itself, before all others: no checkpoint is written of such a
+    state.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at all losses; a mean that was hit once stays so."""
+        for name, value in (logs or {}).items():
+            if name.endswith("_loss") and not math.isfinite(value):
+                player = name.removesuffix("_loss")
+                raise FloatingPointError(
+                    f"The loss of player {player!r} is {float(value)} at step "
+                    f"{int(self.model.step.numpy())}. A lower learning rate or "
+                    "compile(clip_norm=...) may help; the last checkpoint is whole."
+                )
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves everything at the end of epochs, and resumes from it.
+
+    The file is a `.keras` archive: weights, every optimizer, averages, the step and the
+    random state. It is written aside and renamed: a run that is killed at any moment
+    and started again by the same script goes on from the last one, and sees what it
+    would have seen (where the data have a seed).
+
+    Args:
+        path: The file, ending in `.keras`.
+        every: Epochs between checkpoints. `fit(steps_per_epoch=...)` makes epochs
+            shorter.
+        resume: Whether `fit` goes on from the file where it exists.
+    """
+
+    def __init__(self, path, every=1, resume=True):
+        super().__init__()
+        if not str(path).endswith(".keras"):
+            raise ValueError(f"Expected a path that ends in .keras, got {path}.")
+        if every < 1:
+            raise ValueError(f"Expected every >= 1 epochs, got {every}.")
+        self.path, self.every, self.resume = pathlib.Path(path), every, resume
+        self.epoch = 0
+
+    def restore(self, model):
+        """Brings the model to the state of the file; False where there is none."""
+        if not self.resume or not self.path.exists():
+            return False
+        model.load_weights(self.path)
+        self.epoch = int(model.epoch.numpy())
+        return True
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the checkpoint where it is due."""
+        self.model.epoch.assign(epoch + 1)
+        if (epoch + 1) % self.every == 0:
+            save_model(self.model, self.path)
+
+
+def save_model(model, path):
+    """`model.save(path)`, written aside and renamed; by one worker of several."""
+    if distribute.is_chief(model.distribute_strategy):
+        write_aside(path, model.save)
+    else:  # Saving reads variables together with the other workers.
+        with tempfile.TemporaryDirectory() as folder:
+            model.save(os.path.join(folder, "unused.keras"))
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Writes a grid of samples, always of the same seeds, as training goes on.
+
+    Args:
+        folder: Gets `epoch_0001.png`, ...
+        every: Epochs between grids.
+        n: Samples in a grid; reconstructions of that many images where the model has
+            nothing to sample from.
+        seed: Of the samples.
+        images: What to reconstruct, float32 (n, height, width, channels); needed by
+            models without `sample`.
+        **conditions: For `sample`: `labels=`, ...
+    """
+
+    def __init__(self, folder, every=1, n=64, seed=0, images=None, **conditions):
+        super().__init__()
+        self.folder, self.every, self.n = pathlib.Path(folder), every, n
+        self.seed, self.images, self.conditions = seed, images, conditions
+
+    def on_train_begin(self, logs=None):
+        """Checks that the model can draw something."""
+        if not hasattr(self.model, "sample") and self.images is None:
+            raise ValueError(
+                f"{type(self.model).__name__} cannot sample: expected "
+                "SampleGrid(images=...) to reconstruct."
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the grid where it is due."""
+        if (epoch + 1) % self.every == 0:
+            self.write(self.folder / f"epoch_{epoch + 1:04d}.png")
+
+    def write(self, path):
+        """Writes the grid of the model as it is."""
+        if self.images is None:
+            drawn = self.model.sample(self.n, seed=self.seed, **self.conditions)
+            images.save_grid(drawn, path)
+        else:
+            pairs = np.stack([self.images, self.model.reconstruct(self.images)], 1)
+            images.save_grid(pairs.reshape(-1, *pairs.shape[2:]), path)

@@ -1,0 +1,275 @@
+"""The command line: `keras-gen list | show | train | sample | export`."""
+
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+from typing import Annotated
+
+import rich
+import rich.table
+import typer
+
+from keras_gen.files import write_aside
+
+app = typer.Typer(
+    help="Generative models for Keras 3: list, train, sample from and export them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Name = Annotated[
+    str, typer.Argument(help="A model's name; `keras-gen list` shows all.")
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="Weights that ship ('mnist'), a .keras file, or a folder."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="An argument of the model, as JSON; repeat."
+    ),
+]
+
+
+@contextlib.contextmanager
+def _keras_gen():
+    """The library (its import takes seconds), with its errors as one line."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras_gen
+
+    try:
+        yield keras_gen
+    except (ValueError, OSError, FloatingPointError) as error:
+        rich.print("[red]Error:[/red]", end=" ")
+        rich.print(rich.markup.escape(str(error)))
+        raise typer.Exit(2) from error
+
+
+def _parse(overrides):
+    parsed = {}
+    for item in overrides or []:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise ValueError(f"Expected --set key=value, got {item!r}.")
+        try:
+            parsed[key] = json.loads(value)
+        except json.JSONDecodeError:
+            parsed[key] = value
+    return parsed
+
+
+@app.command("list")
+def list_models():
+    """Shows all models, with the weights that ship."""
+    with _keras_gen() as keras_gen:
+        table = rich.table.Table("name", "what it is", "weights")
+        for name in keras_gen.zoo.names():
+            card = keras_gen.zoo.card(name)
+            table.add_row(name, card["summary"], ", ".join(card["weights"]))
+        rich.print(table)
+
+
+@app.command()
+def show(
+    name: Name,
+    weights: Weights = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead.")
+    ] = False,
+):
+    """Shows what a model is and takes, or the card of weights."""
+    with _keras_gen() as keras_gen:
+        card = keras_gen.zoo.card(name, weights)
+        if as_json:
+            print(json.dumps(card))
+            return
+        for key, value in card.items():
+            if isinstance(value, (dict, list)):
+                value = json.dumps(value, indent=2)
+            rich.print(f"[bold]{key}[/bold]: {rich.markup.escape(str(value))}")
+
+
+@app.command()
+def train(
+    name: Name,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="'mnist', a data set of tensorflow-datasets, or a folder of images."
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Epochs, counted from the start.")] = 20,
+    steps_per_epoch: Annotated[
+        int | None, typer.Option(help="Steps that count as an epoch [all data].")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 64,
+    split: Annotated[str, typer.Option(help="Of the data.")] = "train",
+    validation: Annotated[
+        str | None, typer.Option(help="A split to measure losses on: 'test'.")
+    ] = None,
+    weights: Weights = None,
+    overrides: Overrides = None,
+    seed: Annotated[int, typer.Option(help="Of weights, data and noise.")] = 0,
+    dtype: Annotated[
+        str | None, typer.Option(help="float32, mixed_float16 or mixed_bfloat16.")
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(help="auto, mirrored or multi_worker.")
+    ] = "auto",
+    runs: Annotated[pathlib.Path, typer.Option(help="Where runs are kept.")] = (
+        pathlib.Path("runs")
+    ),
+    resume: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="A run's folder, to go on from its last checkpoint."),
+    ] = None,
+):
+    """Trains a model into runs/NAME/TIME/.
+
+    The folder gets the settings (run.json), the log (log.csv, and tensorboard/ for
+    TensorBoard), a sample grid an epoch (samples/), and the model with everything that
+    training needs (model.keras), from which --resume goes on after any interruption.
+    """
+    with _keras_gen() as keras_gen:
+        if resume is not None:
+            settings = _read_run(resume, name)
+            settings["epochs"] = max(epochs, settings["epochs"])
+            folder = resume
+        else:
+            if data is None:
+                raise ValueError("Expected --data: 'mnist', a name, or a folder.")
+            settings = {
+                "name": name,
+                "data": data,
+                "split": split,
+                "validation": validation,
+                "batch_size": batch_size,
+                "epochs": epochs,
+                "steps_per_epoch": steps_per_epoch,
+                "weights": weights,
+                "overrides": _parse(overrides),
+                "seed": seed,
+                "dtype": dtype,
+                "strategy": strategy,
+            }
+            folder = _new_folder(runs / name)
+        _train(keras_gen, settings, folder)
+        rich.print(f"The model lies in {folder}/model.keras. What to type next:")
+        rich.print(f"  keras-gen sample {name} --weights {folder}/model.keras")
+        rich.print(f"  keras-gen export {name} --weights {folder}/model.keras")
+
+
+def _read_run(folder, name):
+    path = folder / "run.json"
+    if not path.is_file():
+        raise ValueError(f"Expected a run's folder with run.json, got {folder}.")
+    settings = json.loads(path.read_text())
+    if settings["name"] != name:
+        raise ValueError(
+            f"Expected a run of {name!r}, got one of {settings['name']!r}."
+        )
+    return settings
+
+
+def _new_folder(parent):
+    """A new folder named by the time; a second one in the same second gets a number."""
+    time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", *(f"-{i}" for i in range(2, 100))):
+        try:
+            (parent / f"{time}{suffix}").mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return parent / f"{time}{suffix}"
+    raise OSError(f"No new folder could be made in {parent}.")
+
+
+def _train(keras_gen, settings, folder):
+    import keras
+
+    keras.utils.set_random_seed(settings["seed"])
+    with keras_gen.distribute.strategy(settings["strategy"]).scope():
+        model = keras_gen.zoo.load(
+            settings["name"],
+            settings["weights"],
+            dtype=settings["dtype"],
+            **settings["overrides"],
+        )
+        model.compile(seed=settings["seed"])
+    load = {
+        "image_shape": model.image_shape,
+        "batch_size": settings["batch_size"],
+        "seed": settings["seed"],
+    }
+    train = keras_gen.data.load(settings["data"], settings["split"], **load)
+    validation = None
+    if settings["validation"]:
+        validation = keras_gen.data.load(
+            settings["data"], settings["validation"], shuffle=False, **load
+        )
+    text = json.dumps(settings, indent=2) + "\n"
+    write_aside(folder / "run.json", lambda aside: pathlib.Path(aside).write_text(text))
+    callbacks = [
+        keras_gen.callbacks.Checkpoint(folder / "model.keras"),
+        keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True),
+        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+    ]
+    if "sample" in model.abilities():
+        callbacks.append(keras_gen.callbacks.SampleGrid(folder / "samples"))
+    elif "reconstruct" in model.abilities():
+        images = next(iter(train.take(1)))["image"].numpy()[:32]
+        callbacks.append(
+            keras_gen.callbacks.SampleGrid(folder / "samples", images=images)
+        )
+    model.fit(
+        train,
+        epochs=settings["epochs"],
+        steps_per_epoch=settings["steps_per_epoch"],
+        validation_data=validation,
+        callbacks=callbacks,
+    )
+
+
+@app.command()
+def sample(
+    name: Name,
+    weights: Weights,
+    n: Annotated[int, typer.Option("-n", help="How many images.")] = 64,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed gives the same images.")
+    ] = None,
+    output: Annotated[
+        pathlib.Path, typer.Option("-o", "--output", help="A PNG file.")
+    ] = pathlib.Path("samples.png"),
+    scale: Annotated[int, typer.Option(help="Screen pixels a pixel.")] = 2,
+):
+    """Draws images from a trained model into one grid."""
+    with _keras_gen() as keras_gen:
+        model = keras_gen.zoo.load(name, weights)
+        if "sample" not in model.abilities():
+            raise ValueError(f"{name} has no distribution to sample from.")
+        keras_gen.images.save_grid(model.sample(n, seed=seed), output, scale=scale)
+        rich.print(f"{n} images lie in {output}.")
+
+
+@app.command()
+def export(
+    name: Name,
+    weights: Weights,
+    to: Annotated[
+        pathlib.Path, typer.Option(help="Gets NAME/VERSION/ for TF Serving.")
+    ] = pathlib.Path("serving"),
+    version: Annotated[int | None, typer.Option(help="[the next one]")] = None,
+):
+    """Exports a trained model as a SavedModel for TF Serving."""
+    with _keras_gen() as keras_gen:
+        model = keras_gen.zoo.load(name, weights)
+        path = keras_gen.export.save(model, to / name, version)
+        rich.print(f"The SavedModel lies in {path}. What it can do:")
+        rich.print(f"  saved_model_cli show --dir {path} --all")
+
+
+if __name__ == "__main__":
+    app()

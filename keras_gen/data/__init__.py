@@ -1,0 +1,120 @@
+"""Data: batches of images from what ships, tensorflow-datasets, folders and arrays.
+
+    train = keras_gen.data.load("mnist", image_shape=(32, 32, 1), batch_size=64)
+
+Every batch is a dict: "image", float32 (batch, height, width, channels) in [-1, 1],
+and "label", int64 (batch,), where the source has labels. Resizing, colour and the value
+range are settled in `keras_gen.data.pipeline` and nowhere else.
+"""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.data import catalog, folder, mnist
+from keras_gen.data.pipeline import array_batches, batches, dataset_batches, stream
+
+__all__ = ["array_batches", "batches", "load", "stream"]
+
+
+def load(
+    source,
+    split: str = "train",
+    *,
+    image_shape: tuple | None = None,
+    batch_size: int = 64,
+    shuffle: bool = True,
+    seed: int | None = None,
+    drop_remainder: bool | None = None,
+    value_range: tuple | None = None,
+    test_fraction: float = 0.1,
+    broken: str = "raise",
+    data_dir=None,
+    manual_dir=None,
+) -> tf.data.Dataset:
+    """Loads images as batches to train on or to measure.
+
+    Args:
+        source: "mnist" (ships with the package); the name of an image data set in
+            tensorflow-datasets ("fashion_mnist", "cifar10", "celeb_a"); the path of a
+            folder of images (one subfolder a class, or flat); images as an array
+            (count, height, width[, channels]), or a pair of images and labels; or a
+            `tf.data.Dataset` of single images or dicts.
+        split: "train", "test", or a part of it: "train[:50000]", "test[10%:20%]". A
+            folder without subfolders `train` and `test` is split by `seed`. Arrays and
+            datasets are one split, whatever it is called.
+        image_shape: (height, width, channels) to give out: images are cropped around
+            the centre to its proportions, resized with antialiasing, and turned from
+            grey to colour or back. None keeps what the source has.
+        batch_size: Images in a batch.
+        shuffle: Whether every epoch has another order.
+        seed: Of the order and of a folder's split. None orders differently every run,
+            and splits a folder by seed 0.
+        drop_remainder: Whether a last, smaller batch is left out. None does so when
+            shuffling (training) and not otherwise (measuring).
+        value_range: The values that arrays of floats use for black and white, such as
+            (0, 1). None takes (-1, 1) for floats and (0, 255) for uint8.
+        test_fraction: Share of a folder's images that are its test split.
+        broken: "raise" stops at a file of a folder that cannot be read, "skip" warns
+            and goes on; both name it.
+        data_dir: Where tensorflow-datasets keeps its data sets.
+        manual_dir: Where files lie that were downloaded by hand.
+
+    Returns:
+        A `tf.data.Dataset` of dicts. Of a folder with classes, its attribute
+        `class_names` gives the names by label.
+
+    Raises:
+        ValueError: For settings or images that do not fit.
+        ConnectionError: If a data set cannot be downloaded.
+    """
+    _check(image_shape, batch_size, test_fraction, broken)
+    drop_remainder = shuffle if drop_remainder is None else drop_remainder
+    batching = {
+        "batch_size": batch_size,
+        "shuffle": shuffle,
+        "seed": seed,
+        "drop_remainder": drop_remainder,
+        "image_shape": image_shape,
+    }
+    if isinstance(source, tf.data.Dataset):
+        return dataset_batches(source, value_range=value_range, **batching)
+    if isinstance(source, (str, pathlib.Path)):
+        if str(source) == "mnist":
+            return array_batches(mnist.load(split), **batching)
+        if pathlib.Path(source).is_dir():
+            return folder.load(source, split, test_fraction, broken, **batching)
+        return catalog.load(str(source), split, data_dir, manual_dir, **batching)
+    features = _arrays(source)
+    return array_batches(features, value_range=value_range, **batching)
+
+
+def _check(image_shape, batch_size, test_fraction, broken):
+    if image_shape is not None and (
+        len(image_shape) != 3
+        or any(not isinstance(n, (int, np.integer)) or n < 1 for n in image_shape)
+        or image_shape[-1] not in (1, 3)
+    ):
+        raise ValueError(
+            f"Expected image_shape=(height, width, 1 or 3), got {image_shape}."
+        )
+    if isinstance(batch_size, bool) or int(batch_size) != batch_size or batch_size < 1:
+        raise ValueError(f"Expected batch_size >= 1, got {batch_size}.")
+    if not 0 <= test_fraction < 1:
+        raise ValueError(f"Expected test_fraction in [0, 1), got {test_fraction}.")
+    if broken not in ("raise", "skip"):
+        raise ValueError(f"Expected broken='raise' or 'skip', got {broken!r}.")
+
+
+def _arrays(source):
+    """A dict of features from images, or a pair of images and labels."""
+    if isinstance(source, dict):
+        return {name: np.asarray(value) for name, value in source.items()}
+    if isinstance(source, tuple):
+        if len(source) != 2:
+            raise ValueError(
+                f"Expected a pair of images and labels, got {len(source)} arrays."
+            )
+        return {"image": np.asarray(source[0]), "label": np.asarray(source[1])}
+    return {"image": np.asarray(source)}

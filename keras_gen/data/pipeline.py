@@ -1,0 +1,300 @@
+"""From arrays and datasets to batches: order, colour, size and value range."""
+
+import numpy as np
+import tensorflow as tf
+
+AUTOTUNE = tf.data.AUTOTUNE
+
+
+# Images.
+
+
+def to_channels(images, channels):
+    """Grey to colour and back (by luma, ITU-R BT.601); alpha is laid on white.
+
+    Args:
+        images: float32 (..., height, width, 1 to 4), white is 1.
+        channels: 1 or 3.
+    """
+    if images.shape[-1] in (2, 4):
+        alpha = (images[..., -1:] + 1.0) / 2.0
+        images = alpha * images[..., :-1] + (1.0 - alpha)
+    if images.shape[-1] == channels:
+        return images
+    if channels == 3:
+        return tf.image.grayscale_to_rgb(images)
+    return tf.image.rgb_to_grayscale(images)
+
+
+def to_size(images, height, width):
+    """Crops around the centre to the proportions asked for, and resizes (antialiased).
+
+    Args:
+        images: float32 (..., height, width, channels).
+        height: To give out.
+        width: To give out.
+    """
+    shape = tf.shape(images)
+    old_height, old_width = shape[-3], shape[-2]
+    crop_height = tf.minimum(old_height, old_width * height // width)
+    crop_width = tf.minimum(old_width, old_height * width // height)
+    crop_height, crop_width = tf.maximum(crop_height, 1), tf.maximum(crop_width, 1)
+    top, left = (old_height - crop_height) // 2, (old_width - crop_width) // 2
+    cropped = images[..., top : top + crop_height, left : left + crop_width, :]
+    return tf.image.resize(cropped, (height, width), antialias=True)
+
+
+def prepare(images, image_shape, value_range=None):
+    """Images of any kind as float32 of the given shape in [-1, 1].
+
+    Args:
+        images: uint8 or float (..., height, width, 1 to 4).
+        image_shape: (height, width, channels); None keeps the image's own (but alpha).
+        value_range: Black and white; None takes (0, 255) for integers, (-1, 1) else.
+    """
+    if value_range is None:
+        value_range = (0, 255) if images.dtype.is_integer else (-1, 1)
+    low, high = value_range
+    images = (tf.cast(images, tf.float32) - low) * (2.0 / (high - low)) - 1.0
+    channels = image_shape[-1] if image_shape else 3 if images.shape[-1] > 2 else 1
+    images = to_channels(images, channels)
+    if image_shape is not None and tuple(images.shape[-3:-1]) != image_shape[:2]:
+        images = to_size(images, *image_shape[:2])
+    if image_shape is not None:
+        images.set_shape([*images.shape[:-3], *image_shape])
+    return tf.clip_by_value(images, -1.0, 1.0)
+
+
+# Sources.
+
+
+def array_batches(
+    features,
+    *,
+    batch_size,
+    shuffle,
+    seed=None,
+    drop_remainder=False,
+    image_shape=None,
+    value_range=None,
+):
+    """Batches from a dict of arrays in memory, "image" among them or not.
+
+    Raises:
+        ValueError: For arrays of different lengths, or images of a wrong shape, type
+            or range.
+    """
+    features = dict(features)
+    lengths = {name: len(value) for name, value in features.items()}
+    count = next(iter(lengths.values()))
+    if len(set(lengths.values())) > 1 or count == 0:
+        raise ValueError(
+            f"Expected arrays of one length, at least 1, got lengths {lengths}."
+        )
+    if drop_remainder and count < batch_size:
+        raise ValueError(
+            f"Expected at least batch_size={batch_size} images, got {count}."
+        )
+    if "image" in features:
+        features["image"] = _check_images(features["image"], value_range)
+    if "label" in features:
+        features["label"] = features["label"].astype(np.int64)
+    tensors = {name: tf.constant(value) for name, value in features.items()}
+
+    def gather(rows):
+        batch = {name: tf.gather(value, rows) for name, value in tensors.items()}
+        if "image" in batch:
+            batch["image"] = prepare(batch["image"], image_shape, value_range)
+        return batch
+
+    # Rows are shuffled as numbers, all of them, and gathered a batch at a time.
+    rows = tf.data.Dataset.range(count)
+    if shuffle:
+        rows = rows.shuffle(count, seed=seed, reshuffle_each_iteration=True)
+    rows = rows.batch(batch_size, drop_remainder=drop_remainder)
+    return rows.map(gather, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
+
+
+def _check_images(images, value_range):
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 2, 3, 4):
+        raise ValueError(
+            "Expected images of shape (count, height, width) or (count, height, width, "
+            f"1 to 4), got {images.shape}."
+        )
+    if images.dtype.kind == "f":
+        low, high = value_range or (-1, 1)
+        got_low, got_high = images.min(), images.max()
+        slack = 0.005 * (high - low)
+        # NaN compares false.
+        if not (got_low >= low - slack and got_high <= high + slack):
+            raise ValueError(
+                f"Expected values in [{low}, {high}], got values from {got_low:g} to "
+                f"{got_high:g}; value_range says what black and white are."
+            )
+        return images.astype(np.float32, copy=False)
+    if images.dtype != np.uint8 and value_range is None:
+        raise ValueError(
+            f"Expected images of uint8 or float, or value_range, got {images.dtype}."
+        )
+    return images
+
+
+def dataset_batches(
+    dataset,
+    *,
+    batch_size,
+    shuffle,
+    seed=None,
+    drop_remainder=False,
+    image_shape=None,
+    value_range=None,
+    shuffle_buffer=10_000,
+):
+    """Batches from a `tf.data.Dataset` of single images, pairs or dicts."""
+    dataset = dataset.map(as_dict)
+    spec = dataset.element_spec.get("image")
+    if spec is None or spec.shape.rank != 3:
+        raise ValueError(
+            "Expected a dataset of single images (height, width, channels), pairs of "
+            f"image and label, or dicts with 'image', got {dataset.element_spec}."
+        )
+    if image_shape is None and None in spec.shape:
+        raise ValueError(
+            f"Expected image_shape=..., for images of varying shape {spec.shape}."
+        )
+    if shuffle:
+        dataset = dataset.shuffle(shuffle_buffer, seed, reshuffle_each_iteration=True)
+
+    def one(element):
+        image = prepare(element["image"], image_shape, value_range)
+        return {**element, "image": image}
+
+    dataset = dataset.map(one, num_parallel_calls=AUTOTUNE)
+    return dataset.batch(batch_size, drop_remainder).prefetch(AUTOTUNE)
+
+
+def as_dict(*element):
+    """A dataset's element as a dict: image, or (image, label), or a dict as it is."""
+    if len(element) == 1 and isinstance(element[0], dict):
+        return element[0]
+    if len(element) > 2 or any(isinstance(part, (dict, tuple)) for part in element):
+        raise ValueError(
+            "Expected elements that are an image, a pair of image and label, or a "
+            f"dict, got {element}."
+        )
+    return dict(zip(("image", "label"), element, strict=False))
+
+
+# What `fit` takes.
+
+
+def batches(x, y, shapes, batch_size=None, shuffle=True):
+    """What a user gave `fit` or `evaluate` as a dataset of dicts that fit a model.
+
+    Args:
+        x: A dataset of batches, or arrays.
+        y: Labels, when x is an array of images.
+        shapes: Feature name to shape without the batch; others are left out.
+        batch_size: Of arrays; None for 64.
+        shuffle: Whether arrays are shuffled.
+
+    Raises:
+        ValueError: If a feature is missing, or its shape or range is wrong.
+    """
+    if x is None:
+        raise ValueError("Expected data to train on or to evaluate, got None.")
+    if not isinstance(x, tf.data.Dataset):
+        x = dict(x) if isinstance(x, dict) else {"image": x}
+        if y is not None:
+            x["label"] = y
+        x = {name: np.asarray(value) for name, value in x.items()}
+        dataset = array_batches(x, batch_size=batch_size or 64, shuffle=shuffle)
+    elif y is not None or batch_size is not None:
+        raise ValueError("A dataset has its own labels and batch size, got y or one.")
+    else:
+        dataset = x.map(as_dict)
+    spec = dataset.element_spec
+    missing = [name for name in shapes if name not in spec]
+    if missing:
+        raise ValueError(f"Expected batches with {missing}, got {list(spec)}.")
+    for name, shape in shapes.items():
+        if not spec[name].shape[1:].is_compatible_with(shape) or not spec[name].shape:
+            wanted = ", ".join(
+                ("batch", *("any" if n is None else str(n) for n in shape))
+            )
+            raise ValueError(
+                f"Expected {name}s of shape ({wanted}), got {tuple(spec[name].shape)}."
+            )
+
+    def select(batch):
+        batch = {name: batch[name] for name in shapes}
+        if "image" in batch and batch["image"].dtype != tf.float32:
+            batch["image"] = prepare(batch["image"], None)
+        return batch
+
+    dataset = dataset.map(select, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
+    _check_first(dataset)
+    return dataset
+
+
+def _check_first(dataset):
+    """Looks at one batch, so that wrong values are found before the work starts."""
+    for batch in dataset.take(1):
+        if "image" not in batch:
+            return
+        image = batch["image"].numpy()
+        if not (image.min() >= -1.01 and image.max() <= 1.01):  # NaN compares false.
+            raise ValueError(
+                "Expected images with values in [-1, 1], got values from "
+                f"{image.min():g} to {image.max():g}. keras_gen.data.load converts."
+            )
+        return
+    raise ValueError("Expected data, got a dataset without a batch.")
+
+
+def stream(dataset, moves, replicas, steps_per_epoch=None):
+    """One endless dataset whose elements are steps: `moves` batches each.
+
+    An endless stream can be entered at any step, which makes a resumed run see what
+    it would have seen.
+
+    Args:
+        dataset: Batches.
+        moves: Mini-batches that a step needs.
+        replicas: Replicas that share a batch.
+        steps_per_epoch: None takes the data once.
+
+    Returns:
+        The stream and its steps in an epoch. Data of unknown size come back as they
+        are, one epoch of them, with None.
+
+    Raises:
+        ValueError: For endless data without `steps_per_epoch`, or batches that do not
+            divide over replicas.
+    """
+    batch_size = _batch_size(dataset)
+    if batch_size % replicas:
+        raise ValueError(
+            f"Expected a batch size that divides over {replicas} replicas, got "
+            f"{batch_size}."
+        )
+    count = int(dataset.cardinality())
+    if count == tf.data.INFINITE_CARDINALITY and steps_per_epoch is None:
+        raise ValueError("Expected steps_per_epoch for data without an end.")
+    endless = count != tf.data.UNKNOWN_CARDINALITY or steps_per_epoch is not None
+    if endless:
+        dataset = dataset.repeat()
+    if moves > 1 or replicas > 1:  # Whole batches only, over the seams of epochs.
+        dataset = dataset.rebatch(moves * batch_size, drop_remainder=True)
+    if not endless:
+        return dataset, None
+    return dataset, steps_per_epoch or max(count // moves, 1)
+
+
+def _batch_size(dataset):
+    sizes = {spec.shape[0] for spec in dataset.element_spec.values()}
+    if sizes == {None}:
+        return len(next(iter(dataset.take(1).as_numpy_iterator().next().values())))
+    return next(size for size in sizes if size is not None)

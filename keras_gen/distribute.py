@@ -1,0 +1,59 @@
+"""Strategies of `tf.distribute` by name, and what callers must know of them."""
+
+import os
+
+import tensorflow as tf
+
+NAMES = ("auto", "mirrored", "multi_worker")
+
+
+def strategy(name="auto"):
+    """A `tf.distribute.Strategy` to build and train a model under.
+
+        with keras_gen.distribute.strategy("mirrored").scope():
+            model = keras_gen.zoo.load("dcgan")
+
+    Args:
+        name: "mirrored" copies the model to every device of this machine (its GPUs; or
+            the logical CPU devices where there are several and no GPU).
+            "multi_worker" trains with the machines that the environment variable
+            TF_CONFIG names; call it before anything else of TensorFlow.
+            "auto" is "multi_worker" where TF_CONFIG names several workers, "mirrored"
+            where there are several devices, and otherwise no distribution.
+
+    Raises:
+        ValueError: Another name, or "multi_worker" without TF_CONFIG.
+    """
+    if name == "parameter_server":
+        raise ValueError(
+            "Expected 'mirrored' or 'multi_worker', got 'parameter_server', which "
+            "does not work with Keras 3 (keras#18624)."
+        )
+    if name not in NAMES:
+        raise ValueError(f"Expected a strategy of {NAMES}, got {name!r}.")
+    config = os.environ.get("TF_CONFIG")
+    if name == "multi_worker" and not config:
+        raise ValueError(
+            "Expected the environment variable TF_CONFIG, which names the workers and "
+            'this one: {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
+            '"worker", "index": 0}}.'
+        )
+    if name == "multi_worker" or (name == "auto" and config):
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    devices = [device.name for device in tf.config.list_logical_devices("GPU")]
+    devices = devices or [d.name for d in tf.config.list_logical_devices("CPU")]
+    if name == "mirrored" or len(devices) > 1:
+        return tf.distribute.MirroredStrategy(devices)
+    return tf.distribute.get_strategy()
+
+
+def is_chief(of=None):
+    """Whether this process writes the files: it is alone, or worker 0.
+
+    Args:
+        of: A strategy; None takes the one in force.
+    """
+    resolver = (of or tf.distribute.get_strategy()).cluster_resolver
+    if resolver is None or resolver.task_type in (None, "chief"):
+        return True
+    return resolver.task_type == "worker" and resolver.task_id == 0

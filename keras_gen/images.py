@@ -1,0 +1,67 @@
+"""Images: value ranges, grids and PNG files.
+
+Images are float32 (batch, height, width, channels), in [-1, 1], everywhere in
+keras_gen; here they become bytes and back.
+"""
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+
+from keras_gen.files import write_aside
+
+
+def from_uint8(images):
+    """0..255 to float32 in [-1, 1]: -1 is 0 and 1 is 255."""
+    return np.asarray(images, np.float32) / 127.5 - 1.0
+
+
+def to_uint8(images):
+    """[-1, 1] to the nearest of 0..255, values outside clipped."""
+    images = np.asarray(images, np.float32)
+    return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def to_png_bytes(images):
+    """`to_uint8`, then PNG, inside a graph: string (batch,)."""
+    levels = tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5)
+    levels = tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)
+    return tf.map_fn(tf.io.encode_png, levels, fn_output_signature=tf.string)
+
+
+def grid(images, columns=None, gap=2):
+    """Images side by side on white.
+
+    Args:
+        images: float32 (batch, height, width, 1 or 3), in [-1, 1].
+        columns: Images in a row; None makes the grid as square as can be.
+        gap: Pixels between images.
+
+    Returns:
+        uint8 (grid height, grid width, 1 or 3).
+    """
+    images = to_uint8(images)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        raise ValueError(
+            "Expected images of shape (batch, height, width, 1 or 3), got "
+            f"{images.shape}."
+        )
+    count, height, width, channels = images.shape
+    columns = columns or int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    shape = (rows * (height + gap) - gap, columns * (width + gap) - gap, channels)
+    canvas = np.full(shape, 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = i // columns * (height + gap), i % columns * (width + gap)
+        canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def save_grid(images, path, columns=None, scale=1):
+    """Writes `grid(images)` as a PNG, each pixel `scale` times as large."""
+    canvas = grid(images, columns)
+    canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
+    picture = PIL.Image.fromarray(
+        canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas
+    )
+    write_aside(path, lambda aside: picture.save(aside, format="png"))
