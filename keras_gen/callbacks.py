@@ -134,7 +134,9 @@ class SampleGrid(keras.callbacks.Callback):
             self.write(self.folder / f"epoch_{epoch + 1:04d}.png")
 
     def write(self, path):
-        """Writes the grid of the model as it is."""
+        """Writes the grid of the model as it is; by one worker of several."""
+        if not distribute.is_chief(self.model.distribute_strategy):
+            return
         if self.images is None:
             drawn = self.model.sample(self.n, seed=self.seed, **self.conditions)
             images.save_grid(drawn, path)

@@ -1,5 +1,6 @@
 """Strategies of `tf.distribute` by name, and what callers must know of them."""
 
+import functools
 import os
 
 import tensorflow as tf
@@ -40,11 +41,18 @@ def strategy(name="auto"):
         )
     if name == "multi_worker" or (name == "auto" and config):
         return tf.distribute.MultiWorkerMirroredStrategy()
-    devices = [device.name for device in tf.config.list_logical_devices("GPU")]
-    devices = devices or [d.name for d in tf.config.list_logical_devices("CPU")]
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
     if name == "mirrored" or len(devices) > 1:
-        return tf.distribute.MirroredStrategy(devices)
+        return _mirrored(tuple(devices))
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored(devices):
+    # A second strategy over the same devices would count its collectives from the
+    # start again, and the runtime would take them for those of the first.
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def is_chief(of=None):

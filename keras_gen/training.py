@@ -240,7 +240,8 @@ class GenerativeModel(keras.Model):
                 which `keras.utils.set_random_seed` seeds.
             clip_norm: Largest global norm of a player's gradient, taken after the sum
                 over replicas. None does not clip.
-            jit_compile: Compile the step with XLA (on one replica only).
+            jit_compile: Compile the step with XLA (on one replica only); noise is then
+                another for the same seed.
             steps_per_execution: Steps in one call of the graph (on one replica only).
             run_eagerly: Run the step without a graph, to debug it.
             **kwargs: None; other arguments of `keras.Model.compile` are refused.
@@ -473,7 +474,7 @@ class GenerativeModel(keras.Model):
             FloatingPointError: A loss became infinite or not a number.
         """
         self._assert_compile_called("fit")
-        callbacks = list(callbacks or [])
+        callbacks = [c for c in keras.tree.flatten(callbacks) if c is not None]
         refuse_unfit(callbacks)
         batches = data.batches(x, y, self.batch_shapes(), batch_size, shuffle)
         moves = max(player.moves for player in self.players().values())

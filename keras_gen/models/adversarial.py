@@ -140,7 +140,7 @@ class AdversarialModel(GenerativeModel):
         return self.generator(latents, training=training)
 
     def noisy(self, images):
-        """Adds instance noise, which fades linearly to none (Soenderby et al., 2017)."""
+        """Adds instance noise, which may fade linearly (Soenderby et al., 2017)."""
         if not self.instance_noise:
             return images
         deviation = self.instance_noise

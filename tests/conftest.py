@@ -1,0 +1,62 @@
+"""Two logical devices for strategies, and batches for any model."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_gen
+
+CPU = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    CPU, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Fixed seeds, and the dtype policy put back."""
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def two_replicas():
+    """A strategy over two logical CPU devices."""
+    return keras_gen.distribute.strategy("mirrored")
+
+
+def make_batch(model, size, seed=0):
+    """Random features of the shapes that a model takes, as arrays."""
+    random = np.random.default_rng(seed)
+    batch = {}
+    for name, shape in model.batch_shapes().items():
+        if name == "label":
+            batch[name] = random.integers(0, 3, (size, *shape))
+        else:
+            batch[name] = random.uniform(-1, 1, (size, *shape)).astype("float32")
+    return batch
+
+
+def steps(batch, count=None):
+    """A dataset that gives one batch again and again."""
+    dataset = tf.data.Dataset.from_tensors(batch).repeat(count)
+    size = len(next(iter(batch.values())))
+    return dataset.map(
+        lambda b: {k: tf.ensure_shape(v, (size, *v.shape[1:])) for k, v in b.items()}
+    )
+
+
+def train(model, batch, count=1):
+    """So many training steps on one batch, through `fit`; the History."""
+    return model.fit(steps(batch), steps_per_epoch=count, epochs=1, verbose=0)
+
+
+def values(variables):
+    """Copies of variables' values."""
+    return [np.array(variable.numpy()) for variable in variables]

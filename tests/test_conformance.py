@@ -1,0 +1,262 @@
+"""Every registered model keeps the same contract, built from its `tiny` preset."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import make_batch, train, values
+
+import keras_gen
+from keras_gen.registry import PRESETS
+
+NAMES = keras_gen.zoo.names()
+every_model = pytest.mark.parametrize("name", NAMES)
+
+
+def tiny(name, **overrides):
+    model = keras_gen.zoo.load(name, **{**PRESETS[name].model.tiny, **overrides})
+    model.compile(seed=0)
+    return model
+
+
+def inputs_of(model, ability, rows=3):
+    """Arrays that an ability takes, as a server would get them."""
+    random = np.random.default_rng(1)
+    arrays = {}
+    for name, spec in ability.specs(model).items():
+        shape = (rows, *spec.shape[1:])
+        if spec.dtype.is_integer:
+            arrays[name] = np.arange(rows, dtype=spec.dtype.as_numpy_dtype)
+        else:
+            arrays[name] = random.uniform(-1, 1, shape).astype(np.float32)
+    return arrays
+
+
+def call(model, ability, arrays):
+    """The public method on the same arrays."""
+    arrays = dict(arrays)
+    if ability.inputs[0] == "seed":
+        seed = arrays.pop("seed")
+        return getattr(model, ability.name)(len(seed), seed=seed, **arrays)
+    return getattr(model, ability.name)(**arrays)
+
+
+@every_model
+def test_every_players_move_changes_its_own_weights_and_nobody_elses(name):
+    model = tiny(name)
+    batch = {key: tf.constant(value) for key, value in make_batch(model, 4).items()}
+    players = model.players()
+    # Losses may build on what earlier players left in the batch.
+    with tf.GradientTape(persistent=True) as tape:
+        for player_name, player in players.items():
+            own = {id(variable) for variable in player.variables}
+            before = {
+                id(v): (v, np.array(v.numpy())) for v in model.trainable_variables
+            }
+            model._move(player_name, player, batch, tape)
+            for key, (variable, old) in before.items():
+                changed = not np.array_equal(old, variable.numpy())
+                assert changed == (key in own), variable.path
+            assert own
+    assert all(np.isfinite(float(metric.result())) for metric in model.metrics)
+
+
+@every_model
+def test_fit_lowers_the_loss_of_a_lone_player_and_keeps_all_finite(name):
+    model = tiny(name)
+    before = values(model.trainable_variables)
+    batch = make_batch(model, 8)
+    first = train(model, batch).history
+    last = train(model, batch, count=30).history
+    assert int(model.step.numpy()) == 31
+    for key, (value,) in last.items():
+        assert np.isfinite(value), key
+    if len(model.players()) == 1:
+        (key,) = (f"{player}_loss" for player in model.players())
+        assert last[key][0] < first[key][0]
+    moved = [
+        not np.array_equal(old, new)
+        for old, new in zip(before, values(model.trainable_variables), strict=True)
+    ]
+    assert all(moved)
+
+
+@every_model
+def test_evaluate_changes_nothing(name):
+    model = tiny(name)
+    batch = make_batch(model, 8)
+    train(model, batch)
+    before = values(v for v in model.variables if v is not model.tested)
+    first = model.evaluate(batch, batch_size=4, verbose=0, return_dict=True)
+    again = model.evaluate(batch, batch_size=4, verbose=0, return_dict=True)
+    assert first == again
+    after = values(v for v in model.variables if v is not model.tested)
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@every_model
+def test_abilities_give_finite_rows_in_range(name):
+    model = tiny(name)
+    assert model.abilities()
+    for ability in model.abilities().values():
+        output = call(model, ability, inputs_of(model, ability))
+        assert output.shape[0] == 3
+        assert np.isfinite(output).all()
+        if ability.output == "images":
+            assert output.shape[1:] == tuple(model.image_shape)
+            assert output.dtype == np.float32
+            assert output.min() >= -1 and output.max() <= 1
+
+
+@every_model
+def test_rows_do_not_depend_on_who_shares_the_batch(name):
+    model = tiny(name)
+    train(model, make_batch(model, 4))
+    for ability in model.abilities().values():
+        arrays = inputs_of(model, ability, rows=5)
+        together = call(model, ability, arrays)
+        alone = call(model, ability, {k: v[3:4] for k, v in arrays.items()})
+        np.testing.assert_allclose(together[3], alone[0], rtol=1e-4, atol=1e-6)
+    if "sample" in model.abilities():
+        few, many = model.sample(2, seed=7), model.sample(6, seed=7)
+        np.testing.assert_allclose(few, many[:2], rtol=1e-4, atol=1e-6)
+        assert not np.allclose(many[0], many[1])
+        assert not np.allclose(many[:2], model.sample(2, seed=8))
+
+
+@every_model
+def test_keras_file_brings_back_weights_optimizers_step_and_noise(name, tmp_path):
+    model = tiny(name)
+    batch = make_batch(model, 4)
+    train(model, batch, count=2)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    by_zoo = keras_gen.zoo.load(name, weights=tmp_path / "model.keras")
+    train(model, batch)
+    for other in (loaded, by_zoo):
+        train(other, batch)
+        assert int(other.step.numpy()) == 3
+        for player in model.players():
+            ours, theirs = model.optimizers[player], other.optimizers[player]
+            assert len(ours.variables) == len(theirs.variables) > 2
+            for a, b in zip(ours.variables, theirs.variables, strict=True):
+                np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-8)
+        for a, b in zip(model.variables, other.variables, strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
+
+
+@every_model
+def test_config_round_trip(name):
+    model = tiny(name)
+    config = json.loads(json.dumps(model.get_config()))  # Plain types only.
+    again = type(model).from_config(config)
+    assert json.loads(json.dumps(again.get_config())) == config
+    assert [tuple(v.shape) for v in again.weights] == [
+        tuple(v.shape) for v in model.weights
+    ]
+
+
+@every_model
+def test_two_replicas_step_as_one_does(name, two_replicas, monkeypatch):
+    """Replicas with one noise and equal halves step as one replica on one half."""
+    monkeypatch.setattr(
+        keras_gen.GenerativeModel, "draw_seed", lambda self: tf.constant([1, 2])
+    )
+    alone = tiny(name)
+    half = make_batch(alone, 4)
+    both = {key: np.concatenate([value, value]) for key, value in half.items()}
+    with two_replicas.scope():
+        shared = tiny(name)
+    for source, target in zip(alone.variables, shared.variables, strict=True):
+        target.assign(source.numpy())
+    train(alone, half, count=2)
+    train(shared, both, count=2)
+    for a, b in zip(alone.trainable_variables, shared.trainable_variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=2e-6)
+
+
+@every_model
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_trains_and_gives_float32(name, dtype, tmp_path):
+    model = tiny(name, dtype=dtype)
+    assert keras.config.dtype_policy().name == "float32"
+    networks = [n for p in model.players().values() for n in p.networks]
+    computes = {
+        layer.compute_dtype
+        for network in networks
+        for layer in network._flatten_layers()
+        if layer.weights
+    }
+    assert dtype.removeprefix("mixed_") in computes
+    train(model, make_batch(model, 4), count=3)
+    for ability in model.abilities().values():
+        output = call(model, ability, inputs_of(model, ability))
+        assert output.dtype == np.float32 and np.isfinite(output).all()
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").dtype_policy.name == dtype
+
+
+# What a server does: the session loader, in a process without keras_gen.
+SERVE = """
+import io
+import sys
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+
+for folder in sys.argv[1:]:
+    cases = np.load(folder + "/cases.npz")
+    names = {key.split("/")[0] for key in cases}
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], folder + "/1")
+        assert names <= set(loaded.signature_def), names
+        assert "serving_default" in loaded.signature_def
+        for name in names:
+            signature = loaded.signature_def[name]
+            for tensor in [*signature.inputs.values(), *signature.outputs.values()]:
+                assert tensor.tensor_shape.dim[0].size == -1, (name, tensor)
+            feed = {
+                signature.inputs[key.split("/")[2]].name: cases[key]
+                for key in cases if key.startswith(name + "/in/")
+            }
+            assert len(feed) == len(signature.inputs)
+            outputs = {k: t.name for k, t in signature.outputs.items()}
+            answer = session.run(outputs, feed)
+            for key in cases:
+                if key.startswith(name + "/out/"):
+                    np.testing.assert_allclose(
+                        answer[key.split("/")[2]], cases[key], rtol=1e-4, atol=1e-5)
+            if "images" in answer:
+                pixels = [PIL.Image.open(io.BytesIO(b)) for b in answer["image_bytes"]]
+                pixels = np.reshape([np.asarray(p) for p in pixels],
+                                    answer["images"].shape)
+                np.testing.assert_allclose(
+                    pixels / 127.5 - 1, answer["images"], atol=0.0041)
+assert "keras_gen" not in sys.modules
+print("served")
+"""
+
+
+def test_exported_signatures_answer_as_the_methods_do(tmp_path):
+    folders = []
+    for name in NAMES:
+        model = tiny(name)
+        train(model, make_batch(model, 4), count=2)
+        keras_gen.export.save(model, tmp_path / name)
+        cases = {}
+        for ability in model.abilities().values():
+            arrays = inputs_of(model, ability)
+            cases |= {f"{ability.name}/in/{key}": a for key, a in arrays.items()}
+            output = call(model, ability, arrays)
+            cases[f"{ability.name}/out/{ability.output}"] = output
+        np.savez(tmp_path / name / "cases.npz", **cases)
+        folders.append(str(tmp_path / name))
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE, *folders], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "served", done.stderr[-2000:]
