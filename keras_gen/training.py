@@ -500,6 +500,11 @@ class GenerativeModel(keras.Model):
             steps_per_epoch=steps_per_epoch,
         )
 
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        # All is built; Keras would look at a batch to find out, and fails to with
+        # several workers.
+        pass
+
     def _test_batches(self, x, batch_size, y=None):
         if isinstance(x, tuple) and y is None:
             x, y = x

@@ -49,7 +49,8 @@ def load(
             grey to colour or back. None keeps what the source has.
         batch_size: Images in a batch.
         shuffle: Whether every epoch has another order.
-        seed: Of the order and of a folder's split. None orders differently every run,
+        seed: Of the order (with the global seed of TensorFlow, where one is set) and of
+            a folder's split. None orders differently every run,
             and splits a folder by seed 0.
         drop_remainder: Whether a last, smaller batch is left out. None does so when
             shuffling (training) and not otherwise (measuring).

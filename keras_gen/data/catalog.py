@@ -14,23 +14,28 @@ def load(name, split, data_dir=None, manual_dir=None, *, seed=None, **batching):
     import tensorflow_datasets as tfds  # Takes seconds, and few need it.
 
     builder = _builder(tfds, name, data_dir)
-    image = builder.info.features.get("image") if builder.info.features else None
+    image = dict(builder.info.features or {}).get("image")
     if not isinstance(image, tfds.features.Image):
         raise ValueError(f"Expected a data set with images, got {name!r}, without.")
     _prepare(tfds, builder, name, manual_dir)
     try:
-        count = builder.info.splits[split].num_examples
+        dataset = builder.as_dataset(
+            split=split,
+            shuffle_files=batching["shuffle"],
+            read_config=tfds.ReadConfig(shuffle_seed=seed),
+        )
     except (KeyError, ValueError) as error:
         raise ValueError(
             f"Expected a split of {list(builder.info.splits)}, or a part of one, of "
             f"{name!r}, got {split!r}."
         ) from error
-    config = tfds.ReadConfig(shuffle_seed=seed)
-    dataset = builder.as_dataset(
-        split=split, shuffle_files=batching["shuffle"], read_config=config
-    )
     dataset = dataset.map(_select)
-    if None not in image.shape and count * np.prod(image.shape) <= MEMORY_LIMIT:
+    count = int(dataset.cardinality())
+    if (
+        count > 0
+        and None not in image.shape
+        and count * np.prod(image.shape) <= MEMORY_LIMIT
+    ):
         whole = dataset.batch(count).get_single_element()
         arrays = {key: value.numpy() for key, value in whole.items()}
         return array_batches(arrays, seed=seed, **batching)

@@ -1,0 +1,313 @@
+"""The sources of data, and what is done to images on the way."""
+
+import gzip
+import importlib.resources
+import shutil
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+import keras_gen
+from keras_gen.data import catalog, folder, pipeline
+
+
+def first(dataset):
+    return {key: value.numpy() for key, value in next(iter(dataset)).items()}
+
+
+def everything(dataset, key="image"):
+    return np.concatenate([batch[key].numpy() for batch in dataset])
+
+
+# MNIST.
+
+
+def test_mnist_is_whole_and_in_range():
+    train = everything(keras_gen.data.load("mnist", shuffle=False), "label")
+    assert np.bincount(train).tolist() == [
+        5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
+    ]  # fmt: skip
+    test = keras_gen.data.load("mnist", "test", shuffle=False, batch_size=10_000)
+    batch = first(test)
+    assert batch["image"].shape == (10_000, 28, 28, 1)
+    assert batch["image"].dtype == np.float32 and batch["label"].dtype == np.int64
+    assert batch["image"].min() == -1 and batch["image"].max() == 1
+    # The known mean and deviation of the test set, in [0, 1]: 0.1325, 0.3105.
+    unit = (batch["image"] + 1) / 2
+    assert unit.mean() == pytest.approx(0.1325, abs=1e-4)
+    assert unit.std() == pytest.approx(0.3105, abs=1e-4)
+    assert batch["label"][:5].tolist() == [7, 2, 1, 0, 4]
+
+
+def test_parts_of_splits():
+    def count(split):
+        return len(everything(keras_gen.data.load("mnist", split, shuffle=False)))
+
+    assert count("test[:100]") == 100
+    assert count("test[90%:]") == 1000
+    assert count("test[-7:]") == 7
+    for wrong in ("validation", "test[1:2:3]", "test[a:]"):
+        with pytest.raises(ValueError, match="Expected a split"):
+            count(wrong)
+
+
+def test_order_follows_the_seed_and_changes_with_epochs():
+    def labels(seed, epochs=1):
+        data = keras_gen.data.load("mnist", "test[:256]", seed=seed)
+        return [everything(data, "label").tolist() for _ in range(epochs)]
+
+    one, two = labels(1, epochs=2)
+    assert [one, two] == labels(1, epochs=2)
+    assert one != two and sorted(one) == sorted(two)
+    assert one != labels(2)[0]
+
+
+def test_last_batch_stays_when_measuring_and_goes_when_training():
+    sizes = [
+        [len(b["image"]) for b in keras_gen.data.load("mnist", "test[:100]", shuffle=s)]
+        for s in (False, True)
+    ]
+    assert sizes == [[64, 36], [64]]
+
+
+# What is done to images.
+
+
+def test_colour_to_grey_and_back():
+    red = tf.constant([[[[1.0, -1.0, -1.0]]]])
+    grey = pipeline.prepare(red, (1, 1, 1))
+    assert float(grey[0, 0, 0, 0]) == pytest.approx(2 * 0.2989 - 1, abs=1e-3)
+    back = pipeline.prepare(grey, (1, 1, 3)).numpy()
+    assert back.shape == (1, 1, 1, 3) and np.ptp(back) == 0
+
+
+def test_transparency_is_laid_on_white():
+    clear = tf.constant([[[[10, 20, 30, 0]]]], tf.uint8)
+    np.testing.assert_allclose(pipeline.prepare(clear, None), 1.0)
+    solid = tf.constant([[[[0, 255, 0, 255]]]], tf.uint8)
+    np.testing.assert_allclose(pipeline.prepare(solid, None)[0, 0, 0], [-1, 1, -1])
+
+
+def test_resizing_is_antialiased():
+    stripes = np.tile([0, 255], (1, 64, 32, 1)).reshape(1, 64, 64, 1).astype(np.uint8)
+    small = pipeline.prepare(tf.constant(stripes), (8, 8, 1)).numpy()
+    assert np.abs(small).max() < 0.1  # Grey; without antialiasing, black or white.
+
+
+def test_images_are_cropped_around_the_centre():
+    wide = np.zeros((1, 10, 30, 1), np.uint8)
+    wide[:, :, 10:20] = 255
+    assert pipeline.prepare(tf.constant(wide), (10, 10, 1)).numpy().min() == 1
+
+
+# Arrays and datasets.
+
+
+def test_arrays_of_bytes_and_of_floats():
+    images = np.random.default_rng(0).integers(0, 256, (6, 5, 5), np.uint8)
+    options = {"shuffle": False, "batch_size": 4}
+    from_bytes = everything(keras_gen.data.load(images, **options))
+    np.testing.assert_allclose(from_bytes[..., 0], images / 127.5 - 1, atol=1e-6)
+    unit = (images / 255.0)[..., None]
+    from_unit = keras_gen.data.load(unit, value_range=(0, 1), **options)
+    np.testing.assert_allclose(everything(from_unit), from_bytes, atol=1e-6)
+    pair = first(keras_gen.data.load((images, np.arange(6)), **options))
+    assert pair["label"].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        (np.full((4, 5, 5, 1), 200.0), "from 200 to 200"),
+        (np.full((4, 5, 5, 1), np.nan), "from nan"),
+        (np.zeros((4, 5)), "Expected images of shape"),
+        (np.zeros((4, 5, 5, 1), np.int64), "uint8 or float"),
+        ((np.zeros((4, 5, 5, 1)), np.zeros(3)), "one length"),
+        (np.zeros((0, 5, 5, 1)), "at least 1"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(source, message):
+    with pytest.raises(ValueError, match=message):
+        keras_gen.data.load(source, batch_size=2)
+
+
+def test_settings_that_do_not_fit_are_refused():
+    images = np.zeros((4, 5, 5, 1))
+    for settings in (
+        {"batch_size": 0},
+        {"image_shape": (5, 5)},
+        {"image_shape": (5, 5, 2)},
+        {"broken": "ignore"},
+        {"batch_size": 5},
+    ):
+        with pytest.raises(ValueError, match="Expected"):
+            keras_gen.data.load(images, **settings)
+
+
+def test_datasets_of_single_images():
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), np.uint8)
+    source = tf.data.Dataset.from_tensor_slices((images, np.arange(6)))
+    data = keras_gen.data.load(
+        source, image_shape=(4, 4, 1), batch_size=3, shuffle=False
+    )
+    batch = first(data)
+    assert batch["image"].shape == (3, 4, 4, 1)
+    assert batch["label"].tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match="single images"):
+        keras_gen.data.load(source.batch(2))
+
+
+# Folders.
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Two classes in all formats, of different sizes and modes."""
+    formats = ["png", "jpg", "jpeg", "webp", "bmp", "gif"]
+    modes = {"png": "RGBA", "gif": "P", "bmp": "L"}
+    for label, level in (("cats", 40), ("dogs", 210)):
+        for i in range(10):
+            kind = formats[i % 6]
+            picture = PIL.Image.new("RGB", (20 + i, 24), (level, level, level))
+            path = tmp_path / label / f"{i}.{kind.upper() if i > 6 else kind}"
+            path.parent.mkdir(exist_ok=True)
+            picture.convert(modes.get(kind, "RGB")).save(path)
+    return tmp_path
+
+
+def test_a_folder_of_classes(pets):
+    options = {"image_shape": (16, 16, 3), "batch_size": 4, "shuffle": False}
+    train = keras_gen.data.load(pets, test_fraction=0.25, **options)
+    assert train.class_names == ["cats", "dogs"]
+    images, labels = everything(train), everything(train, "label")
+    assert images.shape == (15, 16, 16, 3)
+    expected = np.where(labels == 0, 40, 210) / 127.5 - 1
+    np.testing.assert_allclose(images.mean(axis=(1, 2, 3)), expected, atol=0.03)
+    test = keras_gen.data.load(pets, "test", test_fraction=0.25, **options)
+    assert len(everything(test)) == 5
+
+
+def test_a_folder_is_split_by_its_seed_without_overlap(pets):
+    def paths(split, seed):
+        return set(folder.find(pets, split, 0.25, seed)[0])
+
+    assert len(paths("train", 1) | paths("test", 1)) == 20
+    assert not paths("train", 1) & paths("test", 1)
+    assert paths("test", 1) == paths("test", 1) != paths("test", 2)
+
+
+def test_a_folder_with_train_and_test_keeps_them(pets, tmp_path_factory):
+    root = tmp_path_factory.mktemp("given")
+    shutil.copytree(pets / "cats", root / "train")
+    shutil.copytree(pets / "dogs", root / "test")
+    test = keras_gen.data.load(root, "test", image_shape=(8, 8, 1), shuffle=False)
+    assert everything(test).mean() == pytest.approx(210 / 127.5 - 1, abs=0.02)
+    assert "label" not in test.element_spec
+
+
+def test_a_broken_file_is_named_and_raises_or_is_skipped(pets):
+    whole = (pets / "cats" / "0.png").read_bytes()
+    broken = pets / "cats" / "broken.png"
+    broken.write_bytes(whole[: len(whole) // 2])
+    options = {"image_shape": (8, 8, 1), "test_fraction": 0.0, "shuffle": False}
+    with pytest.raises(ValueError, match="broken.png cannot be read"):
+        keras_gen.data.load(pets, **options)
+    with pytest.warns(UserWarning, match="Skipped: The image .*broken.png"):
+        data = keras_gen.data.load(pets, broken="skip", **options)
+    assert len(everything(data)) == 20
+
+
+def test_a_folder_too_large_for_memory_gives_the_same_images(pets, monkeypatch):
+    options = {"image_shape": (8, 8, 3), "shuffle": False, "batch_size": 5}
+    kept = keras_gen.data.load(pets, **options)
+    monkeypatch.setattr(folder, "MEMORY_LIMIT", 100)
+    lazy = keras_gen.data.load(pets, **options)
+    np.testing.assert_array_equal(everything(kept), everything(lazy))
+    np.testing.assert_array_equal(everything(kept, "label"), everything(lazy, "label"))
+    assert int(lazy.cardinality()) == int(kept.cardinality())
+
+
+def test_folders_that_cannot_be_used_are_explained(pets, tmp_path_factory):
+    empty = tmp_path_factory.mktemp("empty")
+    with pytest.raises(ValueError, match="Expected images"):
+        keras_gen.data.load(empty)
+    shutil.copy(pets / "cats" / "0.png", pets / "stray.png")
+    with pytest.raises(ValueError, match="stray.png"):
+        keras_gen.data.load(pets, image_shape=(8, 8, 1), test_fraction=0.0)
+
+
+# tensorflow-datasets.
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_data_sets_by_name_run_the_real_loading_code(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=12):
+        data = keras_gen.data.load(
+            "cifar10", image_shape=(16, 16, 1), batch_size=5, data_dir=tmp_path
+        )
+        batch = first(data)
+        assert batch["image"].shape == (5, 16, 16, 1)
+        assert batch["label"].shape == (5,)
+        monkeypatch.setattr(catalog, "MEMORY_LIMIT", 100)  # As a large one streams.
+        streamed = keras_gen.data.load(
+            "cifar10", "test[:50%]", batch_size=2, data_dir=tmp_path, shuffle=False
+        )
+        assert first(streamed)["image"].shape == (2, 32, 32, 3)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_files_placed_by_hand_are_read_without_a_network(tmp_path):
+    files = importlib.resources.files("keras_gen.data") / "files"
+    for file in files.iterdir():
+        if file.name.endswith(".gz"):
+            shutil.copy(str(file), tmp_path / file.name)
+    loaded = catalog.load(
+        "mnist",
+        "test",
+        data_dir=tmp_path / "data",
+        manual_dir=tmp_path,
+        batch_size=10_000,
+        shuffle=False,
+    )
+    ours = first(keras_gen.data.load("mnist", "test", shuffle=False, batch_size=10_000))
+    theirs = first(loaded)
+    # tensorflow-datasets stores them in another order.
+    np.testing.assert_allclose(
+        np.sort(theirs["image"].sum(axis=(1, 2, 3))),
+        np.sort(ours["image"].sum(axis=(1, 2, 3))),
+        rtol=1e-6,
+    )
+    assert np.bincount(theirs["label"]).tolist() == np.bincount(ours["label"]).tolist()
+    with pytest.raises(ValueError, match=r"split of \['test', 'train'\]"):
+        catalog.load(
+            "mnist", "dev", tmp_path / "data", tmp_path, batch_size=9, shuffle=False
+        )
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_cannot_be_downloaded_is_explained(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    def no_network(*args, **kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", no_network)
+    with pytest.raises(ConnectionError, match="manual_dir.*data_dir") as caught:
+        keras_gen.data.load("fashion_mnist", data_dir=tmp_path)
+    assert "train-images-idx3-ubyte.gz" in str(caught.value)
+    with pytest.raises(ValueError, match="'fashion_mnist'"):
+        keras_gen.data.load("fashion_mnis", data_dir=tmp_path)
+
+
+def test_the_files_that_ship_are_whole():
+    files = importlib.resources.files("keras_gen.data") / "files"
+    text = (files / "README.md").read_text()
+    for file in files.iterdir():
+        if file.name.endswith(".gz"):
+            with file.open("rb") as packed:
+                assert keras_gen.files.sha256(str(file)) in text
+                gzip.open(packed).read(4)

@@ -1,0 +1,121 @@
+"""Losses against numbers worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_gen import losses
+
+REAL = tf.constant([[1.0], [3.0]])
+FAKE = tf.constant([[-2.0], [0.0]])
+
+
+def softplus(x):
+    return math.log1p(math.exp(x))
+
+
+def sides(name, label_smoothing=0.0):
+    pair = losses.adversarial(name)
+    return (
+        float(pair.discriminator(REAL, FAKE, label_smoothing)),
+        float(pair.generator(FAKE)),
+    )
+
+
+def test_binary_losses():
+    critic = (softplus(-1) + softplus(-3)) / 2 + (softplus(-2) + softplus(0)) / 2
+    saturating = -(softplus(-2) + softplus(0)) / 2
+    assert sides("minimax") == pytest.approx((critic, saturating))
+    strong = (softplus(2) + softplus(0)) / 2
+    assert sides("non_saturating") == pytest.approx((critic, strong))
+
+
+def test_an_undecided_discriminator_pays_two_log_two():
+    zero = tf.zeros((4, 1))
+    loss = losses.binary_discriminator_loss(zero, zero)
+    assert float(loss) == pytest.approx(2 * math.log(2))
+
+
+def test_smoothing_is_one_sided():
+    loss = losses.binary_discriminator_loss(REAL, FAKE, 0.1)
+    real = [0.9 * softplus(-x) + 0.1 * softplus(x) for x in (1, 3)]
+    fake = (softplus(-2) + softplus(0)) / 2
+    assert float(loss) == pytest.approx(sum(real) / 2 + fake)
+    # The best verdict on real images is the smoothed label.
+    logits = tf.Variable([[2.0]])
+    with tf.GradientTape() as tape:
+        target = math.log(0.9 / 0.1)
+        loss = losses.binary_discriminator_loss(logits - 2 + target, FAKE, 0.1)
+    assert float(tape.gradient(loss, logits)[0, 0]) == pytest.approx(0, abs=1e-6)
+
+
+def test_least_squares():
+    assert sides("least_squares") == pytest.approx((0.5 * (2 + 2), 0.5 * (9 + 1) / 2))
+    assert sides("least_squares", 0.5)[0] == pytest.approx(
+        0.5 * ((0.25 + 6.25) / 2 + 2)
+    )
+
+
+def test_hinge():
+    # Real 1 and 3 have their margin; fake -2 has, 0 lacks 1.
+    assert sides("hinge") == pytest.approx((0.5, 1.0))
+    loss = losses.hinge_discriminator_loss(tf.constant([[0.5]]), FAKE)
+    assert float(loss) == pytest.approx(0.5 + 0.5)
+
+
+def test_wasserstein():
+    assert sides("wasserstein") == pytest.approx((-1 - 2, 1.0))
+    with pytest.raises(ValueError, match="label_smoothing=0"):
+        sides("wasserstein", 0.1)
+
+
+def test_a_wrong_loss_is_answered_with_the_right_ones():
+    with pytest.raises(ValueError, match="non_saturating"):
+        losses.adversarial("nonsaturating")
+
+
+def test_gradient_penalty_of_a_plane_is_its_slopes_distance_to_one():
+    slope = tf.reshape(tf.constant([3.0, 4.0, 0.0, 0.0]), (1, 2, 2, 1))
+
+    def critic(images):
+        return tf.reduce_sum(images * slope, axis=(1, 2, 3))
+
+    real, fake = tf.ones((5, 2, 2, 1)), tf.zeros((5, 2, 2, 1))
+    penalty = losses.gradient_penalty(critic, real, fake, tf.linspace(0.0, 1.0, 5))
+    assert float(penalty) == pytest.approx((5 - 1) ** 2)
+    assert float(losses.r1_penalty(critic, real)) == pytest.approx(25 / 2)
+
+
+def test_gradient_penalty_looks_between_real_and_fake():
+    seen = []
+
+    def critic(images):
+        seen.append(images.numpy().ravel().tolist())
+        return tf.reduce_sum(images**2, axis=(1, 2, 3))
+
+    real, fake = tf.fill((2, 1, 1, 1), 4.0), tf.fill((2, 1, 1, 1), 2.0)
+    penalty = losses.gradient_penalty(critic, real, fake, tf.constant([0.0, 0.75]))
+    assert seen == [[2.0, 3.5]]
+    assert float(penalty) == pytest.approx(((4 - 1) ** 2 + (7 - 1) ** 2) / 2)
+
+
+def test_penalties_have_gradients_for_the_weights():
+    weight = tf.Variable(2.0)
+    images = tf.ones((3, 2, 2, 1))
+    with tf.GradientTape() as tape:
+        penalty = losses.r1_penalty(
+            lambda x: weight * tf.reduce_sum(x, axis=(1, 2, 3)), images
+        )
+    # w^2 * 4 pixels / 2; its derivative is 4 w.
+    assert float(penalty) == pytest.approx(8.0)
+    assert float(tape.gradient(penalty, weight)) == pytest.approx(8.0)
+
+
+def test_losses_are_float32_whatever_comes_in():
+    for pair in losses.ADVERSARIAL.values():
+        half = tf.cast(REAL, tf.float16)
+        assert pair.discriminator(half, half, 0.0).dtype == tf.float32
+        assert pair.generator(half).dtype == tf.float32
+    assert np.isfinite(sides("minimax")).all()
