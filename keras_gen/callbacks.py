@@ -4,6 +4,7 @@ import math
 import os
 import pathlib
 import tempfile
+import time
 
 import keras
 import numpy as np
@@ -99,6 +100,27 @@ def save_model(model, path):
     else:  # Saving reads variables together with the other workers.
         with tempfile.TemporaryDirectory() as folder:
             model.save(os.path.join(folder, "unused.keras"))
+
+
+class TimeLimit(keras.callbacks.Callback):
+    """Ends `fit` after so much time, at the next step.
+
+    Args:
+        minutes: From the start of `fit`.
+    """
+
+    def __init__(self, minutes):
+        super().__init__()
+        self.minutes = minutes
+
+    def on_train_begin(self, logs=None):
+        """Starts the clock."""
+        self.end = time.monotonic() + 60 * self.minutes
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the clock."""
+        if time.monotonic() > self.end:
+            self.model.stop_training = True
 
 
 class SampleGrid(keras.callbacks.Callback):

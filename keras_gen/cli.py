@@ -3,14 +3,17 @@
 import contextlib
 import datetime
 import json
-import os
 import pathlib
+import sys
 from typing import Annotated
 
+import keras
 import rich
+import rich.markup
 import rich.table
 import typer
 
+import keras_gen
 from keras_gen.files import write_aside
 
 app = typer.Typer(
@@ -35,13 +38,9 @@ Overrides = Annotated[
 
 
 @contextlib.contextmanager
-def _keras_gen():
-    """The library (its import takes seconds), with its errors as one line."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras_gen
-
+def _errors_in_a_line():
     try:
-        yield keras_gen
+        yield
     except (ValueError, OSError, FloatingPointError) as error:
         rich.print("[red]Error:[/red]", end=" ")
         rich.print(rich.markup.escape(str(error)))
@@ -64,7 +63,7 @@ def _parse(overrides):
 @app.command("list")
 def list_models():
     """Shows all models, with the weights that ship."""
-    with _keras_gen() as keras_gen:
+    with _errors_in_a_line():
         table = rich.table.Table("name", "what it is", "weights")
         for name in keras_gen.zoo.names():
             card = keras_gen.zoo.card(name)
@@ -81,7 +80,7 @@ def show(
     ] = False,
 ):
     """Shows what a model is and takes, or the card of weights."""
-    with _keras_gen() as keras_gen:
+    with _errors_in_a_line():
         card = keras_gen.zoo.card(name, weights)
         if as_json:
             print(json.dumps(card))
@@ -133,7 +132,7 @@ def train(
     TensorBoard), a sample grid an epoch (samples/), and the model with everything that
     training needs (model.keras), from which --resume goes on after any interruption.
     """
-    with _keras_gen() as keras_gen:
+    with _errors_in_a_line():
         if resume is not None:
             settings = _read_run(resume, name)
             settings["epochs"] = max(epochs, settings["epochs"])
@@ -156,7 +155,7 @@ def train(
                 "strategy": strategy,
             }
             folder = _new_folder(runs / name)
-        _train(keras_gen, settings, folder)
+        _train(settings, folder)
         rich.print(f"The model lies in {folder}/model.keras. What to type next:")
         rich.print(f"  keras-gen sample {name} --weights {folder}/model.keras")
         rich.print(f"  keras-gen export {name} --weights {folder}/model.keras")
@@ -186,9 +185,7 @@ def _new_folder(parent):
     raise OSError(f"No new folder could be made in {parent}.")
 
 
-def _train(keras_gen, settings, folder):
-    import keras
-
+def _train(settings, folder):
     keras.utils.set_random_seed(settings["seed"])
     with keras_gen.distribute.strategy(settings["strategy"]).scope():
         model = keras_gen.zoo.load(
@@ -226,6 +223,7 @@ def _train(keras_gen, settings, folder):
     model.fit(
         train,
         epochs=settings["epochs"],
+        verbose="auto" if sys.stdout.isatty() else 2,
         steps_per_epoch=settings["steps_per_epoch"],
         validation_data=validation,
         callbacks=callbacks,
@@ -246,7 +244,7 @@ def sample(
     scale: Annotated[int, typer.Option(help="Screen pixels a pixel.")] = 2,
 ):
     """Draws images from a trained model into one grid."""
-    with _keras_gen() as keras_gen:
+    with _errors_in_a_line():
         model = keras_gen.zoo.load(name, weights)
         if "sample" not in model.abilities():
             raise ValueError(f"{name} has no distribution to sample from.")
@@ -264,7 +262,7 @@ def export(
     version: Annotated[int | None, typer.Option(help="[the next one]")] = None,
 ):
     """Exports a trained model as a SavedModel for TF Serving."""
-    with _keras_gen() as keras_gen:
+    with _errors_in_a_line():
         model = keras_gen.zoo.load(name, weights)
         path = keras_gen.export.save(model, to / name, version)
         rich.print(f"The SavedModel lies in {path}. What it can do:")

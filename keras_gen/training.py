@@ -167,7 +167,8 @@ class GenerativeModel(keras.Model):
 
     def networks(self) -> dict[str, keras.Layer]:
         """The layers that hold the model's weights, by name."""
-        return {layer.name: layer for layer in self._flatten_layers(recursive=False)}
+        layers = self._flatten_layers(include_self=False, recursive=False)
+        return {layer.name: layer for layer in layers}
 
     # Averages.
 

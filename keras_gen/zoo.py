@@ -251,7 +251,9 @@ def _load_archive(chosen, path, overrides, dtype):
         )
     config = {**saved["config"], **overrides}
     saved_dtype = config.pop("dtype", None)
-    _check_overrides(chosen, {k: v for k, v in config.items() if k != "name"})
+    _check_overrides(chosen, config)
+    if not _plain(list(config.values())):
+        raise ValueError(f"Expected a configuration of plain values in {path}.")
     model = _build(chosen.model, config, dtype or saved_dtype)
     compiled = saved.get("compile_config")
     if compiled:
@@ -263,6 +265,13 @@ def _load_archive(chosen, path, overrides, dtype):
             ) from error
     model.load_weights(path)
     return model
+
+
+def _plain(value):
+    """Whether a value is nothing but numbers, strings, and lists of them."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def _restore_optimizers(model, compiled):

@@ -282,7 +282,7 @@ def test_files_placed_by_hand_are_read_without_a_network(tmp_path):
         rtol=1e-6,
     )
     assert np.bincount(theirs["label"]).tolist() == np.bincount(ours["label"]).tolist()
-    with pytest.raises(ValueError, match=r"split of \['test', 'train'\]"):
+    with pytest.raises(ValueError, match=r"split of \['train', 'test'\]"):
         catalog.load(
             "mnist", "dev", tmp_path / "data", tmp_path, batch_size=9, shuffle=False
         )

@@ -1,0 +1,93 @@
+"""The command line, run as a user would."""
+
+import csv
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from typer.testing import CliRunner
+
+from keras_gen.cli import app
+
+runner = CliRunner()
+
+
+def run(*arguments):
+    return runner.invoke(app, [str(argument) for argument in arguments])
+
+
+def test_help_names_every_command():
+    text = run("--help").output
+    for command in ("list", "show", "train", "sample", "export"):
+        assert command in text
+    assert "--resume" in run("train", "--help").output
+
+
+def test_list_and_show():
+    listed = run("list").output
+    assert "dcgan" in listed and "vae" in listed
+    card = json.loads(run("show", "dcgan", "--json").output)
+    assert card["configuration"]["image_shape"] == [32, 32, 1]
+    wrong = run("show", "dcgann")
+    assert wrong.exit_code == 2 and "Nearest: dcgan" in wrong.output
+    assert "Traceback" not in wrong.output
+
+
+def test_train_resume_sample_export(tmp_path):
+    runs = tmp_path / "runs"
+    options = [
+        *("--data", "mnist", "--split", "train[:64]", "--batch-size", 16),
+        *("--validation", "test[:32]", "--seed", 3, "--runs", runs),
+        *("--set", "image_shape=[16,16,1]", "--set", "width=4"),
+        *("--set", "loss=hinge", "--set", "latent_dim=4"),
+    ]
+    done = run("train", "dcgan", *options, "--epochs", 1)
+    assert done.exit_code == 0, done.output
+    (folder,) = (runs / "dcgan").iterdir()
+    assert json.loads((folder / "run.json").read_text())["overrides"]["width"] == 4
+    assert (folder / "samples" / "epoch_0001.png").exists()
+    assert list((folder / "tensorboard").rglob("*.v2"))
+    done = run("train", "dcgan", "--resume", folder, "--epochs", 3)
+    assert done.exit_code == 0, done.output
+    with open(folder / "log.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert {"d_real", "generator_loss", "val_d_fake"} <= set(rows[0])
+    weights = folder / "model.keras"
+    grids = []
+    for name in ("a.png", "b.png"):
+        output = tmp_path / name
+        done = run(
+            *("sample", "dcgan", "--weights", weights, "-n", 5, "--seed", 2),
+            *("-o", output, "--scale", 1),
+        )
+        assert done.exit_code == 0, done.output
+        grids.append(np.asarray(PIL.Image.open(output)))
+    assert grids[0].shape == (2 * 16 + 2, 3 * 16 + 4)
+    np.testing.assert_array_equal(*grids)
+    done = run("export", "dcgan", "--weights", weights, "--to", tmp_path / "serving")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "serving" / "dcgan" / "1" / "saved_model.pb").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "dcgan"], "--data"),
+        (["train", "dcgan", "--data", "mnist", "--set", "width"], "key=value"),
+        (["train", "dcgan", "--data", "mnist", "--set", "widht=3"], "width"),
+        (["train", "gan", "--resume", "nowhere"], "run.json"),
+        (["sample", "dcgan", "--weights", "nowhere"], "ship for 'dcgan'"),
+        (["train", "dcgan", "--data", "minst"], "mnist"),
+    ],
+)
+def test_mistakes_get_one_line_and_leave_nothing(
+    arguments, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert message in done.output.replace("\n", " ")
+    assert "Traceback" not in done.output
+    assert not list(tmp_path.rglob("*.*"))

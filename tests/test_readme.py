@@ -1,0 +1,43 @@
+"""What the README shows is run, and its table is the registry's."""
+
+import pathlib
+import re
+
+import pytest
+
+import keras_gen
+
+README = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("code", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_examples_run(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # Two steps instead of 20 epochs.
+    code = code.replace("epochs=20,", "epochs=1, steps_per_epoch=2,")
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102
+
+
+def test_the_table_of_models_is_the_registry():
+    rows = re.findall(r"^\| (\w+) \| (.*?) \| (.*?) ?\|$", README, re.MULTILINE)
+    shown = {row[0]: row[1:] for row in rows if row[0] != "name"}
+    cards = {name: keras_gen.zoo.card(name) for name in keras_gen.zoo.names()}
+    assert shown == {
+        name: (card["summary"], ", ".join(card["weights"]))
+        for name, card in cards.items()
+    }
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (pathlib.Path(__file__).parents[1] / target).exists(), target
+
+
+def test_every_command_of_the_readme_exists():
+    from typer.testing import CliRunner
+
+    from keras_gen.cli import app
+
+    for command in re.findall(r"^keras-gen (\w+)", README, re.MULTILINE):
+        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
