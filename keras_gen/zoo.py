@@ -79,7 +79,7 @@ def load(
         name: One of `names()`.
         weights: None starts from random weights. A name that ships ("mnist") or a path
             brings weights and the configuration that they were trained with: a `.keras`
-            file that a model was saved to, or a folder with a card and weights.
+            file that a model was saved to, a run's folder, or a folder with a card.
         dtype: A dtype policy: "float32", "mixed_float16", "mixed_bfloat16". None takes
             the one in force.
         **overrides: Arguments of the model's class, in place of the preset's.
@@ -224,11 +224,13 @@ def _find(name, weights):
     path = pathlib.Path(weights)
     if (path / "card.json").is_file() or (path.is_file() and path.suffix == ".keras"):
         return path
+    if (path / "model.keras").is_file():  # A run's folder.
+        return path / "model.keras"
     near = difflib.get_close_matches(str(weights), shipped, n=3, cutoff=0.4)
     known = ", ".join(near or shipped) or "none"
     raise ValueError(
-        f"Expected weights that ship for {name!r} ({known}), a .keras file, or a "
-        f"folder with a card, got {str(weights)!r}."
+        f"Expected weights that ship for {name!r} ({known}), a .keras file, or the "
+        f"folder of a run or of a card, got {str(weights)!r}."
     )
 
 

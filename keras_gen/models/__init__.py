@@ -1,7 +1,8 @@
 """The models: one a file, one line here."""
 
+from keras_gen.models.classifier import Classifier
 from keras_gen.models.dcgan import DCGAN
 from keras_gen.models.gan import GAN
 from keras_gen.models.vae import VAE
 
-__all__ = ["DCGAN", "GAN", "VAE"]
+__all__ = ["DCGAN", "GAN", "VAE", "Classifier"]

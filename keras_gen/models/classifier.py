@@ -1,0 +1,136 @@
+"""Classifier: not generative itself, it measures those that are.
+
+A small convolutional network in the manner of VGG [1] with batch norm [2], trained on
+shifted, turned and scaled copies. Its last hidden layer gives the features of Fréchet
+and other distances, its classes the modes that samples cover.
+
+1. Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+   Recognition", 2015.
+2. Ioffe and Szegedy, "Batch Normalization", 2015.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers, ops
+
+from keras_gen.abilities import ability
+from keras_gen.registry import register
+from keras_gen.training import GenerativeModel, Player
+
+
+def classifier_network(image_shape, num_classes, width):
+    """Images in [-1, 1] to features (batch, 4 * width) and logits (batch, classes)."""
+    inputs = x = keras.Input(image_shape)
+    for block in range(3):
+        for _ in range(2):
+            x = layers.Conv2D(width << block, 3, padding="same", use_bias=False)(x)
+            x = layers.BatchNormalization(synchronized=True)(x)
+            x = layers.ReLU()(x)
+        if block < 2:
+            x = layers.MaxPooling2D()(x)
+    x = layers.GlobalAveragePooling2D(dtype="float32", name="features")(x)
+    logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
+    return keras.Model(inputs, [x, logits], name="classifier")
+
+
+def distort(images, seed, turn, scale, shift):
+    """Turns, scales and shifts every image by amounts of its own; edges are repeated.
+
+    Args:
+        images: float32 (batch, height, width, channels).
+        seed: int32 (2,).
+        turn: Largest angle, in radians.
+        scale: Largest change of size, as a share.
+        shift: Largest shift, in pixels.
+    """
+    shape = tf.shape(images)
+    draws = tf.random.stateless_uniform((4, shape[0]), seed, -1.0, 1.0)
+    angle, size = turn * draws[0], 1.0 + scale * draws[1]
+    cosine, sine = tf.cos(angle) / size, tf.sin(angle) / size
+    y, x = tf.cast(shape[1] - 1, tf.float32) / 2, tf.cast(shape[2] - 1, tf.float32) / 2
+    right = x - cosine * x + sine * y + shift * draws[2]  # Around the centre.
+    down = y - sine * x - cosine * y + shift * draws[3]
+    zero = tf.zeros_like(angle)
+    rows = [cosine, -sine, right, sine, cosine, down, zero, zero]
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack(rows, axis=1),
+        output_shape=shape[1:3],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+    )
+
+
+@register("classifier", image_shape=(28, 28, 1), num_classes=10)
+class Classifier(GenerativeModel):
+    """Convolutional classifier whose features and classes measure samples.
+
+    Args:
+        image_shape: (height, width, channels).
+        num_classes: Labels are ints from 0 to below it.
+        width: Feature maps of the first block; they double twice.
+        turn: Largest angle of a training image's copy, in radians.
+        scale: Largest change of its size, as a share.
+        shift: Largest shift, in pixels.
+        average: Decay of the moving average that is used for all but training.
+        **kwargs: `name`.
+    """
+
+    figures = ("accuracy",)
+    tiny = {"image_shape": (8, 8, 1), "num_classes": 3, "width": 2}
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        num_classes=10,
+        width=16,
+        turn=0.2,
+        scale=0.1,
+        shift=2.0,
+        average=0.999,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_classes < 2:
+            raise ValueError(f"Expected num_classes >= 2, got {num_classes}.")
+        self.image_shape = tuple(image_shape)
+        self.num_classes = num_classes
+        self.distortion = {"turn": turn, "scale": scale, "shift": shift}
+        self.classifier = classifier_network(self.image_shape, num_classes, width)
+        self.keep_average(self.classifier, average)
+
+    def batch_shapes(self):
+        """An image and its label."""
+        return {"image": self.image_shape, "label": ()}
+
+    def players(self):
+        """One player."""
+        return {"classifier": Player([self.classifier], self.classifier_loss)}
+
+    def default_optimizers(self):
+        """Adam at 1e-3."""
+        return {"classifier": keras.optimizers.Adam(1e-3)}
+
+    def classifier_loss(self, batch, training):
+        """Mean cross-entropy in nats; of the averaged network when not training."""
+        images, labels = batch["image"], batch["label"]
+        network = self.classifier if training else self.averaged(self.classifier)
+        if training:
+            images = distort(images, self.draw_seed(), **self.distortion)
+        _, logits = network(images, training=training)
+        right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
+        self.report(accuracy=ops.cast(right, "float32"))
+        log_probabilities = ops.log_softmax(logits)
+        hits = ops.one_hot(labels, self.num_classes)
+        return -ops.mean(ops.sum(hits * log_probabilities, axis=-1))
+
+    @ability("probabilities")
+    def classify(self, images):
+        """Probabilities of the classes, float32 (batch, num_classes)."""
+        return ops.softmax(self.averaged(self.classifier)(images, training=False)[1])
+
+    @ability("features")
+    def features(self, images):
+        """The last hidden layer, float32 (batch, 4 * width)."""
+        return self.averaged(self.classifier)(images, training=False)[0]
