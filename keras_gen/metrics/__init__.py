@@ -1,16 +1,26 @@
 """Figures for generated images that can be compared: each names what it was made of."""
 
+from keras_gen.metrics import codes, densities
 from keras_gen.metrics.classes import classifier_score, modes
+from keras_gen.metrics.features import Extractor, extractor
 from keras_gen.metrics.gaussian import Statistics, frechet_distance
 from keras_gen.metrics.kernel import kernel_distance
 from keras_gen.metrics.neighbours import density_coverage, precision_recall
+from keras_gen.metrics.report import Summary, image_figures, summarize
 
 __all__ = [
+    "Extractor",
     "Statistics",
+    "Summary",
     "classifier_score",
+    "codes",
+    "densities",
     "density_coverage",
+    "extractor",
     "frechet_distance",
+    "image_figures",
     "kernel_distance",
     "modes",
     "precision_recall",
+    "summarize",
 ]

@@ -1,0 +1,118 @@
+"""Extractors, and all figures of a set of images at once."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_gen
+from keras_gen import metrics
+
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.uniform(-1, 1, (300, 8, 8, 1)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Flatten()(inputs)
+    x = keras.layers.Dense(5, activation="tanh")(x)
+    return keras.Model(inputs, x, name="probe")
+
+
+def test_a_keras_model_gives_features(network):
+    found = metrics.extractor(network)
+    assert found.name == "probe" and not found.has_classes
+    expected = network(IMAGES).numpy()
+    np.testing.assert_allclose(found.features(IMAGES), expected, atol=1e-6)
+    # Colour and other sizes are brought to what the network takes.
+    large = RANDOM.uniform(-1, 1, (3, 16, 16, 3))
+    assert found.features(large).shape == (3, 5)
+
+
+def test_a_saved_model_gives_the_same_features(network, tmp_path):
+    network.export(str(tmp_path / "probe"), verbose=False)
+    found = metrics.extractor(tmp_path / "probe")
+    expected = metrics.extractor(network).features(IMAGES)
+    np.testing.assert_allclose(found.features(IMAGES), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_inception_takes_the_users_weights(tmp_path):
+    keras.applications.InceptionV3(weights=None).save_weights(
+        tmp_path / "inception.weights.h5"
+    )
+    found = metrics.extractor(tmp_path / "inception.weights.h5")
+    assert found.name.startswith("inception_v3 ")
+    assert found.features(IMAGES[:2]).shape == (2, 2048)
+    np.testing.assert_allclose(found.probabilities(IMAGES[:2]).sum(axis=1), 1, 1e-3)
+
+
+def test_extractors_that_are_not_there_are_explained(tmp_path):
+    with pytest.raises(ValueError, match="keras.applications.InceptionV3"):
+        metrics.extractor("inception")
+    with pytest.raises(ValueError, match="'mnist', 'inception'"):
+        metrics.extractor(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        (IMAGES * 127.5 + 127.5, "from 0"),
+        (IMAGES * np.nan, "NaN"),
+        (IMAGES[0], "shape"),
+        (np.repeat(IMAGES, 2, axis=-1), "1 or 3"),
+    ],
+)
+def test_images_that_give_no_figure_are_refused(network, images, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.image_figures(images, IMAGES, features=network)
+
+
+def test_a_stream_gives_the_figures_of_the_whole(network):
+    stream = tf.data.Dataset.from_tensor_slices({"image": IMAGES}).batch(7)
+    whole = metrics.summarize(IMAGES, network)
+    parts = metrics.summarize(stream, network)
+    assert parts.count == whole.count == 300
+    np.testing.assert_allclose(parts.statistics.mean, whole.statistics.mean)
+    np.testing.assert_allclose(
+        parts.statistics.covariance, whole.statistics.covariance, rtol=1e-6, atol=1e-9
+    )
+
+
+def test_rows_that_are_held_are_few_and_drawn_evenly(network):
+    seen = np.zeros(300)
+    rows = metrics.extractor(network).features(IMAGES)
+    for seed in range(60):
+        held = metrics.summarize(IMAGES, network, seed=seed, kept=50).features
+        assert held.shape == (50, 5)
+        nearest = np.abs(rows[:, None] - held[None]).sum(-1).min(1)
+        seen += nearest < 1e-5
+    assert seen.sum() == pytest.approx(60 * 50)
+    # Early and late images are held as often as others: 10 times of 60 on average.
+    for part in (seen[:100], seen[100:200], seen[200:]):
+        assert part.mean() == pytest.approx(10, abs=1)
+
+
+def test_figures_come_with_floor_and_with_what_they_were_made_of(network):
+    held_out = RANDOM.uniform(-1, 1, (300, 8, 8, 1))
+    far = np.clip(IMAGES + 0.7, -1, 1)
+    figures = metrics.image_figures(far, IMAGES, held_out, features=network, seed=3)
+    assert figures["features"] == "probe" and figures["seed"] == 3
+    assert figures["num_generated"] == figures["num_real"] == 300
+    for name in ("frechet_distance", "kernel_distance"):
+        assert figures[name] > 5 * abs(figures[f"{name}_floor"])
+    for name in ("precision", "recall", "density", "coverage"):
+        assert 0 <= figures[name] < figures[f"{name}_floor"]
+    again = metrics.image_figures(far, IMAGES, held_out, features=network, seed=3)
+    assert again == figures
+
+
+def test_the_classifier_that_ships_reads_digits():
+    if "mnist" not in keras_gen.zoo.weights_of("classifier"):
+        pytest.skip("no weights")
+    test = keras_gen.data.load("mnist", "test[:2000]", shuffle=False, batch_size=2000)
+    batch = next(iter(test))
+    found = metrics.extractor("mnist").probabilities(batch["image"].numpy())
+    assert (found.argmax(1) == batch["label"].numpy()).mean() > 0.99
