@@ -1,4 +1,4 @@
-"""The command line: `keras-gen list | show | train | sample | export`."""
+"""The command line: `keras-gen list | show | train | sample | evaluate | export`."""
 
 import contextlib
 import datetime
@@ -250,6 +250,67 @@ def sample(
             raise ValueError(f"{name} has no distribution to sample from.")
         keras_gen.images.save_grid(model.sample(n, seed=seed), output, scale=scale)
         rich.print(f"{n} images lie in {output}.")
+
+
+@app.command()
+def evaluate(
+    name: Annotated[
+        str | None, typer.Argument(help="A model's name; none with --images.")
+    ] = None,
+    weights: Weights = None,
+    data: Annotated[
+        str, typer.Option(help="Real images: 'mnist', a name, or a folder.")
+    ] = "mnist",
+    images: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Score a folder of images in place of a model."),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="'mnist', InceptionV3's weights file, or a SavedModel."),
+    ] = None,
+    num_images: Annotated[
+        int, typer.Option("-n", help="Samples, and real images on either side.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(help="Of samples and subsets.")] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead.")
+    ] = False,
+):
+    """Measures a model's samples, or a folder of images, against real ones.
+
+    Figures that end in _floor are those of held-out real images: what a perfect model
+    would get. Figures compare only where features and numbers of images are the same.
+    """
+    with _errors_in_a_line():
+        if (name is None) == (images is None):
+            raise ValueError("Expected a model's name, or --images.")
+        if images is not None:
+            figures = keras_gen.metrics.evaluate_folder(
+                images, data, features=features, num_images=num_images, seed=seed
+            )
+        else:
+            if weights is None:
+                raise ValueError("Expected --weights: 'mnist', a file, or a folder.")
+            model = keras_gen.zoo.load(name, weights)
+            figures = keras_gen.metrics.evaluate(
+                model, data, features=features, num_images=num_images, seed=seed
+            )
+        if as_json:
+            print(json.dumps(figures))
+            return
+        table = rich.table.Table("figure", "value", "floor")
+        for key, value in figures.items():
+            if not key.endswith("_floor"):
+                floor = figures.get(f"{key}_floor")
+                table.add_row(key, _number(value), _number(floor))
+        rich.print(table)
+
+
+def _number(value):
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return "" if value is None else str(value)
 
 
 @app.command()

@@ -116,3 +116,45 @@ def test_the_classifier_that_ships_reads_digits():
     batch = next(iter(test))
     found = metrics.extractor("mnist").probabilities(batch["image"].numpy())
     assert (found.argmax(1) == batch["label"].numpy()).mean() > 0.99
+
+
+def test_evaluate_shows_figures_and_leaves_the_run_as_it_was(network):
+    def run(callbacks):
+        keras.utils.set_random_seed(0)
+        model = keras_gen.zoo.load("gan", average=0.9, **keras_gen.models.GAN.tiny)
+        model.compile(seed=0)
+        history = model.fit(
+            IMAGES, batch_size=50, epochs=2, verbose=0, callbacks=callbacks
+        )
+        return model, history.history
+
+    evaluate = keras_gen.callbacks.Evaluate(
+        "mnist", features=network, num_images=64, figures=("frechet_distance", "recall")
+    )
+    plain, without = run([])
+    watched, shown = run([evaluate])
+    assert set(shown) - set(without) == {"frechet_distance", "recall"}
+    assert len(shown["frechet_distance"]) == 2 and shown["frechet_distance"][0] > 0
+    for a, b in zip(plain.variables, watched.variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="features"):
+        metrics.Scale("mnist", (8, 8, 3))
+
+
+def test_a_folder_is_scored_by_the_same_ruler_as_a_model(network, tmp_path):
+    model = keras_gen.zoo.load("gan", image_shape=(28, 28, 1), widths=[8])
+    drawn = model.sample(40, seed=0)
+    for i, image in enumerate(drawn):
+        keras_gen.images.save_grid(image[None], tmp_path / f"{i:03d}.png")
+    options = {"features": network, "num_images": 40}
+    of_model = metrics.evaluate(model, "mnist", **options)
+    of_folder = metrics.evaluate_folder(tmp_path, "mnist", **options)
+    assert set(of_folder) <= set(of_model)
+    assert {"test_generator_loss", "frechet_distance_floor"} <= set(of_model)
+    # PNG rounds to 256 levels.
+    assert of_folder["frechet_distance"] == pytest.approx(
+        of_model["frechet_distance"], rel=0.02
+    )
+    assert of_folder["frechet_distance_floor"] == of_model["frechet_distance_floor"]
+    vae = keras_gen.zoo.load("vae", **keras_gen.models.VAE.tiny)
+    assert "test_reconstruction_mse" in metrics.evaluate(vae, "mnist", **options)

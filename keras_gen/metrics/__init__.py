@@ -2,6 +2,7 @@
 
 from keras_gen.metrics import codes, densities
 from keras_gen.metrics.classes import classifier_score, modes
+from keras_gen.metrics.evaluation import Scale, evaluate, evaluate_folder
 from keras_gen.metrics.features import Extractor, extractor
 from keras_gen.metrics.gaussian import Statistics, frechet_distance
 from keras_gen.metrics.kernel import kernel_distance
@@ -10,12 +11,15 @@ from keras_gen.metrics.report import Summary, image_figures, summarize
 
 __all__ = [
     "Extractor",
+    "Scale",
     "Statistics",
     "Summary",
     "classifier_score",
     "codes",
     "densities",
     "density_coverage",
+    "evaluate",
+    "evaluate_folder",
     "extractor",
     "frechet_distance",
     "image_figures",
