@@ -6,8 +6,14 @@ from keras_gen.metrics.evaluation import Scale, evaluate, evaluate_folder
 from keras_gen.metrics.features import Extractor, extractor
 from keras_gen.metrics.gaussian import Statistics, frechet_distance
 from keras_gen.metrics.kernel import kernel_distance
+from keras_gen.metrics.memorisation import (
+    memorisation_figures,
+    nearest,
+    save_neighbours,
+)
 from keras_gen.metrics.neighbours import density_coverage, precision_recall
 from keras_gen.metrics.report import Summary, image_figures, summarize
+from keras_gen.metrics.variety import ms_ssim, sample_similarity, sliced_wasserstein
 
 __all__ = [
     "Extractor",
@@ -24,7 +30,13 @@ __all__ = [
     "frechet_distance",
     "image_figures",
     "kernel_distance",
+    "memorisation_figures",
     "modes",
+    "ms_ssim",
+    "nearest",
     "precision_recall",
+    "sample_similarity",
+    "save_neighbours",
+    "sliced_wasserstein",
     "summarize",
 ]
