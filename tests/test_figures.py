@@ -110,8 +110,6 @@ def test_figures_come_with_floor_and_with_what_they_were_made_of(network):
 
 
 def test_the_classifier_that_ships_reads_digits():
-    if "mnist" not in keras_gen.zoo.weights_of("classifier"):
-        pytest.skip("no weights")
     test = keras_gen.data.load("mnist", "test[:2000]", shuffle=False, batch_size=2000)
     batch = next(iter(test))
     found = metrics.extractor("mnist").probabilities(batch["image"].numpy())

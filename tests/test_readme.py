@@ -20,7 +20,7 @@ def test_examples_run(code, tmp_path, monkeypatch):
 
 
 def test_the_table_of_models_is_the_registry():
-    rows = re.findall(r"^\| (\w+) \| (.*?) \| (.*?) ?\|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| (\w+) \| ([^|]*) \| ([^|]*?) ?\|$", README, re.MULTILINE)
     shown = {row[0]: row[1:] for row in rows if row[0] != "name"}
     cards = {name: keras_gen.zoo.card(name) for name in keras_gen.zoo.names()}
     assert shown == {
@@ -41,3 +41,15 @@ def test_every_command_of_the_readme_exists():
 
     for command in re.findall(r"^keras-gen (\w+)", README, re.MULTILINE):
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+
+
+def test_figures_of_the_readme_are_those_of_the_cards():
+    rows = re.findall(r"^\| (\w+) (\w+) \| ([-.\d]+ \|.*) \|$", README, re.MULTILINE)
+    assert len(rows) >= 2
+    for name, weights, numbers in rows:
+        figures = keras_gen.zoo.card(name, weights)["figures"]
+        keys = ("frechet_distance", "kernel_distance", "precision", "recall")
+        keys += ("density", "coverage")
+        for key, shown in zip(keys, numbers.split(" | "), strict=True):
+            digits = len(shown.partition(".")[2])
+            assert round(figures[key], digits) == float(shown), (name, key)

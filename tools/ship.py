@@ -45,20 +45,25 @@ def main(
     keras_gen.zoo.write_card(trained, folder, name=name, dtype=dtype)
     model = keras_gen.zoo.load(name, weights=folder)  # Measured as it ships.
     model.compile(seed=0)
-    test = keras_gen.data.load(
-        settings["data"], "test", image_shape=model.image_shape, shuffle=False
-    )
-    losses = model.evaluate(test, verbose=0, return_dict=True)
+    figures = keras_gen.metrics.evaluate(model, settings["data"])
+    figures = {
+        k: round(v, 5) if isinstance(v, float) else v for k, v in figures.items()
+    }
+
+    def draw(path):
+        keras_gen.images.save_grid(model.sample(64, 0), path)
+
     keras_gen.zoo.write_card(
         model,
         folder,
         name=name,
         dtype=dtype,
-        samples=lambda path: keras_gen.images.save_grid(model.sample(64, 0), path),
+        samples=draw if "sample" in model.abilities() else None,
         data=settings["data"],
         data_licence=LICENCES[settings["data"]],
         command=command_of(settings),
-        figures={f"test_{key}": round(value, 4) for key, value in losses.items()},
+        figures=figures,
+        figures_again=f"keras-gen evaluate {name} --weights {weights} --json",
         notes=notes,
     )
 
