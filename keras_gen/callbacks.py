@@ -217,7 +217,8 @@ class Evaluate(keras.callbacks.Callback):
         """Measures where it is due."""
         if logs is None or (epoch + 1) % self.every:
             return
-        figures = self._scale.measure_model(self.model, floor=False)
+        drawn = self._scale.draw(self.model)
+        figures = self._scale.measure(drawn, floor=False)
         for name, value in figures.items():
             if isinstance(value, float | int) and (
                 self.figures is None or name in self.figures
