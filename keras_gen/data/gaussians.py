@@ -1,7 +1,7 @@
 """Mixtures of Gaussians in the plane whose modes one can count: a ring and a grid.
 
 1. Srivastava et al., "VEEGAN", 2017, section 4.1 (8 in a ring, 5 by 5 in a grid).
-2. Lin et al., "PacGAN", 2018, section 4.1 (the same, with these figures).
+2. Lin et al., "PacGAN", 2018, section 4.1 (the same mixtures).
 """
 
 import functools
@@ -23,7 +23,7 @@ def _grid():
     return np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)
 
 
-# Name to the modes' centres, (num_modes, 2), and their deviation ([2]).
+# Name to the modes' centres, (num_modes, 2), and their deviation.
 MIXTURES = {"gaussian_ring": (_ring(), 0.01), "gaussian_grid": (_grid(), 0.05)}
 
 
