@@ -158,11 +158,13 @@ class GMM(GenerativeModel):
             )
         self.image_shape = tuple(image_shape)
         dimensions = int(np.prod(self.image_shape))
-        if num_components < 1 or not 1 <= rank < dimensions or not min_deviation > 0:
+        if num_components < 1 or not min_deviation > 0:
             raise ValueError(
-                f"Expected num_components >= 1, 1 <= rank < {dimensions} and "
-                f"min_deviation > 0, got {num_components}, {rank} and {min_deviation}."
+                "Expected num_components >= 1 and min_deviation > 0, got "
+                f"{num_components} and {min_deviation}."
             )
+        if covariance == "low_rank" and not 1 <= rank < dimensions:
+            raise ValueError(f"Expected 1 <= rank < {dimensions}, got {rank}.")
         self.num_components = num_components
         self.learning_rate, self.decay_steps = learning_rate, decay_steps
         self.gaussians = Gaussians(
@@ -229,7 +231,7 @@ class GMM(GenerativeModel):
     def responsibilities(self, images):
         """p(component | x), float32 (batch, num_components), of images in [-1, 1]."""
         mixture = self.gaussians.distribution()
-        return ops.softmax(
+        return tf.nn.softmax(
             mixture.components_distribution.log_prob(self.rows(images)[:, None])
-            + ops.log_softmax(mixture.mixture_distribution.logits)
+            + tf.nn.log_softmax(mixture.mixture_distribution.logits)
         )
