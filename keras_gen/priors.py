@@ -2,11 +2,19 @@
 
 `prior.distribution()` is a `tfp.distributions` object over single
 latents, event shape (latent_dim,), in float32.
+
+1. Tomczak and Welling, "VAE with a VampPrior", 2018.
 """
 
+import math
+
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from keras import ops
+
+from keras_gen.layers.flow import Flow as FlowLayer
 
 tfd = tfp.distributions
 
@@ -40,6 +48,153 @@ class Uniform(keras.layers.Layer):
         return tfd.Independent(tfd.Uniform(low, -low), reinterpreted_batch_ndims=1)
 
 
+class Mixture(keras.layers.Layer):
+    """A mixture of Gaussians with weights, means and deviations of their own.
+
+    Args:
+        latent_dim: Numbers in a latent.
+        num_components: Gaussians.
+        **kwargs: Of the layer.
+    """
+
+    def __init__(self, latent_dim, num_components=10, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        check_components(num_components)
+        shape = (num_components, latent_dim)
+        self.logits = self.add_weight(
+            name="logits", shape=shape[:1], initializer="zeros"
+        )
+        self.means = self.add_weight(
+            name="means",
+            shape=shape,
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+        )
+        self.log_deviations = self.add_weight(
+            name="log_deviations", shape=shape, initializer="zeros"
+        )
+        self.built = True
+
+    def distribution(self):
+        """A `tfd.MixtureSameFamily`."""
+        deviations = ops.exp(ops.convert_to_tensor(self.log_deviations))
+        means = ops.convert_to_tensor(self.means)
+        return GaussianMixture(
+            tfd.Categorical(logits=ops.convert_to_tensor(self.logits)),
+            tfd.MultivariateNormalDiag(means, deviations),
+        )
+
+
+class Vamp(keras.layers.Layer):
+    """VampPrior ([1], equation 9): the even mixture of posteriors at pseudo-inputs.
+
+    It owns the pseudo-inputs alone. The encoder is borrowed as a function, so that its
+    weights stay the encoder's.
+
+    Args:
+        posterior: `posterior(images)`, a `tfd.MultivariateNormalDiag` over latents.
+        image_shape: (height, width, channels).
+        num_components: Pseudo-inputs.
+        **kwargs: Of the layer.
+    """
+
+    def __init__(self, posterior, image_shape, num_components=500, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        check_components(num_components)
+        self.posterior = posterior
+        self.num_components = num_components
+        self.pixels = self.add_weight(
+            name="pixels",
+            shape=(num_components, *image_shape),
+            initializer=keras.initializers.RandomNormal(stddev=0.1),
+        )
+        self.initialized = self.add_weight(
+            name="initialized", shape=(), initializer="zeros", trainable=False
+        )
+        self.built = True
+
+    def initialize(self, batches):
+        """Takes the first images of batches, a little greyer, as pseudo-inputs; once.
+
+        Args:
+            batches: An iterable of float32 (batch, height, width, channels).
+        """
+        if self.initialized.numpy():
+            return
+        images = []
+        for batch in batches:
+            images.extend(np.asarray(batch))
+            if len(images) >= self.num_components:
+                break
+        self.pixels.assign(0.9 * np.resize(images, self.pixels.shape))
+        self.initialized.assign(1.0)
+
+    def pseudo_inputs(self):
+        """float32 (num_components, height, width, channels), in [-1, 1]."""
+        return ops.clip(self.pixels, -1.0, 1.0)
+
+    def distribution(self):
+        """A `tfd.MixtureSameFamily`, after one pass of the encoder."""
+        return GaussianMixture(
+            tfd.Categorical(logits=tf.zeros(self.num_components)),
+            self.posterior(self.pseudo_inputs()),
+        )
+
+
+class Flow(keras.layers.Layer):
+    """The standard normal distribution, bent by a normalizing flow.
+
+    Args:
+        latent_dim: Numbers in a latent.
+        kind: "realnvp" or "maf"; see `keras_gen.layers.flow.Flow`.
+        num_steps: Of the flow.
+        widths: Of its networks.
+        **kwargs: Of the layer.
+    """
+
+    def __init__(
+        self, latent_dim, kind="realnvp", num_steps=8, widths=(128, 128), **kwargs
+    ):
+        super().__init__(dtype="float32", **kwargs)
+        self.base = Normal(latent_dim)
+        self.flow = FlowLayer(latent_dim, kind, num_steps, widths)
+        self.built = True
+
+    def distribution(self):
+        """A `tfd.TransformedDistribution`."""
+        return tfd.TransformedDistribution(
+            self.base.distribution(), self.flow.bijector()
+        )
+
+
+class GaussianMixture(tfd.MixtureSameFamily):
+    """Diagonal Gaussians whose log-density is two matrix products.
+
+    `tfd.MixtureSameFamily` holds (batch, components, latent_dim) numbers, which for
+    thousands of samples and 500 components is gigabytes.
+    """
+
+    def _log_prob(self, x):
+        gaussians = self.components_distribution
+        means, precisions = gaussians.mean(), 1.0 / gaussians.variance()
+        product = "...d,kd->...k"
+        # (x - m)^2 p = x^2 p - 2 x m p + m^2 p.
+        distances = (
+            tf.einsum(product, x**2, precisions)
+            - 2.0 * tf.einsum(product, x, means * precisions)
+            + tf.reduce_sum(means**2 * precisions, axis=-1)
+        )
+        log_scales = tf.math.log(precisions) - math.log(2.0 * math.pi)
+        log_probs = 0.5 * (tf.reduce_sum(log_scales, axis=-1) - distances)
+        weights = tf.math.log_softmax(self.mixture_distribution.logits_parameter())
+        return tf.reduce_logsumexp(log_probs + weights, axis=-1)
+
+
+def check_components(num_components):
+    """ValueError for a mixture of nothing."""
+    if num_components < 1:
+        raise ValueError(f"Expected num_components >= 1, got {num_components}.")
+
+
 def sample_rows(distribution, seed):
     """One draw a row, each from its own seed, whoever shares the batch.
 
@@ -50,6 +205,9 @@ def sample_rows(distribution, seed):
     Returns:
         float32 (batch, *event shape).
     """
+    if type(distribution) is tfd.TransformedDistribution:  # All rows through a flow.
+        base = sample_rows(distribution.distribution, seed)
+        return distribution.bijector.forward(base)
     return tf.map_fn(
         lambda row: distribution.sample(seed=tf.bitcast(row, tf.int32)),
         seed,

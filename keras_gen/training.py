@@ -128,6 +128,13 @@ class GenerativeModel(keras.Model):
         """The shape of each feature of a batch, without the batch dimension."""
         return {"image": tuple(self.image_shape)}
 
+    def initialize(self, batches):
+        """Sets weights that follow from data where that was not done; `fit` calls it.
+
+        Args:
+            batches: An iterator over the batches (dicts) that `fit` was given.
+        """
+
     # Configuration and saving.
 
     def get_config(self):
@@ -484,6 +491,8 @@ class GenerativeModel(keras.Model):
         for callback in callbacks:
             if isinstance(callback, Checkpoint) and callback.restore(self):
                 initial_epoch = callback.epoch
+        # An iterator in any case: each shifts the order of data with a seed.
+        self.initialize(iter(batches))
         if initial_epoch and steps_per_epoch:
             stream = stream.skip(initial_epoch * steps_per_epoch)
         if validation_data is not None:

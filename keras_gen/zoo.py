@@ -157,7 +157,7 @@ def save_weights(model, path, dtype="float32"):
         dtype: "float32", or "float16" for half the size.
     """
     arrays = {
-        name: np.ascontiguousarray(variable.numpy().astype(dtype))
+        name: np.asarray(variable.numpy(), dtype, order="C")
         for name, variable in _named(model, averaged=True).items()
     }
     write_aside(path, lambda aside: safetensors.numpy.save_file(arrays, aside))

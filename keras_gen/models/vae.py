@@ -1,101 +1,47 @@
 """VAE [1]: an encoder and a decoder that maximise a bound on the images' likelihood.
 
-What differs from [1]: the layers are gated, tanh-free ones as in [2], whose settings
-the MLP's defaults are; log-variances are clipped to [-6, 2], as there.
+What differs from [1]: the layers are gated as in [2], whose settings the MLP's defaults
+are; log-variances are clipped to [-6, 2], as there. Priors from [2] and by normalizing
+flows, the importance-weighted bound [3], free bits and inverse autoregressive
+posteriors [4] are options.
 
 1. Kingma and Welling, "Auto-Encoding Variational Bayes", 2014.
 2. Tomczak and Welling, "VAE with a VampPrior", 2018.
+3. Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016.
+4. Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow",
+   2016.
 """
 
+import math
+
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from keras import layers, ops
+from keras import ops
 
 from keras_gen import priors
 from keras_gen.abilities import ability
+from keras_gen.layers.flow import Flow
+from keras_gen.likelihoods import LIKELIHOODS
+from keras_gen.models.vae_networks import NETWORKS
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
 
 tfd = tfp.distributions
 
-LIKELIHOODS = ("bernoulli", "gaussian")
-
-
-def gated(layer, x, units, **kwargs):
-    """H * sigmoid(g), for two layers h and g of the same kind ([2], section 5.2)."""
-    gate = layer(units, activation="sigmoid", **kwargs)(x)
-    return layers.Multiply()([layer(units, **kwargs)(x), gate])
-
-
-def _posterior(inputs, x, latent_dim):
-    mean = layers.Dense(latent_dim, dtype="float32", name="mean")(x)
-    log_variance = layers.Dense(latent_dim, dtype="float32", name="log_variance")(x)
-    return keras.Model(inputs, [mean, log_variance], name="encoder")
-
-
-def mlp_encoder(image_shape, latent_dim, widths):
-    """Images in [-1, 1] to mean and log-variance, each (batch, latent_dim)."""
-    inputs = keras.Input(image_shape)
-    x = layers.Flatten()(inputs)
-    for width in widths:
-        x = gated(layers.Dense, x, width)
-    return _posterior(inputs, x, latent_dim)
-
-
-def mlp_decoder(image_shape, latent_dim, widths):
-    """(batch, latent_dim) to logits of pixels, (batch, height, width, channels)."""
-    inputs = x = keras.Input((latent_dim,))
-    for width in reversed(widths):
-        x = gated(layers.Dense, x, width)
-    x = layers.Dense(int(np.prod(image_shape)), dtype="float32")(x)
-    x = layers.Reshape(image_shape, dtype="float32")(x)
-    return keras.Model(inputs, x, name="decoder")
-
-
-def conv_encoder(image_shape, latent_dim, widths):
-    """As `mlp_encoder`, by convolutions: every width halves the map."""
-    inputs = x = keras.Input(image_shape)
-    for width in widths:
-        x = gated(layers.Conv2D, x, width, kernel_size=4, strides=2, padding="same")
-    return _posterior(inputs, layers.Flatten()(x), latent_dim)
-
-
-def conv_decoder(image_shape, latent_dim, widths):
-    """As `mlp_decoder`, by transposed convolutions."""
-    height, width, channels = image_shape
-    factor = 2 ** len(widths)
-    if height % factor or width % factor:
-        raise ValueError(
-            f"Expected sides that are multiples of {factor}, as {len(widths)} widths "
-            f"halve them, got {image_shape}."
-        )
-    first = (height // factor, width // factor, widths[-1])
-    inputs = keras.Input((latent_dim,))
-    x = layers.Reshape(first)(gated(layers.Dense, inputs, int(np.prod(first))))
-    for filters in [*reversed(widths[:-1]), widths[0]]:
-        x = gated(
-            layers.Conv2DTranspose,
-            x,
-            filters,
-            kernel_size=4,
-            strides=2,
-            padding="same",
-        )
-    x = layers.Conv2D(channels, 3, padding="same", dtype="float32")(x)
-    return keras.Model(inputs, x, name="decoder")
-
-
-NETWORKS = {"mlp": (mlp_encoder, mlp_decoder), "conv": (conv_encoder, conv_decoder)}
+PRIORS = ("normal", "mixture", "vamp", "flow")
+POSTERIORS = ("gaussian", "iaf")
+CHUNK = 20  # Importance samples that are held at once.
 
 
 @register("vae", image_shape=(28, 28, 1))
 class VAE(GenerativeModel):
-    """Variational autoencoder with a standard normal prior.
+    """Variational autoencoder; its prior may be learned.
 
-    The loss is minus the evidence lower bound in nats, summed over pixels and latents
-    and averaged over the batch; the logs show its two terms.
+    The loss is minus a lower bound on log p(x) in nats, summed over pixels and latents
+    and averaged over the batch. The logs show its two terms as they are, whatever they
+    weigh, and the active units: latents whose posterior mean has a variance above 0.01
+    over the batch ([3], section 5.2); when it falls to 0 the posterior has collapsed.
 
     Args:
         image_shape: (height, width, channels).
@@ -104,11 +50,29 @@ class VAE(GenerativeModel):
         widths: Of the encoder's hidden layers; the decoder's are reversed.
         likelihood: "bernoulli": pixels are binary, drawn afresh with the grey value as
             probability in every step ([2], section 5.1). "gaussian": pixels in [-1, 1]
-            have one learned deviation.
+            have one learned deviation. "discretized_logistic": pixels have 256 levels.
+        prior: "normal"; "mixture" of Gaussians; "vamp": a mixture of the posteriors at
+            learned images, which start as images of the training data; "flow".
+        num_components: Of a mixture or of "vamp".
+        posterior: "gaussian" (diagonal), or "iaf": then bent by inverse autoregressive
+            steps ([4]).
+        flow: Of the prior: "realnvp" or "maf".
+        flow_steps: Of the prior's and of the posterior's flow, each.
+        flow_width: Of the two hidden layers of a step's network.
+        beta: Weight of the KL term.
+        kl_warmup: Steps in which that weight grows from 0; in training alone.
+        free_bits: Nats a latent that the KL term does not count ([4], equation 15):
+            latent by latent where prior and posterior are factorised, else in sum.
+        num_importance_samples: Of the importance-weighted bound ([3], equation 8); with
+            1 it is the evidence lower bound.
+        learning_rate: Of Adam.
+        decay_steps: Steps in which the learning rate falls to 0, by a cosine; None
+            keeps it.
+        num_samples: Of `log_prob`, where it is not told, as behind a server.
         **kwargs: `name`.
     """
 
-    figures = ("reconstruction", "kl")
+    figures = ("reconstruction", "kl", "active_units")
     tiny = {"image_shape": (8, 8, 1), "latent_dim": 3, "widths": (8,)}
 
     def __init__(
@@ -118,46 +82,198 @@ class VAE(GenerativeModel):
         network="mlp",
         widths=(300, 300),
         likelihood="bernoulli",
+        prior="normal",
+        num_components=500,
+        posterior="gaussian",
+        flow="realnvp",
+        flow_steps=8,
+        flow_width=128,
+        beta=1.0,
+        kl_warmup=0,
+        free_bits=0.0,
+        num_importance_samples=1,
+        learning_rate=5e-4,
+        decay_steps=None,
+        num_samples=500,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if network not in NETWORKS:
-            raise ValueError(f"Expected network of {list(NETWORKS)}, got {network!r}.")
-        if likelihood not in LIKELIHOODS:
-            raise ValueError(f"Expected one of {LIKELIHOODS}, got {likelihood!r}.")
+        _check_choices(
+            network=(network, NETWORKS),
+            likelihood=(likelihood, LIKELIHOODS),
+            prior=(prior, PRIORS),
+            posterior=(posterior, POSTERIORS),
+        )
+        _check_numbers(beta, kl_warmup, free_bits, num_importance_samples, num_samples)
+        if prior == "vamp" and posterior == "iaf":
+            raise ValueError(
+                "A mixture of inverse autoregressive posteriors has no fast density: "
+                "expected posterior='gaussian' with prior='vamp'."
+            )
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
+        self.beta, self.kl_warmup, self.free_bits = beta, kl_warmup, free_bits
+        self.num_importance_samples = num_importance_samples
+        self.learning_rate, self.decay_steps = learning_rate, decay_steps
+        self.num_samples = num_samples
         encoder, decoder = NETWORKS[network]
-        self.encoder = encoder(self.image_shape, latent_dim, tuple(widths))
-        self.decoder = decoder(self.image_shape, latent_dim, tuple(widths))
-        self.prior = priors.Normal(latent_dim, name="prior")
-        self.likelihood = Likelihood(likelihood, name="likelihood")
+        context_dim = flow_width if posterior == "iaf" else 0
+        shapes = self.image_shape, latent_dim, tuple(widths)
+        self.encoder = encoder(*shapes, context_dim)
+        self.decoder = decoder(*shapes)
+        self.posterior_flow = None
+        if context_dim:
+            self.posterior_flow = Flow(
+                latent_dim,
+                "iaf",
+                flow_steps,
+                (flow_width,) * 2,
+                context_dim,
+                name="posterior_flow",
+            )
+        self.prior = self._build_prior(
+            prior, num_components, (flow, flow_steps, (flow_width,) * 2)
+        )
+        self.likelihood = LIKELIHOODS[likelihood](name="likelihood")
+
+    def _build_prior(self, kind, num_components, flow):
+        if kind == "normal":
+            return priors.Normal(self.latent_dim, name="prior")
+        if kind == "mixture":
+            return priors.Mixture(self.latent_dim, num_components, name="prior")
+        if kind == "vamp":
+            return priors.Vamp(
+                self.posterior, self.image_shape, num_components, name="prior"
+            )
+        return priors.Flow(self.latent_dim, *flow, name="prior")
+
+    def initialize(self, batches):
+        """Training images become the pseudo-inputs of a "vamp" prior."""
+        if isinstance(self.prior, priors.Vamp):
+            self.prior.initialize(batch["image"] for batch in batches)
 
     def players(self):
-        """One player: encoder, decoder and likelihood together."""
-        networks = [self.encoder, self.decoder, self.likelihood]
+        """One player: encoder, decoder, prior and likelihood together."""
+        networks = [self.encoder, self.decoder, self.prior, self.likelihood]
+        if self.posterior_flow is not None:
+            networks.append(self.posterior_flow)
         return {"vae": Player(networks, self.vae_loss)}
 
     def default_optimizers(self):
         """Adam at 5e-4 ([2], section 5.2)."""
-        return {"vae": keras.optimizers.Adam(5e-4)}
+        rate = self.learning_rate
+        if self.decay_steps is not None:
+            rate = keras.optimizers.schedules.CosineDecay(rate, self.decay_steps)
+        return {"vae": keras.optimizers.Adam(rate)}
 
     def vae_loss(self, batch, training):
-        """Minus the evidence lower bound ([1], equation 3), in nats per image."""
+        """Minus a lower bound on log p(x) ([1], equation 3; [3], equation 8)."""
         images = self.likelihood.draw(batch["image"], self.draw_seed())
         posterior = self.posterior(images, training)
-        latents = posterior.sample(seed=self.draw_seed())
-        pixels = self.likelihood(self.decoder(latents, training=training))
-        reconstruction = -ops.mean(pixels.log_prob(self.likelihood.target(images)))
-        kl = ops.mean(tfd.kl_divergence(posterior, self.prior.distribution()))
-        self.report(reconstruction=reconstruction, kl=kl)
-        return reconstruction + kl
+        shape = (self.num_importance_samples, tf.shape(images)[0], self.latent_dim)
+        noise = tf.random.stateless_normal(shape, self.draw_seed())
+        latents, log_q = from_noise(posterior, noise)
+        log_likelihood = self.log_likelihood(images, latents, training)
+        kl = self.kl(posterior, latents, log_q)
+        self.report(
+            reconstruction=-ops.mean(log_likelihood),
+            kl=ops.mean(ops.sum(kl, axis=-1)),
+            active_units=active_units(self.centre(posterior)),
+        )
+        weight = self.kl_weight() if training else self.beta
+        log_weights = log_likelihood - weight * self.less_free_bits(kl)
+        bound = ops.logsumexp(log_weights, axis=0) - math.log(shape[0])
+        return -ops.mean(bound)
+
+    def kl(self, posterior, latents, log_q):
+        """KL(q || p) in nats: (batch, latent_dim), or (samples, batch, 1).
+
+        In closed form and latent by latent where tfp has it so. Else, and under the
+        importance-weighted bound, log q - log p of every latent that was drawn.
+        """
+        prior = self.prior.distribution()
+        if self.num_importance_samples == 1:
+            try:
+                return tfd.kl_divergence(by_latent(posterior), by_latent(prior))
+            except NotImplementedError:
+                pass
+        return (log_q - prior.log_prob(latents))[..., None]
+
+    def less_free_bits(self, kl):
+        """The KL term as the loss counts it ([4], equation 15)."""
+        if not self.free_bits:
+            return ops.sum(kl, axis=-1)
+        groups = ops.mean(ops.reshape(kl, (-1, kl.shape[-1])), axis=0)
+        free = self.free_bits * self.latent_dim / kl.shape[-1]
+        return ops.sum(ops.maximum(groups, free))
+
+    def kl_weight(self):
+        """What the KL term weighs in training: beta, after the warm-up."""
+        if not self.kl_warmup:
+            return self.beta
+        progress = tf.cast(self.step.value, tf.float32) / self.kl_warmup
+        return self.beta * tf.minimum(progress, 1.0)
 
     def posterior(self, images, training=False):
-        """q(z | x), a diagonal Gaussian."""
-        mean, log_variance = self.encoder(images, training=training)
+        """q(z | x): a diagonal Gaussian, bent by a flow where there is one."""
+        mean, log_variance, *context = self.encoder(images, training=training)
         deviation = ops.exp(0.5 * ops.clip(log_variance, -6.0, 2.0))
-        return tfd.MultivariateNormalDiag(mean, deviation)
+        gaussian = tfd.MultivariateNormalDiag(mean, deviation)
+        if self.posterior_flow is None:
+            return gaussian
+        bijector = self.posterior_flow.bijector(*context)
+        return tfd.TransformedDistribution(gaussian, bijector)
+
+    def centre(self, posterior):
+        """The posterior's mean, bent as it is: (batch, latent_dim)."""
+        return from_noise(posterior, tf.zeros((self.latent_dim,)))[0]
+
+    def log_likelihood(self, images, latents, training=False):
+        """Log p(x | z), (samples, batch), of latents (samples, batch, latent_dim)."""
+        flat = ops.reshape(latents, (-1, self.latent_dim))
+        pixels = self.decoder(flat, training=training)
+        shape = tf.concat([tf.shape(latents)[:2], self.image_shape], axis=0)
+        return self.likelihood.log_prob(ops.reshape(pixels, shape), images)
+
+    @ability("log_prob")
+    def log_prob(self, images, *, num_samples=None):
+        """Importance-sampling estimate of log p(x), float32 (batch,), in nats.
+
+        Its expectation is a lower bound that rises to log p(x) with the number of
+        samples ([3], theorem 1). The noise is fixed: an image gets the same estimate
+        at every call. A Bernoulli likelihood is one of binary images,
+        `keras_gen.images.binarize` draws them; in grey ones pixels above 0 count as
+        white, all others as black. That of 256 levels takes the nearest level.
+
+        Args:
+            images: float32 (batch, height, width, channels), in [-1, 1].
+            num_samples: Of the posterior, for each image. None takes the model's. They
+                are drawn and summed some at a time: memory does not grow.
+        """
+        count = self.num_samples if num_samples is None else num_samples
+        images = self.likelihood.nearest(images)
+        posterior, prior = self.posterior(images), self.prior.distribution()
+        chunk = min(CHUNK, count)
+
+        def add(start, total):
+            noise = tf.random.stateless_normal(
+                (chunk, 1, self.latent_dim), tf.stack([start, 0])
+            )
+            latents, log_q = from_noise(posterior, noise)
+            log_p = self.log_likelihood(images, latents) + prior.log_prob(latents)
+            log_weights = tf.where(
+                (start + tf.range(chunk) < count)[:, None], log_p - log_q, -math.inf
+            )
+            everything = tf.concat([total[None], log_weights], axis=0)
+            return start + chunk, tf.reduce_logsumexp(everything, axis=0)
+
+        _, total = tf.while_loop(
+            lambda start, _: start < count,
+            add,
+            (0, tf.fill([tf.shape(images)[0]], -math.inf)),
+            parallel_iterations=1,
+        )
+        return total - math.log(count)
 
     @ability("images")
     def sample(self, seed):
@@ -166,8 +282,11 @@ class VAE(GenerativeModel):
 
     @ability("latents")
     def encode(self, images):
-        """The posterior's mean, float32 (batch, latent_dim), of images in [-1, 1]."""
-        return self.encoder(images, training=False)[0]
+        """The posterior's mean, float32 (batch, latent_dim), of images in [-1, 1].
+
+        With posterior="iaf": what the Gaussian's mean is bent to.
+        """
+        return self.centre(self.posterior(images))
 
     @ability("images")
     def decode(self, latents):
@@ -176,55 +295,63 @@ class VAE(GenerativeModel):
 
     @ability("images")
     def reconstruct(self, images):
-        """Expected pixels in [-1, 1] from the posterior's mean of images in [-1, 1]."""
-        return self.expected_pixels(self.encoder(images, training=False)[0])
+        """Expected pixels in [-1, 1] from `encode` of images in [-1, 1]."""
+        return self.expected_pixels(self.centre(self.posterior(images)))
 
     def expected_pixels(self, latents):
         """E[x | z] in [-1, 1]."""
         return self.likelihood.mean(self.decoder(latents, training=False))
 
 
-@keras.saving.register_keras_serializable("keras_gen")
-class Likelihood(layers.Layer):
-    """p(x | z) over images, event shape (height, width, channels).
+def from_noise(posterior, noise):
+    """Latents that standard normal noise becomes, and log q(z | x) of them.
 
     Args:
-        kind: "bernoulli", whose parameters are logits, or "gaussian", whose parameters
-            go through tanh to means and which owns its deviation.
-        **kwargs: Of the layer.
+        posterior: A `tfd.MultivariateNormalDiag`, or one bent by a bijector.
+        noise: float32 (..., latent_dim), to broadcast against (batch, latent_dim).
+
+    Returns:
+        Latents, and float32 (..., batch).
     """
+    if isinstance(posterior, tfd.MultivariateNormalDiag):
+        latents = posterior.mean() + posterior.stddev() * noise
+        return latents, posterior.log_prob(latents)
+    latents, log_q = from_noise(posterior.distribution, noise)
+    bijector = posterior.bijector
+    volume = bijector.forward_log_det_jacobian(latents, event_ndims=1)
+    return bijector.forward(latents), log_q - volume
 
-    def __init__(self, kind, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
-        self.kind = kind
-        if kind == "gaussian":
-            self.log_deviation = self.add_weight(
-                name="log_deviation", shape=(), initializer="zeros"
-            )
-        self.built = True
 
-    def call(self, parameters):
-        """The distribution, for parameters (batch, height, width, channels)."""
-        if self.kind == "bernoulli":
-            pixels = tfd.Bernoulli(logits=parameters, dtype=tf.float32)
-        else:
-            deviation = ops.exp(ops.convert_to_tensor(self.log_deviation))
-            pixels = tfd.Normal(ops.tanh(parameters), deviation)
-        return tfd.Independent(pixels, reinterpreted_batch_ndims=3)
+def by_latent(distribution):
+    """A factorised Gaussian as one `tfd.Normal` a latent; others as they are."""
+    if isinstance(distribution, tfd.MultivariateNormalDiag):
+        return tfd.Normal(distribution.mean(), distribution.stddev())
+    return distribution
 
-    def draw(self, images, seed):
-        """Images as the likelihood sees them: binary (-1 or 1), or unchanged."""
-        if self.kind == "gaussian":
-            return images
-        uniform = tf.random.stateless_uniform(tf.shape(images), seed)
-        return ops.where(uniform < (images + 1.0) / 2.0, 1.0, -1.0)
 
-    def target(self, images):
-        """What `log_prob` takes: 0 and 1, or images unchanged."""
-        return (images + 1.0) / 2.0 if self.kind == "bernoulli" else images
+def active_units(means):
+    """How many latents have means (batch, latent_dim) of a variance above 0.01."""
+    return ops.sum(ops.cast(ops.var(means, axis=0) > 0.01, "float32"))
 
-    def mean(self, parameters):
-        """Expected pixels in [-1, 1]."""
-        if self.kind == "bernoulli":
-            return 2.0 * ops.sigmoid(parameters) - 1.0
-        return ops.tanh(parameters)
+
+def _check_choices(**choices):
+    for name, (got, known) in choices.items():
+        if got not in known:
+            raise ValueError(f"Expected {name} of {list(known)}, got {got!r}.")
+
+
+def _check_numbers(beta, kl_warmup, free_bits, num_importance_samples, num_samples):
+    for name, got, least in (
+        ("beta", beta, 0),
+        ("kl_warmup", kl_warmup, 0),
+        ("free_bits", free_bits, 0),
+        ("num_importance_samples", num_importance_samples, 1),
+        ("num_samples", num_samples, 1),
+    ):
+        if got < least:
+            raise ValueError(f"Expected {name} >= {least}, got {got}.")
+    if free_bits and num_importance_samples > 1:
+        raise ValueError(
+            "The importance-weighted bound has no KL term to free bits of: expected "
+            f"num_importance_samples=1, got {num_importance_samples}."
+        )

@@ -1,0 +1,367 @@
+"""The VAE: its bound, its options, and its estimate of log p(x)."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+import tensorflow_probability as tfp
+from conftest import make_batch, train
+
+import keras_gen
+from keras_gen.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian
+from keras_gen.models import VAE
+from keras_gen.models.vae import from_noise
+
+tfd = tfp.distributions
+
+
+def test_vae_bound_is_worked_out_by_hand():
+    """With weights at zero q is the prior and every pixel a fair coin."""
+    model = VAE(**VAE.tiny)
+    model.compile(seed=0)
+    for weight in model.trainable_weights:
+        weight.assign(tf.zeros_like(weight))
+    result = model.evaluate(**{"x": make_batch(model, 4)}, verbose=0, return_dict=True)
+    assert result["kl"] == pytest.approx(0.0, abs=1e-6)
+    assert result["vae_loss"] == pytest.approx(64 * np.log(2), rel=1e-5)
+    # A mean of 2 costs 2^2 / 2 nats a latent, a log-variance of 1 (e - 1 - 1) / 2.
+    model.encoder.get_layer("mean").bias.assign([2.0, 0.0, 0.0])
+    model.encoder.get_layer("log_variance").bias.assign([0.0, 1.0, 0.0])
+    result = model.evaluate(**{"x": make_batch(model, 4)}, verbose=0, return_dict=True)
+    assert result["kl"] == pytest.approx(2.0 + (np.e - 2.0) / 2.0, rel=1e-5)
+
+
+def test_vae_bound_lies_below_the_likelihood():
+    """Of data that are always the same log p(x) can reach 0, and no bound is above."""
+    model = VAE(**VAE.tiny)
+    model.compile({"vae": keras.optimizers.Adam(0.01)}, seed=0)
+    black = {"image": -np.ones((16, 8, 8, 1), np.float32)}
+    train(model, black, count=200)
+    result = model.evaluate(black, verbose=0, return_dict=True)
+    assert 0 < result["vae_loss"] < 5  # From 44 nats.
+    assert result["kl"] >= 0
+
+
+def test_gaussian_likelihood_is_a_density_over_pixels():
+    layer = Gaussian()
+    layer.log_deviation.assign(np.log(0.5))
+    parameters = tf.constant(np.arctanh([[0.1, -0.3]]).reshape(1, 1, 2, 1), tf.float32)
+    images = tf.constant([[[[0.0], [0.2]]]])
+    expected = tfd.Normal([0.1, -0.3], 0.5).log_prob([0.0, 0.2])
+    log_prob = layer.log_prob(parameters, images)
+    np.testing.assert_allclose(log_prob, [np.sum(expected)], rtol=1e-5)
+
+
+def test_bernoulli_pixels_are_drawn_with_the_grey_value_as_probability():
+    layer = Bernoulli()
+    grey = tf.fill((1, 100, 100, 1), 0.5)  # Three quarters.
+    drawn = layer.draw(grey, tf.constant([1, 2])).numpy()
+    assert set(np.unique(drawn)) == {-1.0, 1.0}
+    assert (drawn > 0).mean() == pytest.approx(0.75, abs=0.02)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_convolutional_vae_learns_to_reconstruct(likelihood):
+    model = VAE((8, 8, 1), 4, "conv", (8, 16), likelihood)
+    model.compile({"vae": keras.optimizers.Adam(5e-3)}, seed=0)
+    images = np.ones((32, 8, 8, 1), np.float32)
+    images[:16, :, :4] = -1
+    images[16:, :, 4:] = -1
+    train(model, {"image": images}, count=150)
+    assert np.abs(model.reconstruct(images) - images).mean() < 0.2
+    with pytest.raises(ValueError, match="multiples of 4"):
+        VAE((10, 10, 1), 4, "conv", (8, 16))
+
+
+def build(collapsed=False, seed=0, **options):
+    """A tiny VAE; collapsed: with weights at zero, so that q is the prior."""
+    keras.utils.set_random_seed(seed)
+    model = VAE(**{**VAE.tiny, **options})
+    model.compile(seed=0)
+    for weight in model.trainable_weights if collapsed else ():
+        weight.assign(tf.zeros_like(weight))
+    return model
+
+
+def stir(model, scale=1.0):
+    """Larger weights, so that latents matter."""
+    random = np.random.default_rng(3)
+    for weight in model.trainable_weights:
+        weight.assign(scale * random.normal(size=weight.shape))
+    return model
+
+
+def loss_of(model, batch, training=False):
+    """The loss of one batch, and the figures that were reported."""
+    model.reset_metrics()
+    batch = {key: tf.constant(value) for key, value in batch.items()}
+    loss = float(model.vae_loss(batch, training=training))
+    return loss, {k: float(v) for k, v in model.get_metrics_result().items()}
+
+
+def test_kl_by_samples_agrees_with_the_closed_form():
+    model = stir(build(), 0.3)
+    images = tf.constant(make_batch(model, 4)["image"])
+    posterior = model.posterior(images)
+    closed = np.sum(model.kl(posterior, None, None), axis=-1)
+    expected = tfd.kl_divergence(posterior, model.prior.distribution())
+    np.testing.assert_allclose(closed, expected, rtol=1e-5)
+    noise = tf.random.stateless_normal((50_000, 4, 3), (1, 2))
+    latents, log_q = from_noise(posterior, noise)
+    model.num_importance_samples = 50_000  # No closed form under this bound.
+    sampled = np.mean(model.kl(posterior, latents, log_q), axis=(0, 2))
+    np.testing.assert_allclose(sampled, closed, rtol=0.02)
+    assert closed.min() > 0.5
+
+
+def test_noise_becomes_draws_of_the_posterior():
+    model = stir(build(posterior="iaf", flow_steps=2, flow_width=4), 0.3)
+    posterior = model.posterior(tf.constant(make_batch(model, 4)["image"]))
+    latents, log_q = from_noise(
+        posterior, tf.random.stateless_normal((6, 4, 3), (1, 2))
+    )
+    np.testing.assert_allclose(
+        posterior.log_prob(tf.identity(latents)), log_q, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_the_importance_weighted_bound_is_tighter_with_more_samples():
+    batch = make_batch(build(), 64)
+    batch["image"] = keras_gen.images.binarize(batch["image"], 0)
+    losses = {
+        count: np.mean(
+            [
+                loss_of(stir(build(num_importance_samples=count)), batch)[0]
+                for _ in range(3)
+            ]
+        )
+        for count in (1, 5, 50)
+    }
+    exact = -stir(build()).log_prob(batch["image"], num_samples=5000).mean()
+    assert losses[1] > losses[5] + 0.5
+    assert losses[5] > losses[50] + 0.1
+    assert losses[50] > exact
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_the_importance_weighted_bound_is_worked_out_by_hand(count):
+    """With one sample it is the lower bound, log p(x, z) - log q(z | x)."""
+    model = stir(build(num_importance_samples=count, prior="mixture"), 0.3)
+    model.draw_seed = lambda: tf.constant([1, 2])
+    batch = make_batch(model, 16)
+    batch["image"] = keras_gen.images.binarize(batch["image"], 0)
+    mean, log_variance = model.encoder(batch["image"])
+    log_variance = tf.clip_by_value(log_variance, -6.0, 2.0)
+    noise = tf.random.stateless_normal((count, 16, 3), (1, 2))
+    latents = mean + tf.exp(log_variance / 2) * noise
+    log_q = tf.reduce_sum(
+        tfd.Normal(mean, tf.exp(log_variance / 2)).log_prob(latents), axis=-1
+    )
+    logits = tf.reshape(model.decoder(tf.reshape(latents, (-1, 3))), (count, 16, -1))
+    pixels = tfd.Bernoulli(logits=logits).log_prob(batch["image"].reshape(16, -1) > 0)
+    log_p = tf.reduce_sum(pixels, axis=-1) + model.prior.distribution().log_prob(
+        latents
+    )
+    bound = tf.reduce_logsumexp(log_p - log_q, axis=0) - np.log(count)
+    assert loss_of(model, batch)[0] == pytest.approx(-np.mean(bound), rel=1e-5)
+
+
+class LinearGaussian(Gaussian):
+    """Means without tanh, and a deviation of one half."""
+
+    def log_prob(self, parameters, images):
+        return tf.reduce_sum(
+            tfd.Normal(parameters, 0.5).log_prob(images), axis=(-3, -2, -1)
+        )
+
+
+def test_log_prob_is_the_marginal_of_a_linear_gaussian_model():
+    model = build(image_shape=(1, 2, 1), latent_dim=2, likelihood="gaussian")
+    inputs = keras.Input((2,))
+    pixels = keras.layers.Dense(2, name="linear")(inputs)
+    decoder = keras.Model(inputs, keras.layers.Reshape((1, 2, 1))(pixels))
+    kernel, bias = np.array([[0.4, -0.2], [0.1, 0.3]]), np.array([0.1, -0.1])
+    decoder.get_layer("linear").set_weights([kernel, bias])
+    model.decoder, model.likelihood = decoder, LinearGaussian()
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 1, 2, 1)).astype("float32")
+    marginal = scipy.stats.multivariate_normal(
+        bias, kernel.T @ kernel + 0.25 * np.eye(2)
+    )
+    np.testing.assert_allclose(
+        model.log_prob(images, num_samples=20_000),
+        marginal.logpdf(images.reshape(8, 2)),
+        atol=0.02,
+    )
+
+
+def test_log_prob_takes_any_number_of_samples_in_the_same_memory():
+    model = build()
+    assert len(model.log_prob(np.zeros((2, 8, 8, 1)), num_samples=1)) == 2
+    spec = tf.TensorSpec((None, 8, 8, 1))
+
+    def shapes(count):
+        function = tf.function(
+            functools.partial(VAE.log_prob.ability.function, model, num_samples=count)
+        )
+        graph = function.get_concrete_function(spec).graph.as_graph_def(add_shapes=True)
+        nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+        return [str(node.attr["_output_shapes"]) for node in nodes]
+
+    few = shapes(1000)
+    assert few == shapes(1_000_000)
+    assert any("size: 20" in shape for shape in few)  # Some at a time.
+
+
+def test_log_prob_sums_whole_chunks_and_the_rest():
+    """Of 25 samples, in chunks of 20, no more than 25 count."""
+    model = stir(build(), 0.3)
+    images = keras_gen.images.binarize(make_batch(model, 4)["image"], 0)
+    noise = [tf.random.stateless_normal((20, 1, 3), (start, 0)) for start in (0, 20)]
+    posterior = model.posterior(tf.constant(images))
+    latents, log_q = from_noise(posterior, tf.concat(noise, axis=0)[:25])
+    log_p = model.log_likelihood(images, latents)
+    log_p += model.prior.distribution().log_prob(latents)
+    expected = tf.reduce_logsumexp(log_p - log_q, axis=0) - np.log(25)
+    np.testing.assert_allclose(
+        model.log_prob(images, num_samples=25), expected, rtol=1e-5
+    )
+
+
+def test_log_prob_of_grey_images_is_that_of_the_nearest_binary_ones():
+    model = build()
+    grey = make_batch(model, 4)["image"]
+    binary = np.where(grey > 0, 1, -1)
+    np.testing.assert_array_equal(model.log_prob(grey), model.log_prob(binary))
+
+
+def test_binarize_draws_by_the_grey_value_with_a_fixed_seed():
+    grey = np.full((2, 100, 100, 1), 0.5, np.float32)
+    drawn = keras_gen.images.binarize(grey, 0)
+    assert drawn.dtype == np.float32 and set(np.unique(drawn)) == {-1.0, 1.0}
+    assert (drawn > 0).mean() == pytest.approx(0.75, abs=0.02)
+    np.testing.assert_array_equal(drawn, keras_gen.images.binarize(grey, 0))
+    assert (drawn != keras_gen.images.binarize(grey, 1)).any()
+    for sure in (-1, 1):
+        np.testing.assert_array_equal(keras_gen.images.binarize([[sure]], 0), [[sure]])
+    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
+        keras_gen.images.binarize(grey * 255, 0)
+
+
+@pytest.mark.parametrize("prior", ["normal", "mixture"])
+def test_free_bits_cost_as_much_as_they_are(prior):
+    """Of a collapsed posterior, whose KL is 0, latent by latent or in sum."""
+    options = {"collapsed": True, "prior": prior, "num_components": 2}
+    batch = make_batch(build(), 4)
+    loss, figures = loss_of(build(**options), batch)
+    free, figures = loss_of(build(free_bits=0.5, **options), batch)
+    assert figures["kl"] == pytest.approx(0.0, abs=1e-5)
+    assert free - loss == pytest.approx(3 * 0.5, abs=1e-4)
+
+
+def test_free_bits_count_latents_one_by_one():
+    model = build(collapsed=True, free_bits=0.5)
+    model.encoder.get_layer("mean").bias.assign([2.0, 0.0, 0.0])  # 2 nats.
+    loss, figures = loss_of(model, make_batch(model, 4))
+    assert figures["kl"] == pytest.approx(2.0, rel=1e-5)
+    assert loss == pytest.approx(figures["reconstruction"] + 2.0 + 2 * 0.5, rel=1e-5)
+
+
+def test_warm_up_goes_on_where_it_was(tmp_path):
+    model = stir(build(beta=2.0, kl_warmup=10), 0.3)
+    batch = make_batch(model, 4)
+    assert float(model.kl_weight()) == 0.0
+    train(model, batch, count=3)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert float(loaded.kl_weight()) == pytest.approx(0.6)
+    loss, figures = loss_of(loaded, batch, training=True)
+    assert loss == pytest.approx(
+        figures["reconstruction"] + 0.6 * figures["kl"], rel=1e-5
+    )
+    loss, figures = loss_of(loaded, batch, training=False)  # No warm-up in tests.
+    assert loss == pytest.approx(
+        figures["reconstruction"] + 2.0 * figures["kl"], rel=1e-5
+    )
+    train(loaded, batch, count=10)
+    assert float(loaded.kl_weight()) == 2.0
+
+
+def test_a_resumed_run_with_pseudo_inputs_is_the_run_that_was_not_killed(tmp_path):
+    images = np.random.default_rng(0).uniform(-1, 1, (16, 8, 8, 1)).astype("float32")
+
+    def run(epochs, path):
+        keras.utils.set_random_seed(1)
+        model = build(prior="vamp", num_components=3)
+        data = keras_gen.data.load(images, batch_size=4, seed=0)
+        checkpoint = keras_gen.callbacks.Checkpoint(path)
+        model.fit(data, epochs=epochs, callbacks=[checkpoint], verbose=0)
+        return model
+
+    run(1, tmp_path / "killed.keras")
+    resumed = run(2, tmp_path / "killed.keras")
+    whole = run(2, tmp_path / "whole.keras")
+    for a, b in zip(resumed.variables, whole.variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_active_units_show_a_collapse():
+    model = build(collapsed=True)
+    batch = make_batch(model, 32)
+    assert loss_of(model, batch)[1]["active_units"] == 0
+    stir(model, 0.5)
+    kernel = np.array([[1.0, 0.0, 1.0]] * 8)  # Two latents follow the image.
+    model.encoder.get_layer("mean").set_weights([kernel, np.zeros(3)])
+    assert loss_of(model, batch)[1]["active_units"] == 2
+
+
+def test_levels_of_the_logistic_sum_to_one():
+    layer = DiscretizedLogistic()
+    levels = np.arange(256, dtype=np.float32).reshape(256, 1, 1, 1) / 127.5 - 1
+    for centre in (-4.0, 0.1, 4.0):
+        parameters = tf.fill((1, 1, 1, 1), centre)
+        shares = np.exp(layer.log_prob(parameters, tf.constant(levels)))
+        assert shares.sum() == pytest.approx(1.0, abs=1e-4)
+        likeliest = levels[np.argmax(shares)].item()
+        assert likeliest == pytest.approx(np.tanh(centre), abs=0.01)
+    between = tf.fill((1, 1, 1, 1), 0.0014)
+    assert layer.nearest(between).numpy().item() == pytest.approx(
+        128 / 127.5 - 1, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"prior": "cauchy"}, "'vamp'"),
+        ({"posterior": "flow"}, "'iaf'"),
+        ({"likelihood": "poisson"}, "'bernoulli'"),
+        ({"flow": "nvp", "prior": "flow"}, "'realnvp'"),
+        ({"prior": "vamp", "posterior": "iaf"}, "no fast density"),
+        ({"free_bits": 0.1, "num_importance_samples": 2}, "num_importance_samples=1"),
+        ({"num_importance_samples": 0}, "num_importance_samples >= 1"),
+        ({"beta": -1.0}, "beta >= 0"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        build(**options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"likelihood": "discretized_logistic", "beta": 0.5},
+        {"num_importance_samples": 3, "prior": "flow", "flow_width": 4},
+        {"posterior": "iaf", "prior": "flow", "flow_width": 4, "flow_steps": 2},
+        {"free_bits": 0.1, "kl_warmup": 5, "decay_steps": 10},
+    ],
+)
+def test_options_train_together(options):
+    model = build(**options)
+    before = model.evaluate(make_batch(model, 8), verbose=0, return_dict=True)
+    train(model, make_batch(model, 8), count=40)
+    after = model.evaluate(make_batch(model, 8), verbose=0, return_dict=True)
+    assert after["vae_loss"] < before["vae_loss"]
