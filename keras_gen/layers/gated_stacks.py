@@ -1,4 +1,4 @@
-"""A vertical and a horizontal stack that see all that comes before, and nothing else."""
+"""A vertical and a horizontal stack that see all that comes before, and no more."""
 
 import keras
 from keras import layers, ops
@@ -11,6 +11,12 @@ def gate(x):
     """tanh(a) * sigmoid(b) for the halves a and b of the features."""
     a, b = ops.split(x, 2, axis=-1)
     return ops.tanh(a) * ops.sigmoid(b)
+
+
+def _add(down, right, shift):
+    """What labels add to the gates of either stack."""
+    for_down, for_right = ops.split(shift, 2, axis=-1)
+    return down + for_down, right + for_right
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -77,12 +83,46 @@ class GatedStacks(RasterLayer):
         right = right + self.link(down)
         if labels is not None:
             shift = self.shift(labels)[:, None, None]
-            down = down + shift[..., : 2 * self.filters]
-            right = right + shift[..., 2 * self.filters :]
+            down, right = _add(down, right, shift)
         down, right = gate(down), self.mix(gate(right))
         if self.mask == "B":
             return vertical + down, horizontal + right
         return down, right
+
+    def start(self, batch_size, width, labels=None):
+        """The caches of both convolutions, and what the labels add to the gates."""
+        shape = (width, batch_size, 2 * self.filters)
+        cache = {
+            "vertical": self.vertical.start(batch_size, width),
+            "horizontal": self.horizontal.start(batch_size, width),
+            "from_above": ops.zeros(shape, self.compute_dtype),
+        }
+        if labels is not None:
+            cache["shift"] = self.shift(labels)[:, None]
+        return cache
+
+    def row(self, newest, index, cache):
+        """Runs the vertical stack, which the horizontal one then looks up."""
+        cache = dict(cache)
+        down, cache["vertical"] = self.vertical.row(newest, index, cache["vertical"])
+        right = self.link(down)
+        if "shift" in cache:
+            down, right = _add(down, right, cache["shift"])
+        cache["from_above"] = ops.transpose(right, (1, 0, 2))
+        cache["horizontal"] = {
+            name: ops.zeros_like(value) for name, value in cache["horizontal"].items()
+        }
+        down = gate(down)
+        return newest + down if self.mask == "B" else down, cache
+
+    def pixel(self, newest, column, cache):
+        """Runs the horizontal stack at one pixel."""
+        cache = dict(cache)
+        right, cache["horizontal"] = self.horizontal.pixel(
+            newest, column, cache["horizontal"]
+        )
+        right = self.mix(gate(right + cache["from_above"][column]))
+        return newest + right if self.mask == "B" else right, cache
 
     def compute_output_shape(self, vertical_shape, horizontal_shape, labels_shape=None):
         """The maps' size is kept."""

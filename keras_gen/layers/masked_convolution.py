@@ -1,8 +1,10 @@
 """Convolution that sees only what comes before in raster order."""
 
+import functools
+
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from keras_gen.layers.raster import RasterLayer
 
@@ -100,6 +102,60 @@ class MaskedConv2D(RasterLayer):
         return ops.conv(x, self.masked_kernel(), padding="valid") + ops.cast(
             self.bias, self.compute_dtype
         )
+
+    def start(self, batch_size, width, labels=None):
+        """Zeros for the rows above and the pixels to the left that the kernel sees."""
+        above, left = self._above(), self._left()
+        zeros = functools.partial(ops.zeros, dtype=self.compute_dtype)
+        cache = {}
+        if above is not None:
+            rows = above.shape[0] - 1
+            cache["above"] = zeros((batch_size, rows, width, self.features))
+        if left is not None:
+            cache["left"] = zeros((batch_size, left.shape[1] - 1, self.features))
+        if self.stack == "raster":
+            cache["from_above"] = zeros((width, batch_size, self.filters))
+        return cache
+
+    def row(self, newest, index, cache):
+        """Applies the kernel's rows to as many rows of maps, the newest last."""
+        cache = dict(cache)
+        window = ops.concatenate(
+            [cache["above"], ops.cast(newest, self.compute_dtype)[:, None]], axis=1
+        )
+        cache["above"] = window[:, 1:]
+        side = self.kernel_size // 2
+        window = ops.pad(window, [(0, 0), (0, 0), (side, side), (0, 0)])
+        row = ops.conv(window, self._above(), padding="valid")[:, 0]
+        if self.stack == "raster":
+            cache["from_above"] = ops.transpose(row, (1, 0, 2))
+            cache["left"] = ops.zeros_like(cache["left"])
+            return None, cache
+        return row + ops.cast(self.bias, self.compute_dtype), cache
+
+    def pixel(self, newest, column, cache):
+        """Applies the kernel's last row to as many pixels, the newest last."""
+        cache = dict(cache)
+        window = ops.concatenate(
+            [cache["left"], ops.cast(newest, self.compute_dtype)[:, None]], axis=1
+        )
+        cache["left"] = window[:, 1:]
+        kernel = ops.reshape(self._left(), (-1, self.filters))
+        pixel = ops.matmul(ops.reshape(window, (-1, kernel.shape[0])), kernel)
+        if self.stack == "raster":
+            pixel = pixel + cache["from_above"][column]
+        return pixel + ops.cast(self.bias, self.compute_dtype), cache
+
+    def _above(self):
+        """The part of the kernel that is applied once a row, or None."""
+        kernel = self.masked_kernel()
+        parts = {"raster": kernel[:-1], "vertical": kernel, "horizontal": None}
+        return parts[self.stack]
+
+    def _left(self):
+        """The part of the kernel that is applied once a pixel, or None."""
+        shown = self.kernel_size // 2 + (self.mask == "B")
+        return None if self.stack == "vertical" else self.masked_kernel()[-1:, :shown]
 
     def compute_output_shape(self, shape):
         """The maps' size is kept."""

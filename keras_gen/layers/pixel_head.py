@@ -188,6 +188,24 @@ class PixelHead(layers.Layer):
         """Nats of every channel, (..., channels)."""
         return self.distribution.log_prob(parameters, pixels)
 
+    def draw(self, features, uniforms):
+        """Draws pixels, channel after channel.
+
+        Args:
+            features: (batch, features).
+            uniforms: Numbers from [0, 1), (batch, channels, n).
+
+        Returns:
+            float32 (batch, channels), in [-1, 1].
+        """
+        drawn = [ops.zeros_like(uniforms[:, 0, 0])] * self.channels
+        for channel in range(self.channels):
+            parameters = self(features, ops.stack(drawn, axis=-1))
+            drawn[channel] = self.distribution.quantile(
+                parameters[:, channel], uniforms[:, channel]
+            )
+        return ops.stack(drawn, axis=-1)
+
     def get_config(self):
         """The constructor's arguments."""
         names = ("kind", "channels", "hidden", "num_components")

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.abilities import ability
-from keras_gen.layers import PixelHead, RasterLayer
+from keras_gen.layers import RasterLayer
 from keras_gen.training import GenerativeModel, Player
 
 
@@ -17,8 +17,7 @@ class AutoregressiveModel(GenerativeModel):
     """p(x) as the product of p(pixel | pixels before it), in raster order.
 
     Args:
-        network: Images in [-1, 1] to parameters (batch, height, width, channels, n);
-            a `PixelHead` last.
+        network: Images in [-1, 1] to parameters (batch, height, width, channels, n).
         num_classes: Of the labels that the network takes too; None for none.
         average: Decay of the network's moving average, which is used for all but
             training; None keeps none.
@@ -36,6 +35,14 @@ class AutoregressiveModel(GenerativeModel):
         """An image, and its label where the model takes one."""
         shapes = {"image": self.image_shape}
         return shapes if self.num_classes is None else {**shapes, "label": ()}
+
+    def input_specs(self):
+        """Masks, and labels where the model takes them."""
+        shape = (None, *self.image_shape[:2], 1)
+        specs = {"mask": tf.TensorSpec(shape, tf.float32, "mask")}
+        if self.num_classes is not None:
+            specs["labels"] = tf.TensorSpec((None,), tf.int64, "labels")
+        return {**super().input_specs(), **specs}
 
     def players(self):
         """One player, by the network's name."""
@@ -67,4 +74,139 @@ class AutoregressiveModel(GenerativeModel):
     @property
     def head(self):
         """The network's `PixelHead`."""
-        return self.network.layers[-1]
+        return self.network.get_layer("head")
+
+    @ability("log_prob")
+    def log_prob(self, images, labels=None):
+        """Log-likelihoods in nats per image, float32 (batch,), exact.
+
+        Args:
+            images: float32 (batch, height, width, channels), in [-1, 1]. A model of
+                binary pixels takes -1 and 1 (`keras_gen.images.binarize`), one of 256
+                levels goes to the nearest.
+            labels: int (batch,), where the model is conditional.
+        """
+        return self._log_prob(self.averaged(self.network), images, labels)
+
+    @ability("images")
+    def sample(self, seed, labels=None):
+        """Draws images, float32 (n, height, width, channels), in [-1, 1].
+
+        Conditional models take `labels`, int (n,).
+        """
+        return self.draw(self.uniforms(seed), labels)
+
+    @ability("images")
+    def complete(self, images, mask, seed, labels=None):
+        """Keeps the observed pixels of images and draws the others, in raster order.
+
+        A pixel is drawn given all pixels before it. That is a draw from the model's
+        conditional distribution, exactly, where the observed pixels come before all
+        others in raster order, as an upper half does; for other masks it is
+        approximate: a pixel does not know of the observed ones after it.
+
+        Args:
+            images: float32 (batch, height, width, channels), in [-1, 1]; what lies
+                where nothing is observed does not matter.
+            mask: float32 (batch, height, width, 1): 1 where a pixel is observed, else
+                0.
+            seed: An int in [0, 2**31), or one a row; None draws one.
+            labels: int (batch,), where the model is conditional.
+        """
+        return self.draw(self.uniforms(seed), labels, images, mask)
+
+    # Drawing.
+
+    def uniforms(self, seed):
+        """The numbers in [0, 1) that decide an image, from a seed a row.
+
+        Args:
+            seed: int64 (batch,).
+
+        Returns:
+            float32 (height, width, batch, channels, n).
+        """
+        shape = (*self.image_shape, self.head.distribution.num_uniforms)
+        rows = tf.map_fn(
+            lambda row: tf.random.stateless_uniform(shape, tf.bitcast(row, tf.int32)),
+            seed,
+            fn_output_signature=tf.TensorSpec(shape, tf.float32),
+        )
+        return tf.transpose(rows, (1, 2, 0, 3, 4))
+
+    def draw(self, uniforms, labels=None, images=None, mask=None):
+        """Draws pixel by pixel; every layer keeps what it computed.
+
+        Args:
+            uniforms: See `uniforms`.
+            labels: int (batch,), or None.
+            images: Whose pixels are kept, or None.
+            mask: Where they are kept, or None.
+
+        Returns:
+            float32 (batch, height, width, channels), in [-1, 1].
+        """
+        network = self.averaged(self.network)
+        chain = [layer for layer in network.layers if isinstance(layer, RasterLayer)]
+        head = network.get_layer("head")
+        height, width, channels = self.image_shape
+        batch_size = tf.shape(uniforms)[2]
+
+        def draw_row(row, above, caches, rows):
+            passed, opened = above, []
+            for layer, cache in zip(chain, caches, strict=True):
+                passed, cache = layer.row(passed, row, cache)
+                opened.append(cache)
+
+            def draw_pixel(column, left, caches, pixels):
+                passed, kept = left, []
+                for layer, cache in zip(chain, caches, strict=True):
+                    passed, cache = layer.pixel(passed, column, cache)
+                    kept.append(cache)
+                pixel = head.draw(passed, uniforms[row, column])
+                if mask is not None:
+                    observed = mask[:, row, column] > 0.5
+                    pixel = tf.where(observed, images[:, row, column], pixel)
+                return column + 1, pixel, kept, pixels.write(column, pixel)
+
+            start = (0, tf.zeros_like(above[:, 0]), opened, _array(width, channels))
+            _, _, caches, pixels = tf.while_loop(
+                lambda column, *_: column < width, draw_pixel, start
+            )
+            above = tf.transpose(pixels.stack(), (1, 0, 2))
+            return row + 1, above, caches, rows.write(row, above)
+
+        caches = [layer.start(batch_size, width, labels) for layer in chain]
+        start = (
+            0,
+            tf.zeros((batch_size, width, channels)),
+            caches,
+            _array(height, width, channels),
+        )
+        *_, rows = tf.while_loop(lambda row, *_: row < height, draw_row, start)
+        return tf.transpose(rows.stack(), (1, 0, 2, 3))
+
+    def draw_naively(self, uniforms, labels=None):
+        """What `draw` draws, by the whole network for every channel of every pixel."""
+        network = self.averaged(self.network)
+        height, width, channels = self.image_shape
+        places = tf.reshape(tf.range(height * width * channels), self.image_shape)
+
+        def draw_next(place, images):
+            row = place // (width * channels)
+            column, channel = place // channels % width, place % channels
+            parameters = network(images if labels is None else [images, labels])
+            value = self.head.distribution.quantile(
+                parameters[:, row, column, channel], uniforms[row, column, :, channel]
+            )
+            value = value[:, None, None, None]
+            return place + 1, tf.where(places == place, value, images)
+
+        blank = tf.zeros((tf.shape(uniforms)[2], *self.image_shape))
+        count = height * width * channels
+        loop = tf.while_loop(lambda place, _: place < count, draw_next, (0, blank))
+        return loop[1]
+
+
+def _array(size, *shape):
+    return tf.TensorArray(tf.float32, size, element_shape=(None, *shape))
