@@ -10,6 +10,7 @@ what they are:
 In Python it is `model.sample(16, seed=0)`: arguments are checked, rows are cut into
 batches, the graph is compiled once, and NumPy arrays come back. `keras_gen.export`
 makes a signature of the same function, so that a server gives the same answer.
+Arguments after `*` are plain Python values with defaults, which a server takes.
 """
 
 import functools
@@ -28,6 +29,7 @@ class Ability:
     Attributes:
         name: The method's name.
         inputs: Its arguments; `GenerativeModel.input_specs()` says what they are.
+        options: Its arguments that are no tensors.
         output: The name of the tensor that it returns.
         function: `function(model, **tensors)`, to be traced.
     """
@@ -36,7 +38,9 @@ class Ability:
         self.function = function
         self.output = output
         self.name = function.__name__
-        self.inputs = tuple(inspect.signature(function).parameters)[1:]
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        self.options = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        self.inputs = tuple(p.name for p in parameters if p.name not in self.options)
 
     def specs(self, model):
         """The `tf.TensorSpec` of every input, by name."""
@@ -45,6 +49,7 @@ class Ability:
 
     def run(self, model, arguments):
         """Checks arrays with equal numbers of rows, and runs them in batches."""
+        options = {n: arguments[n] for n in self.options if n in arguments}
         arrays = {
             name: check_rows(name, arguments[name], spec)
             for name, spec in self.specs(model).items()
@@ -52,26 +57,27 @@ class Ability:
         rows = {name: len(array) for name, array in arrays.items()}
         if len(set(rows.values())) > 1:
             raise ValueError(f"Expected equal numbers of rows, got {rows}.")
-        graph = self.graph(model)
+        graph = self.graph(model, **options)
         outputs = [
             graph(**{n: a[start : start + MAX_ROWS] for n, a in arrays.items()})
             for start in range(0, max(next(iter(rows.values())), 1), MAX_ROWS)
         ]
         return np.concatenate([output.numpy() for output in outputs])
 
-    def graph(self, model):
+    def graph(self, model, **options):
         """The function as a `tf.function` with named inputs, traced once a model."""
         graphs = model.__dict__.setdefault("_ability_graphs", {})
-        if self.name not in graphs:
-            graphs[self.name] = tf.function(
-                functools.partial(self.function, model),
+        key = (self.name, *sorted(options.items()))
+        if key not in graphs:
+            graphs[key] = tf.function(
+                functools.partial(self.function, model, **options),
                 reduce_retracing=True,
                 autograph=False,
             )
         specs = self.specs(model)
 
         def call(**arrays):
-            return graphs[self.name](
+            return graphs[key](
                 **{n: tf.constant(a, specs[n].dtype) for n, a in arrays.items()}
             )
 
@@ -96,7 +102,7 @@ def ability(output):
 
             @functools.wraps(function)
             def method(self, n, seed=None, **conditions):
-                unknown = set(rest) ^ set(conditions)
+                unknown = set(rest) ^ (set(conditions) - set(this.options))
                 if unknown:
                     raise ValueError(
                         f"Expected {this.name}(n, seed=None"

@@ -22,6 +22,30 @@ def to_uint8(images):
     return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
+def binarize(images, seed):
+    """Draws black or white for every pixel, its grey value the probability of white.
+
+    Likelihoods of binary images are measured on one such draw with a fixed seed; in
+    training every step has its own.
+
+    Args:
+        images: (batch, height, width, channels), in [-1, 1].
+        seed: An int, of the whole array's noise: the same images in another order, or
+            fewer of them, are other draws.
+
+    Returns:
+        float32 of the same shape, -1 or 1.
+
+    Raises:
+        ValueError: For values outside [-1, 1].
+    """
+    images = np.asarray(images, np.float32)
+    if not (np.abs(images) <= 1.01).all():  # NaN compares false.
+        raise ValueError("Expected images with values in [-1, 1].")
+    uniform = np.random.default_rng(seed).random(images.shape, np.float32)
+    return np.where(uniform < (images + 1) / 2, 1, -1).astype(np.float32)
+
+
 def to_png_bytes(images):
     """`to_uint8`, then PNG, inside a graph: string (batch,)."""
     levels = tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5)
