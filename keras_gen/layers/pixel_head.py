@@ -172,7 +172,9 @@ class PixelHead(layers.Layer):
             pixels: The pixels themselves, (..., channels), in [-1, 1]; a channel's
                 parameters follow from those before it alone.
         """
-        hidden = ops.tensordot(ops.relu(features), self.context, 1)
+        # Not ops.relu: TensorFlow 2.21 fails to fuse it with a residual sum, loudly.
+        features = ops.maximum(features, 0.0)
+        hidden = ops.tensordot(features, self.context, 1)
         hidden = ops.reshape(hidden, (-1, *pixels.shape[1:], self.hidden))
         hidden = hidden + self.hidden_bias
         if self.channels > 1:
