@@ -1,8 +1,17 @@
 """Layers that several models use: one a file."""
 
+from keras_gen.layers.diagonal_bilstm import DiagonalBiLSTM
 from keras_gen.layers.gated_stacks import GatedStacks
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.layers.pixel_head import PixelHead
 from keras_gen.layers.raster import RasterLayer
+from keras_gen.layers.row_lstm import RowLSTM
 
-__all__ = ["GatedStacks", "MaskedConv2D", "PixelHead", "RasterLayer"]
+__all__ = [
+    "DiagonalBiLSTM",
+    "GatedStacks",
+    "MaskedConv2D",
+    "PixelHead",
+    "RasterLayer",
+    "RowLSTM",
+]

@@ -22,7 +22,12 @@ class AutoregressiveModel(GenerativeModel):
         average: Decay of the network's moving average, which is used for all but
             training; None keeps none.
         **kwargs: `name`.
+
+    Attributes:
+        margin: Columns that the chain's maps have on the right of the image.
     """
+
+    margin = 0
 
     def __init__(self, *, network, num_classes=None, average=None, **kwargs):
         super().__init__(**kwargs)
@@ -153,34 +158,35 @@ class AutoregressiveModel(GenerativeModel):
         batch_size = tf.shape(uniforms)[2]
 
         def draw_row(row, above, caches, rows):
-            passed, opened = above, []
+            above, opened = tf.pad(above, [(0, 0), (0, self.margin), (0, 0)]), []
             for layer, cache in zip(chain, caches, strict=True):
-                passed, cache = layer.row(passed, row, cache)
+                above, cache = layer.row(above, row, cache)
                 opened.append(cache)
 
             def draw_pixel(column, left, caches, pixels):
-                passed, kept = left, []
-                for layer, cache in zip(chain, caches, strict=True):
-                    passed, cache = layer.pixel(passed, column, cache)
-                    kept.append(cache)
-                pixel = head.draw(passed, uniforms[row, column])
+                features, caches = _pass_pixel(chain, left, column, caches)
+                pixel = head.draw(features, uniforms[row, column])
                 if mask is not None:
                     observed = mask[:, row, column] > 0.5
                     pixel = tf.where(observed, images[:, row, column], pixel)
-                return column + 1, pixel, kept, pixels.write(column, pixel)
+                return column + 1, pixel, caches, pixels.write(column, pixel)
 
-            start = (0, tf.zeros_like(above[:, 0]), opened, _array(width, channels))
-            _, _, caches, pixels = tf.while_loop(
-                lambda column, *_: column < width, draw_pixel, start
+            first = tf.zeros((batch_size, channels))
+            _, last, caches, pixels = tf.while_loop(
+                lambda column, *_: column < width,
+                draw_pixel,
+                (0, first, opened, _array(width, channels)),
             )
-            above = tf.transpose(pixels.stack(), (1, 0, 2))
-            return row + 1, above, caches, rows.write(row, above)
+            for column in range(width, width + self.margin):
+                _, caches = _pass_pixel(chain, last, column, caches)
+            drawn = tf.transpose(pixels.stack(), (1, 0, 2))
+            return row + 1, drawn, caches, rows.write(row, drawn)
 
-        caches = [layer.start(batch_size, width, labels) for layer in chain]
+        columns = width + self.margin
         start = (
             0,
             tf.zeros((batch_size, width, channels)),
-            caches,
+            [layer.start(batch_size, columns, labels) for layer in chain],
             _array(height, width, channels),
         )
         *_, rows = tf.while_loop(lambda row, *_: row < height, draw_row, start)
@@ -206,6 +212,15 @@ class AutoregressiveModel(GenerativeModel):
         count = height * width * channels
         loop = tf.while_loop(lambda place, _: place < count, draw_next, (0, blank))
         return loop[1]
+
+
+def _pass_pixel(chain, left, column, caches):
+    """One pixel through all layers: its features, and their caches."""
+    passed, kept = left, []
+    for layer, cache in zip(chain, caches, strict=True):
+        passed, cache = layer.pixel(passed, column, cache)
+        kept.append(cache)
+    return passed, kept
 
 
 def _array(size, *shape):
