@@ -31,6 +31,8 @@ class AutoregressiveModel(GenerativeModel):
 
     def __init__(self, *, network, num_classes=None, average=None, **kwargs):
         super().__init__(**kwargs)
+        if num_classes is not None and num_classes < 2:
+            raise ValueError(f"Expected num_classes >= 2, got {num_classes}.")
         self.network = network
         self.image_shape = network.output_shape[1:4]
         self.num_classes = num_classes
