@@ -139,7 +139,7 @@ class DiagonalBiLSTM(RasterLayer):
         return None, {**cache, "right": right, "beside": zeros, "cell": zeros}
 
     def pixel(self, newest, column, cache):
-        """A step of the LSTM from the left; the other's gates wait for the row's end."""
+        """A step of the LSTM from the left; the other's gates wait for the next row."""
         left, right = ops.split(self.input_to_state(newest), 2, axis=-1)
         beside = ops.concatenate([cache["beside"], cache["left"][column]], axis=-1)
         kernel = ops.cast(self.state_to_state[0], self.compute_dtype)

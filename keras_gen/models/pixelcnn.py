@@ -53,7 +53,12 @@ class PixelCNN(AutoregressiveModel):
         **kwargs: `name`.
     """
 
-    tiny = {"image_shape": (6, 6, 1), "num_blocks": 1, "filters": 4}
+    tiny = {
+        "image_shape": (6, 6, 1),
+        "num_blocks": 1,
+        "filters": 4,
+        "output": "logistic_mixture",
+    }
 
     def __init__(
         self,

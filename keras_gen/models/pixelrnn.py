@@ -50,7 +50,12 @@ class PixelRNN(AutoregressiveModel):
     """
 
     margin = 1
-    tiny = {"image_shape": (5, 5, 1), "num_layers": 1, "hidden": 4}
+    tiny = {
+        "image_shape": (5, 5, 1),
+        "num_layers": 1,
+        "hidden": 4,
+        "output": "categorical",
+    }
 
     def __init__(
         self,
