@@ -4,6 +4,8 @@ A model on top owns its network, a functional model from images (and labels) to 
 parameters of every pixel's distribution: a chain of `RasterLayer`s and a `PixelHead`.
 """
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -154,41 +156,25 @@ class AutoregressiveModel(GenerativeModel):
             float32 (batch, height, width, channels), in [-1, 1].
         """
         network = self.averaged(self.network)
-        chain = [layer for layer in network.layers if isinstance(layer, RasterLayer)]
-        head = network.get_layer("head")
+        loop = _Loop(
+            chain=[layer for layer in network.layers if isinstance(layer, RasterLayer)],
+            head=network.get_layer("head"),
+            columns=self.image_shape[1] + self.margin,
+            uniforms=uniforms,
+            images=images,
+            mask=mask,
+        )
         height, width, channels = self.image_shape
         batch_size = tf.shape(uniforms)[2]
 
         def draw_row(row, above, caches, rows):
-            above, opened = tf.pad(above, [(0, 0), (0, self.margin), (0, 0)]), []
-            for layer, cache in zip(chain, caches, strict=True):
-                above, cache = layer.row(above, row, cache)
-                opened.append(cache)
-
-            def draw_pixel(column, left, caches, pixels):
-                features, caches = _pass_pixel(chain, left, column, caches)
-                pixel = head.draw(features, uniforms[row, column])
-                if mask is not None:
-                    observed = mask[:, row, column] > 0.5
-                    pixel = tf.where(observed, images[:, row, column], pixel)
-                return column + 1, pixel, caches, pixels.write(column, pixel)
-
-            first = tf.zeros((batch_size, channels))
-            _, last, caches, pixels = tf.while_loop(
-                lambda column, *_: column < width,
-                draw_pixel,
-                (0, first, opened, _array(width, channels)),
-            )
-            for column in range(width, width + self.margin):
-                _, caches = _pass_pixel(chain, last, column, caches)
-            drawn = tf.transpose(pixels.stack(), (1, 0, 2))
+            drawn, caches = loop.row(row, above, caches)
             return row + 1, drawn, caches, rows.write(row, drawn)
 
-        columns = width + self.margin
         start = (
             0,
             tf.zeros((batch_size, width, channels)),
-            [layer.start(batch_size, columns, labels) for layer in chain],
+            [layer.start(batch_size, loop.columns, labels) for layer in loop.chain],
             _array(height, width, channels),
         )
         *_, rows = tf.while_loop(lambda row, *_: row < height, draw_row, start)
@@ -216,14 +202,60 @@ class AutoregressiveModel(GenerativeModel):
         return loop[1]
 
 
-def _pass_pixel(chain, left, column, caches):
-    """One pixel through all layers: its features, and their caches."""
-    passed, kept = left, []
-    for layer, cache in zip(chain, caches, strict=True):
-        passed, cache = layer.pixel(passed, column, cache)
-        kept.append(cache)
-    return passed, kept
+@dataclasses.dataclass
+class _Loop:
+    """Draws a row, from layers that keep what they computed.
+
+    Attributes:
+        chain: The network's `RasterLayer`s.
+        head: Its `PixelHead`.
+        columns: Of the chain's maps; at least the image's.
+        uniforms: See `AutoregressiveModel.uniforms`.
+        images: Whose pixels are kept, or None.
+        mask: Where they are kept, or None.
+    """
+
+    chain: list
+    head: keras.Layer
+    columns: int
+    uniforms: tf.Tensor
+    images: tf.Tensor | None
+    mask: tf.Tensor | None
+
+    def row(self, row, above, caches):
+        """A drawn row (batch, width, channels) below `above`, and the caches."""
+        batch_size, width, channels = tf.shape(above)[0], *above.shape[1:]
+        passed, opened = tf.pad(above, [(0, 0), (0, self.columns - width), (0, 0)]), []
+        for layer, cache in zip(self.chain, caches, strict=True):
+            passed, cache = layer.row(passed, row, cache)
+            opened.append(cache)
+
+        def draw_pixel(column, left, caches, pixels):
+            features, caches = self.pixel(left, column, caches)
+            pixel = self.head.draw(features, self.uniforms[row, column])
+            if self.mask is not None:
+                observed = self.mask[:, row, column] > 0.5
+                pixel = tf.where(observed, self.images[:, row, column], pixel)
+            return column + 1, pixel, caches, pixels.write(column, pixel)
+
+        _, last, caches, pixels = tf.while_loop(
+            lambda column, *_: column < width,
+            draw_pixel,
+            (0, tf.zeros((batch_size, channels)), opened, _array(width, channels)),
+        )
+        for column in range(width, self.columns):
+            _, caches = self.pixel(last, column, caches)
+        return tf.transpose(pixels.stack(), (1, 0, 2)), caches
+
+    def pixel(self, left, column, caches):
+        """The features of the pixel right of `left`, and the caches."""
+        passed, kept = left, []
+        for layer, cache in zip(self.chain, caches, strict=True):
+            passed, cache = layer.pixel(passed, column, cache)
+            kept.append(cache)
+        return passed, kept
 
 
 def _array(size, *shape):
+    """Rows or pixels to write to one after the other."""
     return tf.TensorArray(tf.float32, size, element_shape=(None, *shape))
