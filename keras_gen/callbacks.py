@@ -134,7 +134,8 @@ class SampleGrid(keras.callbacks.Callback):
         seed: Of the samples.
         images: What to reconstruct, float32 (n, height, width, channels); needed by
             models without `sample`.
-        **conditions: For `sample`: `labels=`, ...
+        **conditions: For `sample`: `labels=`, ...; of a model with classes, labels that
+            are not given go through all of them.
     """
 
     def __init__(self, folder, every=1, n=64, seed=0, images=None, **conditions):
@@ -160,7 +161,11 @@ class SampleGrid(keras.callbacks.Callback):
         if not distribute.is_chief(self.model.distribute_strategy):
             return
         if self.images is None:
-            drawn = self.model.sample(self.n, seed=self.seed, **self.conditions)
+            conditions = dict(self.conditions)
+            if "labels" in self.model.abilities()["sample"].specs(self.model):
+                labels = np.arange(self.n) % self.model.num_classes
+                conditions.setdefault("labels", labels)
+            drawn = self.model.sample(self.n, seed=self.seed, **conditions)
             images.save_grid(drawn, path)
         else:
             pairs = np.stack([self.images, self.model.reconstruct(self.images)], 1)
