@@ -29,12 +29,14 @@ class Ability:
         name: The method's name.
         inputs: Its arguments; `GenerativeModel.input_specs()` says what they are.
         output: The name of the tensor that it returns.
+        needs: The argument of the model without which it is not there; None for none.
         function: `function(model, **tensors)`, to be traced.
     """
 
-    def __init__(self, function, output):
+    def __init__(self, function, output, needs):
         self.function = function
         self.output = output
+        self.needs = needs
         self.name = function.__name__
         self.inputs = tuple(inspect.signature(function).parameters)[1:]
 
@@ -45,6 +47,11 @@ class Ability:
 
     def run(self, model, arguments):
         """Checks arrays with equal numbers of rows, and runs them in batches."""
+        if self.needs and not model.get_config().get(self.needs):
+            raise ValueError(
+                f"Expected a {type(model).__name__} with {self.needs}=..., to "
+                f"{self.name}, got one without."
+            )
         arrays = {
             name: check_rows(name, arguments[name], spec)
             for name, spec in self.specs(model).items()
@@ -78,7 +85,7 @@ class Ability:
         return call
 
 
-def ability(output):
+def ability(output, needs=None):
     """Makes a model's method on tensors an ability; see this module's docstring.
 
     A method that takes nothing but seeds and conditions is called with the number of
@@ -86,10 +93,12 @@ def ability(output):
 
     Args:
         output: The name of the tensor that comes out: "images", "latents", ...
+        needs: The argument of the model without which it cannot do this: a plain
+            autoencoder samples where it has `density_components`. None for none.
     """
 
     def decorate(function):
-        this = Ability(function, output)
+        this = Ability(function, output, needs)
         first, *rest = this.inputs
 
         if first == "seed":
@@ -138,12 +147,13 @@ Args:
 """
 
 
-def abilities_of(cls):
-    """The abilities of a model's class by method name."""
+def abilities_of(cls, config):
+    """The abilities by method name of a model's class, configured so."""
     found = {}
     for name, member in inspect.getmembers(cls):
-        if isinstance(getattr(member, "ability", None), Ability):
-            found[name] = member.ability
+        this = getattr(member, "ability", None)
+        if isinstance(this, Ability) and (this.needs is None or config.get(this.needs)):
+            found[name] = this
     return found
 
 

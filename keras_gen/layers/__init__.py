@@ -1,0 +1,1 @@
+"""Layers that models share: one public layer a file."""
