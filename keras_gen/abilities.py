@@ -32,12 +32,14 @@ class Ability:
             Those that are None by default go in where the model has a spec for them.
         options: Its arguments that are no tensors.
         output: The name of the tensor that it returns.
+        needs: The argument of the model without which it is not there; None for none.
         function: `function(model, **tensors)`, to be traced.
     """
 
-    def __init__(self, function, output):
+    def __init__(self, function, output, needs):
         self.function = function
         self.output = output
+        self.needs = needs
         self.name = function.__name__
         parameters = list(inspect.signature(function).parameters.values())[1:]
         self.options = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
@@ -52,6 +54,11 @@ class Ability:
 
     def run(self, model, arguments):
         """Checks arrays with equal numbers of rows, and runs them in batches."""
+        if self.needs and not model.get_config().get(self.needs):
+            raise ValueError(
+                f"Expected a {type(model).__name__} with {self.needs}=..., to "
+                f"{self.name}, got one without."
+            )
         options = {n: arguments[n] for n in self.options if n in arguments}
         given = {n for n, a in arguments.items() if a is not None} - set(options)
         specs = self.specs(model)
@@ -93,7 +100,7 @@ class Ability:
         return call
 
 
-def ability(output):
+def ability(output, needs=None):
     """Makes a model's method on tensors an ability; see this module's docstring.
 
     A method that takes nothing but seeds and conditions is called with the number of
@@ -101,10 +108,12 @@ def ability(output):
 
     Args:
         output: The name of the tensor that comes out: "images", "latents", ...
+        needs: The argument of the model without which it cannot do this: a plain
+            autoencoder samples where it has `density_components`. None for none.
     """
 
     def decorate(function):
-        this = Ability(function, output)
+        this = Ability(function, output, needs)
         first = this.inputs[0]
 
         if first == "seed":
@@ -146,12 +155,13 @@ Args:
 """
 
 
-def abilities_of(cls):
-    """The abilities of a model's class by method name."""
+def abilities_of(cls, config):
+    """The abilities by method name of a model's class, configured so."""
     found = {}
     for name, member in inspect.getmembers(cls):
-        if isinstance(getattr(member, "ability", None), Ability):
-            found[name] = member.ability
+        this = getattr(member, "ability", None)
+        if isinstance(this, Ability) and (this.needs is None or config.get(this.needs)):
+            found[name] = this
     return found
 
 

@@ -145,7 +145,7 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Checks that the model can draw something."""
-        if not hasattr(self.model, "sample") and self.images is None:
+        if "sample" not in self.model.abilities() and self.images is None:
             raise ValueError(
                 f"{type(self.model).__name__} cannot sample: expected "
                 "SampleGrid(images=...) to reconstruct."

@@ -9,6 +9,7 @@ from keras_gen.layers.masked_dense import MaskedDense
 from keras_gen.layers.pixel_head import PixelHead
 from keras_gen.layers.raster import RasterLayer
 from keras_gen.layers.row_lstm import RowLSTM
+from keras_gen.layers.transposed_dense import TransposedDense
 
 __all__ = [
     "AffineNetwork",
@@ -20,4 +21,5 @@ __all__ = [
     "PixelHead",
     "RasterLayer",
     "RowLSTM",
+    "TransposedDense",
 ]
