@@ -120,7 +120,11 @@ def ability(output, needs=None):
 
             @functools.wraps(function)
             def method(self, n, seed=None, **conditions):
-                return this.run(self, {"seed": row_seeds(n, seed), **conditions})
+                seeds = row_seeds(n, seed)
+                known = set(this.specs(self))
+                drawn = self.default_conditions(seeds).items()
+                drawn = {name: value for name, value in drawn if name in known}
+                return this.run(self, {"seed": seeds, **drawn, **conditions})
 
             method.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n{_SAMPLE}"
             method.__signature__ = inspect.signature(method, follow_wrapped=False)
@@ -185,6 +189,15 @@ def row_seeds(n, seed=None):
     if seeds.shape != (n,):
         raise ValueError(f"Expected {n} seeds, one a row, got shape {seeds.shape}.")
     return seeds.astype(np.int64)
+
+
+def row_random(seed):
+    """A NumPy generator for what a row draws outside of a graph.
+
+    Args:
+        seed: The row's, an int of at least 0.
+    """
+    return np.random.default_rng(int(seed))
 
 
 def check_rows(name, value, spec):

@@ -230,6 +230,34 @@ class CodeDensity(keras.layers.Layer):
         )
 
 
+class Codes(keras.layers.Layer):
+    """InfoGAN's latents: noise, one-hot categories, and numbers in [-1, 1].
+
+    Args:
+        noise_dim: Numbers of standard normal noise.
+        categories: Values of each category, all as likely.
+        continuous: Numbers that are uniform on [-1, 1].
+        **kwargs: Of the layer.
+    """
+
+    def __init__(self, noise_dim, categories, continuous, **kwargs):
+        super().__init__(**kwargs)
+        self.noise_dim = noise_dim
+        self.categories, self.continuous = tuple(categories), continuous
+        self.built = True
+
+    def distribution(self):
+        """A `tfd.Blockwise` over all of them, side by side."""
+        parts = [tfd.MultivariateNormalDiag(tf.zeros(self.noise_dim))]
+        for count in self.categories:
+            logits = tf.zeros(count)
+            parts.append(tfd.OneHotCategorical(logits=logits, dtype=tf.float32))
+        if self.continuous:
+            high = tf.ones(self.continuous)
+            parts.append(tfd.Independent(tfd.Uniform(-high, high), 1))
+        return tfd.Blockwise(parts)
+
+
 def sample_rows(distribution, seed):
     """One draw a row, each from its own seed, whoever shares the batch.
 

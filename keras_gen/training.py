@@ -128,6 +128,17 @@ class GenerativeModel(keras.Model):
         """The shape of each feature of a batch, without the batch dimension."""
         return {"image": tuple(self.image_shape)}
 
+    def default_conditions(self, seeds) -> dict:
+        """What `sample` takes besides seeds, drawn where a caller did not give it.
+
+        Args:
+            seeds: int64 (n,), a seed a row.
+
+        Returns:
+            Argument name to n rows; empty where nothing else is taken.
+        """
+        return {}
+
     def initialize(self, batches):
         """Sets weights that follow from data where that was not done; `fit` calls it.
 
@@ -386,6 +397,8 @@ class GenerativeModel(keras.Model):
             ]
             if lost:
                 raise ValueError(f"The loss of {name!r} does not depend on {lost}.")
+            # An embedding's are slices, which optimizers sum over replicas otherwise.
+            gradients = [tf.convert_to_tensor(g) for g in gradients]
             limit = self._compiled_with["clip_norm"]
             if limit is not None:
                 gradients = _clip(gradients, optimizer.scale_loss(limit), replicas)

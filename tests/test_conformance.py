@@ -31,6 +31,8 @@ def inputs_of(model, ability, rows=3):
         shape = (rows, *spec.shape[1:])
         if spec.dtype.is_integer:
             arrays[name] = np.arange(rows, dtype=spec.dtype.as_numpy_dtype)
+            if name == "labels":
+                arrays[name] %= model.num_classes
         else:
             arrays[name] = random.uniform(-1, 1, shape).astype(np.float32)
     return arrays

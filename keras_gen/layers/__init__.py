@@ -6,9 +6,11 @@ from keras_gen.layers.flow import Flow
 from keras_gen.layers.gated_stacks import GatedStacks
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.layers.masked_dense import MaskedDense
+from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.pixel_head import PixelHead
 from keras_gen.layers.raster import RasterLayer
 from keras_gen.layers.row_lstm import RowLSTM
+from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.layers.transposed_dense import TransposedDense
 
 __all__ = [
@@ -18,8 +20,11 @@ __all__ = [
     "GatedStacks",
     "MaskedConv2D",
     "MaskedDense",
+    "MinibatchStdDev",
     "PixelHead",
     "RasterLayer",
     "RowLSTM",
+    "SpectralConv2D",
+    "SpectralDense",
     "TransposedDense",
 ]

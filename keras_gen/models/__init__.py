@@ -1,11 +1,13 @@
 """The models: one a file, one line here."""
 
+from keras_gen.models.cgan import ConditionalGAN
 from keras_gen.models.classifier import Classifier
 from keras_gen.models.conv_ae import ConvAE
 from keras_gen.models.dcgan import DCGAN
 from keras_gen.models.denoising_ae import DenoisingAE
 from keras_gen.models.gan import GAN
 from keras_gen.models.gmm import GMM
+from keras_gen.models.infogan import InfoGAN
 from keras_gen.models.linear_ae import LinearAE
 from keras_gen.models.pixelcnn import PixelCNN
 from keras_gen.models.pixelrnn import PixelRNN
@@ -13,6 +15,7 @@ from keras_gen.models.recurrent_ae import RecurrentAE
 from keras_gen.models.sparse_ae import SparseAE
 from keras_gen.models.stacked_ae import StackedAE
 from keras_gen.models.vae import VAE
+from keras_gen.models.wgan_gp import WGANGP
 
 __all__ = [
     "Classifier",
@@ -20,8 +23,11 @@ __all__ = [
     "GAN",
     "GMM",
     "VAE",
+    "WGANGP",
+    "ConditionalGAN",
     "ConvAE",
     "DenoisingAE",
+    "InfoGAN",
     "LinearAE",
     "PixelCNN",
     "PixelRNN",

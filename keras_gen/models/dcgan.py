@@ -11,7 +11,10 @@ NOTE: kernels are 4x4, which a stride of 2 covers evenly, instead of 5x5 as in [
 import keras
 from keras import layers
 
+from keras_gen.layers.minibatch_stddev import MinibatchStdDev
+from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.models.adversarial import AdversarialModel
+from keras_gen.models.gan import images_alone, logits
 from keras_gen.registry import register
 
 
@@ -49,16 +52,23 @@ def num_doublings(image_shape):
     return count
 
 
-def dcgan_generator(image_shape, latent_dim, width):
-    """(batch, latent_dim) to images in [-1, 1]; maps halve as their size doubles."""
+def dcgan_generator(image_shape, latent_dim, width, num_classes=None):
+    """Latents (batch, latent_dim), and labels, to images in [-1, 1].
+
+    Maps halve as their size doubles.
+    """
     height, image_width, channels = image_shape
     doublings = num_doublings(image_shape)
     first = (height >> doublings, image_width >> doublings)
     maps = [width << i for i in reversed(range(doublings))]
-    inputs = keras.Input((latent_dim,))
+    inputs = x = keras.Input((latent_dim,))
+    if num_classes is not None:
+        labels = keras.Input((), dtype="int64")
+        inputs = [inputs, labels]
+        x = layers.Concatenate()([x, layers.Embedding(num_classes, 32)(labels)])
     x = layers.Dense(
         first[0] * first[1] * maps[0], use_bias=False, kernel_initializer=_initializer()
-    )(inputs)
+    )(x)
     x = layers.Reshape((*first, maps[0]))(x)
     x = layers.ReLU()(_norm()(x))
     for filters in maps[1:]:
@@ -78,24 +88,46 @@ def dcgan_generator(image_shape, latent_dim, width):
     return keras.Model(inputs, x, name="generator")
 
 
-def dcgan_discriminator(image_shape, width):
-    """Images to logits (batch, 1); maps double as their size halves."""
-    inputs = x = keras.Input(image_shape)
+def dcgan_discriminator(
+    image_shape,
+    width,
+    head=None,
+    entry=None,
+    norm=True,
+    spectral=False,
+    stddev=False,
+):
+    """Images to logits (batch, 1); maps double as their size halves.
+
+    Args:
+        image_shape: (height, width, channels).
+        width: Feature maps next to the image.
+        head: Inputs and features (batch, numbers) to a model; None for `gan.logits`.
+        entry: The shape to inputs and what goes on from them; None for the images.
+        norm: Whether layers after the first have batch norm.
+        spectral: Whether kernels are spectrally normalised, in place of batch norm.
+        stddev: Whether the last layer sees the minibatch's deviation.
+    """
+    norm = norm and not spectral
+    convolution = SpectralConv2D if spectral else layers.Conv2D
+    inputs, x = (entry or images_alone)(image_shape)
     for i in range(num_doublings(image_shape)):
-        x = layers.Conv2D(
+        x = convolution(
             width << i,
             4,
             strides=2,
             padding="same",
-            use_bias=i == 0,
+            use_bias=i == 0 or not norm,
             kernel_initializer=_initializer(),
         )(x)
-        if i > 0:
+        if i > 0 and norm:
             x = _norm()(x)
         x = layers.LeakyReLU(0.2)(x)
+    if stddev:
+        x = MinibatchStdDev()(x)
     x = layers.Flatten()(x)
-    x = layers.Dense(1, kernel_initializer=_initializer(), dtype="float32")(x)
-    return keras.Model(inputs, x, name="discriminator")
+    dense = SpectralDense if spectral else layers.Dense
+    return (head or logits)(inputs, x, dense, kernel_initializer=_initializer())
 
 
 @register("dcgan", image_shape=(32, 32, 1))
@@ -107,6 +139,9 @@ class DCGAN(AdversarialModel):
         latent_dim: Numbers in a latent.
         width: Feature maps next to the image; they double at every halving. [1]: 128.
         prior: "uniform" (on [-1, 1], as in [1]) or "normal" (standard).
+        spectral_normalization: Whether the discriminator's kernels have norm 1, in
+            place of its batch norm.
+        minibatch_stddev: Whether its last layer sees how varied the batch is.
         **options: Of `AdversarialModel`: `loss`, `average`, `r1`, ...
     """
 
@@ -118,18 +153,21 @@ class DCGAN(AdversarialModel):
         latent_dim=100,
         width=64,
         prior="uniform",
+        spectral_normalization=False,
+        minibatch_stddev=False,
         **options,
     ):
+        height, image_width, channels = image_shape
+        packed = (height, image_width, channels * options.get("packing", 1))
         super().__init__(
             generator=dcgan_generator(image_shape, latent_dim, width),
-            discriminator=dcgan_discriminator(image_shape, width),
+            discriminator=dcgan_discriminator(
+                packed,
+                width,
+                spectral=spectral_normalization,
+                stddev=minibatch_stddev,
+            ),
+            latent_dim=latent_dim,
             prior=prior,
             **options,
         )
-
-    def default_optimizers(self):
-        """Adam at 2e-4 with beta_1 0.5 ([1], section 4)."""
-        return {
-            "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
-            "generator": keras.optimizers.Adam(2e-4, beta_1=0.5),
-        }

@@ -1,0 +1,82 @@
+"""Differentiable augmentation [1]: real and generated images change in the same ways.
+
+A discriminator that sees nothing but changed images cannot learn the few real ones by
+heart; gradients flow through the changes to the generator.
+
+1. Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", 2020.
+"""
+
+import tensorflow as tf
+
+
+def _uniform(images, seed, low, high):
+    shape = (tf.shape(images)[0], 1, 1, 1)
+    return tf.random.stateless_uniform(shape, seed, low, high)
+
+
+def color(images, seed):
+    """Brightness by up to 1/2, saturation by up to 2, contrast by 1/2 to 3/2.
+
+    Args:
+        images: float32 (batch, height, width, channels).
+        seed: int32 (2,).
+    """
+    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+    images = images + _uniform(images, seeds[0], -0.5, 0.5)
+    grey = tf.reduce_mean(images, axis=-1, keepdims=True)
+    images = grey + (images - grey) * _uniform(images, seeds[1], 0.0, 2.0)
+    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+    return mean + (images - mean) * _uniform(images, seeds[2], 0.5, 1.5)
+
+
+def translation(images, seed):
+    """Shifts by whole pixels, up to an eighth of either side; what comes in is 0."""
+    height, width = images.shape[1:3]
+    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+
+    def take(images, side, axis, seed):
+        reach = side // 8
+        padding = [[0, 0], [0, 0], [0, 0], [0, 0]]
+        padding[axis] = [reach, reach]
+        count = tf.shape(images)[0]
+        shift = tf.random.stateless_uniform(
+            (count, 1), seed, 0, 2 * reach + 1, tf.int32
+        )
+        return tf.gather(
+            tf.pad(images, padding), shift + tf.range(side), axis=axis, batch_dims=1
+        )
+
+    images = take(images, height, 1, seeds[0])
+    columns = tf.transpose(images, (0, 2, 1, 3))  # Gathers along dimension 1 again.
+    return tf.transpose(take(columns, width, 1, seeds[1]), (0, 2, 1, 3))
+
+
+def cutout(images, seed):
+    """Sets a square of half the sides, anywhere, to 0."""
+    height, width = images.shape[1:3]
+    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    masks = []
+    for side, own in zip((height, width), seeds, strict=True):
+        count = tf.shape(images)[0]
+        centre = tf.random.stateless_uniform((count, 1), own, 0, side, tf.int32)
+        distance = tf.range(side) - centre + side // 4
+        masks.append((distance >= 0) & (distance < side // 2))
+    hole = masks[0][:, :, None, None] & masks[1][:, None, :, None]
+    return tf.where(hole, 0.0, images)
+
+
+AUGMENTATIONS = {"color": color, "translation": translation, "cutout": cutout}
+
+
+def augment(images, seed, kinds):
+    """Applies the augmentations of the names, one after the other.
+
+    Args:
+        images: float32 (batch, height, width, channels).
+        seed: int32 (2,).
+        kinds: Of `AUGMENTATIONS`.
+    """
+    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, max(len(kinds), 1)))
+    for kind, own in zip(kinds, seeds, strict=False):
+        images = AUGMENTATIONS[kind](images, own)
+    return images

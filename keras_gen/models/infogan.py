@@ -1,0 +1,171 @@
+"""InfoGAN [1]: some of the latents are codes that must be readable off the image.
+
+A head Q on the discriminator's trunk guesses the codes of generated images; a bound on
+the mutual information between codes and images, how well it guesses, stands in both
+losses. Categories become classes, continuous codes what varies within them.
+
+1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
+   Maximizing Generative Adversarial Nets", 2016.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from keras_gen import priors
+from keras_gen.abilities import ability, row_random
+from keras_gen.models.adversarial import AdversarialModel
+from keras_gen.models.dcgan import dcgan_discriminator, dcgan_generator
+from keras_gen.registry import register
+
+
+def code_head(categories, continuous):
+    """A head with logits, and Q's parameters of the codes ([1], appendix C.1).
+
+    Of each category its logits, then means and log-variances of continuous codes.
+    """
+
+    def head(inputs, x, dense, **options):
+        verdict = dense(1, dtype="float32", **options)(x)
+        q = layers.LeakyReLU(0.1, name="q_features")(layers.Dense(128)(x))
+        codes = layers.Dense(sum(categories) + 2 * continuous, dtype="float32")(q)
+        return keras.Model(inputs, [verdict, codes], name="discriminator")
+
+    return head
+
+
+@register("infogan", image_shape=(28, 28, 1))
+class InfoGAN(AdversarialModel):
+    """InfoGAN, whose latents hold codes that one can read off images.
+
+    Latents are noise, a one-hot vector a category, then continuous codes in [-1, 1].
+
+    Args:
+        image_shape: (height, width, channels); as `DCGAN`'s.
+        noise_dim: Numbers of noise in a latent.
+        categories: Values of each categorical code.
+        continuous: Continuous codes.
+        width: Feature maps next to the image.
+        mutual_weight: Of the bound on the mutual information, lambda in [1].
+        discriminator_rate: See `AdversarialModel`; None takes 2e-4.
+        generator_rate: See `AdversarialModel`; None takes 1e-3.
+        **options: Of `AdversarialModel`: `loss`, `average`, ...
+    """
+
+    tiny = {
+        "image_shape": (16, 16, 1),
+        "noise_dim": 3,
+        "categories": (3,),
+        "continuous": 1,
+        "width": 4,
+    }
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        noise_dim=62,
+        categories=(10,),
+        continuous=2,
+        width=64,
+        mutual_weight=1.0,
+        discriminator_rate=None,
+        generator_rate=None,
+        **options,
+    ):
+        categories = tuple(categories)
+        if any(count < 2 for count in categories) or continuous < 0 or noise_dim < 1:
+            raise ValueError(
+                "Expected noise_dim >= 1, categories of at least 2 values and "
+                f"continuous >= 0, got {noise_dim}, {categories} and {continuous}."
+            )
+        if not categories and not continuous:
+            raise ValueError("Expected categories or continuous codes, got neither.")
+        if options.get("packing", 1) > 1:
+            raise ValueError("Expected packing=1: images of one pack have codes each.")
+        image_shape = tuple(image_shape)
+        latent_dim = noise_dim + sum(categories) + continuous
+        super().__init__(
+            generator=dcgan_generator(image_shape, latent_dim, width),
+            discriminator=dcgan_discriminator(
+                image_shape, width, head=code_head(categories, continuous)
+            ),
+            latent_dim=latent_dim,
+            prior=priors.Codes(noise_dim, categories, continuous, name="prior"),
+            discriminator_rate=discriminator_rate or 2e-4,
+            generator_rate=generator_rate or 1e-3,
+            **options,
+        )
+        self.figures += ("mutual_information",)
+        self.noise_dim, self.categories = noise_dim, categories
+        self.continuous, self.mutual_weight = continuous, mutual_weight
+
+    def input_specs(self):
+        """Codes too: one-hot vectors and numbers in [-1, 1], side by side."""
+        shape = (None, self.latent_dim - self.noise_dim)
+        codes = {"codes": tf.TensorSpec(shape, tf.float32, "codes")}
+        return {**super().input_specs(), **codes}
+
+    def default_conditions(self, seeds):
+        """Codes from the rows' seeds, as in training."""
+        return {"codes": [self._draw_codes(row_random(seed)) for seed in seeds]}
+
+    def _draw_codes(self, random):
+        """A row of codes, by a NumPy generator."""
+        chosen = [np.eye(count)[random.integers(count)] for count in self.categories]
+        return np.concatenate([*chosen, random.uniform(-1, 1, self.continuous)])
+
+    def generate(self, batch, training):
+        """Leaves the codes of the images in the batch."""
+        count = tf.shape(batch["image"])[0]
+        latents = self.prior.distribution().sample(count, seed=self.draw_seed())
+        batch["codes"] = latents[:, self.noise_dim :]
+        return self.generator(latents, training=training)
+
+    def shared_loss(self, batch, others):
+        """Minus the bound on the mutual information ([1], equation 5), weighted.
+
+        Without the codes' own entropy, which is a constant: at most 0 for categories.
+        """
+        (parameters,) = others
+        bound = ops.mean(self.code_log_prob(parameters, batch["codes"]))
+        self.report(mutual_information=bound)
+        return -self.mutual_weight * bound
+
+    def code_log_prob(self, parameters, codes):
+        """Log q(codes | image), float32 (batch,)."""
+        *logits, means, log_variances = self._parts(parameters)
+        total = 0.0
+        start = 0
+        for part in logits:
+            chosen = codes[:, start : start + part.shape[-1]]
+            total += ops.sum(chosen * ops.log_softmax(part), axis=-1)
+            start += part.shape[-1]
+        squares = ops.square(codes[:, start:] - means) * ops.exp(-log_variances)
+        gaussian = -0.5 * (squares + log_variances + math.log(2 * math.pi))
+        return total + ops.sum(gaussian, axis=-1)
+
+    def _parts(self, parameters):
+        """Logits of each category, means, and log-variances (clipped, for safety)."""
+        sizes = [*self.categories, self.continuous, self.continuous]
+        parts = tf.split(parameters, sizes, axis=-1)
+        return [*parts[:-1], ops.clip(parts[-1], -6.0, 2.0)]
+
+    @ability("images")
+    def sample(self, seed, codes=None):
+        """Draws images, float32 (n, height, width, channels), in [-1, 1].
+
+        `codes`, (n, numbers), holds one-hot vectors and continuous codes; they are
+        drawn where they are not given.
+        """
+        noise = self.latents(seed)[:, : self.noise_dim]
+        return self.decode_rows(ops.concatenate([noise, codes], axis=-1))
+
+    @ability("codes")
+    def infer_codes(self, images):
+        """Q's guess: probabilities of each category, then means, (batch, numbers)."""
+        _, (parameters,) = self.judge(images, None, training=False)
+        *logits, means, _ = self._parts(parameters)
+        return ops.concatenate([*map(ops.softmax, logits), means], axis=-1)
