@@ -65,3 +65,26 @@ def save_grid(images, path, columns=None, scale=1):
         canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas
     )
     write_aside(path, lambda aside: picture.save(aside, format="png"))
+
+
+def save_animation(frames, path, columns=None, scale=1, milliseconds=80):
+    """Writes a GIF that runs to and fro for ever, each frame a grid.
+
+    Args:
+        frames: float32 (frames, batch, height, width, 1 or 3), in [-1, 1].
+        path: Of the file.
+        columns: Images in a row of a frame; None makes it as square as can be.
+        scale: Pixels of the GIF for one of an image, each way.
+        milliseconds: That a frame stays.
+    """
+    pictures = []
+    for images in frames:
+        canvas = grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1)
+        pictures.append(
+            PIL.Image.fromarray(canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas)
+        )
+    first, *rest = pictures + pictures[-2:0:-1]
+    options = {"append_images": rest, "duration": milliseconds, "loop": 0}
+    write_aside(
+        path, lambda aside: first.save(aside, format="gif", save_all=True, **options)
+    )

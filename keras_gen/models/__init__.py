@@ -9,6 +9,7 @@ from keras_gen.models.linear_ae import LinearAE
 from keras_gen.models.recurrent_ae import RecurrentAE
 from keras_gen.models.sparse_ae import SparseAE
 from keras_gen.models.stacked_ae import StackedAE
+from keras_gen.models.transfer import classifier_from
 from keras_gen.models.vae import VAE
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "RecurrentAE",
     "SparseAE",
     "StackedAE",
+    "classifier_from",
 ]
