@@ -20,6 +20,7 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/autoencoders.py
 
 # A link or copy of an old .venv would hide a dependency: it follows pyproject.toml.
 .venv/installed: pyproject.toml

@@ -1,5 +1,8 @@
 """What makes each autoencoder that model, and what their encoders are good for."""
 
+import pathlib
+import runpy
+
 import keras
 import numpy as np
 import pytest
@@ -381,3 +384,14 @@ def test_a_model_without_an_encoder_gives_no_classifier():
         classifier_from(keras_gen.zoo.load("gan", **keras_gen.models.GAN.tiny), 10)
     with pytest.raises(ValueError, match="num_classes"):
         classifier_from(ConvAE(**ConvAE.tiny), 0)
+
+
+# What ships.
+
+
+def test_the_autoencoders_that_ship_keep_what_they_promise():
+    script = pathlib.Path(__file__).parents[1] / "benchmarks" / "autoencoders.py"
+    figures = runpy.run_path(str(script))["figures"]()
+    assert len(figures) == 8
+    for name, (value, low, high) in figures.items():
+        assert low <= value <= high, name
