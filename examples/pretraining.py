@@ -69,6 +69,7 @@ def main():
             str(name), f"{ours:.2f}", f"{theirs:.2f}", f"{ours - theirs:+.2f}"
         )
     rich.print(table)
+    return results[-1]
 
 
 if __name__ == "__main__":

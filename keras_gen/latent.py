@@ -14,6 +14,7 @@ import numpy as np
 import sklearn.decomposition
 import sklearn.manifold
 import sklearn.mixture
+import tensorflow as tf
 
 from keras_gen import priors
 from keras_gen.abilities import check_rows, row_seeds
@@ -79,7 +80,8 @@ def draw(model, n, seed=0):
     source = getattr(model, "prior", None) or getattr(model, "density", None)
     if source is None:
         raise ValueError(f"{type(model).__name__} has no distribution to draw from.")
-    return priors.sample_rows(source.distribution(), row_seeds(n, seed)).numpy()
+    graph = tf.function(lambda rows: priors.sample_rows(source.distribution(), rows))
+    return graph(row_seeds(n, seed)).numpy()
 
 
 def interpolate(model, start, end, steps=9, spherical=False):
