@@ -20,6 +20,7 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/autoencoders.py
 
 bench-figures: .venv/installed
 	$(BIN)/python benchmarks/figures.py

@@ -1,4 +1,4 @@
-"""The command line: `keras-gen list | show | train | sample | evaluate | export`."""
+"""The command line: `keras-gen list | show | train | sample | evaluate | ...`."""
 
 import contextlib
 import datetime
@@ -8,6 +8,7 @@ import sys
 from typing import Annotated
 
 import keras
+import numpy as np
 import rich
 import rich.console
 import rich.markup
@@ -373,6 +374,105 @@ def export(
         path = keras_gen.export.save(model, to / name, version)
         rich.print(f"The SavedModel lies in {path}. What it can do:")
         rich.print(f"  saved_model_cli show --dir {path} --all")
+
+
+Data = Annotated[
+    str, typer.Option(help="Where an encoder's images are taken from, split test.")
+]
+Steps = Annotated[int, typer.Option(help="Images on each way.")]
+LatentSeed = Annotated[int, typer.Option(help="Of latents drawn from a prior.")]
+Scale = Annotated[int, typer.Option(help="Screen pixels a pixel.")]
+
+
+@app.command()
+def interpolate(
+    name: Name,
+    weights: Weights,
+    data: Data = "mnist",
+    n: Annotated[int, typer.Option("-n", help="How many ways.")] = 8,
+    steps: Steps = 11,
+    spherical: Annotated[
+        bool, typer.Option(help="Along arcs, for Gaussian latents, not lines.")
+    ] = False,
+    seed: LatentSeed = 0,
+    output: Annotated[
+        pathlib.Path, typer.Option("-o", "--output", help="Gets .png and .gif.")
+    ] = pathlib.Path("interpolation"),
+    scale: Scale = 2,
+):
+    """Walks between latents: a grid with a way a row, and the same as a GIF.
+
+    The ends are encoded images, or draws of the prior where the model cannot encode.
+    """
+    with _errors_in_a_line():
+        model = keras_gen.zoo.load(name, weights)
+        ends = _latents(model, data, 2 * n, seed)
+        walks = keras_gen.latent.interpolate(
+            model, ends[:n], ends[n:], steps, spherical
+        )
+        _write_walks(walks, output, scale)
+
+
+@app.command()
+def traverse(
+    name: Name,
+    weights: Weights,
+    data: Data = "mnist",
+    coordinates: Annotated[
+        str | None, typer.Option(help="Which, as '0,3,7' [the first ten].")
+    ] = None,
+    steps: Steps = 11,
+    seed: LatentSeed = 0,
+    output: Annotated[
+        pathlib.Path, typer.Option("-o", "--output", help="Gets .png and .gif.")
+    ] = pathlib.Path("traversal"),
+    scale: Scale = 2,
+):
+    """Walks along coordinates: a grid with a coordinate a row, and the same as a GIF.
+
+    From one image (or draw), each coordinate goes from the first to the last of a
+    hundred parts of what it is over 1000 of them.
+    """
+    with _errors_in_a_line():
+        model = keras_gen.zoo.load(name, weights)
+        latents = _latents(model, data, 1000, seed)
+        chosen = range(min(10, latents.shape[1]))
+        if coordinates is not None:
+            chosen = [int(word) for word in coordinates.split(",")]
+        walks = [
+            keras_gen.latent.traverse(
+                model, latents[:1], place, _spread(latents, place, steps)
+            )[0]
+            for place in chosen
+        ]
+        _write_walks(np.stack(walks), output, scale)
+
+
+def _latents(model, data, n, seed):
+    if "encode" not in model.abilities():
+        return keras_gen.latent.draw(model, n, seed)
+    test = keras_gen.data.load(
+        data, "test", image_shape=model.image_shape, batch_size=n, shuffle=False
+    )
+    return model.encode(next(iter(test))["image"].numpy())
+
+
+def _spread(latents, place, steps):
+    """So many values of a coordinate, from its first to its 99th percentile."""
+    if not 0 <= place < latents.shape[1]:
+        raise ValueError(
+            f"Expected coordinates in [0, {latents.shape[1]}), got {place}."
+        )
+    return np.linspace(*np.percentile(latents[:, place], [1, 99]), steps)
+
+
+def _write_walks(walks, output, scale):
+    """A PNG and a GIF of images (ways, steps, height, width, channels)."""
+    picture, animation = output.with_suffix(".png"), output.with_suffix(".gif")
+    flat = walks.reshape(-1, *walks.shape[2:])
+    keras_gen.images.save_grid(flat, picture, walks.shape[1], scale)
+    keras_gen.images.save_animation(walks.swapaxes(0, 1), animation, scale=scale)
+    rich.print(f"The walks lie in {picture} and {animation}.")
 
 
 if __name__ == "__main__":

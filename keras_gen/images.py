@@ -93,8 +93,31 @@ def save_grid(images, path, columns=None, scale=1):
 def png(canvas, scale=1):
     """A grid, uint8 (height, width, 1 or 3), as the bytes of a PNG file."""
     canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
-    if canvas.shape[-1] == 1:
-        canvas = canvas.squeeze(-1)
     file = io.BytesIO()
-    PIL.Image.fromarray(canvas).save(file, format="png")
+    _picture(canvas).save(file, format="png")
     return file.getvalue()
+
+
+def _picture(canvas):
+    return PIL.Image.fromarray(canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas)
+
+
+def save_animation(frames, path, columns=None, scale=1, milliseconds=80):
+    """Writes a GIF that runs to and fro for ever, each frame a grid.
+
+    Args:
+        frames: float32 (frames, batch, height, width, 1 or 3), in [-1, 1].
+        path: Of the file.
+        columns: Images in a row of a frame; None makes it as square as can be.
+        scale: Pixels of the GIF for one of an image, each way.
+        milliseconds: That a frame stays.
+    """
+    pictures = [
+        _picture(grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1))
+        for images in frames
+    ]
+    first, *rest = pictures + pictures[-2:0:-1]
+    options = {"append_images": rest, "duration": milliseconds, "loop": 0}
+    write_aside(
+        path, lambda aside: first.save(aside, format="gif", save_all=True, **options)
+    )

@@ -14,8 +14,10 @@ import numpy as np
 import sklearn.decomposition
 import sklearn.manifold
 import sklearn.mixture
+import tensorflow as tf
 
-from keras_gen.abilities import check_rows
+from keras_gen import priors
+from keras_gen.abilities import check_rows, row_seeds
 from keras_gen.files import write_aside
 
 
@@ -71,6 +73,15 @@ def codes(model, rows):
             f"shape {rows.shape}: it cannot encode images."
         )
     return model.encode(rows)
+
+
+def draw(model, n, seed=0):
+    """Latents (n, latent_dim) from a model's prior, or the density fitted to it."""
+    source = getattr(model, "prior", None) or getattr(model, "density", None)
+    if source is None:
+        raise ValueError(f"{type(model).__name__} has no distribution to draw from.")
+    graph = tf.function(lambda rows: priors.sample_rows(source.distribution(), rows))
+    return graph(row_seeds(n, seed)).numpy()
 
 
 def interpolate(model, start, end, steps=9, spherical=False):

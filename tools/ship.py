@@ -1,13 +1,18 @@
-"""Makes the weights of a run ship: zoo/<preset>/<weights>/ with card and samples.
+"""Makes the weights of a run ship: zoo/<preset>/<weights>/ with card and pictures.
+
+`samples.png` shows samples, or inputs beside reconstructions where a model has no
+distribution to sample from.
 
 .venv/bin/python tools/ship.py runs/vae/20261121-075000 mnist
 """
 
+import functools
 import json
 import pathlib
 import shlex
 from typing import Annotated
 
+import numpy as np
 import typer
 from measure import measured
 
@@ -32,6 +37,29 @@ def command_of(settings):
     return shlex.join(words)
 
 
+def draw(model, data, path):
+    """Writes samples, or test images beside what the model makes of them."""
+    abilities = model.abilities()
+    if "sample" in abilities:
+        keras_gen.images.save_grid(model.sample(64, 0), path)
+    elif "reconstruct" in abilities:
+        test = keras_gen.data.load(
+            data, "test", image_shape=model.image_shape, batch_size=256, shuffle=False
+        )
+        images = next(iter(test))["image"].numpy()
+        shown, make = images[:40], model.reconstruct
+        if "denoise" in abilities:
+            shown, make = model.corrupt(shown, seed=0), model.denoise
+        pairs = np.stack([shown, make(shown)], axis=1)
+        pairs = pairs.reshape(-1, *pairs.shape[2:])
+        keras_gen.images.save_grid(pairs, path, columns=10, scale=2)
+        if hasattr(model, "filters"):
+            filters = path.with_name("filters.png")
+            keras_gen.images.save_grid(model.filters(), filters)
+            histogram = path.with_name("activations.png")
+            keras_gen.latent.histogram(model, images, histogram)
+
+
 def main(
     run: Annotated[pathlib.Path, typer.Argument(help="A run's folder.")],
     weights: Annotated[str, typer.Argument(help="What the weights are called.")],
@@ -47,15 +75,12 @@ def main(
     model = keras_gen.zoo.load(name, weights=folder)  # Measured as it ships.
     figures = measured(model, settings["data"])
 
-    def draw(path):
-        keras_gen.images.save_grid(model.sample(64, 0), path)
-
     keras_gen.zoo.write_card(
         model,
         folder,
         name=name,
         dtype=dtype,
-        samples=draw if "sample" in model.abilities() else None,
+        samples=functools.partial(draw, model, settings["data"]),
         data=settings["data"],
         data_licence=LICENCES[settings["data"]],
         command=command_of(settings),

@@ -14,6 +14,7 @@ from keras_gen.models.pixelrnn import PixelRNN
 from keras_gen.models.recurrent_ae import RecurrentAE
 from keras_gen.models.sparse_ae import SparseAE
 from keras_gen.models.stacked_ae import StackedAE
+from keras_gen.models.transfer import classifier_from
 from keras_gen.models.vae import VAE
 from keras_gen.models.wgan_gp import WGANGP
 
@@ -34,4 +35,5 @@ __all__ = [
     "RecurrentAE",
     "SparseAE",
     "StackedAE",
+    "classifier_from",
 ]

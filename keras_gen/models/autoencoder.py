@@ -37,7 +37,13 @@ class Autoencoder(GenerativeModel):
 
     def set_density(self, components):
         """Gives the codes a mixture of so many Gaussians; see `density_components`."""
-        self.density = priors.CodeDensity(self.latent_dim, components, name="density")
+        check_counts(density_components=components)
+        if self.image_shape is None:
+            raise ValueError("Expected an autoencoder of images, got one of sequences.")
+        with self.distribute_strategy.scope():
+            self.density = priors.CodeDensity(
+                self.latent_dim, components, name="density"
+            )
         self._arguments["density_components"] = components
         self.__dict__.pop("_ability_graphs", None)  # They hold the one before.
 
@@ -71,10 +77,8 @@ class Autoencoder(GenerativeModel):
     @ability("images", needs="image_shape")
     def reconstruct(self, images):
         """Images in [-1, 1], through their codes and back."""
-        return ops.clip(
-            self.decoder(self.encoder(images, training=False), training=False),
-            *(-1.0, 1.0),
-        )
+        codes = self.encoder(images, training=False)
+        return ops.clip(self.decoder(codes, training=False), -1.0, 1.0)
 
     @ability("images", needs="density_components")
     def sample(self, seed):

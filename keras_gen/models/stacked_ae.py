@@ -112,7 +112,7 @@ class StackedAE(Autoencoder):
         for place in range(1, self.num_pairs + 1):
             with self.distribute_strategy.scope():
                 pair = Pair(self, place)
-                pair.compile(self.default_optimizers(), seed=int(self.seed.numpy()))
+                pair.compile(seed=int(self.seed.numpy()))
             histories.append(
                 pair.fit(data, epochs=epochs, batch_size=batch_size, verbose=verbose)
             )
@@ -133,6 +133,7 @@ class Pair(GenerativeModel):
         up = model.encoder.get_layer(f"encode_{place}")
         self.below = keras.Model(model.encoder.inputs, up.input)
         self.pair = [up, model.decoder.get_layer(f"decode_{place}")]
+        self.default_optimizers = model.default_optimizers
 
     def players(self):
         """One player: the layer and its mirror."""

@@ -1,0 +1,400 @@
+"""What makes each autoencoder that model, and what their encoders are good for."""
+
+import pathlib
+import runpy
+
+import keras
+import numpy as np
+import pytest
+import scipy.linalg
+import sklearn.decomposition
+import tensorflow as tf
+from conftest import make_batch, train
+
+import keras_gen
+from keras_gen.layers.transposed_dense import TransposedDense
+from keras_gen.models import (
+    VAE,
+    ConvAE,
+    DenoisingAE,
+    LinearAE,
+    RecurrentAE,
+    SparseAE,
+    StackedAE,
+    classifier_from,
+)
+from keras_gen.models.denoising_ae import NOISES, psnr
+from keras_gen.models.sparse_ae import kl_penalty
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def bars(count=256, side=8, seed=0):
+    """Images of one bright row or column each, of random brightness, and which."""
+    random = np.random.default_rng(seed)
+    images = np.full((count, side, side, 1), -0.9, np.float32)
+    labels = random.integers(0, 2 * side, count)
+    bright = random.uniform(0.5, 0.9, count)
+    for image, label, value in zip(images, labels, bright, strict=True):
+        line = image[label] if label < side else image[:, label - side]
+        line[...] = value
+    return images, labels
+
+
+def kernels(network):
+    return [w for w in network.trainable_weights if w.name == "kernel"]
+
+
+# Linear.
+
+
+def test_a_linear_autoencoder_finds_the_principal_subspace():
+    random = np.random.default_rng(0)
+    basis = np.linalg.qr(random.normal(size=(64, 64)))[0]
+    deviations = np.array([1.0, 0.7, *np.geomspace(0.2, 0.02, 62)])
+    rows = 0.2 + random.normal(size=(4096, 64)) * deviations @ basis.T
+    rows = rows.clip(-1, 1).astype(np.float32)
+    images = rows.reshape(-1, 8, 8, 1)
+    model = LinearAE((8, 8, 1), latent_dim=2)
+    rate = keras.optimizers.schedules.ExponentialDecay(1e-2, 200, 0.5)
+    model.compile({name: keras.optimizers.Adam(rate) for name in model.players()})
+    model.fit(images, batch_size=128, epochs=40, verbose=0)
+    pca = sklearn.decomposition.PCA(2).fit(rows)
+    spanned = model.decoder.get_layer("pixels").kernel.numpy().T
+    angles = scipy.linalg.subspace_angles(spanned, pca.components_.T)
+    assert np.degrees(angles.max()) < 2
+    found = model.evaluate(images, verbose=0, return_dict=True)["autoencoder_loss"]
+    least = np.mean((pca.inverse_transform(pca.transform(rows)) - rows) ** 2)
+    assert least < found * 1.0001 and found < 1.01 * least
+    np.testing.assert_allclose(model.mean.value.numpy(), rows.mean(0), atol=0.02)
+
+
+# Stacked.
+
+
+def test_a_transposed_dense_layer_is_worked_out_by_hand():
+    dense = keras.layers.Dense(2)
+    dense.build((None, 3))
+    dense.kernel.assign([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    mirror = TransposedDense(dense)
+    mirror.bias.assign([0.5, 0.0, -1.0])
+    np.testing.assert_allclose(mirror(tf.constant([[1.0, 10.0]])), [[21.5, 43, 64]])
+    assert [w.name for w in mirror.weights] == ["bias"]
+    with pytest.raises(ValueError, match="built"):
+        TransposedDense(keras.layers.Dense(2))
+
+
+def test_a_tied_decoder_owns_no_kernel():
+    options = {"image_shape": (8, 8, 1), "widths": (20, 10), "latent_dim": 3}
+    tied, untied = StackedAE(**options, tied=True), StackedAE(**options)
+    assert kernels(tied.decoder) == [] and len(kernels(tied.encoder)) == 3
+    count = [
+        sum(int(np.prod(w.shape)) for w in kernels(m.encoder) + kernels(m.decoder))
+        for m in (tied, untied)
+    ]
+    assert 2 * count[0] == count[1]
+    biases = [sum("bias" == w.name for w in m.weights) for m in (tied, untied)]
+    assert biases == [6, 6]
+
+
+def test_the_tie_survives_training_every_file_and_export(tmp_path):
+    model = StackedAE((8, 8, 1), (10,), 3, tied=True)
+    model.compile(seed=0)
+    images = make_batch(model, 8)["image"]
+    train(model, {"image": images}, count=5)
+    model.save(tmp_path / "model.keras")
+    keras_gen.zoo.write_card(
+        model, tmp_path / "card", name="stacked_ae", dtype="float32"
+    )
+    expected = model.reconstruct(images)
+    for loaded in (
+        keras.saving.load_model(tmp_path / "model.keras"),
+        keras_gen.zoo.load("stacked_ae", weights=tmp_path / "card"),
+    ):
+        np.testing.assert_allclose(loaded.reconstruct(images), expected, atol=1e-6)
+        kernel = loaded.encoder.get_layer("encode_1").kernel
+        before = loaded.decode(np.ones((1, 3)))
+        kernel.assign(kernel + 0.1)
+        assert not np.allclose(loaded.decode(np.ones((1, 3))), before)
+        assert kernels(loaded.decoder) == []
+    path = keras_gen.export.save(model, tmp_path / "serving")
+    reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    shapes = [
+        tuple(shape)
+        for name, shape in reader.get_variable_to_shape_map().items()
+        if name.startswith("weights") and len(shape) == 2
+    ]
+    assert sorted(shapes) == [(10, 3), (64, 10)]
+
+
+def test_any_widths_and_an_overcomplete_code():
+    for widths, latent_dim in (((), 5), ((9, 8, 7, 6), 5), ((70,), 100)):
+        model = StackedAE((8, 8, 1), widths, latent_dim)
+        images = make_batch(model, 4)["image"]
+        assert model.encode(images).shape == (4, latent_dim)
+        assert model.reconstruct(images).shape == (4, 8, 8, 1)
+        assert len(kernels(model.encoder)) == len(widths) + 1
+    for wrong in ({"widths": (0,)}, {"latent_dim": 2.5}):
+        with pytest.raises(ValueError, match="int >= 1"):
+            StackedAE(**{**StackedAE.tiny, **wrong})
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_pretraining_is_greedy(tied, monkeypatch):
+    """Each pair trains its own layers, and what lies below is left as it is."""
+    images, _ = bars()
+    model = StackedAE((8, 8, 1), (32, 16), 6, tied=tied)
+    model.compile(seed=0)
+    start = model.evaluate(images, verbose=0)
+    changed = []
+
+    def fit(pair, *args, **kwargs):
+        before = {w.path: w.numpy().copy() for w in model.trainable_weights}
+        history = keras_gen.GenerativeModel.fit(pair, *args, **kwargs)
+        after = {w.path: w.numpy() for w in model.trainable_weights}
+        moved = {p for p in before if not np.array_equal(before[p], after[p])}
+        changed.append({path.split("/")[-2] for path in moved})
+        return history
+
+    from keras_gen.models import stacked_ae
+
+    monkeypatch.setattr(stacked_ae.Pair, "fit", fit, raising=False)
+    histories = model.pretrain(images, epochs=20, batch_size=32, verbose=0)
+    assert changed == [{f"encode_{i}", f"decode_{i}"} for i in (1, 2, 3)]
+    for history in histories:
+        losses = history.history["autoencoder_loss"]
+        assert losses[-1] < losses[0]
+    pretrained = model.evaluate(images, verbose=0)
+    assert pretrained < 0.7 * start
+    model.fit(images, batch_size=32, epochs=3, verbose=0)
+    assert model.evaluate(images, verbose=0) < pretrained
+
+
+# Convolutional.
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (13, 7, 3), (1, 5, 1), (32, 20, 3)])
+@pytest.mark.parametrize("pooling", [False, True])
+def test_a_convolutional_autoencoder_takes_any_size(shape, pooling):
+    model = ConvAE(shape, (4, 6, 8), 5, pooling)
+    images = make_batch(model, 2)["image"]
+    assert model.encode(images).shape == (2, 5)
+    assert model.reconstruct(images).shape == (2, *shape)
+
+
+def test_a_convolutional_autoencoder_learns():
+    images, _ = bars()
+    model = ConvAE((8, 8, 1), (8, 16), 8)
+    model.compile({"autoencoder": keras.optimizers.Nadam(5e-3)}, seed=0)
+    model.fit(images, batch_size=32, epochs=50, verbose=0)
+    assert np.mean((model.reconstruct(images) - images) ** 2) < 0.1 * images.var()
+
+
+# Recurrent.
+
+
+def sines(count, longest=12, seed=0):
+    """Waves of two features, of random frequency, phase and length, with padding."""
+    random = np.random.default_rng(seed)
+    frequency = random.uniform(0.3, 0.6, (count, 1))
+    phase = random.uniform(0, 2 * np.pi, (count, 1))
+    angle = frequency * np.arange(longest) + phase
+    waves = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+    lengths = random.integers(longest // 2, longest + 1, count)
+    waves[np.arange(longest) >= lengths[:, None]] = -2.0
+    return waves.astype(np.float32), lengths
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_padding_changes_nothing(cell):
+    model = RecurrentAE(image_shape=None, features=2, latent_dim=4, width=8, cell=cell)
+    model.compile(seed=0)
+    waves, lengths = sines(6)
+    more = np.pad(waves, [(0, 0), (0, 7), (0, 0)], constant_values=-2.0)
+    codes = model.encode_sequences(waves)
+    np.testing.assert_allclose(model.encode_sequences(more), codes, atol=1e-6)
+    for wave, length, code in zip(waves, lengths, codes, strict=True):
+        alone = model.encode_sequences(wave[None, :length])
+        np.testing.assert_allclose(alone[0], code, atol=1e-6)
+    losses = [model.evaluate({"sequence": w}, verbose=0) for w in (waves, more)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    back = model.reconstruct_sequences(more)
+    assert (back[:, 12:] == -2.0).all()
+    np.testing.assert_allclose(
+        back[:, :12], model.reconstruct_sequences(waves), atol=1e-6
+    )
+
+
+def test_a_recurrent_autoencoder_learns_waves_of_any_length(tmp_path):
+    waves, _ = sines(512)
+    model = RecurrentAE(
+        image_shape=None, features=2, latent_dim=8, width=32, cell="gru"
+    )
+    model.compile({"autoencoder": keras.optimizers.Adam(1e-2)}, seed=0)
+    model.fit({"sequence": waves}, batch_size=32, epochs=12, verbose=0)
+    test, _ = sines(128, seed=1)
+    error = model.evaluate({"sequence": test}, verbose=0)
+    assert error < 0.1  # From 0.5, the variance of a wave.
+    abilities = {"encode_sequences", "reconstruct_sequences"}
+    assert set(model.abilities()) == abilities
+    short = model.decode_sequences(model.encode_sequences(test), 6)
+    assert np.mean((short - test[:, :6]) ** 2) < 0.15
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    expected = model.reconstruct_sequences(test)
+    np.testing.assert_allclose(loaded.reconstruct_sequences(test), expected, atol=1e-5)
+    path = keras_gen.export.save(model, tmp_path / "serving")
+    served = tf.saved_model.load(str(path)).signatures["reconstruct_sequences"]
+    answer = served(sequences=tf.constant(test[:, :9]))["sequences"]
+    np.testing.assert_allclose(
+        answer, model.reconstruct_sequences(test[:, :9]), atol=1e-5
+    )
+
+
+def test_a_recurrent_autoencoder_takes_images_or_sequences():
+    for wrong in ({"features": 2}, {"image_shape": None}):
+        with pytest.raises(ValueError, match="image_shape or features"):
+            RecurrentAE(**wrong)
+    model = RecurrentAE(**RecurrentAE.tiny)
+    assert set(model.abilities()) == {"encode", "decode", "reconstruct"}
+    with pytest.raises(ValueError, match="features"):
+        model.encode_sequences(np.zeros((1, 3, 6)))
+
+
+# Denoising.
+
+
+def test_noises_hit_what_they_say():
+    grey = tf.zeros((1, 200, 200, 1))
+    seed = tf.constant([1, 2])
+    gaussian = NOISES["gaussian"](grey, 0.1, seed).numpy()  # 0.2 in [-1, 1].
+    assert gaussian.std() == pytest.approx(0.2, rel=0.02)
+    masked = NOISES["masking"](grey, 0.3, seed).numpy()
+    assert (masked == -1).mean() == pytest.approx(0.3, abs=0.01)
+    assert set(np.unique(masked)) == {-1, 0}
+    salted = NOISES["salt_and_pepper"](grey, 0.4, seed).numpy()
+    assert (salted == -1).mean() == pytest.approx(0.2, abs=0.01)
+    assert (salted == 1).mean() == pytest.approx(0.2, abs=0.01)
+
+
+def test_psnr_is_worked_out_by_hand():
+    """An error of a tenth of the range everywhere is 20 dB."""
+    clean = tf.zeros((2, 4, 4, 1))
+    np.testing.assert_allclose(psnr(clean + 0.2, clean), [20.0, 20.0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["stacked", "conv"])
+@pytest.mark.parametrize("noise, level", [("gaussian", 0.3), ("masking", 0.3)])
+def test_a_denoising_autoencoder_gains_on_its_input(network, noise, level):
+    images, _ = bars()
+    widths = (64,) if network == "stacked" else (16, 32)
+    model = DenoisingAE((8, 8, 1), network, widths, 24, noise, level)
+    model.compile({"autoencoder": keras.optimizers.Nadam(5e-3)}, seed=0)
+    model.fit(images, batch_size=32, epochs=25, verbose=0)
+    test, _ = bars(seed=1)
+    noisy = model.corrupt(test, seed=0)
+    np.testing.assert_array_equal(noisy, model.corrupt(test, seed=0))
+    gain = psnr(model.denoise(noisy), test) - psnr(noisy, test)
+    assert np.mean(gain) > 3
+    reported = model.evaluate(test, verbose=0, return_dict=True)["psnr_gain"]
+    assert reported == pytest.approx(float(np.mean(gain)), rel=0.1)
+
+
+# Sparse.
+
+
+def test_the_sparsity_penalty_is_worked_out_by_hand():
+    activations = tf.constant([[0.1, 0.4], [0.1, 0.6]])
+    expected = 0.1 * np.log(0.1 / 0.5) + 0.9 * np.log(0.9 / 0.5)
+    assert float(kl_penalty(activations, 0.1)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_mean_activation_goes_to_the_target():
+    images, _ = bars()
+    model = SparseAE((8, 8, 1), 40, target=0.05, weight=0.1)
+    model.compile({"autoencoder": keras.optimizers.Nadam(1e-2)}, seed=0)
+    model.fit(images, batch_size=32, epochs=60, verbose=0)
+    test, _ = bars(seed=1)
+    result = model.evaluate(test, verbose=0, return_dict=True)
+    assert result["mean_activation"] == pytest.approx(0.05, abs=0.02)
+    assert result["mean_activation"] == pytest.approx(model.encode(test).mean(), 0.01)
+    assert result["mse"] < 0.5 * images.var()
+
+
+def test_l1_makes_activations_small():
+    images, _ = bars()
+    found = []
+    for weight in (0.0, 1e-2):
+        model = SparseAE((8, 8, 1), 40, "l1", weight=weight)
+        model.compile({"autoencoder": keras.optimizers.Nadam(1e-2)}, seed=0)
+        model.fit(images, batch_size=64, epochs=10, verbose=0)
+        found.append(model.encode(images).mean())
+    assert found[1] < 0.3 * found[0]
+
+
+def test_filters_are_images_that_reach_one():
+    filters = SparseAE(**SparseAE.tiny).filters()
+    assert filters.shape == (12, 8, 8, 1)
+    np.testing.assert_allclose(np.abs(filters).max(axis=(1, 2, 3)), 1, rtol=1e-6)
+
+
+# Classifiers on encoders.
+
+
+@pytest.mark.parametrize("cls", [LinearAE, StackedAE, ConvAE, RecurrentAE, VAE])
+def test_a_classifier_trains_its_head_and_then_its_encoder(cls, tmp_path):
+    model = cls(**cls.tiny)
+    classifier = classifier_from(model, 3)
+    images = make_batch(model, 16)["image"]
+    labels = np.arange(16) % 3
+    codes = model.encode(images)
+
+    def features():
+        return classifier.encoder.predict(images, verbose=0)
+
+    np.testing.assert_allclose(features(), codes, atol=1e-6)
+    classifier.fit(images, labels, epochs=2, verbose=0)
+    np.testing.assert_allclose(features(), codes, atol=1e-6)
+    classifier.unfreeze(1e-2)
+    classifier.fit(images, labels, epochs=2, verbose=0)
+    assert not np.allclose(features(), codes, atol=1e-4)
+    np.testing.assert_allclose(model.encode(images), codes, atol=1e-6)
+    probabilities = classifier.classify(images)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    classifier.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.classify(images), probabilities, atol=1e-5)
+
+
+def test_a_classifier_learns_from_labels():
+    images, labels = bars()
+    classifier = classifier_from(ConvAE((8, 8, 1), (8, 16), 16), 2, freeze=False)
+    classifier.compile({"classifier": keras.optimizers.Adam(1e-2)}, seed=0)
+    upright = (labels >= 8).astype(np.int64)
+    classifier.fit(images, upright, batch_size=32, epochs=25, verbose=0)
+    result = classifier.evaluate(images, upright, verbose=0, return_dict=True)
+    assert result["accuracy"] > 0.95
+
+
+def test_a_model_without_an_encoder_gives_no_classifier():
+    with pytest.raises(ValueError, match="encodes images, got GAN"):
+        classifier_from(keras_gen.zoo.load("gan", **keras_gen.models.GAN.tiny), 10)
+    with pytest.raises(ValueError, match="num_classes"):
+        classifier_from(ConvAE(**ConvAE.tiny), 0)
+
+
+# What ships.
+
+
+def test_the_autoencoders_that_ship_keep_what_they_promise():
+    figures = runpy.run_path(str(ROOT / "benchmarks" / "autoencoders.py"))["figures"]()
+    assert len(figures) == 8
+    for name, (value, low, high) in figures.items():
+        assert low <= value <= high, name
+
+
+@pytest.mark.slow
+def test_pretraining_is_worth_three_points_of_accuracy():
+    main = runpy.run_path(str(ROOT / "examples" / "pretraining.py"))["main"]
+    pretrained, from_scratch = main()
+    assert pretrained > from_scratch + 3
