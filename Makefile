@@ -1,9 +1,9 @@
-# make demo | test | slow | lint | bench: each sets up .venv by itself.
+# make demo | test | slow | lint | bench | bench-figures: each sets up .venv by itself.
 PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test slow lint bench clean
+.PHONY: demo test slow lint bench bench-figures clean
 
 demo: .venv/installed
 	$(BIN)/python examples/mnist_dcgan.py
@@ -20,6 +20,9 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/pipeline.py
+
+bench-figures: .venv/installed
+	$(BIN)/python benchmarks/figures.py
 
 # A link or copy of an old .venv would hide a dependency: it follows pyproject.toml.
 .venv/installed: pyproject.toml

@@ -29,31 +29,47 @@ class Ability:
     Attributes:
         name: The method's name.
         inputs: Its arguments; `GenerativeModel.input_specs()` says what they are.
+            Those that are None by default go in where the model has a spec for them.
         options: Its arguments that are no tensors.
         output: The name of the tensor that it returns.
+        needs: The argument of the model without which it is not there; None for none.
         function: `function(model, **tensors)`, to be traced.
     """
 
-    def __init__(self, function, output):
+    def __init__(self, function, output, needs):
         self.function = function
         self.output = output
+        self.needs = needs
         self.name = function.__name__
         parameters = list(inspect.signature(function).parameters.values())[1:]
         self.options = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
         self.inputs = tuple(p.name for p in parameters if p.name not in self.options)
+        self._optional = {p.name for p in parameters if p.default is None}
 
     def specs(self, model):
         """The `tf.TensorSpec` of every input, by name."""
         known = model.input_specs()
-        return {name: known[name] for name in self.inputs}
+        absent = self._optional - set(known)
+        return {name: known[name] for name in self.inputs if name not in absent}
 
     def run(self, model, arguments):
         """Checks arrays with equal numbers of rows, and runs them in batches."""
+        if self.needs and not model.get_config().get(self.needs):
+            raise ValueError(
+                f"Expected a {type(model).__name__} with {self.needs}=..., to "
+                f"{self.name}, got one without."
+            )
         options = {n: arguments[n] for n in self.options if n in arguments}
-        arrays = {
-            name: check_rows(name, arguments[name], spec)
-            for name, spec in self.specs(model).items()
-        }
+        given = {n for n, a in arguments.items() if a is not None} - set(options)
+        specs = self.specs(model)
+        if given != set(specs):
+            raise ValueError(
+                f"Expected {self.name} of this model with {list(specs)}, got "
+                f"{sorted(given)}."
+            )
+        arrays = {n: check_rows(n, arguments[n], spec) for n, spec in specs.items()}
+        if "labels" in arrays:
+            check_labels(arrays["labels"], model.num_classes)
         rows = {name: len(array) for name, array in arrays.items()}
         if len(set(rows.values())) > 1:
             raise ValueError(f"Expected equal numbers of rows, got {rows}.")
@@ -84,7 +100,7 @@ class Ability:
         return call
 
 
-def ability(output):
+def ability(output, needs=None):
     """Makes a model's method on tensors an ability; see this module's docstring.
 
     A method that takes nothing but seeds and conditions is called with the number of
@@ -92,23 +108,18 @@ def ability(output):
 
     Args:
         output: The name of the tensor that comes out: "images", "latents", ...
+        needs: The argument of the model without which it cannot do this: a plain
+            autoencoder samples where it has `density_components`. None for none.
     """
 
     def decorate(function):
-        this = Ability(function, output)
-        first, *rest = this.inputs
+        this = Ability(function, output, needs)
+        first = this.inputs[0]
 
         if first == "seed":
 
             @functools.wraps(function)
             def method(self, n, seed=None, **conditions):
-                unknown = set(rest) ^ (set(conditions) - set(this.options))
-                if unknown:
-                    raise ValueError(
-                        f"Expected {this.name}(n, seed=None"
-                        + "".join(f", {name}=..." for name in rest)
-                        + f"), got {sorted(conditions)}."
-                    )
                 return this.run(self, {"seed": row_seeds(n, seed), **conditions})
 
             method.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n{_SAMPLE}"
@@ -144,12 +155,13 @@ Args:
 """
 
 
-def abilities_of(cls):
-    """The abilities of a model's class by method name."""
+def abilities_of(cls, config):
+    """The abilities by method name of a model's class, configured so."""
     found = {}
     for name, member in inspect.getmembers(cls):
-        if isinstance(getattr(member, "ability", None), Ability):
-            found[name] = member.ability
+        this = getattr(member, "ability", None)
+        if isinstance(this, Ability) and (this.needs is None or config.get(this.needs)):
+            found[name] = this
     return found
 
 
@@ -199,6 +211,15 @@ def check_rows(name, value, spec):
     if name == "images":
         check_range(array)
     return array.astype(wanted)
+
+
+def check_labels(labels, num_classes):
+    """Refuses labels that are not those of a class."""
+    if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(
+            f"Expected labels from 0 to {num_classes - 1}, got labels from "
+            f"{labels.min()} to {labels.max()}."
+        )
 
 
 def check_range(images):

@@ -134,7 +134,8 @@ class SampleGrid(keras.callbacks.Callback):
         seed: Of the samples.
         images: What to reconstruct, float32 (n, height, width, channels); needed by
             models without `sample`.
-        **conditions: For `sample`: `labels=`, ...
+        **conditions: For `sample`: `labels=`, ...; of a model with classes, labels that
+            are not given go through all of them.
     """
 
     def __init__(self, folder, every=1, n=64, seed=0, images=None, **conditions):
@@ -144,7 +145,7 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Checks that the model can draw something."""
-        if not hasattr(self.model, "sample") and self.images is None:
+        if "sample" not in self.model.abilities() and self.images is None:
             raise ValueError(
                 f"{type(self.model).__name__} cannot sample: expected "
                 "SampleGrid(images=...) to reconstruct."
@@ -160,7 +161,11 @@ class SampleGrid(keras.callbacks.Callback):
         if not distribute.is_chief(self.model.distribute_strategy):
             return
         if self.images is None:
-            drawn = self.model.sample(self.n, seed=self.seed, **self.conditions)
+            conditions = dict(self.conditions)
+            if "labels" in self.model.abilities()["sample"].specs(self.model):
+                labels = np.arange(self.n) % self.model.num_classes
+                conditions.setdefault("labels", labels)
+            drawn = self.model.sample(self.n, seed=self.seed, **conditions)
             images.save_grid(drawn, path)
         else:
             pairs = np.stack([self.images, self.model.reconstruct(self.images)], 1)
@@ -217,7 +222,8 @@ class Evaluate(keras.callbacks.Callback):
         """Measures where it is due."""
         if logs is None or (epoch + 1) % self.every:
             return
-        figures = self._scale.measure_model(self.model, floor=False)
+        drawn = self._scale.draw(self.model)
+        figures = self._scale.measure(drawn, floor=False)
         for name, value in figures.items():
             if isinstance(value, float | int) and (
                 self.figures is None or name in self.figures

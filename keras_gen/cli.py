@@ -9,7 +9,9 @@ from typing import Annotated
 
 import keras
 import rich
+import rich.console
 import rich.markup
+import rich.progress
 import rich.table
 import typer
 
@@ -276,41 +278,84 @@ def evaluate(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead.")
     ] = False,
+    report: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="The page to write [report.html; none with --json]."),
+    ] = None,
 ):
     """Measures a model's samples, or a folder of images, against real ones.
 
     Figures that end in _floor are those of held-out real images: what a perfect model
     would get. Figures compare only where features and numbers of images are the same.
+    The report is one HTML page with all figures, grids, curves and settings.
     """
     with _errors_in_a_line():
         if (name is None) == (images is None):
             raise ValueError("Expected a model's name, or --images.")
-        if images is not None:
-            figures = keras_gen.metrics.evaluate_folder(
-                images, data, features=features, num_images=num_images, seed=seed
-            )
-        else:
+        model = None
+        if name is not None:
             if weights is None:
                 raise ValueError("Expected --weights: 'mnist', a file, or a folder.")
             model = keras_gen.zoo.load(name, weights)
-            figures = keras_gen.metrics.evaluate(
-                model, data, features=features, num_images=num_images, seed=seed
-            )
+            model.compile(seed=seed)
+        evaluation = keras_gen.metrics.Evaluation(
+            model,
+            data,
+            images=images,
+            features=features,
+            num_images=num_images,
+            seed=seed,
+        )
+        figures = evaluation.run(_bar)
+        if report is None and not as_json:
+            report = pathlib.Path("report.html")
+        if report is not None:
+            title = f"{name} {weights}" if name else str(images)
+            settings = {"data": data, "images": num_images, "seed": seed}
+            settings["keras_gen"] = keras_gen.__version__
+            if model:
+                settings |= model.get_config()
+            _write_report(report, title, evaluation, settings, weights)
         if as_json:
             print(json.dumps(figures))
             return
         table = rich.table.Table("figure", "value", "floor")
-        for key, value in figures.items():
-            if not key.endswith("_floor"):
-                floor = figures.get(f"{key}_floor")
-                table.add_row(key, _number(value), _number(floor))
+        for row in keras_gen.metrics.report.rows(figures):
+            table.add_row(*row)
         rich.print(table)
+        rich.print(f"The report lies in {report}.")
 
 
-def _number(value):
-    if isinstance(value, float):
-        return f"{value:.5g}"
-    return "" if value is None else str(value)
+def _bar(stages):
+    """Passes on stages, and shows on the error stream which one runs."""
+    columns = (
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeElapsedColumn(),
+        rich.progress.TextColumn("{task.description}"),
+    )
+    console = rich.console.Console(stderr=True)
+    with rich.progress.Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=len(stages))
+        for stage in stages:
+            bar.update(task, description=stage[0])
+            yield stage
+            bar.advance(task)
+
+
+def _write_report(path, title, evaluation, settings, weights):
+    log = None
+    if weights is not None:  # Of a run, beside its model.
+        run = pathlib.Path(weights)
+        log = (run if run.is_dir() else run.parent) / "log.csv"
+    keras_gen.metrics.write_report(
+        path,
+        title,
+        evaluation.figures,
+        settings,
+        evaluation.pictures(),
+        log if log and log.is_file() else None,
+    )
 
 
 @app.command()

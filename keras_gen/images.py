@@ -4,6 +4,9 @@ Images are float32 (batch, height, width, channels), in [-1, 1], everywhere in
 keras_gen; here they become bytes and back.
 """
 
+import io
+import pathlib
+
 import numpy as np
 import PIL.Image
 import tensorflow as tf
@@ -83,9 +86,15 @@ def grid(images, columns=None, gap=2):
 
 def save_grid(images, path, columns=None, scale=1):
     """Writes `grid(images)` as a PNG, each pixel `scale` times as large."""
-    canvas = grid(images, columns)
+    picture = png(grid(images, columns), scale)
+    write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(picture))
+
+
+def png(canvas, scale=1):
+    """A grid, uint8 (height, width, 1 or 3), as the bytes of a PNG file."""
     canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
-    picture = PIL.Image.fromarray(
-        canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas
-    )
-    write_aside(path, lambda aside: picture.save(aside, format="png"))
+    if canvas.shape[-1] == 1:
+        canvas = canvas.squeeze(-1)
+    file = io.BytesIO()
+    PIL.Image.fromarray(canvas).save(file, format="png")
+    return file.getvalue()

@@ -195,6 +195,41 @@ def check_components(num_components):
         raise ValueError(f"Expected num_components >= 1, got {num_components}.")
 
 
+class CodeDensity(keras.layers.Layer):
+    """A mixture of Gaussians over codes, fitted to them and not trained by players.
+
+    Args:
+        latent_dim: Numbers in a code.
+        num_components: Gaussians, each with a mean and a covariance of its own.
+        **kwargs: Of the layer.
+    """
+
+    def __init__(self, latent_dim, num_components, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        shape = (num_components, latent_dim, latent_dim)
+        fixed = {"trainable": False, "initializer": "zeros"}
+        self.logits = self.add_weight(name="logits", shape=shape[:1], **fixed)
+        self.means = self.add_weight(name="means", shape=shape[:2], **fixed)
+        self.scales = self.add_weight(name="scales", shape=shape, **fixed)
+        self.scales.assign(tf.eye(latent_dim, batch_shape=[num_components]))
+        self.built = True
+
+    def assign(self, weights, means, covariances):
+        """Takes a mixture: weights (k,), means (k, d) and covariances (k, d, d)."""
+        self.logits.assign(tf.math.log(weights))
+        self.means.assign(means)
+        self.scales.assign(tf.linalg.cholesky(covariances))
+
+    def distribution(self):
+        """`tfd.MixtureSameFamily` of `tfd.MultivariateNormalTriL`."""
+        return tfd.MixtureSameFamily(
+            tfd.Categorical(logits=tf.convert_to_tensor(self.logits)),
+            tfd.MultivariateNormalTriL(
+                tf.convert_to_tensor(self.means), tf.convert_to_tensor(self.scales)
+            ),
+        )
+
+
 def sample_rows(distribution, seed):
     """One draw a row, each from its own seed, whoever shares the batch.
 

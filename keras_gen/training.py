@@ -527,10 +527,9 @@ class GenerativeModel(keras.Model):
             x, y = self._test_batches(x, batch_size, y), None
         return super().evaluate(x, y, **kwargs)
 
-    @classmethod
-    def abilities(cls) -> dict:
+    def abilities(self) -> dict:
         """What the model can do: method name to `Ability`."""
-        return abilities_of(cls)
+        return abilities_of(type(self), self._arguments)
 
 
 def _clip(gradients, limit, replicas):

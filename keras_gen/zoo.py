@@ -19,6 +19,7 @@ import safetensors
 import safetensors.numpy
 
 from keras_gen import models  # noqa: F401 Fills the registry.
+from keras_gen.abilities import abilities_of
 from keras_gen.files import sha256, write_aside
 from keras_gen.registry import PRESETS, preset
 from keras_gen.training import GenerativeModel
@@ -54,14 +55,16 @@ def card(name: str, weights: str | None = None) -> dict:
     if weights is not None:
         return _read_card(_find(name, weights))
     chosen = preset(name)
+    known = arguments(chosen.model)
+    abilities = abilities_of(chosen.model, {**known, **chosen.config})
     return {
         "preset": name,
         "model": chosen.model.__name__,
         "summary": chosen.summary,
         "description": inspect.getdoc(inspect.getmodule(chosen.model)),
         "configuration": chosen.config,
-        "arguments": arguments(chosen.model),
-        "abilities": sorted(chosen.model.abilities()),
+        "arguments": known,
+        "abilities": sorted(abilities),
         "weights": weights_of(name),
     }
 

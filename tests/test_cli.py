@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
+import keras_gen
 from keras_gen.cli import app
 
 runner = CliRunner()
@@ -69,6 +70,27 @@ def test_train_resume_sample_export(tmp_path):
     done = run("export", "dcgan", "--weights", weights, "--to", tmp_path / "serving")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "serving" / "dcgan" / "1" / "saved_model.pb").exists()
+
+
+def test_evaluate_prints_figures_and_writes_a_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "test"):  # Little data, to be quick.
+        batch = next(iter(keras_gen.data.load("mnist", split, batch_size=200)))
+        for i, image in enumerate(batch["image"].numpy()):
+            path = tmp_path / "digits" / split / f"{i}.png"
+            keras_gen.images.save_grid(image[None], path)
+    command = ("evaluate", "dcgan", "--weights", "mnist", "--data", "digits", "-n", 200)
+    done = run(*command, "--json")
+    assert done.exit_code == 0, done.output
+    figures = json.loads(done.stdout)
+    assert figures["num_generated"] == 200 and figures["modes"] == 10
+    assert 0 < figures["frechet_distance_floor"] < figures["frechet_distance"]
+    assert [path.name for path in tmp_path.iterdir()] == ["digits"]
+    done = run(*command)
+    assert "frechet_distance" in done.output and "report.html" in done.output
+    page = (tmp_path / "report.html").read_text()
+    assert f"{figures['frechet_distance']:.5g}" in page
+    assert "classifier/mnist" in page and "data:image/png" in page
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_evaluate_changes_nothing(name):
     before = values(v for v in model.variables if v is not model.tested)
     first = model.evaluate(batch, batch_size=4, verbose=0, return_dict=True)
     again = model.evaluate(batch, batch_size=4, verbose=0, return_dict=True)
-    assert first == again
+    assert first == pytest.approx(again, rel=1e-6)  # Sums of threads may differ.
     after = values(v for v in model.variables if v is not model.tested)
     for old, new in zip(before, after, strict=True):
         np.testing.assert_array_equal(old, new)

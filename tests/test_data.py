@@ -238,6 +238,37 @@ def test_folders_that_cannot_be_used_are_explained(pets, tmp_path_factory):
         keras_gen.data.load(pets, image_shape=(8, 8, 1), test_fraction=0.0)
 
 
+# What is made of MNIST, and of formulae.
+
+
+def test_stacked_mnist_holds_three_digits_and_all_their_modes():
+    data = keras_gen.data.load("stacked_mnist", "test", shuffle=False)
+    labels = everything(data, "label")
+    assert len(labels) == 10_000 and len(np.unique(labels)) == 1000
+    digits = keras_gen.data.load("mnist", "test", shuffle=False)
+    single = everything(digits)[..., 0]
+    by_label = dict(zip(map(bytes, single), everything(digits, "label"), strict=True))
+    batch = first(data)
+    for image, label in zip(batch["image"], batch["label"], strict=True):
+        red, green, blue = (
+            by_label[np.ascontiguousarray(image[..., i]).tobytes()] for i in range(3)
+        )
+        assert label == 100 * red + 10 * green + blue
+    small = keras_gen.data.load("stacked_mnist", "train[:64]", image_shape=(32, 32, 3))
+    assert first(small)["image"].shape == (64, 32, 32, 3)
+
+
+def test_mixtures_in_the_plane():
+    ring = first(keras_gen.data.load("gaussian_ring", batch_size=5000, seed=0))
+    assert ring["point"].shape == (5000, 2) and ring["point"].dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(ring["point"], axis=1), 1, atol=0.06)
+    assert set(ring["label"]) == set(range(8))
+    grid = first(keras_gen.data.load("gaussian_grid", "test", batch_size=9000))
+    centre = grid["point"][grid["label"] == 12]
+    np.testing.assert_allclose(centre.mean(axis=0), 0, atol=0.02)
+    np.testing.assert_allclose(centre.std(axis=0), 0.05, rtol=0.15)
+
+
 # tensorflow-datasets.
 
 

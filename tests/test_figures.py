@@ -52,7 +52,7 @@ def test_inception_takes_the_users_weights(tmp_path):
 def test_extractors_that_are_not_there_are_explained(tmp_path):
     with pytest.raises(ValueError, match="keras.applications.InceptionV3"):
         metrics.extractor("inception")
-    with pytest.raises(ValueError, match="'mnist', 'inception'"):
+    with pytest.raises(ValueError, match="'stacked_mnist', 'inception'"):
         metrics.extractor(tmp_path)
 
 
@@ -116,6 +116,19 @@ def test_the_classifier_that_ships_reads_digits():
     assert (found.argmax(1) == batch["label"].numpy()).mean() > 0.99
 
 
+def test_the_modes_of_stacked_mnist_are_read_off_three_channels():
+    data = keras_gen.data.load("stacked_mnist", "test[:300]", shuffle=False)
+    found = metrics.extractor("stacked_mnist")
+    batch = next(iter(data))
+    probabilities = found.probabilities(batch["image"].numpy())
+    assert probabilities.shape == (64, 1000)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-4)
+    assert (probabilities.argmax(1) == batch["label"].numpy()).mean() > 0.95
+    # Modes are counted over all images, not over the rows that are held.
+    summary = metrics.summarize(data, found, kept=20)
+    assert summary.class_counts.sum() == 300 and len(summary.probabilities) == 20
+
+
 def test_evaluate_shows_figures_and_leaves_the_run_as_it_was(network):
     def run(callbacks):
         keras.utils.set_random_seed(0)
@@ -144,7 +157,7 @@ def test_a_folder_is_scored_by_the_same_ruler_as_a_model(network, tmp_path):
     drawn = model.sample(40, seed=0)
     for i, image in enumerate(drawn):
         keras_gen.images.save_grid(image[None], tmp_path / f"{i:03d}.png")
-    options = {"features": network, "num_images": 40}
+    options = {"features": network, "num_images": 40, "num_train": 40}
     of_model = metrics.evaluate(model, "mnist", **options)
     of_folder = metrics.evaluate_folder(tmp_path, "mnist", **options)
     assert set(of_folder) <= set(of_model)
@@ -156,3 +169,47 @@ def test_a_folder_is_scored_by_the_same_ruler_as_a_model(network, tmp_path):
     assert of_folder["frechet_distance_floor"] == of_model["frechet_distance_floor"]
     vae = keras_gen.zoo.load("vae", **keras_gen.models.VAE.tiny)
     assert "test_reconstruction_mse" in metrics.evaluate(vae, "mnist", **options)
+
+
+def test_all_that_abilities_allow_is_measured():
+    options = {"num_images": 300, "num_train": 300, "seed": 1}
+    vae = keras_gen.zoo.load("vae", latent_dim=3, widths=[8])
+    vae.compile(seed=0)
+    found = metrics.evaluate(vae, "mnist", **options)
+    for name in ("ms_ssim", "sliced_wasserstein_28"):
+        assert found[name] > found[f"{name}_floor"] > 0
+    assert {"copies_in_pixels", "nearest_distance_ratio_in_features"} <= set(found)
+    assert 0 < found["path_length"] and found["path_length_error"] > 0
+    assert 0.1 < found["probe_accuracy"] < 1 and 0.1 < found["neighbour_accuracy"] < 1
+
+
+def test_pictures_show_what_was_measured(tmp_path):
+    vae = keras_gen.zoo.load("vae", latent_dim=3, widths=[8])
+    evaluation = metrics.Evaluation(vae, "mnist", num_images=300, num_train=300)
+    seen = []
+
+    def progress(stages):
+        for stage in stages:
+            seen.append(stage[0])
+            yield stage
+
+    evaluation.run(progress)
+    assert seen[0] == "losses on the test split" and seen[-1] == "path length"
+    pictures = evaluation.pictures()
+    assert len(pictures) == 5
+    grid = pictures["Samples, not picked"]
+    np.testing.assert_array_equal(grid, keras_gen.images.grid(vae.sample(64, seed=0)))
+    log = tmp_path / "log.csv"
+    log.write_text("epoch,vae_loss,val_vae_loss\n0,200.5,190.5\n1,150,\n")
+    metrics.write_report(
+        tmp_path / "page.html",
+        "vae <mine>",
+        evaluation.figures,
+        {"data": "mnist"},
+        pictures,
+        log,
+    )
+    page = (tmp_path / "page.html").read_text()
+    assert "vae &lt;mine&gt;" in page and page.count("data:image/png;base64,") == 6
+    assert f"<td>{evaluation.figures['recall_floor']:.5g}</td>" in page
+    assert "http" not in page  # Nothing is fetched.

@@ -1,5 +1,6 @@
 """Figures against independent implementations and closed forms."""
 
+import keras
 import numpy as np
 import prdc
 import pytest
@@ -7,7 +8,15 @@ import scipy.linalg
 import sklearn.metrics.pairwise
 import sklearn.neighbors
 
-from keras_gen.metrics import checks, classes, gaussian, kernel, neighbours
+from keras_gen.data import gaussians
+from keras_gen.metrics import (
+    checks,
+    classes,
+    gaussian,
+    kernel,
+    neighbours,
+    path_length,
+)
 
 RANDOM = np.random.default_rng(0)
 REAL = RANDOM.normal(size=(300, 6)) @ RANDOM.normal(size=(6, 6))
@@ -121,10 +130,72 @@ def test_classifier_score_has_its_bounds():
 
 
 def test_modes_are_counted():
-    found = classes.modes([0, 0, 2, 2], [0, 1, 2, 3], 5)
+    found = classes.modes([2, 0, 2, 0, 0], [1, 1, 1, 1, 0])
     assert found["modes"] == 2 and found["modes_of_data"] == 4
     assert found["modes_kl"] == pytest.approx(np.log(2))
-    assert classes.modes([4], [0, 1], 5)["modes_kl"] == np.inf
+    assert classes.modes([0, 0, 1], [1, 1, 0])["modes_kl"] == np.inf
+
+
+def test_modes_of_a_mixture_in_the_plane():
+    centres, deviation = gaussians.MIXTURES["gaussian_grid"]
+    real = gaussians.load("gaussian_grid", "test")["point"]
+    found = classes.mixture_modes(real, centres, deviation)
+    assert found["modes"] == found["modes_of_data"] == 25
+    # A radius of 3 deviations holds 1 - exp(-9 / 2) of a Gaussian in the plane.
+    assert found["high_quality"] == pytest.approx(1 - np.exp(-4.5), abs=0.005)
+    assert found["modes_kl"] < 0.01
+    # Half of the samples on two modes, the others between modes.
+    few = np.concatenate([np.repeat(centres[:2], 50, 0), np.full((100, 2), 1.0)])
+    found = classes.mixture_modes(few, centres, deviation)
+    assert found["modes"] == 2 and found["high_quality"] == 0.5
+    assert found["modes_kl"] == pytest.approx(np.log(25 / 2))
+    assert classes.mixture_modes([[1.0, 1.0]], centres, deviation)["modes"] == 0
+
+
+# Perceptual path length.
+
+
+@pytest.fixture(scope="module")
+def flat():
+    """Features that are the pixels themselves."""
+    inputs = keras.Input((2, 2, 1))
+    return keras.Model(inputs, keras.layers.Flatten()(inputs), name="pixels")
+
+
+def test_path_length_of_a_linear_generator_is_that_of_its_image(flat):
+    matrix = RANDOM.normal(size=(3, 4)) / 20
+    first, second = RANDOM.normal(size=(2, 300, 3))
+
+    def decode(latents):
+        return (latents @ matrix).reshape(-1, 2, 2, 1)
+
+    options = {"epsilon": 0.05, "features": flat}
+    for ends in (False, True):
+        found, error = path_length.perceptual_path_length(
+            decode, first, second, interpolation="linear", ends=ends, **options
+        )
+        # Constant speed on every path; the extremes are left out.
+        exact = np.sort(np.sum(((second - first) @ matrix) ** 2, axis=1))[3:-3]
+        assert found == pytest.approx(exact.mean(), rel=1e-3)
+        assert error == pytest.approx(exact.std(ddof=1) / np.sqrt(294), rel=1e-3)
+
+
+def test_path_length_on_a_circle_is_the_squared_angle(flat):
+    angles = RANDOM.uniform(0, np.pi, 200)
+    first = np.tile([1.0, 0.0], (200, 1))
+    second = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+    def decode(latents):
+        return np.pad(latents, ((0, 0), (0, 2))).reshape(-1, 2, 2, 1)
+
+    found, _ = path_length.perceptual_path_length(
+        decode, first, second, epsilon=0.01, features=flat
+    )
+    assert found == pytest.approx(np.sort(angles**2)[2:-2].mean(), rel=1e-2)
+    with pytest.raises(ValueError, match="100 paths"):
+        path_length.perceptual_path_length(decode, first[:9], second[:9])
+    with pytest.raises(ValueError, match="spherical"):
+        path_length.perceptual_path_length(decode, first, second, interpolation="none")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Variety and memorisation against independent implementations and known cases."""
 
 import numpy as np
-import PIL.Image
 import pytest
 import scipy.stats
 import skimage.metrics
+import sklearn.neighbors
 
+from keras_gen.images import to_uint8
 from keras_gen.metrics import memorisation, variety
 
 RANDOM = np.random.default_rng(0)
@@ -100,23 +101,39 @@ def test_sliced_wasserstein_orders_sets():
 def test_copies_are_found():
     train, held_out = RANDOM.normal(size=(2, 300, 4))
     fresh = RANDOM.normal(size=(300, 4))
-    found = memorisation.memorisation_figures(fresh, train, held_out)
+
+    def figures(samples, held_out):
+        ours, theirs = (
+            memorisation.nearest(rows, train)[0][:, 0] for rows in (samples, held_out)
+        )
+        return memorisation.memorisation_figures(ours, theirs)
+
+    found = figures(fresh, held_out)
     assert found["nearest_distance_ratio"] == pytest.approx(1, abs=0.15)
     assert found["copies"] < 0.05
-    copies = train[:100] + 1e-4
-    found = memorisation.memorisation_figures(copies, train, held_out)
+    found = figures(train[:100] + 1e-4, held_out)
     assert found["nearest_distance_ratio"] < 0.01 and found["copies"] == 1.0
     with pytest.raises(ValueError, match="not training"):
-        memorisation.memorisation_figures(fresh, train, train)
+        figures(fresh, train)
 
 
-def test_neighbours_are_shown_nearest_first(tmp_path):
-    train = smooth(30, side=16)
-    distances, places = memorisation.nearest(
-        train[:5].reshape(5, -1), train.reshape(30, -1), k=3
+def test_neighbours_of_a_stream_are_scikit_learns(monkeypatch):
+    monkeypatch.setattr(memorisation, "BLOCK", 16)
+    rows, among = RANDOM.normal(size=(20, 5)), RANDOM.normal(size=(100, 5))
+    found = memorisation.Neighbours(rows, k=3)
+    for start in range(0, 100, 37):
+        found.update(among[start : start + 37])
+    search = sklearn.neighbors.NearestNeighbors(n_neighbors=3).fit(among)
+    distances, places = search.kneighbors(rows)
+    np.testing.assert_array_equal(found.places, places)
+    np.testing.assert_allclose(found.distances, distances)
+
+
+def test_neighbours_are_shown_beside_samples():
+    images = smooth(8, side=16)
+    picture = memorisation.neighbours_grid(
+        images[:2], images[2:].reshape(2, 3, 16, 16, 1)
     )
-    assert places[:, 0].tolist() == [0, 1, 2, 3, 4]
-    assert (np.diff(distances, axis=1) >= 0).all()
-    memorisation.save_neighbours(train[:5], train, tmp_path / "near.png", k=3)
-    with PIL.Image.open(tmp_path / "near.png") as picture:
-        assert picture.size == (4 * 18 - 2, 5 * 18 - 2)
+    assert picture.shape == (2 * 18 - 2, 4 * 18 - 2, 1)
+    np.testing.assert_array_equal(picture[18:34, :16], to_uint8(images[1]))
+    np.testing.assert_array_equal(picture[18:34, 18:34], to_uint8(images[5]))

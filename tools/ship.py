@@ -9,6 +9,7 @@ import shlex
 from typing import Annotated
 
 import typer
+from measure import measured
 
 import keras_gen
 
@@ -44,11 +45,7 @@ def main(
     trained = keras_gen.zoo.load(name, weights=run / "model.keras")
     keras_gen.zoo.write_card(trained, folder, name=name, dtype=dtype)
     model = keras_gen.zoo.load(name, weights=folder)  # Measured as it ships.
-    model.compile(seed=0)
-    figures = keras_gen.metrics.evaluate(model, settings["data"])
-    figures = {
-        k: round(v, 5) if isinstance(v, float) else v for k, v in figures.items()
-    }
+    figures = measured(model, settings["data"])
 
     def draw(path):
         keras_gen.images.save_grid(model.sample(64, 0), path)

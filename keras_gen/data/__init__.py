@@ -3,17 +3,25 @@
     train = keras_gen.data.load("mnist", image_shape=(32, 32, 1), batch_size=64)
 
 Every batch is a dict: "image", float32 (batch, height, width, channels) in [-1, 1],
-and "label", int64 (batch,), where the source has labels. Resizing, colour and the value
+and "label", int64 (batch,), where the source has labels; of mixtures in the plane
+"point", float32 (batch, 2), takes the image's place. Resizing, colour and the value
 range are settled in `keras_gen.data.pipeline` and nowhere else.
 """
 
+import functools
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data import catalog, folder, mnist
+from keras_gen.data import catalog, folder, gaussians, mnist, stacked_mnist
 from keras_gen.data.pipeline import array_batches, batches, dataset_batches, stream
+
+_OURS = {
+    "mnist": mnist.load,
+    "stacked_mnist": stacked_mnist.load,
+    **{name: functools.partial(gaussians.load, name) for name in gaussians.MIXTURES},
+}
 
 __all__ = ["array_batches", "batches", "load", "stream"]
 
@@ -36,9 +44,11 @@ def load(
     """Loads images as batches to train on or to measure.
 
     Args:
-        source: "mnist" (ships with the package); the name of an image data set in
-            tensorflow-datasets ("fashion_mnist", "cifar10", "celeb_a"); the path of a
-            folder of images (one subfolder a class, or flat); images as an array
+        source: "mnist" (ships with the package); "stacked_mnist" (three digits as RGB,
+            1000 modes), "gaussian_ring" or "gaussian_grid" (8 and 25 modes in the
+            plane), which ship or are made of what ships; the name of an image data set
+            in tensorflow-datasets ("fashion_mnist", "cifar10", "celeb_a"); the path of
+            a folder of images (one subfolder a class, or flat); images as an array
             (count, height, width[, channels]), or a pair of images and labels; or a
             `tf.data.Dataset` of single images or dicts.
         split: "train", "test", or a part of it: "train[:50000]", "test[10%:20%]". A
@@ -82,8 +92,8 @@ def load(
     if isinstance(source, tf.data.Dataset):
         return dataset_batches(source, value_range=value_range, **batching)
     if isinstance(source, (str, pathlib.Path)):
-        if str(source) == "mnist":
-            return array_batches(mnist.load(split), **batching)
+        if str(source) in _OURS:
+            return array_batches(_OURS[str(source)](split), **batching)
         if pathlib.Path(source).is_dir():
             return folder.load(source, split, test_fraction, broken, **batching)
         return catalog.load(str(source), split, data_dir, manual_dir, **batching)

@@ -50,7 +50,8 @@ def _builder(tfds, name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
-        names = ["mnist", *tfds.list_builders()]
+        ours = ("mnist", "stacked_mnist", "gaussian_ring", "gaussian_grid")
+        names = [*ours, *tfds.list_builders()]
         near = difflib.get_close_matches(name, names, n=3)
         hint = f" Near it: {near}." if near else ""
         raise ValueError(

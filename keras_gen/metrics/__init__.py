@@ -1,22 +1,32 @@
 """Figures for generated images that can be compared: each names what it was made of."""
 
 from keras_gen.metrics import codes, densities
-from keras_gen.metrics.classes import classifier_score, modes
-from keras_gen.metrics.evaluation import Scale, evaluate, evaluate_folder
+from keras_gen.metrics.classes import classifier_score, mixture_modes, modes
+from keras_gen.metrics.evaluation import (
+    Evaluation,
+    Scale,
+    evaluate,
+    evaluate_folder,
+)
 from keras_gen.metrics.features import Extractor, extractor
 from keras_gen.metrics.gaussian import Statistics, frechet_distance
 from keras_gen.metrics.kernel import kernel_distance
 from keras_gen.metrics.memorisation import (
+    Neighbours,
     memorisation_figures,
     nearest,
-    save_neighbours,
+    neighbours_grid,
 )
 from keras_gen.metrics.neighbours import density_coverage, precision_recall
-from keras_gen.metrics.report import Summary, image_figures, summarize
+from keras_gen.metrics.path_length import perceptual_path_length
+from keras_gen.metrics.report import write_report
+from keras_gen.metrics.summary import Summary, image_figures, summarize
 from keras_gen.metrics.variety import ms_ssim, sample_similarity, sliced_wasserstein
 
 __all__ = [
+    "Evaluation",
     "Extractor",
+    "Neighbours",
     "Scale",
     "Statistics",
     "Summary",
@@ -31,12 +41,15 @@ __all__ = [
     "image_figures",
     "kernel_distance",
     "memorisation_figures",
+    "mixture_modes",
     "modes",
     "ms_ssim",
     "nearest",
+    "neighbours_grid",
+    "perceptual_path_length",
     "precision_recall",
     "sample_similarity",
-    "save_neighbours",
     "sliced_wasserstein",
     "summarize",
+    "write_report",
 ]

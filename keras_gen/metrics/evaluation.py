@@ -1,15 +1,27 @@
 """What a model's abilities let one measure, in one dict of numbers.
 
-Images against images by `image_figures`; reconstructions, accuracy and losses on
+Images against images by `image_figures`; how varied samples are, whether they are
+copies, how smooth latent space is; reconstructions, likelihoods, codes, and losses on
 held-out data.
 """
 
+import sys
+
 import numpy as np
+import tensorflow as tf
 
 from keras_gen import data as data_sources
+from keras_gen import images as image_files
+from keras_gen import priors
 from keras_gen.abilities import MAX_ROWS, row_seeds
-from keras_gen.metrics.features import extractor
-from keras_gen.metrics.report import image_figures, summarize
+from keras_gen.metrics import codes, densities, memorisation, variety
+from keras_gen.metrics.features import BATCH, extractor
+from keras_gen.metrics.path_length import perceptual_path_length
+from keras_gen.metrics.summary import image_figures, summarize, with_suffix
+
+NUM_COMPARED = 1_000  # Samples whose nearest training images are looked for.
+NUM_PATHS = 2_000  # Of the perceptual path length.
+DEFAULT_FEATURES = {"stacked_mnist": "stacked_mnist"}  # Of colour images.
 
 
 class Scale:
@@ -24,31 +36,36 @@ class Scale:
         Args:
             data: A source with a train and a test split; see `keras_gen.data.load`.
             image_shape: (height, width, channels) of what is to be measured.
-            features: See `extractor`; None takes the one that ships for one channel.
+            features: See `extractor`; None takes the one that ships for one channel,
+                or for Stacked MNIST.
             num_images: Real images of either split, and samples of a model.
             seed: Of the choice of training images, of samples and of subsets.
 
         Raises:
-            ValueError: For colour images without features.
+            ValueError: For other colour images without features.
         """
         image_shape = tuple(image_shape)
-        if features is None and image_shape[-1] != 1:
+        if features is None:
+            known = "mnist" if image_shape[-1] == 1 else None
+            features = DEFAULT_FEATURES.get(str(data), known)
+        if features is None:
             raise ValueError(
                 "Expected features=... for colour images: a file of InceptionV3's "
                 "weights, a Keras model or a SavedModel."
             )
-        self.extractor = extractor("mnist" if features is None else features)
+        self.extractor = extractor(features)
         self.num_images, self.seed = num_images, seed
         self._source, self._image_shape = data, image_shape
         self._summaries = {}
 
-    def load(self, split):
-        """Batches of real images; the training split in an order of its own."""
+    def load(self, split, shuffle=False):
+        """Batches of real images, shuffled in an order of their own or as they come."""
         return data_sources.load(
             self._source,
             split,
             image_shape=self._image_shape,
-            shuffle=split == "train",
+            batch_size=BATCH,
+            shuffle=shuffle,
             drop_remainder=False,
             seed=self.seed,
         )
@@ -56,12 +73,20 @@ class Scale:
     def real(self, split):
         """The `Summary` of `num_images` of a split."""
         if split not in self._summaries:
-            images = _first(self.load(split), self.num_images)
+            images = _first(self.load(split, shuffle=split == "train"), self.num_images)
             self._summaries[split] = summarize(images, self.extractor, self.seed)
         return self._summaries[split]
 
+    def draw(self, model):
+        """The `Summary` of `model.sample(num_images, seed)`."""
+        seeds = row_seeds(self.num_images, self.seed)
+        starts = range(0, len(seeds), MAX_ROWS)
+        parts = (seeds[start : start + MAX_ROWS] for start in starts)
+        images = (model.sample(len(part), seed=part) for part in parts)
+        return summarize(images, self.extractor, self.seed)
+
     def measure(self, images, floor=True):
-        """`image_figures` of an array, or of batches of images."""
+        """`image_figures` of an array, of batches of images, or of a `Summary`."""
         return image_figures(
             images,
             self.real("train"),
@@ -70,67 +95,269 @@ class Scale:
             seed=self.seed,
         )
 
-    def measure_model(self, model, floor=True):
-        """`image_figures` of `model.sample(num_images, seed)`."""
-        seeds = row_seeds(self.num_images, self.seed)
-        starts = range(0, len(seeds), MAX_ROWS)
-        parts = (seeds[start : start + MAX_ROWS] for start in starts)
-        return self.measure((model.sample(len(p), seed=p) for p in parts), floor)
+
+class Evaluation:
+    """All that can be measured of a model, or of a folder of images, stage by stage.
+
+    Attributes:
+        figures: What the stages that ran have found.
+    """
+
+    def __init__(
+        self,
+        model=None,
+        data="mnist",
+        *,
+        images=None,
+        features=None,
+        num_images=10_000,
+        num_train=None,
+        seed=0,
+    ):
+        """Looks at what is to be measured; works in the stages.
+
+        Args:
+            model: A compiled `GenerativeModel`.
+            data: A source with a train and a test split; see `keras_gen.data.load`.
+            images: A folder, whoever made its images, in place of a model; see
+                `keras_gen.data.load`. They are brought to the shape of the data's.
+            features: See `Scale`.
+            num_images: See `Scale`; at most so many of the folder.
+            num_train: Training images among which the nearest are looked for; None
+                takes all of the split.
+            seed: See `Scale`.
+        """
+        if (model is None) == (images is None):
+            raise ValueError("Expected a model or a folder of images.")
+        self.model, self.images, self.data, self.seed = model, images, data, seed
+        self.figures = {}
+        self.abilities = set(model.abilities()) if model else set()
+        if model:
+            image_shape = tuple(model.image_shape)
+        else:
+            probe = data_sources.load(data, "test", batch_size=1, shuffle=False)
+            image_shape = tuple(probe.element_spec["image"].shape[1:])
+        self._test = data_sources.load(
+            data, "test", image_shape=image_shape, shuffle=False
+        )
+        self.has_images = images is not None or "sample" in self.abilities
+        self.scale = self._generated = None
+        if self.has_images:
+            self.scale = Scale(data, image_shape, features, num_images, seed)
+        self.num_images, self.num_train = num_images, num_train
+
+    def stages(self):
+        """Pairs of a title and a function that takes the next figures, in order."""
+        can = self.abilities
+        found = []
+        if self.model:
+            found.append(("losses on the test split", self._losses))
+        if "reconstruct" in can:
+            found.append(("reconstructions", self._reconstructions))
+        if "log_prob" in can:
+            found.append(("likelihood", self._likelihood))
+        if {"encode", "features"} & can and "label" in self._test.element_spec:
+            found.append(("codes", self._codes))
+        if self.has_images:
+            found += [
+                ("samples", self._draw),
+                ("training images", lambda: self.scale.real("train")),
+                ("test images", lambda: self.scale.real("test")),
+                ("distances", self._distances),
+                ("variety", self._variety),
+                ("nearest training images", self._memorisation),
+            ]
+        if "decode" in can and hasattr(self.model, "prior"):
+            found.append(("path length", self._path_length))
+        return found
+
+    def run(self, progress=iter) -> dict:
+        """Runs all stages.
+
+        Args:
+            progress: Passes on the items of a list of stages: to show how far it is.
+
+        Returns:
+            `figures`.
+        """
+        for _, stage in progress(self.stages()):
+            stage()
+        return self.figures
+
+    def _losses(self):
+        losses = self.model.evaluate(self._test, verbose=0, return_dict=True)
+        self.figures |= {f"test_{name}": float(loss) for name, loss in losses.items()}
+
+    def _reconstructions(self):
+        total, count = 0.0, 0
+        for batch in self._test:
+            images = batch["image"].numpy()
+            error = (self.model.reconstruct(images) - images) ** 2
+            total += float(np.mean(error, axis=(1, 2, 3)).sum())
+            count += len(images)
+        self.figures["test_reconstruction_mse"] = total / count
+
+    def _likelihood(self):
+        values = np.concatenate(
+            [self.model.log_prob(batch["image"].numpy()) for batch in self._test]
+        )
+        nats = -float(values.mean())
+        dimensions = int(np.prod(self.model.image_shape))
+        self.figures["nll_nats"] = nats
+        self.figures["bits_per_dim"] = densities.bits_per_dim(nats, dimensions)
+
+    def _codes(self):
+        look = self.model.encode if "encode" in self.abilities else self.model.features
+        sets = []
+        for split in ("train", "test"):
+            batches = data_sources.load(
+                self.data, split, image_shape=self.model.image_shape, shuffle=False
+            )
+            rows, labels = [], []
+            for batch in batches.take(-(-self.num_images // 64)):
+                rows.append(look(batch["image"].numpy()))
+                labels.append(batch["label"].numpy())
+            rows = np.concatenate(rows)
+            sets += [rows.reshape(len(rows), -1), np.concatenate(labels)]
+        self.figures["probe_accuracy"] = codes.linear_probe(*sets)
+        self.figures["neighbour_accuracy"] = codes.neighbour_accuracy(*sets)
+
+    def _draw(self):
+        if self.model:
+            self._generated = self.scale.draw(self.model)
+            return
+        folder = data_sources.load(
+            self.images,
+            image_shape=self.scale._image_shape,
+            shuffle=False,
+            test_fraction=0.0,
+        )
+        images = _first(folder, self.num_images)
+        self._generated = summarize(images, self.scale.extractor, self.seed)
+
+    def _distances(self):
+        self.figures |= self.scale.measure(self._generated)
+
+    def _variety(self):
+        sets = {
+            "": self._generated.images,
+            "_floor": self.scale.real("test").images,
+        }
+        reference = self.scale.real("train").images
+        for suffix, images in sets.items():
+            if min(images.shape[1:3]) < variety.WINDOW or len(images) < 2:
+                continue
+            mean, error = variety.sample_similarity(images, seed=self.seed)
+            levels = variety.sliced_wasserstein(images, reference, seed=self.seed)
+            found = {"ms_ssim": mean, "ms_ssim_error": error}
+            found |= {f"sliced_wasserstein_{k}": v for k, v in levels.items()}
+            self.figures |= with_suffix(suffix, found)
+
+    def _memorisation(self):
+        sets = (self._generated.images, self.scale.real("test").images)
+        for name, look in self._looks().items():
+            both = [
+                memorisation.Neighbours(look(images[:NUM_COMPARED])) for images in sets
+            ]
+            for images in self._training_images():
+                rows = look(images)
+                for found in both:
+                    found.update(rows)
+            found = memorisation.memorisation_figures(
+                *(neighbours.distances[:, 0] for neighbours in both)
+            )
+            self.figures |= with_suffix(f"_in_{name}", found)
+
+    def _training_images(self):
+        """Batches of the training split, in its order."""
+        return _first(self.scale.load("train"), self.num_train or sys.maxsize)
+
+    def _looks(self):
+        """What images are compared by, to rows of numbers."""
+        return {
+            "pixels": lambda images: images.reshape(len(images), -1),
+            "features": self.scale.extractor.features,
+        }
+
+    def _path_length(self):
+        prior = self.model.prior
+        seeds = row_seeds(2 * NUM_PATHS, self.seed)
+        draw = tf.function(lambda s: priors.sample_rows(prior.distribution(), s))
+        latents = draw(seeds).numpy()
+        mean, error = perceptual_path_length(
+            self.model.decode,
+            latents[:NUM_PATHS],
+            latents[NUM_PATHS:],
+            interpolation=(
+                "spherical" if isinstance(prior, priors.Normal) else "linear"
+            ),
+            features=self.scale.extractor,
+            seed=self.seed,
+        )
+        self.figures |= {"path_length": mean, "path_length_error": error}
+
+    def pictures(self) -> dict:
+        """Grids of what was measured, after `run`: title to uint8 array."""
+        found = {}
+        if self.has_images:
+            samples = self._generated.images
+            if self.model:
+                samples = self.model.sample(64, seed=self.seed)
+            found["Samples, not picked"] = image_files.grid(samples[:64])
+        batch = next(iter(self._test))["image"].numpy()
+        found["Real images of the test split"] = image_files.grid(batch[:64])
+        if "reconstruct" in self.abilities:
+            pairs = np.stack([batch[:32], self.model.reconstruct(batch[:32])], axis=1)
+            flat = pairs.reshape(-1, *batch.shape[1:])
+            found["Test images, each beside its reconstruction"] = image_files.grid(
+                flat, columns=8
+            )
+        if self.has_images:
+            for name, look in self._looks().items():
+                title = f"Samples (left) and their nearest training images, by {name}"
+                found[title] = self._nearest_images(samples[:8], look)
+        return found
+
+    def _nearest_images(self, samples, look, k=7):
+        nearest = memorisation.Neighbours(look(samples), k)
+        for images in self._training_images():
+            nearest.update(look(images))
+        wanted, start = {}, 0
+        for images in self._training_images():  # Held in the second pass alone.
+            for place in set(nearest.places.ravel()) & set(
+                range(start, start + len(images))
+            ):
+                wanted[place] = images[place - start]
+            start += len(images)
+        rows = np.array([[wanted[place] for place in row] for row in nearest.places])
+        return memorisation.neighbours_grid(samples, rows)
 
 
-def evaluate(model, data="mnist", *, features=None, num_images=10_000, seed=0) -> dict:
+def evaluate(model, data="mnist", *, progress=iter, **options) -> dict:
     """All figures that a model's abilities allow.
 
     Args:
         model: A compiled `GenerativeModel`.
         data: A source with a train and a test split; see `keras_gen.data.load`.
-        features: See `Scale`.
-        num_images: See `Scale`.
-        seed: See `Scale`.
+        progress: See `Evaluation.run`.
+        **options: `features`, `num_images`, `num_train`, `seed`; see `Evaluation`.
 
     Returns:
-        Losses on the test split as `test_...`; for models that `reconstruct`,
-        `test_reconstruction_mse` per pixel in [-1, 1]; for models that `sample`, the
-        figures of `image_figures` with their floor.
+        Losses on the test split as `test_...`. For models that `reconstruct`,
+        `test_reconstruction_mse` per pixel in [-1, 1]; that have `log_prob`, `nll_nats`
+        and `bits_per_dim`; that `encode` or have `features`, `probe_accuracy` and
+        `neighbour_accuracy` of the labels. For models that `sample`: the figures of
+        `image_figures`, `ms_ssim` between samples and `sliced_wasserstein_...` by side
+        of the pyramid's level (for images of at least 11 pixels a side), all with the
+        floor; `nearest_distance_ratio` and `copies`, in pixels and in features, of
+        1,000 samples against the whole training split; and `path_length`.
     """
-    abilities = model.abilities()
-    scale = None
-    if "sample" in abilities:
-        scale = Scale(data, model.image_shape, features, num_images, seed)
-    options = {"image_shape": tuple(model.image_shape), "shuffle": False}
-    test = data_sources.load(data, "test", **options)
-    losses = model.evaluate(test, verbose=0, return_dict=True)
-    figures = {f"test_{name}": float(value) for name, value in losses.items()}
-    if "reconstruct" in abilities:
-        figures["test_reconstruction_mse"] = _reconstruction_error(model, test)
-    if scale is not None:
-        figures |= scale.measure_model(model)
-    return figures
+    return Evaluation(model, data, **options).run(progress)
 
 
-def evaluate_folder(
-    images, data="mnist", *, features=None, num_images=10_000, seed=0
-) -> dict:
-    """Scores a folder of images, whoever made them, by the same ruler.
-
-    Args:
-        images: A folder; see `keras_gen.data.load`. All are brought to the shape of the
-            data's.
-        data: See `Scale`.
-        features: See `Scale`.
-        num_images: See `Scale`; at most so many of the folder.
-        seed: See `Scale`.
-
-    Returns:
-        The figures of `image_figures`, with their floor.
-    """
-    probe = data_sources.load(data, "test", batch_size=1, shuffle=False)
-    image_shape = tuple(probe.element_spec["image"].shape[1:])
-    scale = Scale(data, image_shape, features, num_images, seed)
-    folder = data_sources.load(
-        images, image_shape=image_shape, shuffle=False, test_fraction=0.0
-    )
-    return scale.measure(_first(folder, num_images))
+def evaluate_folder(images, data="mnist", *, progress=iter, **options) -> dict:
+    """Scores a folder of images by the same ruler; see `Evaluation` and `evaluate`."""
+    return Evaluation(data=data, images=images, **options).run(progress)
 
 
 def _first(dataset, count):
@@ -141,12 +368,3 @@ def _first(dataset, count):
         yield images
         if count == 0:
             return
-
-
-def _reconstruction_error(model, dataset):
-    total, count = 0.0, 0
-    for batch in dataset:
-        images = batch["image"].numpy()
-        errors = np.mean((model.reconstruct(images) - images) ** 2, axis=(1, 2, 3))
-        total, count = total + errors.sum(), count + len(images)
-    return float(total / count)

@@ -83,7 +83,8 @@ def extractor(features="mnist", image_shape=None) -> Extractor:
     """An extractor by name, by model or by path.
 
     Args:
-        features: "mnist": the classifier that ships, for digits of one channel. A
+        features: "mnist": the classifier that ships, for digits of one channel.
+            "stacked_mnist": the same on each of three channels, with 1000 classes. A
             `.keras` or `.h5` file of InceptionV3's weights (Keras applications, with
             its classes): Inception features, for photographs. A Keras model of images
             in [-1, 1], whose output are features; or the path of a SavedModel with
@@ -99,6 +100,8 @@ def extractor(features="mnist", image_shape=None) -> Extractor:
         return _of_model(features)
     if features == "mnist":
         return _classifier("mnist")
+    if features == "stacked_mnist":
+        return _stacked(_classifier("mnist"))
     if features == "inception":
         raise ValueError(
             "Expected the path of InceptionV3's weights, which are not part of this "
@@ -112,8 +115,8 @@ def extractor(features="mnist", image_shape=None) -> Extractor:
     if (path / "saved_model.pb").is_file():
         return _saved_model(path, image_shape)
     raise ValueError(
-        "Expected features of 'mnist', 'inception' (a file of its weights), a Keras "
-        f"model or a SavedModel's folder, got {str(features)!r}."
+        "Expected features of 'mnist', 'stacked_mnist', 'inception' (a file of its "
+        f"weights), a Keras model or a SavedModel's folder, got {str(features)!r}."
     )
 
 
@@ -124,6 +127,26 @@ def _classifier(weights):
     digest = zoo.card("classifier", weights)["sha256"]
     name = f"classifier/{weights} {digest[:12]}"
     return Extractor(name, model.image_shape, model.features, model.classify)
+
+
+def _stacked(digits):
+    """Features of the channels side by side; classes as in Stacked MNIST's labels."""
+
+    def channels(function):
+        def on_each(images):
+            return [function(images[..., i : i + 1]) for i in range(3)]
+
+        return on_each
+
+    def probabilities(images):
+        red, green, blue = channels(digits.probabilities)(images.numpy())
+        return np.einsum("bi,bj,bk->bijk", red, green, blue).reshape(len(red), -1)
+
+    def features(images):
+        return np.concatenate(channels(digits.features)(images.numpy()), axis=1)
+
+    shape = (*digits.image_shape[:2], 3)
+    return Extractor(f"stacked {digits.name}", shape, features, probabilities)
 
 
 def _of_model(model):

@@ -1,154 +1,122 @@
-"""All figures of a set of images at once, with the floor that real images set."""
+"""A page that shows an evaluation: one HTML file that needs no other."""
 
-import dataclasses
-from collections.abc import Iterable
+import base64
+import csv
+import html
+import io
+import pathlib
 
-import numpy as np
+import matplotlib.figure
 
-from keras_gen.metrics import classes, gaussian, kernel, neighbours
-from keras_gen.metrics.features import BATCH, Extractor, check_images, extractor
+from keras_gen import images as image_files
+from keras_gen.files import write_aside
 
-KEPT = 10_000  # Rows of features that figures on pairs of images look at.
-
-
-@dataclasses.dataclass
-class Summary:
-    """What figures need of a set of images, taken in one pass.
-
-    The mean and covariance are of all images; of the rest at most `KEPT` rows are
-    held, drawn evenly, so that memory does not grow with the number of images.
-
-    Attributes:
-        count: Images seen.
-        statistics: Of the features of all of them.
-        features: float32 (at most KEPT, num_features).
-        probabilities: float32 (at most KEPT, num_classes), or None.
-    """
-
-    count: int
-    statistics: gaussian.Statistics
-    features: np.ndarray
-    probabilities: np.ndarray | None
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto;
+       padding: 0 1em; color: #222; }
+table { border-collapse: collapse; }
+th, td { padding: .2em 1em; border-bottom: 1px solid #ddd; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+figure { margin: 2em 0; }
+img { max-width: 100%; image-rendering: pixelated; }
+"""
 
 
-def summarize(images, features="mnist", seed=0, kept=KEPT) -> Summary:
-    """Takes in images batch by batch.
+def write_report(path, title, figures, settings, pictures=None, log=None):
+    """Writes figures with their floor, pictures, curves and settings as one page.
 
     Args:
-        images: An array (count, height, width, channels) in [-1, 1], or an iterable of
-            such batches or of dicts with "image" (a dataset).
-        features: See `keras_gen.metrics.extractor`.
-        seed: Of the draw of rows that are held.
-        kept: Rows that are held.
+        path: Of the HTML file.
+        title: What was measured.
+        figures: Name to number or text; NAME_floor stands beside NAME.
+        settings: Name to what the figures were made with.
+        pictures: Title to uint8 (height, width, 1 or 3).
+        log: A run's log.csv, whose columns are drawn over epochs; None draws none.
     """
-    extract = extractor(features)
-    random = np.random.default_rng(seed)
-    statistics, count, rows, odds = None, 0, None, None
-    probabilities = None
-    for batch in _batches(images):
-        found = extract.features(batch)
-        if statistics is None:
-            statistics = gaussian.Statistics(found.shape[1])
-        statistics.update(found)
-        count += len(found)
-        guess = extract.probabilities(batch) if extract.has_classes else None
-        # The `kept` largest of independent uniform numbers are an even draw.
-        rows, odds, probabilities = _keep(
-            kept,
-            (rows, found),
-            (odds, random.random(len(found))),
-            (probabilities, guess),
-        )
-    if statistics is None:
-        raise ValueError("Expected images, got none.")
-    return Summary(count, statistics, rows, probabilities)
+    parts = [f"<h1>{html.escape(title)}</h1>", "<h2>Figures</h2>", _figures(figures)]
+    if log is not None:
+        parts.append(_picture("Training", curves(log)))
+    for caption, canvas in (pictures or {}).items():
+        scale = max(1, 800 // canvas.shape[1])
+        parts.append(_picture(caption, image_files.png(canvas, scale)))
+    parts += ["<h2>Settings</h2>", _table(settings.items(), ("setting", "value"))]
+    page = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>\n"
+        + "\n".join(parts)
+        + "\n</body></html>\n"
+    )
+    write_aside(path, lambda aside: pathlib.Path(aside).write_text(page, "utf-8"))
 
 
-def _keep(kept, rows, odds, probabilities):
-    """Joins what was held and what came, and holds the rows with the best odds."""
-
-    def join(pair):
-        old, new = pair
-        return new if old is None else np.concatenate([old, new])
-
-    odds = join(odds)
-    best = np.sort(np.argpartition(-odds, min(kept, len(odds) - 1))[:kept])
-    held = None if probabilities[1] is None else join(probabilities)[best]
-    return join(rows)[best], odds[best], held
+def rows(figures):
+    """Triples of a figure's name, its value and its floor as text, for tables."""
+    return [
+        (name, number(value), number(figures.get(f"{name}_floor")))
+        for name, value in figures.items()
+        if not name.endswith("_floor")
+    ]
 
 
-def _batches(images) -> Iterable[np.ndarray]:
-    if isinstance(images, np.ndarray):
-        check_images(images)
-        for start in range(0, len(images), BATCH):
-            yield images[start : start + BATCH]
-        return
-    for batch in images:
-        yield np.asarray(batch["image"] if isinstance(batch, dict) else batch)
+def number(value):
+    """A figure as text: five digits of a float, nothing for None."""
+    if isinstance(value, float):
+        return f"{value:.5g}"
+    return "" if value is None else str(value)
 
 
-def image_figures(
-    generated, real, held_out=None, *, features="mnist", seed=0, subsets=100
-) -> dict:
-    """The quality of generated images against real ones.
+def curves(log):
+    """All columns of a CSV log over the epochs, a validation's over the training's.
 
     Args:
-        generated: Images, see `summarize`, or a `Summary` of them.
-        real: Real images, the reference; the same.
-        held_out: Real images that are not among `real`: every figure is given for them
-            too, by the name with `_floor`, as what a perfect model would get. None
-            leaves the floor out.
-        features: See `keras_gen.metrics.extractor`; one for all.
-        seed: Of subsets and of the rows that are held.
-        subsets: Of the kernel distance.
+        log: A file with a column `epoch`.
 
     Returns:
-        A dict of numbers, and of what they were made with: `features`,
-        `num_generated`, `num_real`, `seed`.
+        The bytes of a PNG file.
     """
-    extract = extractor(features)
-    real = _summary(real, extract, seed)
-    generated = _summary(generated, extract, seed)
-    figures = _compare(generated, real, seed, subsets)
-    if held_out is not None:
-        held_out = _summary(held_out, extract, seed)
-        floor = _compare(held_out, real, seed, subsets)
-        figures |= {f"{name}_floor": value for name, value in floor.items()}
-        figures["num_held_out"] = held_out.count
-    return {
-        **figures,
-        "features": extract.name,
-        "num_generated": generated.count,
-        "num_real": real.count,
-        "seed": seed,
-    }
-
-
-def _summary(images, extract: Extractor, seed):
-    if isinstance(images, Summary):
-        return images
-    return summarize(images, extract, seed)
-
-
-def _compare(generated, real, seed, subsets):
-    distance, error = kernel.kernel_distance(
-        real.features, generated.features, subsets=subsets, seed=seed
+    with open(log, encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    if not table:
+        raise ValueError(f"Expected epochs in {log}, got none.")
+    names = [n for n in table[0] if n != "epoch" and not n.startswith("val_")]
+    columns = 3
+    figure = matplotlib.figure.Figure(
+        figsize=(12, 3 * -(-len(names) // columns)), layout="constrained"
     )
-    figures = {
-        "frechet_distance": gaussian.frechet_distance(
-            real.statistics, generated.statistics
-        ),
-        "kernel_distance": distance,
-        "kernel_distance_error": error,
-        **neighbours.precision_recall(real.features, generated.features),
-        **neighbours.density_coverage(real.features, generated.features),
-    }
-    if generated.probabilities is not None:
-        score, deviation = classes.classifier_score(generated.probabilities)
-        figures |= {"classifier_score": score, "classifier_score_deviation": deviation}
-        figures |= classes.modes(
-            generated.probabilities.argmax(axis=1),
-            real.probabilities.argmax(axis=1),
-            real.probabilities.shape[1],
-        )
-    return figures
+    for place, name in enumerate(names):
+        axes = figure.add_subplot(-(-len(names) // columns), columns, place + 1)
+        for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            points = [
+                (int(row["epoch"]) + 1, float(row[column]))
+                for row in table
+                if row.get(column) not in (None, "")
+            ]
+            if points:
+                axes.plot(*zip(*points, strict=True), label=label)
+        axes.set(title=name, xlabel="epoch")
+        if f"val_{name}" in table[0]:
+            axes.legend()
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100)
+    return file.getvalue()
+
+
+def _figures(figures):
+    return _table(rows(figures), ("figure", "value", "floor: real images"))
+
+
+def _table(lines, head):
+    def cells(tag, line):
+        return "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in line)
+
+    body = "\n".join(f"<tr>{cells('td', line)}</tr>" for line in lines)
+    return f"<table><tr>{cells('th', head)}</tr>\n{body}</table>"
+
+
+def _picture(caption, png):
+    source = base64.b64encode(png).decode()
+    caption = html.escape(caption)
+    return (
+        f"<figure><figcaption>{caption}</figcaption>"
+        f'<img alt="{caption}" src="data:image/png;base64,{source}"></figure>'
+    )

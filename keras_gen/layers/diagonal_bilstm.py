@@ -1,0 +1,162 @@
+"""LSTM that goes over an image along its diagonals, from either upper corner."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_gen.layers.raster import RasterLayer
+from keras_gen.layers.row_lstm import lstm
+
+
+def skew(x):
+    """Shifts every row one to the right of the one above it, so that diagonals stand.
+
+        a b c       a b c . .
+        d e f   to  . d e f .
+        g h i       . . g h i
+
+    Args:
+        x: (..., height, width, features).
+
+    Returns:
+        (..., height, width + height - 1, features), zeros around.
+    """
+    *rest, height, width, features = x.shape
+    none = [(0, 0)] * len(rest)
+    x = ops.pad(x, [*none, (0, 0), (0, height), (0, 0)])
+    x = ops.reshape(x, (*_sizes(rest), height * (width + height), features))
+    x = x[..., : height * (width + height - 1), :]
+    return ops.reshape(x, (*_sizes(rest), height, width + height - 1, features))
+
+
+def unskew(x, width):
+    """The map that `skew` had, of so many columns."""
+    *rest, height, skewed, features = x.shape
+    none = [(0, 0)] * len(rest)
+    x = ops.reshape(x, (*_sizes(rest), height * skewed, features))
+    x = ops.pad(x, [*none, (0, height), (0, 0)])
+    x = ops.reshape(x, (*_sizes(rest), height, skewed + 1, features))
+    return x[..., :width, :]
+
+
+def _sizes(shape):
+    return [-1 if size is None else size for size in shape]
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class DiagonalBiLSTM(RasterLayer):
+    """Diagonal BiLSTM with a residual connection (van den Oord et al., 2016a, 3.2).
+
+    One LSTM comes from the upper left corner, one from the upper right, each with the
+    states above and beside the pixel. On skewed rows (`skew`) a whole diagonal is a
+    column and takes one step. What comes from the right is used one row below, where
+    it cannot show what is still to come: a pixel sees all before it,
+
+        left            right           together
+        1 1 1 . .       . . 1 1 1       1 1 1 1 1
+        1 1 1 . .       . . 1 1 1       1 1 1 1 1
+        1 1 x . .       . . x . .       1 1 x . .
+
+    Args:
+        hidden: Numbers in a state; images have twice as many features.
+        **kwargs: Of the layer.
+    """
+
+    def __init__(self, hidden, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden = hidden
+        options = {"dtype": self.dtype_policy}
+        self.input_to_state = layers.Dense(8 * hidden, name="input_to_state", **options)
+        self.mix = layers.Dense(2 * hidden, name="mix", **options)
+
+    def build(self, shape):
+        """Builds for (batch, height, width, 2 * hidden)."""
+        self.input_to_state.build(shape)
+        self.mix.build((*shape[:-1], self.hidden))
+        self.state_to_state = self.add_weight(
+            name="state_to_state", shape=(2, 2 * self.hidden, 4 * self.hidden)
+        )
+
+    def _from_states(self, beside, above):
+        """What states (2, rows, hidden) of both directions give to gates."""
+        kernel = ops.cast(self.state_to_state, self.compute_dtype)
+        return ops.matmul(ops.concatenate([beside, above], axis=-1), kernel)
+
+    def call(self, x):
+        """(batch, height, width, 2 * hidden) to the same shape."""
+        _, height, width, _ = x.shape
+        left, right = ops.split(self.input_to_state(x), 2, axis=-1)
+        gates = skew(ops.stack([left, ops.flip(right, axis=2)]))
+        gates = ops.transpose(gates, (3, 0, 2, 1, 4))  # Diagonals, directions, rows.
+        inside = skew(np.ones((height, width, 1), np.float32))[..., None]
+        inside = ops.cast(ops.transpose(inside, (1, 0, 2, 3)), x.dtype)
+        shape = (2, -1, self.hidden)
+
+        def step(states, inputs):
+            hidden, cell = states
+            gates, inside = inputs
+            above = ops.pad(hidden[:, :-1], [(0, 0), (1, 0), (0, 0), (0, 0)])
+            from_states = self._from_states(
+                ops.reshape(hidden, shape), ops.reshape(above, shape)
+            )
+            gates = gates + ops.reshape(from_states, ops.shape(gates))
+            hidden, cell = lstm(gates, cell)
+            states = hidden * inside, cell * inside
+            return states, states
+
+        zeros = ops.zeros_like(gates[0, ..., : self.hidden])
+        _, (hidden, _) = ops.scan(step, (zeros, zeros), (gates, inside))
+        hidden = unskew(ops.transpose(hidden, (1, 3, 2, 0, 4)), width)
+        right = ops.flip(hidden[1], axis=2)
+        right = ops.pad(right[:, :-1], [(0, 0), (1, 0), (0, 0), (0, 0)])
+        return x + self.mix(hidden[0] + right)
+
+    def start(self, batch_size, width, labels=None):
+        """The states of the row above, column first, and those of the pixel beside."""
+        states = ops.zeros((width, batch_size, self.hidden), self.compute_dtype)
+        return {
+            "gates": ops.concatenate([states] * 4, axis=-1),
+            "left": states,
+            "right": states,
+            "beside": states[0],
+            "cell": states[0],
+        }
+
+    def row(self, newest, index, cache):
+        """The LSTM from the right goes over the finished row above."""
+        kernel = ops.cast(self.state_to_state[1], self.compute_dtype)
+
+        def step(states, inputs):
+            gates, above = inputs
+            beside = ops.concatenate([states[0], above], axis=-1)
+            states = lstm(gates + ops.matmul(beside, kernel), states[1])
+            return states, states
+
+        zeros = ops.zeros_like(cache["beside"])
+        inputs = (cache["gates"], cache["right"])
+        _, (right, _) = ops.scan(step, (zeros, zeros), inputs, reverse=True)
+        right = ops.where(index > 0, right, ops.zeros_like(right))
+        return None, {**cache, "right": right, "beside": zeros, "cell": zeros}
+
+    def pixel(self, newest, column, cache):
+        """A step of the LSTM from the left; the other's gates wait for the next row."""
+        left, right = ops.split(self.input_to_state(newest), 2, axis=-1)
+        beside = ops.concatenate([cache["beside"], cache["left"][column]], axis=-1)
+        kernel = ops.cast(self.state_to_state[0], self.compute_dtype)
+        hidden, cell = lstm(left + ops.matmul(beside, kernel), cache["cell"])
+        pixel = newest + self.mix(hidden + cache["right"][column])
+        return pixel, {
+            "gates": ops.scatter_update(cache["gates"], [[column]], right[None]),
+            "left": ops.scatter_update(cache["left"], [[column]], hidden[None]),
+            "right": cache["right"],
+            "beside": hidden,
+            "cell": cell,
+        }
+
+    def compute_output_shape(self, shape):
+        """The shape is kept."""
+        return shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "hidden": self.hidden}

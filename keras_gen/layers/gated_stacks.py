@@ -1,0 +1,135 @@
+"""A vertical and a horizontal stack that see all that comes before, and no more."""
+
+import keras
+from keras import layers, ops
+
+from keras_gen.layers.masked_convolution import MaskedConv2D
+from keras_gen.layers.raster import RasterLayer
+
+
+def gate(x):
+    """tanh(a) * sigmoid(b) for the halves a and b of the features."""
+    a, b = ops.split(x, 2, axis=-1)
+    return ops.tanh(a) * ops.sigmoid(b)
+
+
+def _add(down, right, shift):
+    """What labels add to the gates of either stack."""
+    for_down, for_right = ops.split(shift, 2, axis=-1)
+    return down + for_down, right + for_right
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class GatedStacks(RasterLayer):
+    """Gated block of two stacks (van den Oord et al., 2016b, figure 2, equation 4).
+
+    The vertical stack carries what is above the pixel's row, the horizontal one what is
+    left of it, to which it adds the vertical one's. Together they have no blind spot:
+
+        v v v v v
+        v v v v v
+        h h x . .
+
+    Blocks of mask B add to what comes in: the horizontal stack as in the paper, and,
+    unlike it, the vertical stack too.
+
+    Args:
+        filters: Features of either stack.
+        kernel_size: Odd.
+        mask: "A" for the first block, which takes the image for both stacks, else "B".
+        num_classes: Of the labels that shift the gates; None for none.
+        **kwargs: Of the layer.
+    """
+
+    def __init__(self, filters, kernel_size=3, mask="B", num_classes=None, **kwargs):
+        super().__init__(**kwargs)
+        self.filters, self.kernel_size = filters, kernel_size
+        self.mask, self.num_classes = mask, num_classes
+        size = (2 * filters, kernel_size, mask)
+        options = {"dtype": self.dtype_policy}
+        self.vertical = MaskedConv2D(*size, "vertical", name="vertical", **options)
+        self.horizontal = MaskedConv2D(
+            *size, "horizontal", name="horizontal", **options
+        )
+        self.link = layers.Dense(2 * filters, name="link", **options)
+        self.mix = layers.Dense(filters, name="mix", **options)
+        if num_classes is not None:
+            self.shift = layers.Embedding(
+                num_classes, 4 * filters, name="shift", **options
+            )
+
+    def build(self, vertical_shape, horizontal_shape):
+        """Builds for maps of shape (batch, height, width, features)."""
+        self.vertical.build(vertical_shape)
+        self.horizontal.build(horizontal_shape)
+        self.link.build((*vertical_shape[:-1], 2 * self.filters))
+        self.mix.build((*vertical_shape[:-1], self.filters))
+        if self.num_classes is not None:
+            self.shift.build((None,))
+        self.built = True
+
+    def call(self, vertical, horizontal, labels=None):
+        """Both stacks' maps.
+
+        Args:
+            vertical: (batch, height, width, features).
+            horizontal: Of the same shape.
+            labels: int (batch,), or None.
+
+        Returns:
+            Two tensors, (batch, height, width, filters).
+        """
+        down, right = self.vertical(vertical), self.horizontal(horizontal)
+        right = right + self.link(down)
+        if labels is not None:
+            shift = self.shift(labels)[:, None, None]
+            down, right = _add(down, right, shift)
+        down, right = gate(down), self.mix(gate(right))
+        if self.mask == "B":
+            return vertical + down, horizontal + right
+        return down, right
+
+    def start(self, batch_size, width, labels=None):
+        """The caches of both convolutions, and what the labels add to the gates."""
+        shape = (width, batch_size, 2 * self.filters)
+        cache = {
+            "vertical": self.vertical.start(batch_size, width),
+            "horizontal": self.horizontal.start(batch_size, width),
+            "from_above": ops.zeros(shape, self.compute_dtype),
+        }
+        if labels is not None:
+            cache["shift"] = self.shift(labels)[:, None]
+        return cache
+
+    def row(self, newest, index, cache):
+        """Runs the vertical stack, which the horizontal one then looks up."""
+        cache = dict(cache)
+        down, cache["vertical"] = self.vertical.row(newest, index, cache["vertical"])
+        right = self.link(down)
+        if "shift" in cache:
+            down, right = _add(down, right, cache["shift"])
+        cache["from_above"] = ops.transpose(right, (1, 0, 2))
+        cache["horizontal"] = {
+            name: ops.zeros_like(value) for name, value in cache["horizontal"].items()
+        }
+        down = gate(down)
+        return newest + down if self.mask == "B" else down, cache
+
+    def pixel(self, newest, column, cache):
+        """Runs the horizontal stack at one pixel."""
+        cache = dict(cache)
+        right, cache["horizontal"] = self.horizontal.pixel(
+            newest, column, cache["horizontal"]
+        )
+        right = self.mix(gate(right + cache["from_above"][column]))
+        return newest + right if self.mask == "B" else right, cache
+
+    def compute_output_shape(self, vertical_shape, horizontal_shape, labels_shape=None):
+        """The maps' size is kept."""
+        shape = (*vertical_shape[:-1], self.filters)
+        return shape, shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        names = ("filters", "kernel_size", "mask", "num_classes")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

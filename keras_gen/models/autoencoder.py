@@ -1,0 +1,95 @@
+"""What all autoencoders share: an encoder, a decoder, and the error between images.
+
+A model on top owns its networks, and takes the options below as keyword arguments.
+"""
+
+import keras
+from keras import ops
+
+from keras_gen import priors
+from keras_gen.abilities import ability
+from keras_gen.training import GenerativeModel, Player
+
+
+class Autoencoder(GenerativeModel):
+    """Images through a narrow place, and back.
+
+    Args:
+        encoder: Images in [-1, 1], (batch, *image_shape), to codes (batch, latent_dim).
+        decoder: Codes to images.
+        image_shape: (height, width, channels).
+        density_components: Gaussians of a mixture over the codes, which gives the model
+            a `sample`: `keras_gen.latent.fit_density` sets and fits it. 0 has none.
+        **kwargs: `name`.
+    """
+
+    def __init__(
+        self, *, encoder, decoder, image_shape, density_components=0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.image_shape = image_shape and tuple(image_shape)
+        self.latent_dim = encoder.output_shape[-1]
+        self.density = None
+        if density_components:
+            self.set_density(density_components)
+
+    def set_density(self, components):
+        """Gives the codes a mixture of so many Gaussians; see `density_components`."""
+        self.density = priors.CodeDensity(self.latent_dim, components, name="density")
+        self._arguments["density_components"] = components
+        self.__dict__.pop("_ability_graphs", None)  # They hold the one before.
+
+    def players(self):
+        """One player: encoder and decoder together."""
+        return {
+            "autoencoder": Player([self.encoder, self.decoder], self.autoencoder_loss)
+        }
+
+    def default_optimizers(self):
+        """Nadam at 1e-3, which halves every 2500 steps."""
+        rate = keras.optimizers.schedules.ExponentialDecay(1e-3, 2500, 0.5)
+        return {"autoencoder": keras.optimizers.Nadam(rate)}
+
+    def autoencoder_loss(self, batch, training):
+        """Mean squared error per pixel, in units of [-1, 1]."""
+        images = batch["image"]
+        codes = self.encoder(images, training=training)
+        return squared_error(self.decoder(codes, training=training), images)
+
+    @ability("latents", needs="image_shape")
+    def encode(self, images):
+        """Codes, float32 (batch, latent_dim), of images in [-1, 1]."""
+        return self.encoder(images, training=False)
+
+    @ability("images", needs="image_shape")
+    def decode(self, latents):
+        """Images in [-1, 1] of codes (batch, latent_dim)."""
+        return ops.clip(self.decoder(latents, training=False), -1.0, 1.0)
+
+    @ability("images", needs="image_shape")
+    def reconstruct(self, images):
+        """Images in [-1, 1], through their codes and back."""
+        return ops.clip(
+            self.decoder(self.encoder(images, training=False), training=False),
+            *(-1.0, 1.0),
+        )
+
+    @ability("images", needs="density_components")
+    def sample(self, seed):
+        """Draws codes from the fitted density: images in [-1, 1]."""
+        codes = priors.sample_rows(self.density.distribution(), seed)
+        return ops.clip(self.decoder(codes, training=False), -1.0, 1.0)
+
+
+def squared_error(outputs, images):
+    """Mean squared error per pixel: a float32 scalar."""
+    return ops.mean(ops.square(ops.cast(outputs, "float32") - images))
+
+
+def check_counts(**counts):
+    """ValueError for numbers of units that are not ints of at least 1."""
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"Expected {name} that is an int >= 1, got {count!r}.")

@@ -1,0 +1,223 @@
+"""Layers in raster order: what they hide, and that their caches compute the same."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from keras import ops
+
+from keras_gen.layers import (
+    DiagonalBiLSTM,
+    GatedStacks,
+    MaskedConv2D,
+    PixelHead,
+    RowLSTM,
+)
+from keras_gen.layers.diagonal_bilstm import skew, unskew
+from keras_gen.layers.masked_convolution import mask_grid
+
+tfd = tfp.distributions
+
+FEATURES = 6
+
+
+def seen(function, shape):
+    """Whether outputs' pixels see inputs' pixels: bool (outputs, inputs)."""
+    x = tf.random.stateless_normal((1, *shape), (1, 2))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        pixels = tf.reshape(tf.reduce_sum(function(x), axis=-1), (-1,))
+    jacobian = tape.jacobian(pixels, x, experimental_use_pfor=False)
+    return np.abs(jacobian.numpy()).sum(-1).reshape(pixels.shape[0], -1) > 0
+
+
+@pytest.mark.parametrize(
+    "mask, stack, rows",
+    [
+        ("A", "raster", ["111", "100", "000"]),
+        ("B", "raster", ["111", "110", "000"]),
+        ("A", "vertical", ["111", "000", "000"]),
+        ("B", "vertical", ["111", "111", "000"]),
+        ("A", "horizontal", ["000", "100", "000"]),
+        ("B", "horizontal", ["000", "110", "000"]),
+    ],
+)
+def test_masked_convolution_sees_what_its_mask_shows(mask, stack, rows):
+    grid = np.array([[int(one) for one in row] for row in rows])
+    np.testing.assert_array_equal(mask_grid(3, mask, stack), grid)
+    layer = MaskedConv2D(4, 3, mask, stack)
+    window = seen(layer, (5, 5, 2)).reshape(5, 5, 5, 5)[2, 2, 1:4, 1:4]
+    np.testing.assert_array_equal(window, grid)
+    # An ordinary convolution by the whole kernel, zeros where the mask has them.
+    x = np.random.default_rng(0).normal(size=(2, 4, 5, 2)).astype(np.float32)
+    kernel = np.zeros((3, 3, 2, 4), np.float32)
+    kernel[np.ix_(layer.rows, layer.columns)] = layer.kernel.numpy()
+    kernel *= grid[..., None, None]
+    expected = ops.conv(x, kernel, padding="same")
+    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
+
+
+def test_mask_is_fixed_and_no_weight():
+    layer = MaskedConv2D(4, 3, "A")
+    before = layer(tf.ones((1, 4, 4, 2))).numpy()
+    assert [w.path.split("/")[-1] for w in layer.weights] == ["kernel", "bias"]
+    hidden = np.ones(layer.kernel.shape, np.float32)
+    hidden *= 1 - layer.grid[..., None, None]
+    assert hidden.sum() == 4 * 2 * 2  # Two places of row one, in a box of two rows.
+    layer.kernel.assign_add(100 * hidden)
+    np.testing.assert_array_equal(layer(tf.ones((1, 4, 4, 2))), before)
+
+
+def drawn_by_pixels(layer, x, shift):
+    """The layer's outputs, by `start`, `row` and `pixel` over maps x.
+
+    The newest that layers see is their own place, or the one before it (shift 1).
+    """
+    _, height, width, _ = x.shape
+    padded = np.pad(x, [(0, 0), (shift, 0), (shift, 0), (0, 0)])
+    cache, rows = layer.start(x.shape[0], width), []
+    for row in range(height):
+        _, cache = layer.row(padded[:, row, shift:], row, cache)
+        pixels = []
+        for column in range(width):
+            newest = padded[:, row + shift, column]
+            pixel, cache = layer.pixel(newest, column, cache)
+            pixels.append(pixel)
+        rows.append(np.stack(pixels, axis=1))
+    return np.stack(rows, axis=1)
+
+
+@pytest.mark.parametrize(
+    "make, shift",
+    [
+        (lambda: MaskedConv2D(FEATURES, 5, "A"), 1),
+        (lambda: GatedStacks(FEATURES, 5, "A"), 1),
+        (lambda: GatedStacks(FEATURES, 3, "B"), 0),
+        (lambda: RowLSTM(FEATURES // 2), 0),
+        (lambda: DiagonalBiLSTM(FEATURES // 2), 0),
+    ],
+)
+def test_pixel_by_pixel_computes_what_whole_maps_do(make, shift):
+    layer = make()
+    x = np.random.default_rng(0).normal(size=(3, 4, 5, FEATURES)).astype(np.float32)
+    inputs = (x, x) if isinstance(layer, GatedStacks) else (x,)
+    layer(*inputs)
+    for weight in layer.weights:  # Biases too.
+        weight.assign(weight + 0.1 * keras.random.normal(weight.shape, seed=1))
+    whole = layer(*inputs)
+    whole = whole[1] if isinstance(layer, GatedStacks) else whole
+    np.testing.assert_allclose(drawn_by_pixels(layer, x, shift), whole, atol=1e-5)
+
+
+def test_gated_stacks_have_no_blind_spot():
+    """Three blocks of 3x3 see all within three columns and rows, and nothing later."""
+
+    def network(x):
+        down = right = x
+        for layer in blocks:
+            down, right = layer(down, right)
+        return right
+
+    blocks = [GatedStacks(8, 3, mask) for mask in "ABB"]
+    network(tf.zeros((1, 7, 7, 2)))
+    window = seen(network, (7, 7, 2)).reshape(7, 7, 7, 7)[3, 3]
+    expected = np.zeros((7, 7), bool)
+    expected[:3] = True
+    expected[3, :3] = True
+    np.testing.assert_array_equal(window, expected)
+
+
+def test_row_lstm_sees_the_papers_triangle_and_by_the_mean_all_above():
+    layer = RowLSTM(4)
+    layer(tf.zeros((1, 4, 9, 8)))
+    assert seen(layer, (4, 9, 8)).reshape(4, 9, 4, 9)[3, 4, :3].all()
+    layer.mean_to_state.kernel.assign(tf.zeros_like(layer.mean_to_state.kernel))
+    window = seen(layer, (4, 9, 8)).reshape(4, 9, 4, 9)[3, 4]
+    triangle = ["111111110", "011111100", "001111000", "000110000"]
+    expected = [[one == "1" for one in row] for row in triangle]
+    np.testing.assert_array_equal(window[1:], expected[1:])
+    assert not window[0, 8] and window[0, :8].all()
+
+
+def test_diagonal_bilstm_sees_its_own_pixel_and_all_before_it_in_one_layer():
+    layer = DiagonalBiLSTM(4)
+    layer(tf.zeros((1, 4, 5, 8)))
+    np.testing.assert_array_equal(seen(layer, (4, 5, 8)), np.tri(20, dtype=bool))
+
+
+def test_skewed_rows_stand_one_to_the_right_of_those_above():
+    x = np.arange(1.0, 7.0).reshape(1, 2, 3, 1)
+    skewed = skew(tf.constant(x))
+    np.testing.assert_array_equal(skewed[0, ..., 0], [[1, 2, 3, 0], [0, 4, 5, 6]])
+    np.testing.assert_array_equal(unskew(skewed, 3), x)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "logistic_mixture"])
+def test_probabilities_of_all_levels_add_up_to_one(kind):
+    head = PixelHead(kind, 1, 8, num_components=3)
+    parameters = head(tf.random.stateless_normal((5, 4), (1, 2)), tf.zeros((5, 1)))
+    levels = np.linspace(-1, 1, 256, dtype=np.float32)
+    each = head.log_prob(parameters[:, None], levels[None, :, None])
+    assert each.shape == (5, 256, 1)
+    np.testing.assert_allclose(np.exp(each).sum(1), 1.0, rtol=1e-4)
+
+
+def test_logistic_mixture_is_the_logistic_between_levels():
+    head = PixelHead("logistic_mixture", 1, 8, num_components=2)
+    weights, means, log_scales = [0.5, -0.2], [-0.3, 0.6], [-2.0, -1.0]
+    parameters = tf.constant([[*weights, *means, *log_scales]])
+    pixels = np.array([-1.0, -0.2, 1.0], np.float32)
+    logistic = tfd.Logistic(np.float64(means), np.exp(log_scales))
+    places = np.round((pixels + 1) * 127.5) / 127.5 - 1
+    high = np.where(pixels == 1, np.inf, places + 1 / 255)[:, None]
+    low = np.where(pixels == -1, -np.inf, places - 1 / 255)[:, None]
+    mass = (logistic.cdf(high) - logistic.cdf(low)).numpy()
+    expected = np.log(mass @ np.exp(weights) / np.exp(weights).sum())
+    np.testing.assert_allclose(
+        head.distribution.log_prob(parameters, pixels), expected, rtol=1e-3
+    )
+    # Far from all components nothing under- or overflows.
+    parameters = tf.constant([[0.0, 0.0, -1.0, -1.0, -9.0, -9.0]])
+    assert np.isfinite(head.distribution.log_prob(parameters, np.float32([1.0]))).all()
+
+
+@pytest.mark.parametrize("kind", ["bernoulli", "categorical", "logistic_mixture"])
+def test_draws_are_as_frequent_as_likely(kind):
+    head = PixelHead(kind, 1, 8, num_components=2)
+    count, numbers = 4000, head.distribution.num_uniforms
+    features = 3 * tf.random.stateless_normal((1, 4), (3, 4))
+    uniforms = tf.random.stateless_uniform((count, 1, numbers), (5, 6))
+    drawn = head.draw(tf.repeat(features, count, axis=0), uniforms).numpy()
+    values = np.float32([-1, 1] if kind == "bernoulli" else np.linspace(-1, 1, 256))
+    assert np.abs(drawn - values).min(-1).max() < 1e-6
+    parameters = head(features, tf.zeros((1, 1)))
+    shares = np.exp(head.log_prob(parameters[:, None], values[None, :, None]))[0, :, 0]
+    cdf = (drawn <= values + 1e-6).mean(0)
+    np.testing.assert_allclose(cdf, np.cumsum(shares), atol=0.03)
+
+
+def test_head_conditions_channels_in_order():
+    head = PixelHead("categorical", 3, 8)
+    features = tf.random.stateless_normal((1, 4), (1, 2))
+    pixels = tf.random.stateless_normal((1, 3), (3, 4))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(pixels)
+        channels = tf.reduce_sum(tf.tanh(head(features, pixels)), axis=(0, 2))
+    jacobian = tape.jacobian(channels, pixels, experimental_use_pfor=False)
+    np.testing.assert_array_equal(jacobian[:, 0] != 0, np.tri(3, k=-1, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: MaskedConv2D(4, 3, "C"), "mask 'A' or 'B'"),
+        (lambda: MaskedConv2D(4, 4, "A"), "odd kernel_size"),
+        (lambda: MaskedConv2D(4, 1, "A"), "kernel_size >= 3"),
+        (lambda: MaskedConv2D(4, 3, "A", "diagonal"), "'vertical'"),
+        (lambda: PixelHead("gaussian", 1, 8), "'categorical'"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
