@@ -13,7 +13,7 @@ from conftest import make_batch, train
 import keras_gen
 from keras_gen.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian
 from keras_gen.models import VAE
-from keras_gen.models.vae import from_noise
+from keras_gen.posteriors import from_noise, kl_divergence
 
 tfd = tfp.distributions
 
@@ -106,14 +106,15 @@ def test_kl_by_samples_agrees_with_the_closed_form():
     model = stir(build(), 0.3)
     images = tf.constant(make_batch(model, 4)["image"])
     posterior = model.posterior(images)
-    closed = np.sum(model.kl(posterior, None, None), axis=-1)
-    expected = tfd.kl_divergence(posterior, model.prior.distribution())
-    np.testing.assert_allclose(closed, expected, rtol=1e-5)
+    prior = model.prior.distribution()
     noise = tf.random.stateless_normal((50_000, 4, 3), (1, 2))
-    latents, log_q = from_noise(posterior, noise)
-    model.num_importance_samples = 50_000  # No closed form under this bound.
-    sampled = np.mean(model.kl(posterior, latents, log_q), axis=(0, 2))
-    np.testing.assert_allclose(sampled, closed, rtol=0.02)
+    draws = from_noise(posterior, noise)
+    closed = np.sum(kl_divergence(posterior, prior, *draws), axis=-1)
+    expected = tfd.kl_divergence(posterior, prior)
+    np.testing.assert_allclose(closed, expected, rtol=1e-5)
+    sampled = kl_divergence(posterior, prior, *draws, closed_form=False)
+    assert sampled.shape == (50_000, 4, 1)
+    np.testing.assert_allclose(np.mean(sampled, axis=(0, 2)), closed, rtol=0.02)
     assert closed.min() > 0.5
 
 
@@ -199,7 +200,10 @@ def test_log_prob_is_the_marginal_of_a_linear_gaussian_model():
 
 def test_log_prob_takes_any_number_of_samples_in_the_same_memory():
     model = build()
-    assert len(model.log_prob(np.zeros((2, 8, 8, 1)), num_samples=1)) == 2
+    images = np.zeros((2, 8, 8, 1))
+    assert len(model.log_prob(images, num_samples=1)) == 2
+    with pytest.raises(ValueError, match="num_samples >= 1"):
+        model.log_prob(images, num_samples=0)
     spec = tf.TensorSpec((None, 8, 8, 1))
 
     def shapes(count):

@@ -19,7 +19,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
 
-from keras_gen import priors
+from keras_gen import posteriors, priors
 from keras_gen.abilities import ability
 from keras_gen.layers.flow import Flow
 from keras_gen.likelihoods import LIKELIHOODS
@@ -31,7 +31,6 @@ tfd = tfp.distributions
 
 PRIORS = ("normal", "mixture", "vamp", "flow")
 POSTERIORS = ("gaussian", "iaf")
-CHUNK = 20  # Importance samples that are held at once.
 
 
 @register("vae", image_shape=(28, 28, 1))
@@ -70,6 +69,9 @@ class VAE(GenerativeModel):
             keeps it.
         num_samples: Of `log_prob`, where it is not told, as behind a server.
         **kwargs: `name`.
+
+    Attributes:
+        binary: Whether `log_prob` is that of binary images.
     """
 
     figures = ("reconstruction", "kl", "active_units")
@@ -135,6 +137,7 @@ class VAE(GenerativeModel):
             prior, num_components, (flow, flow_steps, (flow_width,) * 2)
         )
         self.likelihood = LIKELIHOODS[likelihood](name="likelihood")
+        self.binary = likelihood == "bernoulli"
 
     def _build_prior(self, kind, num_components, flow):
         if kind == "normal":
@@ -170,42 +173,27 @@ class VAE(GenerativeModel):
         """Minus a lower bound on log p(x) ([1], equation 3; [3], equation 8)."""
         images = self.likelihood.draw(batch["image"], self.draw_seed())
         posterior = self.posterior(images, training)
-        shape = (self.num_importance_samples, tf.shape(images)[0], self.latent_dim)
+        count = self.num_importance_samples
+        shape = (count, tf.shape(images)[0], self.latent_dim)
         noise = tf.random.stateless_normal(shape, self.draw_seed())
-        latents, log_q = from_noise(posterior, noise)
+        latents, log_q = posteriors.from_noise(posterior, noise)
         log_likelihood = self.log_likelihood(images, latents, training)
-        kl = self.kl(posterior, latents, log_q)
+        kl = posteriors.kl_divergence(
+            posterior,
+            self.prior.distribution(),
+            latents,
+            log_q,
+            closed_form=count == 1,
+        )
         self.report(
             reconstruction=-ops.mean(log_likelihood),
             kl=ops.mean(ops.sum(kl, axis=-1)),
-            active_units=active_units(self.centre(posterior)),
+            active_units=posteriors.active_units(self.centre(posterior)),
         )
         weight = self.kl_weight() if training else self.beta
-        log_weights = log_likelihood - weight * self.less_free_bits(kl)
-        bound = ops.logsumexp(log_weights, axis=0) - math.log(shape[0])
-        return -ops.mean(bound)
-
-    def kl(self, posterior, latents, log_q):
-        """KL(q || p) in nats: (batch, latent_dim), or (samples, batch, 1).
-
-        In closed form and latent by latent where tfp has it so. Else, and under the
-        importance-weighted bound, log q - log p of every latent that was drawn.
-        """
-        prior = self.prior.distribution()
-        if self.num_importance_samples == 1:
-            try:
-                return tfd.kl_divergence(by_latent(posterior), by_latent(prior))
-            except NotImplementedError:
-                pass
-        return (log_q - prior.log_prob(latents))[..., None]
-
-    def less_free_bits(self, kl):
-        """The KL term as the loss counts it ([4], equation 15)."""
-        if not self.free_bits:
-            return ops.sum(kl, axis=-1)
-        groups = ops.mean(ops.reshape(kl, (-1, kl.shape[-1])), axis=0)
-        free = self.free_bits * self.latent_dim / kl.shape[-1]
-        return ops.sum(ops.maximum(groups, free))
+        counted = posteriors.less_free_nats(kl, self.free_bits * self.latent_dim)
+        log_weights = log_likelihood - weight * counted
+        return -ops.mean(ops.logsumexp(log_weights, axis=0) - math.log(count))
 
     def kl_weight(self):
         """What the KL term weighs in training: beta, after the warm-up."""
@@ -226,7 +214,7 @@ class VAE(GenerativeModel):
 
     def centre(self, posterior):
         """The posterior's mean, bent as it is: (batch, latent_dim)."""
-        return from_noise(posterior, tf.zeros((self.latent_dim,)))[0]
+        return posteriors.from_noise(posterior, tf.zeros((self.latent_dim,)))[0]
 
     def log_likelihood(self, images, latents, training=False):
         """Log p(x | z), (samples, batch), of latents (samples, batch, latent_dim)."""
@@ -253,27 +241,15 @@ class VAE(GenerativeModel):
         count = self.num_samples if num_samples is None else num_samples
         images = self.likelihood.nearest(images)
         posterior, prior = self.posterior(images), self.prior.distribution()
-        chunk = min(CHUNK, count)
 
-        def add(start, total):
-            noise = tf.random.stateless_normal(
-                (chunk, 1, self.latent_dim), tf.stack([start, 0])
-            )
-            latents, log_q = from_noise(posterior, noise)
+        def log_weights(noise):
+            latents, log_q = posteriors.from_noise(posterior, noise)
             log_p = self.log_likelihood(images, latents) + prior.log_prob(latents)
-            log_weights = tf.where(
-                (start + tf.range(chunk) < count)[:, None], log_p - log_q, -math.inf
-            )
-            everything = tf.concat([total[None], log_weights], axis=0)
-            return start + chunk, tf.reduce_logsumexp(everything, axis=0)
+            return log_p - log_q
 
-        _, total = tf.while_loop(
-            lambda start, _: start < count,
-            add,
-            (0, tf.fill([tf.shape(images)[0]], -math.inf)),
-            parallel_iterations=1,
+        return posteriors.log_mean_weight(
+            log_weights, count, self.latent_dim, tf.shape(images)[0]
         )
-        return total - math.log(count)
 
     @ability("images")
     def sample(self, seed):
@@ -301,37 +277,6 @@ class VAE(GenerativeModel):
     def expected_pixels(self, latents):
         """E[x | z] in [-1, 1]."""
         return self.likelihood.mean(self.decoder(latents, training=False))
-
-
-def from_noise(posterior, noise):
-    """Latents that standard normal noise becomes, and log q(z | x) of them.
-
-    Args:
-        posterior: A `tfd.MultivariateNormalDiag`, or one bent by a bijector.
-        noise: float32 (..., latent_dim), to broadcast against (batch, latent_dim).
-
-    Returns:
-        Latents, and float32 (..., batch).
-    """
-    if isinstance(posterior, tfd.MultivariateNormalDiag):
-        latents = posterior.mean() + posterior.stddev() * noise
-        return latents, posterior.log_prob(latents)
-    latents, log_q = from_noise(posterior.distribution, noise)
-    bijector = posterior.bijector
-    volume = bijector.forward_log_det_jacobian(latents, event_ndims=1)
-    return bijector.forward(latents), log_q - volume
-
-
-def by_latent(distribution):
-    """A factorised Gaussian as one `tfd.Normal` a latent; others as they are."""
-    if isinstance(distribution, tfd.MultivariateNormalDiag):
-        return tfd.Normal(distribution.mean(), distribution.stddev())
-    return distribution
-
-
-def active_units(means):
-    """How many latents have means (batch, latent_dim) of a variance above 0.01."""
-    return ops.sum(ops.cast(ops.var(means, axis=0) > 0.01, "float32"))
 
 
 def _check_choices(**choices):
