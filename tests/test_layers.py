@@ -215,6 +215,7 @@ def test_head_conditions_channels_in_order():
         (lambda: MaskedConv2D(4, 4, "A"), "odd kernel_size"),
         (lambda: MaskedConv2D(4, 1, "A"), "kernel_size >= 3"),
         (lambda: MaskedConv2D(4, 3, "A", "diagonal"), "'vertical'"),
+        (lambda: MaskedConv2D(4, 3, "B").start(1, 4), "Expected mask A"),
         (lambda: PixelHead("gaussian", 1, 8), "'categorical'"),
     ],
 )

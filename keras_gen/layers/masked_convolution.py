@@ -104,7 +104,14 @@ class MaskedConv2D(RasterLayer):
         )
 
     def start(self, batch_size, width, labels=None):
-        """Zeros for the rows above and the pixels to the left that the kernel sees."""
+        """Zeros for the rows above and the pixels to the left that the kernel sees.
+
+        Raises:
+            ValueError: For mask B of a raster, whose inputs in the rows above no chain
+                of layers gives at the start of a row.
+        """
+        if self.stack == "raster" and self.mask == "B":
+            raise ValueError("Expected mask A of a raster to draw by pixels, got B.")
         above, left = self._above(), self._left()
         zeros = functools.partial(ops.zeros, dtype=self.compute_dtype)
         cache = {}
