@@ -275,6 +275,9 @@ def evaluate(
     num_images: Annotated[
         int, typer.Option("-n", help="Samples, and real images on either side.")
     ] = 10_000,
+    num_samples: Annotated[
+        int, typer.Option(help="Importance samples an image, for VAEs' likelihoods.")
+    ] = 5_000,
     seed: Annotated[int, typer.Option(help="Of samples and subsets.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead.")
@@ -305,6 +308,7 @@ def evaluate(
             images=images,
             features=features,
             num_images=num_images,
+            num_samples=num_samples,
             seed=seed,
         )
         figures = evaluation.run(_bar)

@@ -157,7 +157,8 @@ def test_a_folder_is_scored_by_the_same_ruler_as_a_model(network, tmp_path):
     drawn = model.sample(40, seed=0)
     for i, image in enumerate(drawn):
         keras_gen.images.save_grid(image[None], tmp_path / f"{i:03d}.png")
-    options = {"features": network, "num_images": 40, "num_train": 40}
+    options = {"num_images": 40, "num_train": 40, "num_samples": 2}
+    options["features"] = network
     of_model = metrics.evaluate(model, "mnist", **options)
     of_folder = metrics.evaluate_folder(tmp_path, "mnist", **options)
     assert set(of_folder) <= set(of_model)
@@ -172,20 +173,25 @@ def test_a_folder_is_scored_by_the_same_ruler_as_a_model(network, tmp_path):
 
 
 def test_all_that_abilities_allow_is_measured():
-    options = {"num_images": 300, "num_train": 300, "seed": 1}
+    options = {"num_images": 300, "num_train": 300, "num_samples": 2, "seed": 1}
     vae = keras_gen.zoo.load("vae", latent_dim=3, widths=[8])
     vae.compile(seed=0)
     found = metrics.evaluate(vae, "mnist", **options)
     for name in ("ms_ssim", "sliced_wasserstein_28"):
         assert found[name] > found[f"{name}_floor"] > 0
     assert {"copies_in_pixels", "nearest_distance_ratio_in_features"} <= set(found)
+    # Of 784 pixels that are nearly white or black by chance.
+    assert 150 < found["nll_nats"] < 784 * np.log(2) + 50
+    assert found["bits_per_dim"] == pytest.approx(found["nll_nats"] / 784 / np.log(2))
     assert 0 < found["path_length"] and found["path_length_error"] > 0
     assert 0.1 < found["probe_accuracy"] < 1 and 0.1 < found["neighbour_accuracy"] < 1
 
 
 def test_pictures_show_what_was_measured(tmp_path):
     vae = keras_gen.zoo.load("vae", latent_dim=3, widths=[8])
-    evaluation = metrics.Evaluation(vae, "mnist", num_images=300, num_train=300)
+    evaluation = metrics.Evaluation(
+        vae, "mnist", num_images=300, num_train=300, num_samples=2
+    )
     seen = []
 
     def progress(stages):
@@ -213,3 +219,14 @@ def test_pictures_show_what_was_measured(tmp_path):
     assert "vae &lt;mine&gt;" in page and page.count("data:image/png;base64,") == 6
     assert f"<td>{evaluation.figures['recall_floor']:.5g}</td>" in page
     assert "http" not in page  # Nothing is fetched.
+
+
+def test_categories_are_matched_with_labels():
+    model = keras_gen.zoo.load(
+        "infogan", image_shape=(28, 28, 1), width=2, noise_dim=2, average=0.9
+    )
+    evaluation = metrics.Evaluation(model, "mnist", num_images=100, num_train=100)
+    titles = [title for title, _ in evaluation.stages()]
+    dict(evaluation.stages())["categories"]()
+    assert "categories" in titles
+    assert 0.1 <= evaluation.figures["category_accuracy"] < 0.6

@@ -14,7 +14,8 @@ from keras_gen import data as data_sources
 from keras_gen import images as image_files
 from keras_gen import priors
 from keras_gen.abilities import MAX_ROWS, row_seeds
-from keras_gen.metrics import codes, densities, memorisation, variety
+from keras_gen.metrics import codes as codes_figures
+from keras_gen.metrics import densities, memorisation, variety
 from keras_gen.metrics.features import BATCH, extractor
 from keras_gen.metrics.path_length import perceptual_path_length
 from keras_gen.metrics.summary import image_figures, summarize, with_suffix
@@ -112,6 +113,7 @@ class Evaluation:
         features=None,
         num_images=10_000,
         num_train=None,
+        num_samples=5_000,
         seed=0,
     ):
         """Looks at what is to be measured; works in the stages.
@@ -125,7 +127,9 @@ class Evaluation:
             num_images: See `Scale`; at most so many of the folder.
             num_train: Training images among which the nearest are looked for; None
                 takes all of the split.
-            seed: See `Scale`.
+            num_samples: Of the importance-sampling estimate of likelihoods, for models
+                that have no exact one.
+            seed: Of binary images too; see `Scale`.
         """
         if (model is None) == (images is None):
             raise ValueError("Expected a model or a folder of images.")
@@ -145,6 +149,7 @@ class Evaluation:
         if self.has_images:
             self.scale = Scale(data, image_shape, features, num_images, seed)
         self.num_images, self.num_train = num_images, num_train
+        self.num_samples = num_samples
 
     def stages(self):
         """Pairs of a title and a function that takes the next figures, in order."""
@@ -156,8 +161,11 @@ class Evaluation:
             found.append(("reconstructions", self._reconstructions))
         if "log_prob" in can:
             found.append(("likelihood", self._likelihood))
-        if {"encode", "features"} & can and "label" in self._test.element_spec:
+        has_labels = "label" in self._test.element_spec
+        if {"encode", "features"} & can and has_labels:
             found.append(("codes", self._codes))
+        if "infer_codes" in can and self.model.categories and has_labels:
+            found.append(("categories", self._categories))
         if self.has_images:
             found += [
                 ("samples", self._draw),
@@ -198,13 +206,29 @@ class Evaluation:
         self.figures["test_reconstruction_mse"] = total / count
 
     def _likelihood(self):
-        values = np.concatenate(
-            [self.model.log_prob(batch["image"].numpy()) for batch in self._test]
-        )
-        nats = -float(values.mean())
+        options = {}
+        if "num_samples" in self.model.abilities()["log_prob"].options:
+            options["num_samples"] = self.num_samples
+            self.figures["nll_samples"] = self.num_samples
+        images = np.concatenate([batch["image"].numpy() for batch in self._test])
+        if getattr(self.model, "is_binary", False):
+            images = image_files.binarize(images, self.seed)
+        nats = -float(np.mean(self.model.log_prob(images, **options)))
         dimensions = int(np.prod(self.model.image_shape))
+        levels = 256 if getattr(self.model, "is_density", False) else None
         self.figures["nll_nats"] = nats
-        self.figures["bits_per_dim"] = densities.bits_per_dim(nats, dimensions)
+        self.figures["bits_per_dim"] = densities.bits_per_dim(nats, dimensions, levels)
+
+    def _categories(self):
+        """How well the first categorical code tells the labels of the test split."""
+        clusters, labels = [], []
+        for batch in self._test:
+            codes = self.model.infer_codes(batch["image"].numpy())
+            clusters.append(codes[:, : self.model.categories[0]].argmax(axis=1))
+            labels.append(batch["label"].numpy())
+        self.figures["category_accuracy"] = codes_figures.cluster_accuracy(
+            np.concatenate(clusters), np.concatenate(labels)
+        )
 
     def _codes(self):
         look = self.model.encode if "encode" in self.abilities else self.model.features
@@ -219,8 +243,8 @@ class Evaluation:
                 labels.append(batch["label"].numpy())
             rows = np.concatenate(rows)
             sets += [rows.reshape(len(rows), -1), np.concatenate(labels)]
-        self.figures["probe_accuracy"] = codes.linear_probe(*sets)
-        self.figures["neighbour_accuracy"] = codes.neighbour_accuracy(*sets)
+        self.figures["probe_accuracy"] = codes_figures.linear_probe(*sets)
+        self.figures["neighbour_accuracy"] = codes_figures.neighbour_accuracy(*sets)
 
     def _draw(self):
         if self.model:
@@ -340,14 +364,16 @@ def evaluate(model, data="mnist", *, progress=iter, **options) -> dict:
         model: A compiled `GenerativeModel`.
         data: A source with a train and a test split; see `keras_gen.data.load`.
         progress: See `Evaluation.run`.
-        **options: `features`, `num_images`, `num_train`, `seed`; see `Evaluation`.
+        **options: `features`, `num_images`, `num_train`, `num_samples`, `seed`; see
+            `Evaluation`.
 
     Returns:
         Losses on the test split as `test_...`. For models that `reconstruct`,
         `test_reconstruction_mse` per pixel in [-1, 1]; that have `log_prob`, `nll_nats`
-        and `bits_per_dim`; that `encode` or have `features`, `probe_accuracy` and
-        `neighbour_accuracy` of the labels. For models that `sample`: the figures of
-        `image_figures`, `ms_ssim` between samples and `sliced_wasserstein_...` by side
+        and `bits_per_dim` (of densities: at 256 levels), with pixels drawn where the
+        model has binary ones; that `infer_codes`, `category_accuracy`; that `encode` or
+        have `features`, `probe_accuracy` and `neighbour_accuracy` of the labels. For
+        models that `sample`: the figures of `image_figures`, `ms_ssim` between samples and `sliced_wasserstein_...` by side
         of the pyramid's level (for images of at least 11 pixels a side), all with the
         floor; `nearest_distance_ratio` and `copies`, in pixels and in features, of
         1,000 samples against the whole training split; and `path_length`.

@@ -69,7 +69,7 @@ class AutoregressiveModel(GenerativeModel):
         probability.
         """
         images = batch["image"]
-        if self.head.kind == "bernoulli":
+        if self.is_binary:
             uniform = tf.random.stateless_uniform(tf.shape(images), self.draw_seed())
             images = ops.where(uniform < (images + 1.0) / 2.0, 1.0, -1.0)
         network = self.network if training else self.averaged(self.network)
@@ -84,6 +84,11 @@ class AutoregressiveModel(GenerativeModel):
     def head(self):
         """The network's `PixelHead`."""
         return self.network.get_layer("head")
+
+    @property
+    def is_binary(self):
+        """Whether pixels are -1 or 1."""
+        return self.head.kind == "bernoulli"
 
     @ability("log_prob")
     def log_prob(self, images, labels=None):

@@ -140,6 +140,7 @@ class GMM(GenerativeModel):
 
     binary = False  # `log_prob` is a density over grey values.
     tiny = {"image_shape": (8, 8, 1), "num_components": 2, "rank": 2}
+    is_density = True
 
     def __init__(
         self,

@@ -223,6 +223,16 @@ class VAE(GenerativeModel):
         shape = tf.concat([tf.shape(latents)[:2], self.image_shape], axis=0)
         return self.likelihood.log_prob(ops.reshape(pixels, shape), images)
 
+    @property
+    def is_binary(self):
+        """Whether the likelihood is of pixels that are -1 or 1."""
+        return isinstance(self.likelihood, LIKELIHOODS["bernoulli"])
+
+    @property
+    def is_density(self):
+        """Whether it is a density, not a probability."""
+        return isinstance(self.likelihood, LIKELIHOODS["gaussian"])
+
     @ability("log_prob")
     def log_prob(self, images, *, num_samples=None):
         """Importance-sampling estimate of log p(x), float32 (batch,), in nats.
