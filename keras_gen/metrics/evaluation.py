@@ -373,10 +373,11 @@ def evaluate(model, data="mnist", *, progress=iter, **options) -> dict:
         and `bits_per_dim` (of densities: at 256 levels), with pixels drawn where the
         model has binary ones; that `infer_codes`, `category_accuracy`; that `encode` or
         have `features`, `probe_accuracy` and `neighbour_accuracy` of the labels. For
-        models that `sample`: the figures of `image_figures`, `ms_ssim` between samples and `sliced_wasserstein_...` by side
-        of the pyramid's level (for images of at least 11 pixels a side), all with the
-        floor; `nearest_distance_ratio` and `copies`, in pixels and in features, of
-        1,000 samples against the whole training split; and `path_length`.
+        models that `sample`: the figures of `image_figures`, `ms_ssim` between samples
+        and `sliced_wasserstein_...` by side of the pyramid's level (for images of at
+        least 11 pixels a side), all with the floor; `nearest_distance_ratio` and
+        `copies`, in pixels and in features, of 1,000 samples against the whole training
+        split; and `path_length`.
     """
     return Evaluation(model, data, **options).run(progress)
 

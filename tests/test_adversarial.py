@@ -1,0 +1,251 @@
+"""What keeps adversarial games from collapsing, and what makes each model itself."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import make_batch, train
+
+import keras_gen
+from keras_gen import augmentation
+from keras_gen.layers import MinibatchStdDev, SpectralConv2D, SpectralDense
+from keras_gen.layers.spectral import spectral_norm
+from keras_gen.models import GAN, WGANGP, ConditionalGAN, InfoGAN
+
+RANDOM = np.random.default_rng(0)
+SEED = tf.constant([1, 2])
+
+
+# Layers.
+
+
+def test_spectral_norm_is_numpys():
+    for shape in ((6, 40), (50, 3), (4, 4, 3, 8)):
+        kernel = RANDOM.normal(size=shape).astype(np.float32)
+        exact = np.linalg.norm(kernel.reshape(-1, shape[-1]), 2)
+        assert float(spectral_norm(kernel, 50)) == pytest.approx(exact, rel=1e-3)
+        # The few iterations that layers take are a lower bound, and not far off.
+        assert 0.9 * exact < float(spectral_norm(kernel)) <= exact * 1.0001
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (SpectralDense(5), (None, 7)),
+        (SpectralConv2D(5, 4, strides=2, padding="same"), (None, 8, 8, 2)),
+    ],
+)
+def test_spectral_layers_use_a_kernel_of_norm_one_and_save_their_own(layer, shape):
+    inputs = keras.Input(shape[1:])
+    model = keras.Model(inputs, layer(inputs))
+    layer._kernel.assign(layer._kernel * 30.0)
+    used = np.array(layer.kernel)
+    assert np.linalg.norm(used.reshape(-1, 5), 2) == pytest.approx(1, abs=0.1)
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    images = RANDOM.normal(size=(2, *shape[1:])).astype(np.float32)
+    np.testing.assert_allclose(model(images), again(images), atol=1e-6)
+    assert len(model.trainable_weights) == 2
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(images) ** 2)
+    assert all(g is not None for g in tape.gradient(loss, model.trainable_weights))
+
+
+def test_minibatch_deviation_by_hand():
+    x = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 4.0], [1.0, 5.0]], np.float32)
+    # Groups of two: rows 0 and 2 (deviations 1 and 2), rows 1 and 3 (0 and 2).
+    layer = MinibatchStdDev(group_size=2)
+    expected = np.array([1.5, 1.0, 1.5, 1.0])
+    np.testing.assert_allclose(layer(x, training=True)[:, -1], expected, atol=1e-3)
+    np.testing.assert_array_equal(layer(x, training=True)[:, :2], x)
+    whole = MinibatchStdDev(group_size=3)(x, training=True)[:, -1]
+    np.testing.assert_allclose(whole, x.std(axis=0).mean(), rtol=1e-5)
+    np.testing.assert_array_equal(layer(x, training=False)[:, -1], 0)
+    maps = RANDOM.normal(size=(4, 3, 3, 5)).astype(np.float32)
+    out = MinibatchStdDev()(maps, training=True)
+    assert out.shape == (4, 3, 3, 6)
+    np.testing.assert_allclose(out[..., -1], maps.std(axis=0).mean(), rtol=1e-4)
+
+
+# Augmentation.
+
+
+@pytest.mark.parametrize("kind", list(augmentation.AUGMENTATIONS))
+def test_augmentation_changes_rows_differently_and_lets_gradients_through(kind):
+    image = RANDOM.uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+    images = tf.constant(np.repeat(image, 8, axis=0))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        changed = augmentation.augment(images, SEED, [kind])
+        loss = tf.reduce_sum(changed**2)
+    rows = changed.numpy().reshape(8, -1)
+    assert len(np.unique(rows.round(4), axis=0)) > 4
+    assert np.abs(tape.gradient(loss, images)).sum() > 0
+    again = augmentation.augment(images, SEED, [kind])
+    np.testing.assert_array_equal(changed, again)
+
+
+def test_translation_shifts_whole_pixels_and_cutout_clears_a_square():
+    image = np.zeros((1, 16, 16, 1), np.float32)
+    image[0, 8, 8] = 1.0
+    moved = augmentation.translation(np.repeat(image, 200, 0), SEED).numpy()
+    places = np.argwhere(moved > 0)
+    assert len(places) == 200
+    assert {tuple(p) for p in places[:, 1:3]} == {
+        (8 + i, 8 + j) for i in range(-2, 3) for j in range(-2, 3)
+    }
+    ones = np.ones((100, 16, 16, 1), np.float32)
+    cleared = (augmentation.cutout(ones, SEED).numpy() == 0).sum(axis=(1, 2, 3))
+    assert cleared.max() == 64 and cleared.min() >= 16
+
+
+def test_color_keeps_grey_images_grey():
+    grey = np.repeat(RANDOM.uniform(-1, 1, (4, 8, 8, 1)), 3, -1).astype(np.float32)
+    changed = augmentation.color(grey, SEED).numpy()
+    np.testing.assert_allclose(changed[..., 0], changed[..., 2], atol=1e-6)
+    assert np.abs(changed - grey).max() > 0.1
+
+
+# Options.
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"spectral_normalization": True, "loss": "hinge"},
+        {"minibatch_stddev": True},
+        {"packing": 2, "r1": 1.0},
+        {"augmentation": ["color", "translation", "cutout"]},
+        {"generator_rate": 1e-3, "discriminator_rate": 4e-4},
+    ],
+)
+@pytest.mark.parametrize("name", ["gan", "dcgan"])
+def test_stabilisers_train_and_keep_rows_apart(name, options):
+    model = keras_gen.zoo.load(
+        name, **{**keras_gen.registry.PRESETS[name].model.tiny, **options}
+    )
+    batch = make_batch(model, 8)
+    losses = train(model, batch, count=2).history
+    assert np.isfinite([value for (value,) in losses.values()]).all()
+    images = batch["image"]
+    together = model.discriminate(images)
+    assert together.shape == (8, 1)
+    np.testing.assert_allclose(together[:2], model.discriminate(images[:2]), rtol=1e-3)
+    if "generator_rate" in options:
+        rates = {k: float(o.learning_rate) for k, o in model.optimizers.items()}
+        assert rates["generator"] == pytest.approx(1e-3)
+        assert rates["discriminator"] == pytest.approx(4e-4)
+
+
+def test_packs_hold_images_side_by_side():
+    model = GAN(image_shape=(4, 4, 1), widths=(4,), latent_dim=2, packing=3)
+    images = np.arange(6 * 16, dtype=np.float32).reshape(6, 4, 4, 1)
+    packed = model.packed(images).numpy()
+    assert packed.shape == (2, 4, 4, 3)
+    np.testing.assert_array_equal(packed[1, ..., 2], images[5, ..., 0])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="multiple of 3"):
+        model.packed(images[:4])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"packing": 0}, "packing >= 1"),
+        ({"augmentation": "color"}, "list of"),
+        ({"augmentation": ["blur"]}, "blur"),
+        ({"image_shape": None}, "point_dim"),
+        ({"point_dim": 2}, "point_dim"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        GAN(**{**GAN.tiny, **options})
+
+
+def test_points_are_made_where_there_are_no_images():
+    model = keras_gen.zoo.load(
+        "gan", image_shape=None, point_dim=2, latent_dim=2, widths=[16]
+    )
+    assert sorted(model.abilities()) == ["sample_points"]
+    model.fit(keras_gen.data.load("gaussian_ring", "train[:640]", seed=0), verbose=0)
+    points = model.sample_points(5, seed=0)
+    assert points.shape == (5, 2)
+    np.testing.assert_allclose(points[:2], model.sample_points(2, seed=0), rtol=1e-5)
+    with pytest.raises(ValueError, match="image_shape"):
+        model.sample(3)
+
+
+def test_features_are_the_hidden_layers_pooled():
+    model = keras_gen.zoo.load("dcgan", image_shape=(32, 32, 1), width=4)
+    images = make_batch(model, 3)["image"]
+    # Maps of 16, 8 and 4 pixels a side, with 4, 8 and 16 features: 4x4 of each.
+    assert model.features(images).shape == (3, 16 * (4 + 8 + 16))
+    rows = model.features(images)
+    np.testing.assert_allclose(rows[:1], model.features(images[:1]), rtol=1e-4)
+
+
+# Models.
+
+
+@pytest.mark.parametrize("network", ["conv", "mlp"])
+@pytest.mark.parametrize("conditioning", ["projection", "embedding"])
+def test_labels_condition_both_networks(network, conditioning):
+    model = ConditionalGAN(
+        image_shape=(16, 16, 1),
+        num_classes=3,
+        latent_dim=2,
+        network=network,
+        width=4,
+        widths=(8,),
+        conditioning=conditioning,
+    )
+    drawn = [model.sample(2, seed=[5, 5], labels=[i, i]) for i in (0, 1)]
+    np.testing.assert_array_equal(drawn[0][0], drawn[0][1])
+    assert not np.allclose(drawn[0], drawn[1])
+    verdicts = [model.discriminate(drawn[0], labels=[i, i]) for i in (0, 1)]
+    assert not np.allclose(verdicts[0], verdicts[1])
+    with pytest.raises(ValueError, match="labels from 0 to 2"):
+        model.sample(2, seed=0, labels=[0, 3])
+    # Labels that are not given are drawn from the rows' seeds.
+    np.testing.assert_allclose(
+        model.sample(2, seed=4), model.sample(6, seed=4)[:2], rtol=1e-4, atol=1e-6
+    )
+
+
+def test_the_critic_reports_the_wasserstein_estimate():
+    model = WGANGP(**WGANGP.tiny)
+    model.compile(seed=0)
+    logs = train(model, make_batch(model, 8)).history
+    difference = logs["d_real"][0] - logs["d_fake"][0]
+    assert logs["wasserstein"][0] == pytest.approx(difference, abs=1e-5)
+    assert not any("batch_norm" in layer.name for layer in model.discriminator.layers)
+
+
+def test_codes_are_scored_by_hand():
+    model = InfoGAN(
+        image_shape=(16, 16, 1), noise_dim=2, categories=(3, 2), continuous=2, width=2
+    )
+    # Logits of 3 and of 2 values, means, log-variances.
+    parameters = np.array([[0.0, 0, 0, 0, 0, 0.5, -0.5, 0, np.log(4)]], np.float32)
+    codes = np.array([[0.0, 1, 0, 1, 0, 1.5, -0.5]], np.float32)
+    gaussian = -0.5 * (1.0 + 0.0 + 0.0 + np.log(4) + 2 * np.log(2 * np.pi))
+    expected = -np.log(3) - np.log(2) + gaussian
+    found = float(model.code_log_prob(parameters, codes)[0])
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert model.infer_codes(np.zeros((2, 16, 16, 1))).shape == (2, 7)
+
+
+def test_codes_that_are_given_are_used_and_others_are_drawn_as_in_training():
+    model = InfoGAN(**InfoGAN.tiny)
+    codes = np.array([[1.0, 0, 0, 0.5]] * 2)
+    same = model.sample(2, seed=[3, 3], codes=codes)
+    np.testing.assert_array_equal(same[0], same[1])
+    other = model.sample(2, seed=[3, 3], codes=[[0, 1, 0, 0.5], [1, 0, 0, 0.5]])
+    assert not np.allclose(other[0], other[1])
+    drawn = np.array(model.default_conditions(range(300))["codes"])
+    np.testing.assert_array_equal(drawn[:, :3].sum(axis=1), 1)
+    assert 0.25 < drawn[:, 0].mean() < 0.42 and np.abs(drawn[:, 3]).max() <= 1
+    latents = model.prior.distribution().sample(500, seed=SEED).numpy()
+    assert latents.shape == (500, 7)
+    np.testing.assert_array_equal(latents[:, 3:6].sum(axis=1), 1)
+    assert np.abs(latents[:, 6]).max() <= 1 and np.abs(latents[:, :3]).max() > 1
