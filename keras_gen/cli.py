@@ -112,6 +112,9 @@ def train(
     validation: Annotated[
         str | None, typer.Option(help="A split to measure losses on: 'test'.")
     ] = None,
+    labels: Annotated[
+        int | None, typer.Option(help="Keep this many labels, hide all others.")
+    ] = None,
     weights: Weights = None,
     overrides: Overrides = None,
     seed: Annotated[int, typer.Option(help="Of weights, data and noise.")] = 0,
@@ -148,6 +151,7 @@ def train(
                 "data": data,
                 "split": split,
                 "validation": validation,
+                "labels": labels,
                 "batch_size": batch_size,
                 "epochs": epochs,
                 "steps_per_epoch": steps_per_epoch,
@@ -204,6 +208,8 @@ def _train(settings, folder):
         "seed": settings["seed"],
     }
     train = keras_gen.data.load(settings["data"], settings["split"], **load)
+    if settings.get("labels"):
+        train = keras_gen.data.keep_labels(train, settings["labels"])
     validation = None
     if settings["validation"]:
         validation = keras_gen.data.load(

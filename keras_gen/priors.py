@@ -4,6 +4,7 @@
 latents, event shape (latent_dim,), in float32.
 
 1. Tomczak and Welling, "VAE with a VampPrior", 2018.
+2. Makhzani et al., "Adversarial Autoencoders", 2016.
 """
 
 import math
@@ -228,6 +229,124 @@ class CodeDensity(keras.layers.Layer):
                 tf.convert_to_tensor(self.means), tf.convert_to_tensor(self.scales)
             ),
         )
+
+
+class ClassMixture(keras.layers.Layer):
+    """A fixed mixture of Gaussians whose components belong to classes, in order.
+
+    Args:
+        means: (num_components, latent_dim).
+        factors: Cholesky factors of the covariances, (num_components, latent_dim,
+            latent_dim).
+        num_classes: Among which components are shared out evenly.
+        **kwargs: Of the layer.
+    """
+
+    def __init__(self, means, factors, num_classes, **kwargs):
+        super().__init__(**kwargs)
+        self.means = np.asarray(means, np.float32)
+        self.factors = np.asarray(factors, np.float32)
+        classes = np.arange(len(means)) * num_classes // len(means)
+        ours = classes == np.arange(num_classes)[:, None]
+        every = np.ones((1, len(means)), bool)
+        # Row i for class i, the last one for a label of -1.
+        self.logits = np.where(np.concatenate([ours, every]), 0.0, -1e9)
+        self.built = True
+
+    def distribution(self):
+        """A `tfd.MixtureSameFamily` of all components."""
+        return self._mixture(self.logits[-1])
+
+    def given(self, labels):
+        """The mixtures of labels' components; label -1 has all of them.
+
+        Args:
+            labels: int (batch,).
+
+        Returns:
+            A distribution of batch shape (batch,).
+        """
+        return self._mixture(tf.gather(np.roll(self.logits, 1, axis=0), labels + 1))
+
+    def _mixture(self, logits):
+        return tfd.MixtureSameFamily(
+            tfd.Categorical(logits=tf.cast(logits, tf.float32)),
+            tfd.MultivariateNormalTriL(
+                tf.constant(self.means), tf.constant(self.factors)
+            ),
+        )
+
+
+def gaussian_petals(num_classes=10, **kwargs):
+    """Gaussians around a circle in the plane, long towards its centre ([2], figure 4).
+
+    Args:
+        num_classes: Gaussians, one a class.
+        **kwargs: Of the layer.
+    """
+    angles = 2 * np.pi * np.arange(num_classes) / num_classes
+    outwards = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    along = np.stack([-outwards[:, 1], outwards[:, 0]], axis=-1)
+    covariances = sum(
+        deviation**2 * axis[:, :, None] * axis[:, None]
+        for axis, deviation in ((outwards, 0.8), (along, 0.25))
+    )
+    return ClassMixture(
+        3 * outwards, np.linalg.cholesky(covariances), num_classes, **kwargs
+    )
+
+
+def swiss_roll(num_classes=10, **kwargs):
+    """A spiral in the plane, cut into a piece a class ([2], figure 4).
+
+    Args:
+        num_classes: Pieces.
+        **kwargs: Of the layer.
+    """
+    count = 40 * num_classes  # Gaussians so near to each other that none is seen.
+    angles = 1.5 * np.pi + 3 * np.pi * np.sqrt((np.arange(count) + 0.5) / count)
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    means = 4 * (angles / angles[-1])[:, None] * points
+    factors = np.tile(0.1 * np.eye(2), (count, 1, 1))
+    return ClassMixture(means, factors, num_classes, **kwargs)
+
+
+class Named(keras.layers.Layer):
+    """Any distribution of `tfp.distributions`, by the name of its class.
+
+    Args:
+        latent_dim: Numbers in a latent.
+        kind: "Laplace", "StudentT", "MultivariateNormalTriL", ...
+        arguments: Of the class: numbers, or lists of them. Where the distribution is
+            of single numbers, all latents are drawn alike.
+        **kwargs: Of the layer.
+
+    Raises:
+        ValueError: For another name, or a distribution over something else.
+    """
+
+    def __init__(self, latent_dim, kind, arguments, **kwargs):
+        super().__init__(**kwargs)
+        cls = getattr(tfd, str(kind), None)
+        if not isinstance(cls, type) or not issubclass(cls, tfd.Distribution):
+            raise ValueError(f"Expected a class of tfp.distributions, got {kind!r}.")
+        self.latent_dim, self.kind, self.arguments = latent_dim, kind, arguments
+        self.built = True
+        shape = self.distribution().event_shape
+        if shape != (latent_dim,):
+            raise ValueError(
+                f"Expected a distribution over ({latent_dim},), got {kind} over "
+                f"{shape}."
+            )
+
+    def distribution(self):
+        """The distribution, over (latent_dim,)."""
+        made = getattr(tfd, self.kind)(**self.arguments)
+        if made.event_shape.rank == 0 and made.batch_shape.rank == 0:
+            made = tfd.Sample(made, self.latent_dim)
+        elif made.event_shape.rank == 0:
+            made = tfd.Independent(made, 1)
+        return made
 
 
 class Codes(keras.layers.Layer):

@@ -273,9 +273,11 @@ def _load_archive(chosen, path, overrides, dtype):
 
 
 def _plain(value):
-    """Whether a value is nothing but numbers, strings, and lists of them."""
+    """Whether a value is nothing but numbers, strings, and lists or dicts of them."""
     if isinstance(value, (list, tuple)):
         return all(map(_plain, value))
+    if isinstance(value, dict):
+        return _plain([*value, *value.values()])
     return value is None or isinstance(value, (bool, int, float, str))
 
 

@@ -31,8 +31,16 @@ def command_of(settings):
     for key, value in settings["overrides"].items():
         text = value if isinstance(value, str) else json.dumps(value)
         words += ["--set", f"{key}={text}"]
-    for key in ("split", "validation", "batch_size", "seed", "dtype", "strategy"):
-        if settings[key] not in (None, CLI_DEFAULTS.get(key)):
+    for key in (
+        "split",
+        "validation",
+        "labels",
+        "batch_size",
+        "seed",
+        "dtype",
+        "strategy",
+    ):
+        if settings.get(key) not in (None, CLI_DEFAULTS.get(key)):
             words += [f"--{key.replace('_', '-')}", str(settings[key])]
     return shlex.join(words)
 

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.data import catalog, folder, gaussians, mnist, stacked_mnist
+from keras_gen.data.labels import keep_labels
 from keras_gen.data.pipeline import array_batches, batches, dataset_batches, stream
 
 _OURS = {
@@ -23,7 +24,7 @@ _OURS = {
     **{name: functools.partial(gaussians.load, name) for name in gaussians.MIXTURES},
 }
 
-__all__ = ["array_batches", "batches", "load", "stream"]
+__all__ = ["array_batches", "batches", "keep_labels", "load", "stream"]
 
 
 def load(

@@ -1,5 +1,6 @@
 """The models: one a file, one line here."""
 
+from keras_gen.models.aae import AAE
 from keras_gen.models.cgan import ConditionalGAN
 from keras_gen.models.classifier import Classifier
 from keras_gen.models.conv_ae import ConvAE
@@ -12,6 +13,7 @@ from keras_gen.models.linear_ae import LinearAE
 from keras_gen.models.pixelcnn import PixelCNN
 from keras_gen.models.pixelrnn import PixelRNN
 from keras_gen.models.recurrent_ae import RecurrentAE
+from keras_gen.models.semi_aae import SemiSupervisedAAE
 from keras_gen.models.sparse_ae import SparseAE
 from keras_gen.models.stacked_ae import StackedAE
 from keras_gen.models.transfer import classifier_from
@@ -19,6 +21,7 @@ from keras_gen.models.vae import VAE
 from keras_gen.models.wgan_gp import WGANGP
 
 __all__ = [
+    "AAE",
     "Classifier",
     "DCGAN",
     "GAN",
@@ -33,6 +36,7 @@ __all__ = [
     "PixelCNN",
     "PixelRNN",
     "RecurrentAE",
+    "SemiSupervisedAAE",
     "SparseAE",
     "StackedAE",
     "classifier_from",
