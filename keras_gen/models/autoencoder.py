@@ -18,15 +18,30 @@ class Autoencoder(GenerativeModel):
         encoder: Images in [-1, 1], (batch, *image_shape), to codes (batch, latent_dim).
         decoder: Codes to images.
         image_shape: (height, width, channels).
+        learning_rate: Of Nadam, at the start.
+        halving_steps: Steps in which the learning rate halves; None keeps it.
         density_components: Gaussians of a mixture over the codes, which gives the model
             a `sample`: `keras_gen.latent.fit_density` sets and fits it. 0 has none.
         **kwargs: `name`.
     """
 
     def __init__(
-        self, *, encoder, decoder, image_shape, density_components=0, **kwargs
+        self,
+        *,
+        encoder,
+        decoder,
+        image_shape,
+        learning_rate=1e-3,
+        halving_steps=None,
+        density_components=0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
+        if not learning_rate > 0:
+            raise ValueError(f"Expected learning_rate > 0, got {learning_rate}.")
+        if halving_steps is not None:
+            check_counts(halving_steps=halving_steps)
+        self.learning_rate, self.halving_steps = learning_rate, halving_steps
         self.encoder = encoder
         self.decoder = decoder
         self.image_shape = image_shape and tuple(image_shape)
@@ -54,9 +69,15 @@ class Autoencoder(GenerativeModel):
         }
 
     def default_optimizers(self):
-        """Nadam at 1e-3, which halves every 2500 steps."""
-        rate = keras.optimizers.schedules.ExponentialDecay(1e-3, 2500, 0.5)
-        return {"autoencoder": keras.optimizers.Nadam(rate)}
+        """Nadam at 1e-3."""
+        return {"autoencoder": keras.optimizers.Nadam(self.decayed(self.learning_rate))}
+
+    def decayed(self, rate):
+        """A learning rate that halves as `halving_steps` says."""
+        if self.halving_steps is None:
+            return rate
+        schedule = keras.optimizers.schedules.ExponentialDecay
+        return schedule(rate, self.halving_steps, 0.5)
 
     def autoencoder_loss(self, batch, training):
         """Mean squared error per pixel, in units of [-1, 1]."""

@@ -72,7 +72,7 @@ class ConvAE(Autoencoder):
         widths: Feature maps of the encoder's layers; the decoder's are reversed.
         latent_dim: Numbers in a code.
         pooling: Whether the encoder halves its maps by max pooling in place of strides.
-        **options: Of `Autoencoder`: `density_components`.
+        **options: Of `Autoencoder`: `learning_rate`, `density_components`, ...
     """
 
     tiny = {"image_shape": (7, 9, 3), "widths": (4, 8), "latent_dim": 3}

@@ -62,7 +62,7 @@ class DenoisingAE(Autoencoder):
         latent_dim: Numbers in a code.
         noise: "gaussian" (clipped to [-1, 1]), "masking" or "salt_and_pepper".
         level: The noise's deviation in units of [0, 1], or the share of pixels hit.
-        **options: Of `Autoencoder`: `density_components`.
+        **options: Of `Autoencoder`: `learning_rate`, `density_components`, ...
     """
 
     figures = ("psnr_gain",)

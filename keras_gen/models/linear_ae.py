@@ -66,18 +66,29 @@ class LinearAE(Autoencoder):
     Args:
         image_shape: (height, width, channels).
         latent_dim: Numbers in a code.
+        learning_rate: Of Adam, at the start.
+        halving_steps: Steps in which it halves: the minimum is sharp. None keeps it.
         **options: Of `Autoencoder`: `density_components`.
     """
 
     tiny = {"image_shape": (8, 8, 1), "latent_dim": 3}
 
-    def __init__(self, image_shape=(28, 28, 1), latent_dim=30, **options):
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        latent_dim=30,
+        learning_rate=5e-3,
+        halving_steps=700,
+        **options,
+    ):
         check_counts(latent_dim=latent_dim)
         mean = Mean(int(np.prod(image_shape)), name="mean")
         super().__init__(
             encoder=linear_encoder(image_shape, latent_dim, mean),
             decoder=linear_decoder(image_shape, latent_dim, mean),
             image_shape=image_shape,
+            learning_rate=learning_rate,
+            halving_steps=halving_steps,
             **options,
         )
         self.mean = mean
@@ -87,11 +98,10 @@ class LinearAE(Autoencoder):
         return {"mean": Player([self.mean], self.mean_loss), **super().players()}
 
     def default_optimizers(self):
-        """Adam at 1e-2 and 5e-3, which halve every 700 steps: the minimum is sharp."""
-        decay = keras.optimizers.schedules.ExponentialDecay
+        """Adam, at twice the rate for the mean, which the kernels wait for."""
         return {
-            "mean": keras.optimizers.Adam(decay(1e-2, 700, 0.5)),
-            "autoencoder": keras.optimizers.Adam(decay(5e-3, 700, 0.5)),
+            "mean": keras.optimizers.Adam(self.decayed(2 * self.learning_rate)),
+            "autoencoder": keras.optimizers.Adam(self.decayed(self.learning_rate)),
         }
 
     def mean_loss(self, batch, training):

@@ -76,7 +76,7 @@ class RecurrentAE(Autoencoder):
         cell: "lstm" or "gru".
         padding: Of sequences: a step whose features all have this value lies after the
             end. Choose a value that data do not take.
-        **options: Of `Autoencoder`: `density_components`, of images.
+        **options: Of `Autoencoder`: `learning_rate`, `density_components` (of images).
     """
 
     tiny = {"image_shape": (8, 6, 1), "latent_dim": 3, "width": 6}

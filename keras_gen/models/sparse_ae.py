@@ -61,7 +61,7 @@ class SparseAE(Autoencoder):
         penalty: "kl" (to the target) or "l1" (mean over the batch of the sum).
         target: Mean activation of a unit that "kl" asks for, in (0, 1).
         weight: Of the penalty; None takes 0.01 for "kl" and 1e-4 for "l1".
-        **options: Of `Autoencoder`: `density_components`.
+        **options: Of `Autoencoder`: `learning_rate`, `density_components`, ...
     """
 
     figures = ("mse", "penalty", "mean_activation")

@@ -66,7 +66,7 @@ class StackedAE(Autoencoder):
             reversed.
         latent_dim: Numbers in a code; more than pixels make it overcomplete.
         tied: Whether the decoder's kernels are the encoder's, transposed.
-        **options: Of `Autoencoder`: `density_components`.
+        **options: Of `Autoencoder`: `learning_rate`, `density_components`, ...
     """
 
     tiny = {"image_shape": (8, 8, 1), "widths": (8,), "latent_dim": 3, "tied": True}
