@@ -138,7 +138,6 @@ class GMM(GenerativeModel):
         **kwargs: `name`.
     """
 
-    binary = False  # `log_prob` is a density over grey values.
     tiny = {"image_shape": (8, 8, 1), "num_components": 2, "rank": 2}
     is_density = True
 

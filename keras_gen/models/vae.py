@@ -69,9 +69,6 @@ class VAE(GenerativeModel):
             keeps it.
         num_samples: Of `log_prob`, where it is not told, as behind a server.
         **kwargs: `name`.
-
-    Attributes:
-        binary: Whether `log_prob` is that of binary images.
     """
 
     figures = ("reconstruction", "kl", "active_units")
@@ -137,7 +134,6 @@ class VAE(GenerativeModel):
             prior, num_components, (flow, flow_steps, (flow_width,) * 2)
         )
         self.likelihood = LIKELIHOODS[likelihood](name="likelihood")
-        self.binary = likelihood == "bernoulli"
 
     def _build_prior(self, kind, num_components, flow):
         if kind == "normal":
