@@ -14,7 +14,7 @@ def gate(x):
 
 
 def _add(down, right, shift):
-    """What labels add to the gates of either stack."""
+    """Adds to the gates of either stack; the shift holds both."""
     for_down, for_right = ops.split(shift, 2, axis=-1)
     return down + for_down, right + for_right
 
@@ -30,8 +30,9 @@ class GatedStacks(RasterLayer):
         v v v v v
         h h x . .
 
-    Blocks of mask B add to what comes in: the horizontal stack as in the paper, and,
-    unlike it, the vertical stack too.
+    What differs from the paper: in blocks of mask B both stacks add to what comes in,
+    not the horizontal one alone, and the gates are shifted by a learned amount for the
+    pixel's row and one for its column, so that a block knows where it is.
 
     Args:
         filters: Features of either stack.
@@ -66,6 +67,13 @@ class GatedStacks(RasterLayer):
         self.mix.build((*vertical_shape[:-1], self.filters))
         if self.num_classes is not None:
             self.shift.build((None,))
+        for name, size in zip(("row", "column"), vertical_shape[1:3], strict=True):
+            weight = self.add_weight(
+                name=f"{name}_shift",
+                shape=(size, 4 * self.filters),
+                initializer="zeros",
+            )
+            setattr(self, f"{name}_shift", weight)
         self.built = True
 
     def call(self, vertical, horizontal, labels=None):
@@ -81,9 +89,9 @@ class GatedStacks(RasterLayer):
         """
         down, right = self.vertical(vertical), self.horizontal(horizontal)
         right = right + self.link(down)
+        down, right = _add(down, right, self.row_shift[:, None] + self.column_shift)
         if labels is not None:
-            shift = self.shift(labels)[:, None, None]
-            down, right = _add(down, right, shift)
+            down, right = _add(down, right, self.shift(labels)[:, None, None])
         down, right = gate(down), self.mix(gate(right))
         if self.mask == "B":
             return vertical + down, horizontal + right
@@ -106,6 +114,8 @@ class GatedStacks(RasterLayer):
         cache = dict(cache)
         down, cache["vertical"] = self.vertical.row(newest, index, cache["vertical"])
         right = self.link(down)
+        shift = ops.cast(self.row_shift[index] + self.column_shift, self.compute_dtype)
+        down, right = _add(down, right, shift)
         if "shift" in cache:
             down, right = _add(down, right, cache["shift"])
         cache["from_above"] = ops.transpose(right, (1, 0, 2))

@@ -75,7 +75,7 @@ class MaskedConv2D(RasterLayer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(*self.grid.shape, self.features, self.filters),
-            initializer="glorot_uniform",
+            initializer="lecun_normal",
         )
         self.bias = self.add_weight(
             name="bias", shape=(self.filters,), initializer="zeros"

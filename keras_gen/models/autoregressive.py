@@ -58,8 +58,8 @@ class AutoregressiveModel(GenerativeModel):
         return {self.network.name: Player([self.network], self.likelihood_loss)}
 
     def default_optimizers(self):
-        """Adam at 1e-3, which falls by 1e-4 of itself in a step."""
-        rate = keras.optimizers.schedules.ExponentialDecay(1e-3, 1, 1 - 1e-4)
+        """Adam at 2e-3, which falls by 1e-4 of itself in a step."""
+        rate = keras.optimizers.schedules.ExponentialDecay(2e-3, 1, 1 - 1e-4)
         return {self.network.name: keras.optimizers.Adam(rate)}
 
     def likelihood_loss(self, batch, training):

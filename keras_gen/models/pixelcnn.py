@@ -1,9 +1,10 @@
 """Gated PixelCNN [1]: convolutions that see what comes before, a pixel at a time.
 
-What differs from [1]: the vertical stack has residual connections too, and channels
-are conditioned in order by the last two layers alone, not in the stacks. Outputs are
-binary, 256 levels [2], or mixtures of discretised logistics [3] (one a channel, which
-follows from the channels before it by the network, not linearly).
+What differs from [1]: the vertical stack has residual connections too; gates know the
+pixel's row and column; channels are conditioned in order by the last two layers alone,
+not in the stacks. Outputs are binary, 256 levels [2], or mixtures of discretised
+logistics [3] (one a channel, which follows from the channels before it by the network,
+not linearly).
 
 1. van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016.
 2. van den Oord et al., "Pixel Recurrent Neural Networks", 2016.
