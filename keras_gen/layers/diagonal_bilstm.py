@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen.layers.raster import RasterLayer
@@ -77,11 +78,6 @@ class DiagonalBiLSTM(RasterLayer):
             name="state_to_state", shape=(2, 2 * self.hidden, 4 * self.hidden)
         )
 
-    def _from_states(self, beside, above):
-        """What states (2, rows, hidden) of both directions give to gates."""
-        kernel = ops.cast(self.state_to_state, self.compute_dtype)
-        return ops.matmul(ops.concatenate([beside, above], axis=-1), kernel)
-
     def call(self, x):
         """(batch, height, width, 2 * hidden) to the same shape."""
         _, height, width, _ = x.shape
@@ -90,22 +86,22 @@ class DiagonalBiLSTM(RasterLayer):
         gates = ops.transpose(gates, (3, 0, 2, 1, 4))  # Diagonals, directions, rows.
         inside = skew(np.ones((height, width, 1), np.float32))[..., None]
         inside = ops.cast(ops.transpose(inside, (1, 0, 2, 3)), x.dtype)
-        shape = (2, -1, self.hidden)
+        kernel = ops.cast(self.state_to_state, x.dtype)
 
         def step(states, inputs):
             hidden, cell = states
             gates, inside = inputs
             above = ops.pad(hidden[:, :-1], [(0, 0), (1, 0), (0, 0), (0, 0)])
-            from_states = self._from_states(
-                ops.reshape(hidden, shape), ops.reshape(above, shape)
+            beside = ops.reshape(
+                ops.concatenate([hidden, above], axis=-1), (2, -1, 2 * self.hidden)
             )
-            gates = gates + ops.reshape(from_states, ops.shape(gates))
-            hidden, cell = lstm(gates, cell)
-            states = hidden * inside, cell * inside
-            return states, states
+            from_states = ops.reshape(ops.matmul(beside, kernel), ops.shape(gates))
+            hidden, cell = lstm(gates + from_states, cell)
+            return hidden * inside, cell * inside
 
         zeros = ops.zeros_like(gates[0, ..., : self.hidden])
-        _, (hidden, _) = ops.scan(step, (zeros, zeros), (gates, inside))
+        # Not ops.scan, whose loop XLA cannot differentiate.
+        hidden, _ = tf.scan(step, (gates, inside), (zeros, zeros))
         hidden = unskew(ops.transpose(hidden, (1, 3, 2, 0, 4)), width)
         right = ops.flip(hidden[1], axis=2)
         right = ops.pad(right[:, :-1], [(0, 0), (1, 0), (0, 0), (0, 0)])
@@ -129,12 +125,11 @@ class DiagonalBiLSTM(RasterLayer):
         def step(states, inputs):
             gates, above = inputs
             beside = ops.concatenate([states[0], above], axis=-1)
-            states = lstm(gates + ops.matmul(beside, kernel), states[1])
-            return states, states
+            return lstm(gates + ops.matmul(beside, kernel), states[1])
 
         zeros = ops.zeros_like(cache["beside"])
         inputs = (cache["gates"], cache["right"])
-        _, (right, _) = ops.scan(step, (zeros, zeros), inputs, reverse=True)
+        right, _ = tf.scan(step, inputs, (zeros, zeros), reverse=True)
         right = ops.where(index > 0, right, ops.zeros_like(right))
         return None, {**cache, "right": right, "beside": zeros, "cell": zeros}
 

@@ -1,6 +1,7 @@
 """LSTM that goes down an image, a row at a time."""
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen.layers.masked_convolution import MaskedConv2D
@@ -65,12 +66,12 @@ class RowLSTM(RasterLayer):
         """(batch, height, width, 2 * hidden) to the same shape."""
 
         def step(states, gates):
-            states = lstm(gates + self._from_above(states[0]), states[1])
-            return states, states
+            return lstm(gates + self._from_above(states[0]), states[1])
 
         gates = ops.transpose(self.input_to_state(x), (1, 0, 2, 3))
         zeros = ops.zeros_like(x[:, 0, :, : self.hidden])
-        _, (hidden, _) = ops.scan(step, (zeros, zeros), gates)
+        # Not ops.scan, whose loop XLA cannot differentiate.
+        hidden, _ = tf.scan(step, gates, (zeros, zeros))
         return x + self.mix(ops.transpose(hidden, (1, 0, 2, 3)))
 
     def _from_above(self, hidden):
