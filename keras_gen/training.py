@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 
 from keras_gen import data
-from keras_gen.abilities import abilities_of
+from keras_gen.abilities import abilities_of, row_random
 from keras_gen.callbacks import Checkpoint, StopOnNonFinite, refuse_unfit
 
 
@@ -131,13 +131,17 @@ class GenerativeModel(keras.Model):
     def default_conditions(self, seeds) -> dict:
         """What `sample` takes besides seeds, drawn where a caller did not give it.
 
+        Labels, each as likely, where the model takes labels.
+
         Args:
             seeds: int64 (n,), a seed a row.
 
         Returns:
             Argument name to n rows; empty where nothing else is taken.
         """
-        return {}
+        if "labels" not in self.input_specs():
+            return {}
+        return {"labels": [row_random(s).integers(self.num_classes) for s in seeds]}
 
     def initialize(self, batches):
         """Sets weights that follow from data where that was not done; `fit` calls it.

@@ -8,11 +8,10 @@ held-out data.
 import sys
 
 import numpy as np
-import tensorflow as tf
 
 from keras_gen import data as data_sources
 from keras_gen import images as image_files
-from keras_gen import priors
+from keras_gen import latent, priors
 from keras_gen.abilities import MAX_ROWS, row_seeds
 from keras_gen.metrics import codes as codes_figures
 from keras_gen.metrics import densities, memorisation, variety
@@ -175,7 +174,7 @@ class Evaluation:
                 ("variety", self._variety),
                 ("nearest training images", self._memorisation),
             ]
-        if "decode" in can and hasattr(self.model, "prior"):
+        if "sample" in can and self._has_paths():
             found.append(("path length", self._path_length))
         return found
 
@@ -303,11 +302,18 @@ class Evaluation:
             "features": self.scale.extractor.features,
         }
 
+    def _has_paths(self):
+        """Whether latents alone make an image, and the prior is over all of them."""
+        decode = self.model.abilities().get("decode")
+        prior = getattr(self.model, "prior", None)
+        if decode is None or prior is None:
+            return False
+        alone = set(decode.specs(self.model)) == {"latents"}
+        return alone and prior.distribution().event_shape == (self.model.latent_dim,)
+
     def _path_length(self):
         prior = self.model.prior
-        seeds = row_seeds(2 * NUM_PATHS, self.seed)
-        draw = tf.function(lambda s: priors.sample_rows(prior.distribution(), s))
-        latents = draw(seeds).numpy()
+        latents = latent.draw(self.model, 2 * NUM_PATHS, self.seed)
         mean, error = perceptual_path_length(
             self.model.decode,
             latents[:NUM_PATHS],

@@ -18,7 +18,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses, priors
-from keras_gen.abilities import ability, row_random
+from keras_gen.abilities import ability
 from keras_gen.augmentation import AUGMENTATIONS, augment
 from keras_gen.training import GenerativeModel, Player
 
@@ -127,12 +127,6 @@ class AdversarialModel(GenerativeModel):
         if self.num_classes is not None:
             specs["labels"] = tf.TensorSpec((None,), tf.int64, "labels")
         return specs
-
-    def default_conditions(self, seeds):
-        """Labels, each as likely, from the rows' seeds, where there are classes."""
-        if self.num_classes is None:
-            return {}
-        return {"labels": [row_random(s).integers(self.num_classes) for s in seeds]}
 
     def players(self):
         """The discriminator moves first; the generator reuses its last fakes."""

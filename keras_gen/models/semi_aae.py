@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses, priors
-from keras_gen.abilities import ability, row_random
+from keras_gen.abilities import ability
 from keras_gen.models.aae import aae_decoder, code_discriminator, hidden
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
@@ -169,10 +169,6 @@ class SemiSupervisedAAE(GenerativeModel):
         """Labels too."""
         labels = {"labels": tf.TensorSpec((None,), tf.int64, "labels")}
         return {**super().input_specs(), **labels}
-
-    def default_conditions(self, seeds):
-        """Labels, each as likely, from the rows' seeds."""
-        return {"labels": [row_random(s).integers(self.num_classes) for s in seeds]}
 
     @ability("images")
     def sample(self, seed, labels=None):
