@@ -273,11 +273,11 @@ def _load_archive(chosen, path, overrides, dtype):
 
 
 def _plain(value):
-    """Whether a value is nothing but numbers, strings, and lists or dicts of them."""
+    """Whether a value is numbers, strings, and lists or dicts of them: no objects."""
     if isinstance(value, (list, tuple)):
         return all(map(_plain, value))
     if isinstance(value, dict):
-        return _plain([*value, *value.values()])
+        return "class_name" not in value and _plain([*value, *value.values()])
     return value is None or isinstance(value, (bool, int, float, str))
 
 

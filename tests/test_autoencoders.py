@@ -329,7 +329,7 @@ def test_l1_makes_activations_small():
         model.compile({"autoencoder": keras.optimizers.Nadam(1e-2)}, seed=0)
         model.fit(images, batch_size=64, epochs=10, verbose=0)
         found.append(model.encode(images).mean())
-    assert found[1] < 0.3 * found[0]
+    assert found[1] < 0.5 * found[0]
 
 
 def test_filters_are_images_that_reach_one():

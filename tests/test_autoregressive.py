@@ -201,8 +201,12 @@ def test_grids_of_samples_go_through_all_classes(tmp_path):
 
 def test_labels_are_asked_for_where_the_model_takes_them():
     model = PixelCNN(**PixelCNN.tiny, num_classes=3)
+    drawn = model.default_conditions(row_seeds(2, 0))["labels"]
+    np.testing.assert_array_equal(
+        model.sample(2, seed=0), model.sample(2, seed=0, labels=drawn)
+    )
     with pytest.raises(ValueError, match="labels"):
-        model.sample(2, seed=0)
+        model.log_prob(model.sample(2, seed=0))
     with pytest.raises(ValueError, match="from 0 to 2, got labels from 0 to 3"):
         model.sample(2, seed=0, labels=[0, 3])
     with pytest.raises(ValueError, match="labels"):

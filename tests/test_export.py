@@ -44,7 +44,7 @@ def test_an_interrupted_export_leaves_nothing(gan, tmp_path, monkeypatch):
 
 def test_signatures_by_ability_with_the_main_one_as_default(gan, tmp_path):
     loaded = tf.saved_model.load(str(keras_gen.export.save(gan, tmp_path)))
-    names = {"sample", "decode", "discriminate", "serving_default"}
+    names = {"sample", "decode", "discriminate", "features", "serving_default"}
     assert set(loaded.signatures) == names
     seeds = tf.constant(keras_gen.abilities.row_seeds(3, seed=4))
     answer = loaded.signatures["serving_default"](seed=seeds)
