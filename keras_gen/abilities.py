@@ -121,10 +121,9 @@ def ability(output, needs=None):
             @functools.wraps(function)
             def method(self, n, seed=None, **conditions):
                 seeds = row_seeds(n, seed)
-                known = set(this.specs(self))
-                drawn = self.default_conditions(seeds).items()
-                drawn = {name: value for name, value in drawn if name in known}
-                return this.run(self, {"seed": seeds, **drawn, **conditions})
+                if set(this.specs(self)) - {"seed", *conditions}:
+                    conditions = {**self.default_conditions(seeds), **conditions}
+                return this.run(self, {"seed": seeds, **conditions})
 
             method.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n{_SAMPLE}"
             method.__signature__ = inspect.signature(method, follow_wrapped=False)

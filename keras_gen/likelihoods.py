@@ -14,6 +14,17 @@ from keras import ops
 tfd = tfp.distributions
 
 
+def draw_binary(images, seed):
+    """Draws -1 or 1 for every pixel, its grey value the probability of 1, in a graph.
+
+    Args:
+        images: float32, in [-1, 1].
+        seed: int32 (2,).
+    """
+    uniform = tf.random.stateless_uniform(tf.shape(images), seed)
+    return ops.where(uniform < (images + 1.0) / 2.0, 1.0, -1.0)
+
+
 class Likelihood(keras.layers.Layer):
     """p(x | z); subclasses give `log_prob`, and what differs from the rest."""
 
@@ -43,8 +54,7 @@ class Bernoulli(Likelihood):
 
     def draw(self, images, seed):
         """Binary images, drawn with the grey value as probability."""
-        uniform = tf.random.stateless_uniform(tf.shape(images), seed)
-        return ops.where(uniform < (images + 1.0) / 2.0, 1.0, -1.0)
+        return draw_binary(images, seed)
 
     def nearest(self, images):
         """1 where a pixel is above 0, -1 elsewhere."""

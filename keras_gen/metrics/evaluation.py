@@ -55,7 +55,7 @@ class Scale:
             )
         self.extractor = extractor(features)
         self.num_images, self.seed = num_images, seed
-        self._source, self._image_shape = data, image_shape
+        self._source, self.image_shape = data, image_shape
         self._summaries = {}
 
     def load(self, split, shuffle=False):
@@ -63,7 +63,7 @@ class Scale:
         return data_sources.load(
             self._source,
             split,
-            image_shape=self._image_shape,
+            image_shape=self.image_shape,
             batch_size=BATCH,
             shuffle=shuffle,
             drop_remainder=False,
@@ -251,7 +251,7 @@ class Evaluation:
             return
         folder = data_sources.load(
             self.images,
-            image_shape=self.scale._image_shape,
+            image_shape=self.scale.image_shape,
             shuffle=False,
             test_fraction=0.0,
         )

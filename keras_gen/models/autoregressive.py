@@ -12,6 +12,7 @@ from keras import ops
 
 from keras_gen.abilities import ability
 from keras_gen.layers import RasterLayer
+from keras_gen.likelihoods import draw_binary
 from keras_gen.training import GenerativeModel, Player
 
 
@@ -70,8 +71,7 @@ class AutoregressiveModel(GenerativeModel):
         """
         images = batch["image"]
         if self.is_binary:
-            uniform = tf.random.stateless_uniform(tf.shape(images), self.draw_seed())
-            images = ops.where(uniform < (images + 1.0) / 2.0, 1.0, -1.0)
+            images = draw_binary(images, self.draw_seed())
         network = self.network if training else self.averaged(self.network)
         return -ops.mean(self._log_prob(network, images, batch.get("label"), training))
 
