@@ -1,5 +1,7 @@
 """What keeps adversarial games from collapsing, and what makes each model itself."""
 
+import runpy
+
 import keras
 import numpy as np
 import pytest
@@ -225,10 +227,10 @@ def test_codes_are_scored_by_hand():
     model = InfoGAN(
         image_shape=(16, 16, 1), noise_dim=2, categories=(3, 2), continuous=2, width=2
     )
-    # Logits of 3 and of 2 values, means, log-variances.
-    parameters = np.array([[0.0, 0, 0, 0, 0, 0.5, -0.5, 0, np.log(4)]], np.float32)
+    # Logits of 3 and of 2 values, means.
+    parameters = np.array([[0.0, 0, 0, 0, 0, 0.5, -1.5]], np.float32)
     codes = np.array([[0.0, 1, 0, 1, 0, 1.5, -0.5]], np.float32)
-    gaussian = -0.5 * (1.0 + 0.0 + 0.0 + np.log(4) + 2 * np.log(2 * np.pi))
+    gaussian = -0.5 * (1.0 + 1.0 + 2 * np.log(2 * np.pi))
     expected = -np.log(3) - np.log(2) + gaussian
     found = float(model.code_log_prob(parameters, codes)[0])
     assert found == pytest.approx(expected, rel=1e-5)
@@ -249,3 +251,43 @@ def test_codes_that_are_given_are_used_and_others_are_drawn_as_in_training():
     assert latents.shape == (500, 7)
     np.testing.assert_array_equal(latents[:, 3:6].sum(axis=1), 1)
     assert np.abs(latents[:, 6]).max() <= 1 and np.abs(latents[:, :3]).max() > 1
+
+
+# Theory.
+
+
+def test_a_trained_discriminator_is_theorys():
+    example = runpy.run_path("examples/gan_theory.py")
+    found = example["compare"](example["train_to_the_optimum"](steps=800))
+    assert found["error_of_d"] < 0.015  # Untrained: 0.15.
+    assert found["twice_jsd_error"] < found["value_error"] < 0.005
+    error = abs(found["value"] - found["twice_jsd"])
+    assert error < 0.01 + 4 * found["value_error"]
+
+
+def test_codes_of_an_autoencoder_that_ignores_images_are_told_from_the_prior():
+    model = keras_gen.zoo.load("aae", widths=(8,), latent_dim=2)
+    model.compile(seed=0)
+    evaluation = keras_gen.metrics.Evaluation(model, "mnist", num_images=100)
+    stages = dict(evaluation.stages())
+    stages["codes against the prior"]()
+    assert evaluation.figures["prior_two_sample_accuracy"] > 0.7
+    stages["Parzen windows"]()
+    assert evaluation.figures["parzen_nats"] < evaluation.figures["parzen_nats_floor"]
+
+
+def test_evaluation_asks_whether_labels_were_drawn_as_asked(monkeypatch):
+    model = keras_gen.zoo.load("cgan", image_shape=(28, 28, 1), width=2)
+    model.compile(seed=0)
+    test = next(iter(keras_gen.data.load("mnist", "test", batch_size=200)))
+    digits, labels = test["image"].numpy(), test["label"].numpy()
+
+    def right_but_for_zeros(n, seed, labels_asked=labels, *, labels):
+        chosen = np.where(labels == 0, 1, labels)
+        places = [np.flatnonzero(labels_asked == label)[0] for label in chosen]
+        return digits[places]
+
+    monkeypatch.setattr(model, "sample", right_but_for_zeros)
+    evaluation = keras_gen.metrics.Evaluation(model, "mnist", num_images=100)
+    dict(evaluation.stages())["labels asked for"]()
+    assert evaluation.figures["label_agreement"] == pytest.approx(0.9, abs=0.02)

@@ -21,6 +21,7 @@ from keras_gen.metrics.summary import image_figures, summarize, with_suffix
 
 NUM_COMPARED = 1_000  # Samples whose nearest training images are looked for.
 NUM_PATHS = 2_000  # Of the perceptual path length.
+NUM_MMD = 2_000  # Codes, and draws of the prior, whose distances are held.
 DEFAULT_FEATURES = {"stacked_mnist": "stacked_mnist"}  # Of colour images.
 
 
@@ -165,6 +166,8 @@ class Evaluation:
             found.append(("codes", self._codes))
         if "infer_codes" in can and self.model.categories and has_labels:
             found.append(("categories", self._categories))
+        if hasattr(self.model, "draw_codes"):
+            found.append(("codes against the prior", self._prior))
         if self.has_images:
             found += [
                 ("samples", self._draw),
@@ -174,6 +177,14 @@ class Evaluation:
                 ("variety", self._variety),
                 ("nearest training images", self._memorisation),
             ]
+        if (
+            "sample" in can
+            and "log_prob" not in can
+            and self.scale.image_shape[-1] == 1
+        ):
+            found.append(("Parzen windows", self._parzen))
+        if "sample" in can and self._has_classes():
+            found.append(("labels asked for", self._agreement))
         if "sample" in can and self._has_paths():
             found.append(("path length", self._path_length))
         return found
@@ -244,6 +255,58 @@ class Evaluation:
             sets += [rows.reshape(len(rows), -1), np.concatenate(labels)]
         self.figures["probe_accuracy"] = codes_figures.linear_probe(*sets)
         self.figures["neighbour_accuracy"] = codes_figures.neighbour_accuracy(*sets)
+
+    def _prior(self):
+        """How far codes of test images, noise included, are from the prior."""
+        random = np.random.default_rng(self.seed)
+        codes = []
+        for batch in self._test:
+            images = batch["image"].numpy()
+            noise = random.normal(size=(len(images), self.model.latent_dim))
+            codes.append(self.model.draw_codes(images, noise.astype(np.float32)))
+        codes = np.concatenate(codes)
+        draws = latent.draw(self.model, len(codes), self.seed)
+        self.figures |= {
+            "prior_two_sample_accuracy": codes_figures.two_sample_accuracy(
+                codes, draws, self.seed
+            ),
+            "prior_mmd": codes_figures.prior_mmd(codes[:NUM_MMD], draws[:NUM_MMD]),
+        }
+
+    def _has_classes(self):
+        """Whether samples have labels that the extractor's classes stand for."""
+        takes = self.model.abilities()["sample"].specs(self.model)
+        if "labels" not in takes or not self.scale.extractor.has_classes:
+            return False
+        blank = np.zeros((1, *self.model.image_shape), np.float32)
+        classes = self.scale.extractor.probabilities(blank).shape[1]
+        return classes == self.model.num_classes
+
+    def _agreement(self):
+        """How often the extractor's class is the label that was asked for."""
+        labels = np.arange(self.num_images) % self.model.num_classes
+        images = self.model.sample(len(labels), seed=self.seed, labels=labels)
+        guesses = self.scale.extractor.probabilities(images).argmax(axis=1)
+        self.figures["label_agreement"] = float(np.mean(guesses == labels))
+
+    def _parzen(self):
+        """Log-density of test images under Gaussians around samples, in [0, 1].
+
+        The bandwidth is chosen on a tenth of the test images, which is not scored.
+        """
+        real = _unit_rows(_first(self.scale.load("test"), self.num_images))
+        validation, test = np.split(real, [len(real) // 10])
+        sets = {
+            "": [self.model.sample(self.num_images, seed=self.seed)],
+            "_floor": _first(self.scale.load("train", shuffle=True), self.num_images),
+        }
+        for suffix, samples in sets.items():
+            mean, error, bandwidth = densities.parzen(
+                _unit_rows(samples), test, validation
+            )
+            found = {"nats": mean, "nats_error": error, "bandwidth": bandwidth}
+            found = {f"parzen_{name}": value for name, value in found.items()}
+            self.figures |= with_suffix(suffix, found)
 
     def _draw(self):
         if self.model:
@@ -378,10 +441,13 @@ def evaluate(model, data="mnist", *, progress=iter, **options) -> dict:
         `test_reconstruction_mse` per pixel in [-1, 1]; that have `log_prob`, `nll_nats`
         and `bits_per_dim` (of densities: at 256 levels), with pixels drawn where the
         model has binary ones; that `infer_codes`, `category_accuracy`; that `encode` or
-        have `features`, `probe_accuracy` and `neighbour_accuracy` of the labels. For
+        have `features`, `probe_accuracy` and `neighbour_accuracy` of the labels; that
+        draw codes to match a prior, `prior_two_sample_accuracy` and `prior_mmd`. For
         models that `sample`: the figures of `image_figures`, `ms_ssim` between samples
         and `sliced_wasserstein_...` by side of the pyramid's level (for images of at
-        least 11 pixels a side), all with the floor; `nearest_distance_ratio` and
+        least 11 pixels a side), all with the floor; without a likelihood and of one
+        channel, `parzen_nats`; given labels, `label_agreement` of the extractor's
+        classes with what was asked for; `nearest_distance_ratio` and
         `copies`, in pixels and in features, of 1,000 samples against the whole training
         split; and `path_length`.
     """
@@ -401,3 +467,9 @@ def _first(dataset, count):
         yield images
         if count == 0:
             return
+
+
+def _unit_rows(batches):
+    """Rows of numbers in [0, 1], of batches of images in [-1, 1]."""
+    images = np.concatenate(list(batches))
+    return images.reshape(len(images), -1) / 2.0 + 0.5

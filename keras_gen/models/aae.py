@@ -165,7 +165,10 @@ class AAE(GenerativeModel):
     def autoencoder_loss(self, batch, training):
         """Mean squared error per pixel; leaves the codes to the other players."""
         images = batch["image"]
-        batch["codes"] = self.draw_codes(images, training)
+        noise = tf.random.stateless_normal(
+            (tf.shape(images)[0], self.latent_dim), self.draw_seed()
+        )
+        batch["codes"] = self.draw_codes(images, noise, training)
         outputs = self.decoder(batch["codes"], training=training)
         mse = ops.mean(ops.square(outputs - images))
         self.report(mse=mse)
@@ -184,11 +187,8 @@ class AAE(GenerativeModel):
         logits = self._judge(batch["codes"], batch.get("label"))
         return losses.non_saturating_generator_loss(logits)
 
-    def draw_codes(self, images, training):
-        """Draws of q(z | x), (batch, latent_dim)."""
-        noise = tf.random.stateless_normal(
-            (tf.shape(images)[0], self.latent_dim), self.draw_seed()
-        )
+    def draw_codes(self, images, noise, training=False):
+        """Draws of q(z | x), (batch, latent_dim), from noise of that shape."""
         if self.kind == "universal":
             return self.encoder([images, noise], training=training)
         codes = self.encoder(images, training=training)

@@ -2,7 +2,9 @@
 
 A head Q on the discriminator's trunk guesses the codes of generated images; a bound on
 the mutual information between codes and images, how well it guesses, stands in both
-losses. Categories become classes, continuous codes what varies within them.
+losses. Categories become classes, continuous codes what varies within them. Q's
+Gaussians of continuous codes have deviation 1, as in the authors' code: where Q learns
+it, their term grows without bound, and the generator writes codes instead of images.
 
 1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
    Maximizing Generative Adversarial Nets", 2016.
@@ -25,13 +27,13 @@ from keras_gen.registry import register
 def code_head(categories, continuous):
     """A head with logits, and Q's parameters of the codes ([1], appendix C.1).
 
-    Of each category its logits, then means and log-variances of continuous codes.
+    Of each category its logits, then means of continuous codes.
     """
 
     def head(inputs, x, dense, **options):
         verdict = dense(1, dtype="float32", **options)(x)
         q = layers.LeakyReLU(0.1, name="q_features")(layers.Dense(128)(x))
-        codes = layers.Dense(sum(categories) + 2 * continuous, dtype="float32")(q)
+        codes = layers.Dense(sum(categories) + continuous, dtype="float32")(q)
         return keras.Model(inputs, [verdict, codes], name="discriminator")
 
     return head
@@ -136,22 +138,20 @@ class InfoGAN(AdversarialModel):
 
     def code_log_prob(self, parameters, codes):
         """Log q(codes | image), float32 (batch,)."""
-        *logits, means, log_variances = self._parts(parameters)
+        *logits, means = self._parts(parameters)
         total = 0.0
         start = 0
         for part in logits:
             chosen = codes[:, start : start + part.shape[-1]]
             total += ops.sum(chosen * ops.log_softmax(part), axis=-1)
             start += part.shape[-1]
-        squares = ops.square(codes[:, start:] - means) * ops.exp(-log_variances)
-        gaussian = -0.5 * (squares + log_variances + math.log(2 * math.pi))
+        squares = ops.square(codes[:, start:] - means)
+        gaussian = -0.5 * (squares + math.log(2 * math.pi))
         return total + ops.sum(gaussian, axis=-1)
 
     def _parts(self, parameters):
-        """Logits of each category, means, and log-variances (clipped, for safety)."""
-        sizes = [*self.categories, self.continuous, self.continuous]
-        parts = tf.split(parameters, sizes, axis=-1)
-        return [*parts[:-1], ops.clip(parts[-1], -6.0, 2.0)]
+        """Logits of each category, and means."""
+        return tf.split(parameters, [*self.categories, self.continuous], axis=-1)
 
     @ability("images")
     def sample(self, seed, codes=None):
@@ -167,5 +167,5 @@ class InfoGAN(AdversarialModel):
     def infer_codes(self, images):
         """Q's guess: probabilities of each category, then means, (batch, numbers)."""
         _, (parameters,) = self.judge(images, None, training=False)
-        *logits, means, _ = self._parts(parameters)
+        *logits, means = self._parts(parameters)
         return ops.concatenate([*map(ops.softmax, logits), means], axis=-1)
