@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from keras_gen import losses, priors
+from keras_gen import losses, priors, schedules
 from keras_gen.abilities import ability
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
@@ -104,6 +104,8 @@ class AAE(GenerativeModel):
             `tfp.distributions` and its arguments: ["Laplace", {"loc": 0, "scale": 1}].
         num_classes: The discriminator is told labels below it (-1 for unknown), so that
             classes take their own parts of the prior; None for no labels.
+        learning_rate: Of the autoencoder's Adam.
+        decay_steps: Steps in which all rates fall to 0, by a cosine; None keeps them.
         **kwargs: `name`.
     """
 
@@ -125,9 +127,12 @@ class AAE(GenerativeModel):
         encoder="deterministic",
         prior="normal",
         num_classes=None,
+        learning_rate=5e-4,
+        decay_steps=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.learning_rate, self.decay_steps = learning_rate, decay_steps
         if encoder not in ENCODERS:
             raise ValueError(f"Expected encoder of {ENCODERS}, got {encoder!r}.")
         if num_classes is not None and num_classes < 2:
@@ -155,11 +160,14 @@ class AAE(GenerativeModel):
         }
 
     def default_optimizers(self):
-        """Adam at 2e-4, with beta_1 0.5 for those that play."""
+        """Adam, at 2e-4 with beta_1 0.5 for those that play."""
+        rate, games = (
+            schedules.cosine(r, self.decay_steps) for r in (self.learning_rate, 2e-4)
+        )
         return {
-            "autoencoder": keras.optimizers.Adam(2e-4),
-            "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
-            "generator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+            "autoencoder": keras.optimizers.Adam(rate),
+            "discriminator": keras.optimizers.Adam(games, beta_1=0.5),
+            "generator": keras.optimizers.Adam(games, beta_1=0.5),
         }
 
     def autoencoder_loss(self, batch, training):

@@ -52,10 +52,11 @@ def num_doublings(image_shape):
     return count
 
 
-def dcgan_generator(image_shape, latent_dim, width, num_classes=None):
+def dcgan_generator(image_shape, latent_dim, width, num_classes=None, hidden=None):
     """Latents (batch, latent_dim), and labels, to images in [-1, 1].
 
-    Maps halve as their size doubles.
+    Maps halve as their size doubles. `hidden`: units of a dense layer before the first
+    map; None for none.
     """
     height, image_width, channels = image_shape
     doublings = num_doublings(image_shape)
@@ -66,6 +67,9 @@ def dcgan_generator(image_shape, latent_dim, width, num_classes=None):
         labels = keras.Input((), dtype="int64")
         inputs = [inputs, labels]
         x = layers.Concatenate()([x, layers.Embedding(num_classes, 32)(labels)])
+    if hidden is not None:
+        x = layers.Dense(hidden, use_bias=False, kernel_initializer=_initializer())(x)
+        x = layers.ReLU()(_norm()(x))
     x = layers.Dense(
         first[0] * first[1] * maps[0], use_bias=False, kernel_initializer=_initializer()
     )(x)
@@ -96,6 +100,7 @@ def dcgan_discriminator(
     norm=True,
     spectral=False,
     stddev=False,
+    hidden=None,
 ):
     """Images to logits (batch, 1); maps double as their size halves.
 
@@ -107,6 +112,7 @@ def dcgan_discriminator(
         norm: Whether layers after the first have batch norm.
         spectral: Whether kernels are spectrally normalised, in place of batch norm.
         stddev: Whether the last layer sees the minibatch's deviation.
+        hidden: Units of a dense layer after the last map; None for none.
     """
     norm = norm and not spectral
     convolution = SpectralConv2D if spectral else layers.Conv2D
@@ -127,6 +133,9 @@ def dcgan_discriminator(
         x = MinibatchStdDev()(x)
     x = layers.Flatten()(x)
     dense = SpectralDense if spectral else layers.Dense
+    if hidden is not None:
+        x = dense(hidden, use_bias=not norm, kernel_initializer=_initializer())(x)
+        x = layers.LeakyReLU(0.2)(_norm()(x) if norm else x)
     return (head or logits)(inputs, x, dense, kernel_initializer=_initializer())
 
 

@@ -32,7 +32,8 @@ def code_head(categories, continuous):
 
     def head(inputs, x, dense, **options):
         verdict = dense(1, dtype="float32", **options)(x)
-        q = layers.LeakyReLU(0.1, name="q_features")(layers.Dense(128)(x))
+        q = layers.BatchNormalization(synchronized=True)(layers.Dense(128)(x))
+        q = layers.LeakyReLU(0.1, name="q_features")(q)
         codes = layers.Dense(sum(categories) + continuous, dtype="float32")(q)
         return keras.Model(inputs, [verdict, codes], name="discriminator")
 
@@ -51,6 +52,8 @@ class InfoGAN(AdversarialModel):
         categories: Values of each categorical code.
         continuous: Continuous codes.
         width: Feature maps next to the image.
+        hidden: Units of the dense layers between latents and maps, and between maps and
+            verdict. [1]: 1024.
         mutual_weight: Of the bound on the mutual information, lambda in [1].
         discriminator_rate: See `AdversarialModel`; None takes 2e-4.
         generator_rate: See `AdversarialModel`; None takes 1e-3.
@@ -63,6 +66,7 @@ class InfoGAN(AdversarialModel):
         "categories": (3,),
         "continuous": 1,
         "width": 4,
+        "hidden": 8,
     }
 
     def __init__(
@@ -72,6 +76,7 @@ class InfoGAN(AdversarialModel):
         categories=(10,),
         continuous=2,
         width=64,
+        hidden=1024,
         mutual_weight=1.0,
         discriminator_rate=None,
         generator_rate=None,
@@ -90,9 +95,9 @@ class InfoGAN(AdversarialModel):
         image_shape = tuple(image_shape)
         latent_dim = noise_dim + sum(categories) + continuous
         super().__init__(
-            generator=dcgan_generator(image_shape, latent_dim, width),
+            generator=dcgan_generator(image_shape, latent_dim, width, hidden=hidden),
             discriminator=dcgan_discriminator(
-                image_shape, width, head=code_head(categories, continuous)
+                image_shape, width, code_head(categories, continuous), hidden=hidden
             ),
             latent_dim=latent_dim,
             prior=priors.Codes(noise_dim, categories, continuous, name="prior"),

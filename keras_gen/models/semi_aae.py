@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from keras_gen import losses, priors
+from keras_gen import losses, priors, schedules
 from keras_gen.abilities import ability
 from keras_gen.models.aae import aae_decoder, code_discriminator, hidden
 from keras_gen.registry import register
@@ -42,6 +42,8 @@ class SemiSupervisedAAE(GenerativeModel):
         style_dim: Numbers of style in a latent.
         widths: Of the encoder's and the discriminators' hidden layers.
         input_noise: Deviation of noise on what the encoder sees in training.
+        learning_rate: Of the autoencoder's Adam and the classifier's.
+        decay_steps: Steps in which all rates fall to 0, by a cosine; None keeps them.
         **kwargs: `name`.
     """
 
@@ -60,9 +62,12 @@ class SemiSupervisedAAE(GenerativeModel):
         style_dim=10,
         widths=(1000, 1000),
         input_noise=0.3,
+        learning_rate=5e-4,
+        decay_steps=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.learning_rate, self.decay_steps = learning_rate, decay_steps
         if num_classes < 2 or style_dim < 1:
             raise ValueError(
                 "Expected num_classes >= 2 and style_dim >= 1, got "
@@ -100,12 +105,15 @@ class SemiSupervisedAAE(GenerativeModel):
         }
 
     def default_optimizers(self):
-        """Adam at 2e-4, with beta_1 0.5 for those that play."""
+        """Adam, at 2e-4 with beta_1 0.5 for those that play."""
+        rate, games = (
+            schedules.cosine(r, self.decay_steps) for r in (self.learning_rate, 2e-4)
+        )
         return {
-            "autoencoder": keras.optimizers.Adam(2e-4),
-            "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
-            "generator": keras.optimizers.Adam(2e-4, beta_1=0.5),
-            "classifier": keras.optimizers.Adam(2e-4),
+            "autoencoder": keras.optimizers.Adam(rate),
+            "discriminator": keras.optimizers.Adam(games, beta_1=0.5),
+            "generator": keras.optimizers.Adam(games, beta_1=0.5),
+            "classifier": keras.optimizers.Adam(rate),
         }
 
     def autoencoder_loss(self, batch, training):

@@ -19,7 +19,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
 
-from keras_gen import posteriors, priors
+from keras_gen import posteriors, priors, schedules
 from keras_gen.abilities import ability
 from keras_gen.layers.flow import Flow
 from keras_gen.likelihoods import LIKELIHOODS
@@ -160,9 +160,7 @@ class VAE(GenerativeModel):
 
     def default_optimizers(self):
         """Adam at 5e-4 ([2], section 5.2)."""
-        rate = self.learning_rate
-        if self.decay_steps is not None:
-            rate = keras.optimizers.schedules.CosineDecay(rate, self.decay_steps)
+        rate = schedules.cosine(self.learning_rate, self.decay_steps)
         return {"vae": keras.optimizers.Adam(rate)}
 
     def vae_loss(self, batch, training):
