@@ -12,6 +12,7 @@ from keras_gen.models.infogan import InfoGAN
 from keras_gen.models.linear_ae import LinearAE
 from keras_gen.models.pixelcnn import PixelCNN
 from keras_gen.models.pixelrnn import PixelRNN
+from keras_gen.models.progan import ProGAN
 from keras_gen.models.recurrent_ae import RecurrentAE
 from keras_gen.models.semi_aae import SemiSupervisedAAE
 from keras_gen.models.sparse_ae import SparseAE
@@ -35,6 +36,7 @@ __all__ = [
     "LinearAE",
     "PixelCNN",
     "PixelRNN",
+    "ProGAN",
     "RecurrentAE",
     "SemiSupervisedAAE",
     "SparseAE",
