@@ -8,6 +8,7 @@ from keras_gen.layers.equalized import EqualizedConv2D, EqualizedDense
 from keras_gen.layers.fade import Fade
 from keras_gen.layers.flow import Flow
 from keras_gen.layers.gated_stacks import GatedStacks
+from keras_gen.layers.learned import Learned
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.layers.masked_dense import MaskedDense
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
@@ -30,6 +31,7 @@ __all__ = [
     "Fade",
     "Flow",
     "GatedStacks",
+    "Learned",
     "MaskedConv2D",
     "MaskedDense",
     "MinibatchStdDev",

@@ -16,13 +16,13 @@ class AdaIN(layers.Layer):
     affine, learned, and gives deviation 1 and mean 0 for w = 0 at first.
     """
 
-    def build(self, shape, style_shape):
+    def build(self, x_shape, style_shape):
         """Builds for maps (batch, height, width, maps) and styles (batch, numbers)."""
         options = {"dtype": self.dtype_policy, "gain": 1.0}
         self.deviation = EqualizedDense(
-            shape[-1], bias_start=1.0, name="deviation", **options
+            x_shape[-1], bias_start=1.0, name="deviation", **options
         )
-        self.mean = EqualizedDense(shape[-1], name="mean", **options)
+        self.mean = EqualizedDense(x_shape[-1], name="mean", **options)
         self.deviation.build(style_shape)
         self.mean.build(style_shape)
         self.built = True
@@ -36,6 +36,6 @@ class AdaIN(layers.Layer):
         deviation, mean = self.deviation(style), self.mean(style)
         return plain * deviation[:, None, None] + mean[:, None, None]
 
-    def compute_output_shape(self, shape, style_shape):
+    def compute_output_shape(self, x_shape, style_shape):
         """The maps' shape."""
-        return shape
+        return x_shape

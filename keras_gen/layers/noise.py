@@ -11,16 +11,16 @@ class AddNoise(layers.Layer):
     The noise is one map, given from outside; strengths start at 0.
     """
 
-    def build(self, shape, noise_shape):
+    def build(self, x_shape, noise_shape):
         """Builds for (batch, height, width, maps)."""
         self.strength = self.add_weight(
-            name="strength", shape=(shape[-1],), initializer="zeros"
+            name="strength", shape=(x_shape[-1],), initializer="zeros"
         )
 
     def call(self, x, noise):
         """Maps (batch, height, width, maps) with noise (batch, height, width, 1)."""
         return x + ops.cast(self.strength, self.compute_dtype) * noise
 
-    def compute_output_shape(self, shape, noise_shape):
+    def compute_output_shape(self, x_shape, noise_shape):
         """The maps' shape."""
-        return shape
+        return x_shape

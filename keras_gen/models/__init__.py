@@ -17,6 +17,7 @@ from keras_gen.models.recurrent_ae import RecurrentAE
 from keras_gen.models.semi_aae import SemiSupervisedAAE
 from keras_gen.models.sparse_ae import SparseAE
 from keras_gen.models.stacked_ae import StackedAE
+from keras_gen.models.stylegan import StyleGAN
 from keras_gen.models.transfer import classifier_from
 from keras_gen.models.vae import VAE
 from keras_gen.models.wgan_gp import WGANGP
@@ -41,5 +42,6 @@ __all__ = [
     "SemiSupervisedAAE",
     "SparseAE",
     "StackedAE",
+    "StyleGAN",
     "classifier_from",
 ]

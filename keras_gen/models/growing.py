@@ -274,12 +274,16 @@ class GrowingModel(AdversarialModel):
         key = (network.name, self.level)
         if key not in known:
             output = network.outputs[self.level - self.first]
-            images = [x for x in network.inputs if x.name.startswith("images_")]
-            others = [x for x in network.inputs if not x.name.startswith("images_")]
-            if images:
-                others = [images[self.level - self.first], *others]
-            known[key] = keras.Model(others, output, name=network.name)
+            inputs = self.inputs_at_level(network)
+            known[key] = keras.Model(inputs, output, name=network.name)
         return known[key]
+
+    def inputs_at_level(self, network):
+        """What a network takes at the level reached: images of one size, and others."""
+        count = self.last - self.first + 1
+        if network is not self.discriminator:
+            return network.inputs
+        return [network.inputs[self.level - self.first], *network.inputs[count:]]
 
     def alphas(self, rows):
         """Alpha, once for every row of a tensor."""
