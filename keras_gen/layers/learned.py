@@ -10,20 +10,20 @@ class Learned(layers.Layer):
 
     Args:
         shape: Of the weight.
-        start: Its value at first.
+        deviation: Of its values at first, Gaussian around 0.
         **kwargs: Of the layer.
     """
 
-    def __init__(self, shape, start=1.0, **kwargs):
+    def __init__(self, shape, deviation=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.shape, self.start = tuple(shape), start
+        self.shape, self.deviation = tuple(shape), deviation
 
     def build(self, rows_shape):
         """Builds for any rows."""
         self.value = self.add_weight(
             name="value",
             shape=self.shape,
-            initializer=keras.initializers.Constant(self.start),
+            initializer=keras.initializers.RandomNormal(stddev=self.deviation),
         )
 
     def call(self, rows):
@@ -37,4 +37,5 @@ class Learned(layers.Layer):
 
     def get_config(self):
         """The constructor's arguments."""
-        return {**super().get_config(), "shape": self.shape, "start": self.start}
+        own = {"shape": self.shape, "deviation": self.deviation}
+        return {**super().get_config(), **own}

@@ -4,7 +4,8 @@ A mapping network turns a latent into a style; the synthesis network starts from
 learned constant and takes a style and noise at every layer. Some images in training
 have the styles of two latents, so that layers do not rely on each other. The mean style
 is a player whose loss is its squared distance to the batch's styles: plain gradient
-descent at 0.005 is the moving average with decay 0.995.
+descent at 0.005 is the moving average with decay 0.995. What differs from [1]: the
+constant starts as Gaussian noise, not as ones, which AdaIN would have to divide by 0.
 
 1. Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative
    Adversarial Networks", 2019.
@@ -90,7 +91,7 @@ def synthesis_network(image_shape, style_dim, base_maps, max_maps, first):
     for level in range(last + 1):
         maps = num_maps(level, base_maps, max_maps)
         if level == 0:
-            x = Learned((SMALLEST, SMALLEST, maps), name="constant")(alpha)
+            x = Learned((SMALLEST, SMALLEST, maps), 1.0, name="constant")(alpha)
         else:
             x = EqualizedConv2D(maps, name=f"level_{level}_a")(upsample(x))
             x = Blur()(x)
@@ -189,7 +190,7 @@ class StyleGAN(GrowingModel):
             latent_dim, style_dim, mapping_depth, mapping_rate, num_classes
         )
         self.keep_average(self.mapping, average)
-        self.mean_style = Learned((style_dim,), start=0.0, name="mean_style")
+        self.mean_style = Learned((style_dim,), name="mean_style")
         self.mean_style.build(None)
 
     def players(self):
