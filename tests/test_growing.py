@@ -387,6 +387,19 @@ def test_mixing_takes_layers_of_the_sources():
             model.mix(sources, targets, wrong)
 
 
+def test_a_table_of_mixed_styles_has_sources_on_top_and_targets_on_the_left():
+    model = grown(8, model=StyleGAN, style_dim=5)
+    sources, targets = normal(3, 3), normal(2, 3)
+    last = [model.num_layers - 1]
+    table = keras_gen.latent.mix_styles(model, sources, targets, last)
+    assert table.shape == (3, 4, 8, 8, 1)
+    np.testing.assert_array_equal(table[0, 0], 1)
+    mixed = model.mix(model.map(sources)[2:], model.map(targets)[1:], last)
+    np.testing.assert_allclose(table[2, 3], mixed[0], atol=1e-5)
+    on_top = model.synthesize(model.map(sources), 0)
+    np.testing.assert_allclose(table[0, 1:], on_top, atol=1e-5)
+
+
 @pytest.mark.parametrize("mixing", [0.0, 1.0])
 def test_images_in_training_have_styles_of_two_latents(mixing, monkeypatch):
     model = grown(8, model=StyleGAN, style_dim=5, mixing=mixing)
