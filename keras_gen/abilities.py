@@ -123,6 +123,10 @@ def ability(output, needs=None):
                 seeds = row_seeds(n, seed)
                 if set(this.specs(self)) - {"seed", *conditions}:
                     conditions = {**self.default_conditions(seeds), **conditions}
+                conditions = {
+                    name: np.full(n, value) if np.ndim(value) == 0 else value
+                    for name, value in conditions.items()
+                }
                 return this.run(self, {"seed": seeds, **conditions})
 
             method.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n{_SAMPLE}"
@@ -133,13 +137,13 @@ def ability(output, needs=None):
             def method(self, *args, **kwargs):
                 bound = signature.bind(self, *args, **kwargs)
                 arguments = dict(list(bound.arguments.items())[1:])
-                if "seed" in this.inputs:
-                    seed = arguments.get("seed")
-                    arguments["seed"] = row_seeds(len(arguments[first]), seed)
+                for name in {"seed", "noise_seed"} & set(this.inputs):
+                    seed = arguments.get(name)
+                    arguments[name] = row_seeds(len(arguments[first]), seed)
                 return this.run(self, arguments)
 
             parameters = [
-                p.replace(default=None) if p.name == "seed" else p
+                p.replace(default=None) if p.name.endswith("seed") else p
                 for p in inspect.signature(function).parameters.values()
             ]
             signature = inspect.Signature(parameters)

@@ -1,5 +1,6 @@
 """Callbacks for `fit`: checkpoints to resume from, sample grids, and guards."""
 
+import dataclasses
 import math
 import os
 import pathlib
@@ -100,6 +101,73 @@ def save_model(model, path):
     else:  # Saving reads variables together with the other workers.
         with tempfile.TemporaryDirectory() as folder:
             model.save(os.path.join(folder, "unused.keras"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A level's time in the training of a growing model.
+
+    Attributes:
+        side: Of the images, in pixels.
+        fade: Images over which the level is faded in; 0 for the first.
+        stable: Images after that.
+        batch_size: Images in a move, over all replicas, of which the data's batches are
+            multiples; None for whole batches.
+        learning_rate: Of all players; None for what they have.
+    """
+
+    side: int
+    fade: int
+    stable: int
+    batch_size: int | None = None
+    learning_rate: float | None = None
+
+
+class Grow(keras.callbacks.Callback):
+    """Takes a growing model through its levels, counted in images.
+
+    Where it stands follows from the images that the model has seen, which are saved
+    with it: a resumed run goes on in the middle of a fade.
+
+    Args:
+        schedule: `Phase`s, the sides rising; after the last one the
+            model stays there. None takes the model's `default_schedule()`.
+    """
+
+    def __init__(self, schedule=None):
+        super().__init__()
+        self.schedule = schedule
+
+    def on_train_begin(self, logs=None):
+        """Checks the schedule."""
+        if self.schedule is None:
+            self.schedule = self.model.default_schedule()
+        sides = [phase.side for phase in self.schedule]
+        whole = self.model.shape[0]
+        if not sides or sides != sorted(set(sides)) or sides[-1] > whole:
+            raise ValueError(
+                f"Expected phases with rising sides up to {whole}, got {sides}."
+            )
+        self._phase = None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Sets alpha, and where a phase begins all else."""
+        phase, alpha = self.place(int(self.model.growth.images.numpy()))
+        if phase is not self._phase:
+            self.model.enter(phase)
+            self._phase = phase
+        if float(self.model.growth.alpha.numpy()) != alpha:
+            self.model.growth.alpha.assign(alpha)
+
+    def place(self, images):
+        """The phase in which so many images have been seen, and its alpha."""
+        for phase in self.schedule:
+            length = phase.fade + phase.stable
+            if images < length:
+                break
+            if phase is not self.schedule[-1]:
+                images -= length
+        return phase, min(images / phase.fade, 1.0) if phase.fade else 1.0
 
 
 class TimeLimit(keras.callbacks.Callback):

@@ -151,6 +151,31 @@ def traverse(model, rows, coordinate, values):
     return _decode(model, points)
 
 
+def mix_styles(model, sources, targets, layers):
+    """A table of style mixing (Karras et al., 2019, figure 3).
+
+    Args:
+        model: A `StyleGAN`.
+        sources: Latents (columns, latent_dim), whose images stand on top.
+        targets: Latents (rows, latent_dim), whose images stand on the left.
+        layers: Those whose styles come from the sources; the others are the targets'.
+
+    Returns:
+        float32 (1 + rows, 1 + columns, height, width, channels), in [-1, 1]; the corner
+        is white.
+    """
+    above, left = model.map(sources), model.map(targets)
+    columns, rows = len(above), len(left)
+    mixed = model.mix(
+        np.tile(above, (rows, 1, 1)), left.repeat(columns, axis=0), layers
+    )
+    table = np.ones((1 + rows, 1 + columns, *mixed.shape[1:]), np.float32)
+    table[0, 1:] = model.synthesize(above, 0)
+    table[1:, 0] = model.synthesize(left, 0)
+    table[1:, 1:] = mixed.reshape(rows, columns, *mixed.shape[1:])
+    return table
+
+
 def _decode(model, points):
     """Images (batch, steps, ...) of latents (batch, steps, latent_dim)."""
     if "decode" not in model.abilities():

@@ -31,21 +31,32 @@ class Player:
             dict). What it computed and later players can use (the fakes) it leaves in
             the batch.
         moves: Moves per step, each on a mini-batch of its own: 5 for a WGAN critic.
+        active: What moves now, where that is less than all: parts of the networks.
     """
 
     networks: Sequence[keras.Layer]
     loss: Callable
     moves: int = 1
+    active: Sequence[keras.Layer] | None = None
 
     @property
     def variables(self):
+        """The trainable variables of what moves now, each once, in order."""
+        return _variables_of(self.networks if self.active is None else self.active)
+
+    @property
+    def all_variables(self):
         """The trainable variables of all networks, each once, in order."""
-        found = {
-            id(variable): variable
-            for network in self.networks
-            for variable in network.trainable_variables
-        }
-        return list(found.values())
+        return _variables_of(self.networks)
+
+
+def _variables_of(networks):
+    found = {
+        id(variable): variable
+        for network in networks
+        for variable in network.trainable_variables
+    }
+    return list(found.values())
 
 
 class GenerativeModel(keras.Model):
@@ -58,10 +69,12 @@ class GenerativeModel(keras.Model):
 
     Attributes:
         figures: Names of what losses `report()` besides the losses themselves.
+        whole_batches: Whether a step needs batches of one size.
         tiny: A configuration that builds in a second, for the conformance tests.
     """
 
     figures = ()
+    whole_batches = False
     tiny = {}
 
     def __new__(cls, *args, **kwargs):
@@ -330,7 +343,7 @@ class GenerativeModel(keras.Model):
             )
         if self.dtype_policy.name == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(player.variables)  # Before any replica runs.
+        optimizer.build(player.all_variables)  # Before any replica runs.
         return optimizer
 
     # Noise.
@@ -504,7 +517,9 @@ class GenerativeModel(keras.Model):
         batches = data.batches(x, y, self.batch_shapes(), batch_size, shuffle)
         moves = max(player.moves for player in self.players().values())
         replicas = self.distribute_strategy.num_replicas_in_sync
-        stream, steps_per_epoch = data.stream(batches, moves, replicas, steps_per_epoch)
+        stream, steps_per_epoch = data.stream(
+            batches, moves, replicas, steps_per_epoch, self.whole_batches
+        )
         for callback in callbacks:
             if isinstance(callback, Checkpoint) and callback.restore(self):
                 initial_epoch = callback.epoch

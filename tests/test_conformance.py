@@ -145,7 +145,7 @@ def test_keras_file_brings_back_weights_optimizers_step_and_noise(name, tmp_path
         assert int(other.step.numpy()) == 3
         for player in model.players():
             ours, theirs = model.optimizers[player], other.optimizers[player]
-            assert len(ours.variables) == len(theirs.variables) > 2
+            assert len(ours.variables) == len(theirs.variables) >= 2
             for a, b in zip(ours.variables, theirs.variables, strict=True):
                 np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-8)
         for a, b in zip(model.variables, other.variables, strict=True):

@@ -13,6 +13,7 @@ import shlex
 from typing import Annotated
 
 import numpy as np
+import PIL.Image
 import typer
 from measure import measured
 
@@ -68,6 +69,17 @@ def draw(model, data, path):
             keras_gen.latent.histogram(model, images, histogram)
 
 
+def draw_growth(run, path):
+    """A GIF of a run's sample grids, epoch by epoch, where their sizes differ."""
+    grids = [PIL.Image.open(file) for file in sorted((run / "samples").glob("*.png"))]
+    if len({grid.size for grid in grids}) < 2:
+        return
+    frames = [grid.resize(grids[-1].size, PIL.Image.NEAREST) for grid in grids]
+    frames[0].save(
+        path, format="gif", save_all=True, append_images=frames[1:], duration=200
+    )
+
+
 def main(
     run: Annotated[pathlib.Path, typer.Argument(help="A run's folder.")],
     weights: Annotated[str, typer.Argument(help="What the weights are called.")],
@@ -96,6 +108,7 @@ def main(
         figures_again=f"keras-gen evaluate {name} --weights {weights} --json",
         notes=notes,
     )
+    draw_growth(run, folder / "growth.gif")
 
 
 if __name__ == "__main__":

@@ -254,7 +254,7 @@ def _check_first(dataset):
     raise ValueError("Expected data, got a dataset without a batch.")
 
 
-def stream(dataset, moves, replicas, steps_per_epoch=None):
+def stream(dataset, moves, replicas, steps_per_epoch=None, whole=False):
     """One endless dataset whose elements are steps: `moves` batches each.
 
     An endless stream can be entered at any step, which makes a resumed run see what
@@ -265,6 +265,8 @@ def stream(dataset, moves, replicas, steps_per_epoch=None):
         moves: Mini-batches that a step needs.
         replicas: Replicas that share a batch.
         steps_per_epoch: None takes the data once.
+        whole: Whether batches must be of one size, as they are for several moves or
+            replicas.
 
     Returns:
         The stream and its steps in an epoch. Data of unknown size come back as they
@@ -286,7 +288,7 @@ def stream(dataset, moves, replicas, steps_per_epoch=None):
     endless = count != tf.data.UNKNOWN_CARDINALITY or steps_per_epoch is not None
     if endless:
         dataset = dataset.repeat()
-    if moves > 1 or replicas > 1:  # Whole batches only, over the seams of epochs.
+    if whole or moves > 1 or replicas > 1:  # Over the seams of epochs.
         dataset = dataset.rebatch(moves * batch_size, drop_remainder=True)
     if not endless:
         return dataset, None

@@ -1,27 +1,42 @@
 """Layers that models share: one public layer a file."""
 
+from keras_gen.layers.adain import AdaIN
 from keras_gen.layers.affine_network import AffineNetwork
+from keras_gen.layers.blur import Blur
 from keras_gen.layers.diagonal_bilstm import DiagonalBiLSTM
+from keras_gen.layers.equalized import EqualizedConv2D, EqualizedDense
+from keras_gen.layers.fade import Fade
 from keras_gen.layers.flow import Flow
 from keras_gen.layers.gated_stacks import GatedStacks
+from keras_gen.layers.learned import Learned
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.layers.masked_dense import MaskedDense
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
+from keras_gen.layers.noise import AddNoise
 from keras_gen.layers.pixel_head import PixelHead
+from keras_gen.layers.pixel_norm import PixelNorm
 from keras_gen.layers.raster import RasterLayer
 from keras_gen.layers.row_lstm import RowLSTM
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.layers.transposed_dense import TransposedDense
 
 __all__ = [
+    "AdaIN",
+    "AddNoise",
     "AffineNetwork",
+    "Blur",
     "DiagonalBiLSTM",
+    "EqualizedConv2D",
+    "EqualizedDense",
+    "Fade",
     "Flow",
     "GatedStacks",
+    "Learned",
     "MaskedConv2D",
     "MaskedDense",
     "MinibatchStdDev",
     "PixelHead",
+    "PixelNorm",
     "RasterLayer",
     "RowLSTM",
     "SpectralConv2D",

@@ -388,6 +388,20 @@ class Evaluation:
             seed=self.seed,
         )
         self.figures |= {"path_length": mean, "path_length_error": error}
+        if {"map", "synthesize"} <= self.abilities:
+            self._style_path_length(latents)
+
+    def _style_path_length(self, latents):
+        """The same between styles, along straight lines."""
+        styles = self.model.map(latents)
+        mean, error = perceptual_path_length(
+            lambda rows: self.model.synthesize(rows.reshape(-1, *styles.shape[1:]), 0),
+            *np.split(styles.reshape(len(styles), -1), 2),
+            interpolation="linear",
+            features=self.scale.extractor,
+            seed=self.seed,
+        )
+        self.figures |= {"path_length_w": mean, "path_length_w_error": error}
 
     def pictures(self) -> dict:
         """Grids of what was measured, after `run`: title to uint8 array."""
@@ -449,7 +463,7 @@ def evaluate(model, data="mnist", *, progress=iter, **options) -> dict:
         channel, `parzen_nats`; given labels, `label_agreement` of the extractor's
         classes with what was asked for; `nearest_distance_ratio` and
         `copies`, in pixels and in features, of 1,000 samples against the whole training
-        split; and `path_length`.
+        split; and `path_length`, of models with styles `path_length_w` too.
     """
     return Evaluation(model, data, **options).run(progress)
 

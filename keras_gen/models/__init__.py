@@ -12,10 +12,12 @@ from keras_gen.models.infogan import InfoGAN
 from keras_gen.models.linear_ae import LinearAE
 from keras_gen.models.pixelcnn import PixelCNN
 from keras_gen.models.pixelrnn import PixelRNN
+from keras_gen.models.progan import ProGAN
 from keras_gen.models.recurrent_ae import RecurrentAE
 from keras_gen.models.semi_aae import SemiSupervisedAAE
 from keras_gen.models.sparse_ae import SparseAE
 from keras_gen.models.stacked_ae import StackedAE
+from keras_gen.models.stylegan import StyleGAN
 from keras_gen.models.transfer import classifier_from
 from keras_gen.models.vae import VAE
 from keras_gen.models.wgan_gp import WGANGP
@@ -35,9 +37,11 @@ __all__ = [
     "LinearAE",
     "PixelCNN",
     "PixelRNN",
+    "ProGAN",
     "RecurrentAE",
     "SemiSupervisedAAE",
     "SparseAE",
     "StackedAE",
+    "StyleGAN",
     "classifier_from",
 ]

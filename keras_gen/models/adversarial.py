@@ -11,6 +11,9 @@ below as keyword arguments.
    Equilibrium", 2017.
 4. Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
    Convolutional Generative Adversarial Networks", 2016, section 5.1 (features).
+5. Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020,
+   appendix B (lazy regularisation).
+6. Karras et al., "Progressive Growing of GANs", 2018.
 """
 
 import keras
@@ -42,6 +45,9 @@ class AdversarialModel(GenerativeModel):
         instance_noise_steps: Steps until it has faded; 0 keeps it.
         gradient_penalty: Weight of WGAN-GP's penalty; 10 there.
         r1: Weight of the R1 penalty.
+        r1_every: Steps from one R1 penalty to the next, which weighs as much more [5].
+        drift: Weight of the squared logits of real images, which keeps those of a
+            critic near 0 ([6], appendix A.1).
         packing: Images that the discriminator judges together [2]; batches are
             multiples of it.
         augmentation: Changes that it sees all images through, of "color",
@@ -72,6 +78,8 @@ class AdversarialModel(GenerativeModel):
         instance_noise_steps=0,
         gradient_penalty=0.0,
         r1=0.0,
+        r1_every=1,
+        drift=0.0,
         packing=1,
         augmentation=(),
         discriminator_rate=None,
@@ -81,18 +89,25 @@ class AdversarialModel(GenerativeModel):
     ):
         super().__init__(**kwargs)
         _check_choices(prior, augmentation, label_smoothing)
-        _check_least(1, discriminator_moves=discriminator_moves, packing=packing)
+        _check_least(
+            1,
+            discriminator_moves=discriminator_moves,
+            packing=packing,
+            r1_every=r1_every,
+        )
         _check_least(
             0,
             instance_noise=instance_noise,
             instance_noise_steps=instance_noise_steps,
             gradient_penalty=gradient_penalty,
             r1=r1,
+            drift=drift,
         )
         self.generator = generator
         self.discriminator = discriminator
         self.keep_average(generator, average)
-        shape = tuple(generator.output_shape[1:])
+        # One that grows has an output a level, the last one whole.
+        shape = self.shape = tuple(generator.outputs[-1].shape[1:])
         self.feature = "image" if len(shape) == 3 else "point"
         self.image_shape = shape if self.feature == "image" else None
         self.latent_dim, self.num_classes = latent_dim, num_classes
@@ -109,7 +124,7 @@ class AdversarialModel(GenerativeModel):
         self.instance_noise = instance_noise
         self.instance_noise_steps = instance_noise_steps
         self.gradient_penalty = gradient_penalty
-        self.r1 = r1
+        self.r1, self.r1_every, self.drift = r1, r1_every, drift
         self.packing, self.augmentation = packing, tuple(augmentation)
         self.rates = {
             "discriminator": discriminator_rate,
@@ -118,7 +133,7 @@ class AdversarialModel(GenerativeModel):
 
     def batch_shapes(self):
         """An image or a point, and its label where there are classes."""
-        shapes = {self.feature: tuple(self.generator.output_shape[1:])}
+        shapes = {self.feature: self.shape}
         return shapes if self.num_classes is None else {**shapes, "label": ()}
 
     def input_specs(self):
@@ -167,6 +182,8 @@ class AdversarialModel(GenerativeModel):
         loss = self.adversarial_loss.discriminator(
             real_logits, fake_logits, self.label_smoothing
         )
+        if self.drift:
+            loss += self.drift * ops.mean(ops.square(real_logits))
         loss += self.shared_loss(batch, others)
         return loss + self.penalty(real, fake, labels, training)
 
@@ -192,8 +209,18 @@ class AdversarialModel(GenerativeModel):
                 judge, real, fake, mix
             )
         if self.r1:
-            penalty += self.r1 * losses.r1_penalty(judge, real)
+            penalty += self.r1 * self.lazily(lambda: losses.r1_penalty(judge, real))
         return penalty
+
+    def lazily(self, penalty):
+        """A penalty in one step of `r1_every`, as many times as strong; else 0."""
+        if self.r1_every == 1:
+            return penalty()
+        return tf.cond(
+            self.step.value % self.r1_every == 0,
+            lambda: self.r1_every * penalty(),
+            lambda: 0.0,
+        )
 
     def generator_loss(self, batch, training):
         """How far the fakes that the discriminator just saw are from convincing it."""
@@ -206,7 +233,11 @@ class AdversarialModel(GenerativeModel):
         """As many images as the batch has, from latents of this replica and step."""
         count = tf.shape(batch[self.feature])[0]
         latents = self.prior.distribution().sample(count, seed=self.draw_seed())
-        return self.generator(_with(latents, batch.get("label")), training=training)
+        return self.render(latents, batch.get("label"), training)
+
+    def render(self, latents, labels, training):
+        """What the generator makes of latents, and of labels if any."""
+        return self.generator(_with(latents, labels), training=training)
 
     def judge(self, images, labels, training):
         """The discriminator's logits of what it sees, and its other outputs."""
@@ -274,16 +305,20 @@ class AdversarialModel(GenerativeModel):
 
         The outputs of all its activations; maps are max-pooled to 4x4 or so first.
         """
+        seen = ops.tile(images, (1, 1, 1, self.packing))
+        outputs = self.look(seen, labels)
+        rows = [_pooled(x) for x in keras.tree.flatten(outputs)]
+        return ops.cast(ops.concatenate(rows, axis=-1), "float32")
+
+    def look(self, images, labels):
+        """The outputs of all activations of the discriminator."""
         hidden = [
             layer.output
             for layer in self.discriminator.layers
             if isinstance(layer, layers.LeakyReLU)
         ]
-        look = keras.Model(self.discriminator.inputs, hidden)
-        seen = ops.tile(images, (1, 1, 1, self.packing))
-        outputs = look(_with(seen, labels), training=False)
-        rows = [_pooled(x) for x in keras.tree.flatten(outputs)]
-        return ops.cast(ops.concatenate(rows, axis=-1), "float32")
+        network = keras.Model(self.discriminator.inputs, hidden)
+        return network(_with(images, labels), training=False)
 
     def latents(self, seed):
         """Latents of the prior, a row from a seed each."""

@@ -1,0 +1,133 @@
+"""ProGAN [1]: networks that grow, and what keeps them in balance without batch norm.
+
+Equalised learning rates, features normalised at every pixel, the minibatch's deviation,
+and WGAN-GP whose critic is kept from drifting; samples come from averaged weights. What
+differs from [1]: optimizers start anew at every level, as in the authors' code.
+
+1. Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and
+   Variation", 2018.
+"""
+
+import keras
+from keras import layers
+
+from keras_gen.layers import EqualizedConv2D, EqualizedDense, Fade, PixelNorm
+from keras_gen.models.growing import (
+    SMALLEST,
+    GrowingModel,
+    check_shape,
+    condition,
+    growing_discriminator,
+    level_of,
+    num_maps,
+    rectify,
+    upsample,
+)
+from keras_gen.registry import register
+
+
+def progan_generator(
+    image_shape, latent_dim, base_maps, max_maps, first, num_classes=None
+):
+    """Latents (batch, latent_dim) to images of every level ([1], table 2).
+
+    Args:
+        image_shape: Of the last level, (side, side, channels).
+        latent_dim: Numbers in a latent; the network normalises them.
+        base_maps: See `num_maps`.
+        max_maps: See `num_maps`.
+        first: The lowest level.
+        num_classes: Of labels that it takes too; None for none.
+
+    Returns:
+        A functional model of latents, alpha (batch,) and labels.
+    """
+    latents, alpha = keras.Input((latent_dim,)), keras.Input((), name="alpha")
+    extra, x = condition(latents, num_classes)
+    last = level_of(image_shape[0])
+    maps = [num_maps(level, base_maps, max_maps) for level in range(last + 1)]
+    x = EqualizedDense(SMALLEST**2 * maps[0], name="level_0_a")(PixelNorm()(x))
+    x = PixelNorm()(rectify(layers.Reshape((SMALLEST, SMALLEST, maps[0]))(x)))
+    x = PixelNorm()(rectify(EqualizedConv2D(maps[0], name="level_0_b")(x)))
+    images, old = [], None
+    for level in range(last + 1):
+        if level > 0:
+            x = upsample(x)
+            for part in "ab":
+                name = f"level_{level}_{part}"
+                x = PixelNorm()(rectify(EqualizedConv2D(maps[level], name=name)(x)))
+        if level < first:
+            continue
+        new = EqualizedConv2D(
+            image_shape[-1], 1, gain=1.0, dtype="float32", name=f"to_image_{level}"
+        )(x)
+        if old is None:
+            images.append(new)
+        else:
+            images.append(Fade(dtype="float32")(upsample(old), new, alpha))
+        old = new
+    return keras.Model([latents, alpha, *extra], images, name="generator")
+
+
+@register("progan", image_shape=(32, 32, 1))
+class ProGAN(GrowingModel):
+    """Progressively growing GAN.
+
+    Args:
+        image_shape: Of the last level, (side, side, channels), the side a power of two.
+        latent_dim: Numbers in a latent.
+        base_maps: Sets the maps of a level; see `num_maps`. [1]: 8192.
+        max_maps: Most maps of a level. [1]: 512.
+        start: Pixels a side of the first level.
+        phase_images: Images of either half of a level's time, in the default schedule.
+            [1]: 600,000.
+        num_classes: Of labels that both networks take too; None for none.
+        loss: See `AdversarialModel`; "non_saturating" goes with `r1`.
+        gradient_penalty: Weight of WGAN-GP's penalty.
+        drift: See `AdversarialModel`.
+        average: Decay of the generator's moving average.
+        **options: Of `AdversarialModel`: `r1`, `augmentation`, ...
+    """
+
+    tiny = {
+        "image_shape": (8, 8, 1),
+        "latent_dim": 3,
+        "base_maps": 16,
+        "max_maps": 4,
+        "start": 8,
+    }
+
+    def __init__(
+        self,
+        image_shape=(32, 32, 1),
+        latent_dim=128,
+        base_maps=1024,
+        max_maps=128,
+        start=4,
+        phase_images=600_000,
+        num_classes=None,
+        loss="wasserstein",
+        gradient_penalty=10.0,
+        drift=0.001,
+        average=0.999,
+        **options,
+    ):
+        shape, first = check_shape(image_shape, start)
+        sizes = (base_maps, max_maps, first, num_classes)
+        super().__init__(
+            generator=progan_generator(shape, latent_dim, *sizes),
+            discriminator=growing_discriminator(shape, *sizes),
+            latent_dim=latent_dim,
+            start=start,
+            phase_images=phase_images,
+            num_classes=num_classes,
+            loss=loss,
+            gradient_penalty=gradient_penalty,
+            drift=drift,
+            average=average,
+            **options,
+        )
+
+    def default_optimizers(self):
+        """Adam at 1e-3 with betas 0 and 0.99 ([1], appendix A.1)."""
+        return self.adam(1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)

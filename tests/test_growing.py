@@ -1,0 +1,462 @@
+"""Models that grow: their layers in numbers, their schedule, and what StyleGAN adds."""
+
+import gc
+import weakref
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import make_batch, train, values
+
+import keras_gen
+from keras_gen.callbacks import Checkpoint, Grow, Phase
+from keras_gen.layers import (
+    AdaIN,
+    AddNoise,
+    Blur,
+    EqualizedConv2D,
+    EqualizedDense,
+    Fade,
+    PixelNorm,
+)
+from keras_gen.models import ProGAN, StyleGAN
+from keras_gen.models.growing import num_maps
+
+RANDOM = np.random.default_rng(0)
+SMALL = {
+    "image_shape": (8, 8, 1),
+    "start": 4,
+    "latent_dim": 3,
+    "base_maps": 16,
+    "max_maps": 4,
+}
+
+
+def normal(*shape):
+    return RANDOM.normal(size=shape).astype(np.float32)
+
+
+def grown(side, alpha=1.0, model=ProGAN, **settings):
+    """A small model at a level."""
+    model = model(**{**SMALL, **settings})
+    model.compile(seed=0)
+    model.enter(Phase(side, 0, 1))
+    model.growth.alpha.assign(alpha)
+    return model
+
+
+# Layers.
+
+
+def test_pixel_norm_by_hand():
+    x = np.array([[[[3.0, 4.0]], [[0.0, 0.0]]]], np.float32)
+    expected = np.array([3.0, 4.0]) / np.sqrt(12.5)
+    np.testing.assert_allclose(PixelNorm()(x)[0, 0, 0], expected, rtol=1e-5)
+    np.testing.assert_array_equal(PixelNorm()(x)[0, 1, 0], 0)
+    half = PixelNorm(dtype="mixed_float16")(np.full((1, 4), 300.0))  # 300^2 overflows.
+    np.testing.assert_allclose(half, 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "layer, shape, fan_in",
+    [
+        (EqualizedDense(50), (None, 80), 80),
+        (EqualizedConv2D(50, 3), (None, 5, 5, 20), 180),
+        (EqualizedConv2D(50, 3, gain=1.0, rate=0.01), (None, 5, 5, 20), 180),
+    ],
+)
+def test_equalized_kernels_are_scaled_at_run_time(layer, shape, fan_in):
+    layer.build(shape)
+    scale = layer.gain / np.sqrt(fan_in)
+    used = layer.scaled_kernel()
+    np.testing.assert_allclose(used, layer.kernel * (scale * layer.rate), rtol=1e-6)
+    # As they are used they have He's deviation, as they are kept they are large.
+    assert np.std(used) == pytest.approx(scale, rel=0.03)
+    assert np.std(layer.kernel) == pytest.approx(1 / layer.rate, rel=0.03)
+    x = normal(2, *shape[1:])
+    if len(shape) == 4:
+        plain = keras.ops.conv(x, used, padding="same")
+    else:
+        plain = keras.ops.matmul(x, used)
+    layer.bias.assign(np.full(50, 2.0))
+    np.testing.assert_allclose(layer(x), plain + 2.0 * layer.rate, atol=1e-4)
+
+
+def test_a_learning_rate_multiplier_slows_a_layer_by_it():
+    def moved(rate):
+        keras.utils.set_random_seed(1)
+        layer = EqualizedDense(4, rate=rate)
+        layer.build((None, 6))
+        before = np.array(layer.scaled_kernel())
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(np.ones((2, 6))) ** 2)
+        adam = keras.optimizers.Adam(0.01)
+        weights = layer.trainable_variables
+        adam.apply(tape.gradient(loss, weights), weights)
+        return np.abs(np.array(layer.scaled_kernel()) - before).mean()
+
+    assert moved(0.1) == pytest.approx(0.1 * moved(1.0), rel=1e-3)
+
+
+def test_adain_gives_maps_the_styles_mean_and_deviation():
+    layer, x, style = AdaIN(), 5 + 3 * normal(2, 8, 8, 3), normal(2, 6)
+    out = np.array(layer(x, style))
+    deviation, mean = layer.deviation(style), layer.mean(style)
+    np.testing.assert_allclose(out.mean(axis=(1, 2)), mean, atol=1e-4)
+    np.testing.assert_allclose(out.std(axis=(1, 2)), np.abs(deviation), rtol=1e-4)
+    none = np.array(layer(x, np.zeros((2, 6))))
+    np.testing.assert_allclose(none.std(axis=(1, 2)), 1, rtol=1e-4)
+    np.testing.assert_allclose(none.mean(axis=(1, 2)), 0, atol=1e-5)
+
+
+def test_blur_keeps_a_constant_image_and_spreads_a_point():
+    constant = np.full((1, 4, 6, 2), 0.3, np.float32)
+    np.testing.assert_allclose(Blur()(constant), constant, rtol=1e-6)
+    point = np.zeros((1, 5, 5, 1), np.float32)
+    point[0, 2, 2] = 16
+    expected = np.outer([1, 2, 1], [1, 2, 1])
+    np.testing.assert_allclose(Blur()(point)[0, 1:4, 1:4, 0], expected)
+
+
+def test_noise_is_one_map_that_each_map_takes_by_its_strength():
+    layer, x, noise = AddNoise(), normal(2, 4, 4, 3), normal(2, 4, 4, 1)
+    np.testing.assert_array_equal(layer(x, noise), x)
+    layer.strength.assign([0.0, 1.0, -2.0])
+    expected = x + noise * np.array([0.0, 1.0, -2.0])
+    np.testing.assert_allclose(layer(x, noise), expected, rtol=1e-5)
+
+
+def test_fading_is_exact_at_both_ends():
+    old, new = normal(3, 2, 2, 1), normal(3, 2, 2, 1)
+    out = Fade()(old, new, np.array([0.0, 1.0, 0.25], np.float32))
+    np.testing.assert_array_equal(out[0], old[0])
+    np.testing.assert_array_equal(out[1], new[1])
+    np.testing.assert_allclose(out[2], 0.75 * old[2] + 0.25 * new[2], rtol=1e-6)
+
+
+# Levels.
+
+
+def test_maps_are_those_of_the_paper():
+    maps = [num_maps(level, 8192, 512) for level in range(9)]
+    assert maps == [512, 512, 512, 512, 256, 128, 64, 32, 16]
+
+
+@pytest.mark.parametrize("model", [ProGAN, StyleGAN])
+def test_at_alpha_0_images_are_those_below_and_at_1_their_own(model):
+    grown_model = grown(8, 0.0, model, average=None)
+    latents = normal(2, 3)
+    above = grown_model.decode(latents)
+    bend_to_image(grown_model, 1)  # The new level's own; without effect at alpha 0.
+    np.testing.assert_array_equal(above, grown_model.decode(latents))
+    grown_model.enter(Phase(4, 0, 1))
+    grown_model.growth.alpha.assign(1.0)
+    below = grown_model.decode(latents)
+    if model is ProGAN:  # Noise of another shape is other noise.
+        doubled = below.repeat(2, axis=1).repeat(2, axis=2)
+        np.testing.assert_allclose(above, doubled, atol=1e-5)
+    grown_model.enter(Phase(8, 0, 1))
+    alone = grown_model.decode(latents)
+    bend_to_image(grown_model, 0)
+    np.testing.assert_array_equal(alone, grown_model.decode(latents))
+    assert not np.allclose(alone, above)
+
+
+def bend_to_image(model, level):
+    bias = model.generator.get_layer(f"to_image_{level}").bias
+    bias.assign(bias + 0.5)
+
+
+def test_at_alpha_0_the_discriminator_judges_as_the_level_below():
+    model = grown(8, 0.0)
+    images = RANDOM.uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    above = model.discriminate(images)
+    smaller = images.reshape(3, 4, 2, 4, 2, 1).mean(axis=(2, 4))
+    model.enter(Phase(4, 0, 1))
+    model.growth.alpha.assign(1.0)
+    np.testing.assert_allclose(above, model.discriminate(smaller), atol=1e-5)
+    model.enter(Phase(8, 0, 1))
+    assert not np.allclose(above, model.discriminate(images))
+
+
+def test_real_images_fade_as_the_generated_ones_do():
+    images = RANDOM.uniform(-1, 1, (2, 16, 16, 1)).astype(np.float32)
+    halves = images.reshape(2, 8, 2, 8, 2, 1).mean(axis=(2, 4))
+    quarters = halves.reshape(2, 4, 2, 4, 2, 1).mean(axis=(2, 4))
+    old = quarters.repeat(2, axis=1).repeat(2, axis=2)
+    model = grown(8, 0.25, image_shape=(16, 16, 1))
+    expected = 0.75 * old + 0.25 * halves
+    np.testing.assert_allclose(model.reals(images), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        grown(4, image_shape=(16, 16, 1)).reals(images), quarters, atol=1e-5
+    )
+    whole = grown(16, image_shape=(16, 16, 1))
+    np.testing.assert_array_equal(whole.reals(images), images)
+
+
+def test_a_level_trains_its_own_weights_alone():
+    model = grown(4)
+    before = values(model.trainable_variables)
+    train(model, make_batch(model, 8), count=2)
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        moved = not np.array_equal(old, variable)
+        above = any(part in variable.path for part in ("level_1", "image_1"))
+        assert moved != above, variable.path
+
+
+def test_exports_are_of_the_level_reached(tmp_path):
+    model = grown(4)
+    keras_gen.export.save(model, tmp_path)
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    seeds = np.arange(2, dtype=np.int64)
+    served = loaded.signatures["sample"](seed=tf.constant(seeds))["images"]
+    np.testing.assert_allclose(served, model.sample(2, seed=seeds), atol=1e-5)
+    assert served.shape == (2, 4, 4, 1)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"image_shape": (16, 32, 1)},
+        {"image_shape": (24, 24, 1)},
+        {"image_shape": (4, 4, 1), "start": 8},
+        {"start": 6},
+        {"phase_images": 0},
+    ],
+)
+def test_sizes_that_cannot_be_grown_are_refused(settings):
+    with pytest.raises(ValueError, match="Expected"):
+        ProGAN(**{**SMALL, **settings})
+
+
+# The schedule.
+
+SCHEDULE = [Phase(4, 0, 32, 8, 1e-3), Phase(8, 32, 16, None, 5e-4)]
+
+
+def test_places_in_a_schedule_are_counted_in_images():
+    places = {
+        0: (4, 1.0),
+        31: (4, 1.0),
+        32: (8, 0.0),
+        40: (8, 0.25),
+        64: (8, 1.0),
+        1000: (8, 1.0),
+    }
+    for images, (side, alpha) in places.items():
+        phase, found = Grow(SCHEDULE).place(images)
+        assert (phase.side, found) == (side, alpha), images
+
+
+@pytest.mark.parametrize(
+    "sides, batch_size", [((8, 4), None), ((4, 32), None), ((), None), ((4,), 5)]
+)
+def test_schedules_that_do_not_fit_are_refused(sides, batch_size):
+    model = ProGAN(**SMALL)
+    model.compile(seed=0)
+    schedule = [Phase(side, 0, 8, batch_size) for side in sides]
+    with pytest.raises(ValueError, match="Expected"):
+        model.fit(make_batch(model, 16), verbose=0, callbacks=[Grow(schedule)])
+
+
+def test_one_fit_does_the_whole_schedule_and_no_graph_outlives_its_level():
+    model = ProGAN(**SMALL)
+    model.compile(seed=0)
+    seen, graphs = [], []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if not graphs or graphs[-1]() is not model.train_function:
+                graphs.append(weakref.ref(model.train_function))
+            side, step = model.image_shape[0], int(model.step.numpy())
+            alpha = float(model.growth.alpha.numpy())
+            rate = float(model.optimizers["generator"].learning_rate)
+            seen.append((side, alpha, step, round(rate, 5)))
+
+    model.fit(
+        make_batch(model, 64),
+        batch_size=16,
+        verbose=0,
+        callbacks=[Grow(SCHEDULE), Watch()],
+    )
+    assert seen == [
+        (4, 1.0, 2, 0.001),  # Two moves of 8 images a batch of 16.
+        (4, 1.0, 4, 0.001),
+        (8, 0.0, 5, 0.0005),
+        (8, 0.5, 6, 0.0005),
+    ]
+    assert int(model.growth.images.numpy()) == 64
+    assert model.sample(2, seed=0).shape == (2, 8, 8, 1)
+    gc.collect()
+    assert [graph() is not None for graph in graphs] == [False, True]
+
+
+def test_optimizers_start_anew_at_a_level():
+    model = grown(4)
+    adam = model.optimizers["generator"]
+    gradients = [tf.ones_like(v) for v in model.players()["generator"].variables]
+    adam.apply(gradients, model.players()["generator"].variables)
+    assert any(np.any(v) for v in adam.variables[2:])
+    model.enter(Phase(8, 0, 1))
+    assert not any(np.any(v) for v in adam.variables[2:])
+    assert int(adam.iterations.numpy()) == 1
+
+
+def test_a_run_that_is_killed_in_a_fade_goes_on_there(tmp_path):
+    batch = make_batch(ProGAN(**SMALL), 16)
+
+    def run(epochs, path):
+        keras.utils.set_random_seed(0)
+        model = ProGAN(**SMALL, average=0.9)
+        model.compile(seed=0)
+        callbacks = [Grow(SCHEDULE), Checkpoint(path)]
+        dataset = tf.data.Dataset.from_tensors(batch).repeat()
+        model.fit(
+            dataset, steps_per_epoch=1, epochs=epochs, verbose=0, callbacks=callbacks
+        )
+        return model
+
+    whole = run(4, tmp_path / "whole.keras")
+    run(3, tmp_path / "killed.keras")
+    resumed = run(4, tmp_path / "killed.keras")
+    assert resumed.image_shape == whole.image_shape == (8, 8, 1)
+    assert float(resumed.growth.alpha.numpy()) == 0.5
+    assert int(resumed.growth.images.numpy()) == 64
+    for ours, theirs in zip(whole.variables, resumed.variables, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    for name, optimizer in whole.optimizers.items():
+        other = resumed.optimizers[name]
+        for a, b in zip(
+            values(optimizer.variables), values(other.variables), strict=True
+        ):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_step_at_1024_pixels_by_the_papers_maps():
+    model = ProGAN(
+        (1024, 1024, 3), 512, base_maps=8192, max_maps=512, start=1024, average=None
+    )
+    assert model.generator.count_params() == pytest.approx(23.1e6, rel=0.02)
+    model.compile(seed=0)
+    images = np.zeros((2, 1024, 1024, 3), np.float32)
+    logs = train(model, {"image": images}).history
+    assert np.isfinite(logs["generator_loss"][0])
+    assert model.sample(1, seed=0).shape == (1, 1024, 1024, 3)
+
+
+# StyleGAN.
+
+
+def test_truncation_draws_styles_to_their_mean():
+    model = grown(8, model=StyleGAN, style_dim=5, mapping_depth=2)
+    model.mean_style.value.assign(normal(5))
+    means = model.sample(3, seed=0, truncation=0.0)
+    # Strengths of noise are 0 at first: nothing else tells images apart.
+    np.testing.assert_allclose(means[1:], means[:2], atol=1e-5)
+    styles = np.broadcast_to(model.mean_style.value, (3, model.num_layers, 5))
+    np.testing.assert_allclose(means, model.synthesize(styles, 0), atol=1e-5)
+    free = model.sample(3, seed=0)
+    np.testing.assert_allclose(free, model.sample(3, seed=0, truncation=1.0), atol=1e-5)
+    rows = model.sample(3, seed=0, truncation=[0.0, 1.0, 0.5])
+    np.testing.assert_allclose(rows[0], means[0], atol=1e-5)
+    np.testing.assert_allclose(rows[1], free[1], atol=1e-5)
+    assert not np.allclose(free[0], free[1])
+
+
+def test_layers_beyond_the_cutoff_keep_their_styles():
+    model = grown(8, model=StyleGAN, style_dim=5, truncation_layers=2)
+    images = model.sample(2, seed=0, truncation=0.0)
+    assert not np.allclose(images[0], images[1])
+
+
+def test_mixing_takes_layers_of_the_sources():
+    model = grown(8, model=StyleGAN, style_dim=5)
+    sources, targets = (model.map(normal(2, 3)) for _ in range(2))
+    everything = range(model.num_layers)
+    images = model.mix(sources, targets, everything)
+    np.testing.assert_allclose(images, model.synthesize(sources, 0), atol=1e-5)
+    coarse = sources.copy()
+    coarse[:, 2:] = targets[:, 2:]
+    np.testing.assert_allclose(
+        model.mix(sources, targets, [0, 1]), model.synthesize(coarse, 0), atol=1e-6
+    )
+    for wrong in ([], [-1], [model.num_layers]):
+        with pytest.raises(ValueError, match="layers from 0"):
+            model.mix(sources, targets, wrong)
+
+
+def test_a_table_of_mixed_styles_has_sources_on_top_and_targets_on_the_left():
+    model = grown(8, model=StyleGAN, style_dim=5)
+    sources, targets = normal(3, 3), normal(2, 3)
+    last = [model.num_layers - 1]
+    table = keras_gen.latent.mix_styles(model, sources, targets, last)
+    assert table.shape == (3, 4, 8, 8, 1)
+    np.testing.assert_array_equal(table[0, 0], 1)
+    mixed = model.mix(model.map(sources)[2:], model.map(targets)[1:], last)
+    np.testing.assert_allclose(table[2, 3], mixed[0], atol=1e-5)
+    on_top = model.synthesize(model.map(sources), 0)
+    np.testing.assert_allclose(table[0, 1:], on_top, atol=1e-5)
+
+
+@pytest.mark.parametrize("mixing", [0.0, 1.0])
+def test_images_in_training_have_styles_of_two_latents(mixing, monkeypatch):
+    model = grown(8, model=StyleGAN, style_dim=5, mixing=mixing)
+    found = []
+
+    def watch(synthesis, styles, noise, training=False):
+        found.append(np.array(styles))
+        return tf.zeros((len(styles), 8, 8, 1))
+
+    monkeypatch.setattr(model, "_synthesize", watch)
+    batch = {"image": np.zeros((200, 8, 8, 1), np.float32)}
+    model.generate(batch, training=True)
+    own = np.isclose(found[0], np.array(batch["style"])[:, None]).all(axis=-1)
+    assert own[:, 0].all()
+    if mixing == 0:
+        assert own.all()
+    else:  # Never all, and every place of the change occurs.
+        assert not own[:, -1].any()
+        assert set(own.sum(axis=1)) == set(range(1, model.num_layers))
+
+
+def test_the_mean_style_is_a_moving_average():
+    model = grown(8, model=StyleGAN, style_dim=5)
+    batch = make_batch(model, 8)
+    train(model, batch)
+    first = np.array(model.mean_style.value)
+    assert 0 < np.abs(first).max() < 0.05  # 0.005 of one batch's mean, from 0.
+    model.mean_style.value.assign(np.full(5, 100.0))
+    train(model, batch)
+    np.testing.assert_allclose(model.mean_style.value, 99.5, atol=0.05)
+
+
+def test_noise_seeds_change_details_once_noise_has_strength():
+    model = grown(8, model=StyleGAN, style_dim=5, average=None)
+    styles = model.map(normal(2, 3))
+    plain = model.synthesize(styles, noise_seed=0)
+    np.testing.assert_array_equal(plain, model.synthesize(styles, noise_seed=1))
+    for layer in model.generator.layers:
+        if isinstance(layer, AddNoise):
+            layer.strength.assign(layer.strength + 0.5)
+    noisy = model.synthesize(styles, noise_seed=0)
+    np.testing.assert_array_equal(noisy, model.synthesize(styles, noise_seed=0))
+    assert not np.allclose(noisy, model.synthesize(styles, noise_seed=1))
+
+
+def test_labels_choose_among_styles():
+    model = grown(8, model=StyleGAN, style_dim=5, num_classes=3)
+    same = model.sample(3, seed=[7, 7, 7], labels=[0, 1, 1])
+    assert not np.allclose(same[0], same[1])
+    np.testing.assert_allclose(same[1], same[2], atol=1e-5)
+    np.testing.assert_allclose(
+        model.sample(2, seed=[7, 7], labels=1)[0], same[1], atol=1e-5
+    )
+
+
+def test_a_lazy_penalty_comes_every_so_often_and_as_much_stronger():
+    model = grown(8, model=StyleGAN, style_dim=5, r1=2.0, r1_every=4)
+    for step, expected in ((0, 12.0), (1, 0.0), (3, 0.0), (4, 12.0)):
+        model.step.assign(step)
+        assert float(model.lazily(lambda: tf.constant(3.0))) == expected
