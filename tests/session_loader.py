@@ -115,7 +115,8 @@ def read_signatures(folder):
     """The signatures of a version's folder: name to `SignatureDef`."""
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((pathlib.Path(folder) / "saved_model.pb").read_bytes())
-    return dict(saved.meta_graphs[0].signature_def)
+    found = saved.meta_graphs[0].signature_def
+    return {name: s for name, s in found.items() if not name.startswith("__")}
 
 
 def _place(info):

@@ -69,7 +69,7 @@ def save(
         "configuration": model.get_config(),
         "tensorflow": tf.__version__,
         "batch_sizes": batch_sizes,
-        "weights": "float16" if float16 else "float32",
+        "stored_as": "float16" if float16 else "float32",
         **(card or {}),
         "signatures": {n: s.describe(graphs[n]) for n, s in signatures.items()},
     }
