@@ -4,14 +4,17 @@ The server is a test double (serving_double.py), which runs the real graphs; and
 `tensorflow_model_server` itself where it is on the PATH.
 """
 
+import base64
 import concurrent.futures
 import contextlib
 import io
 import json
+import pathlib
 import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -31,6 +34,7 @@ from keras_gen.cli import app
 from keras_gen.export import BATCH_SIZES, Client, ServingError, deploy
 from keras_gen.models import VAE, ConditionalGAN
 
+ROOT = pathlib.Path(__file__).parents[1]
 REAL = shutil.which("tensorflow_model_server")
 SIZES = (1, 2, 8)  # Warm-up in seconds; batches are padded to the sizes of all.
 
@@ -202,6 +206,10 @@ def rows(count=2, side=8, value=0.0):
 
 def png(side=8):
     return image_files.to_png_bytes(rows(1, side)).numpy()[0]
+
+
+def to_base64(data):
+    return base64.b64encode(data).decode()
 
 
 BAD = {
@@ -398,7 +406,7 @@ def test_rest_gives_and_takes_files_in_base64(server, models):
     body = {"signature_name": "sample", "inputs": {"seed": [0, 1]}}
     _, answer = post(server, body)
     files = answer["outputs"]["image_bytes"]
-    picture = keras_gen.export.transports.base64.b64decode(files[0]["b64"])
+    picture = base64.b64decode(files[0]["b64"])
     assert PIL.Image.open(io.BytesIO(picture)).size == (8, 8)
     body = {"signature_name": "reconstruct_bytes", "inputs": {"image_bytes": files}}
     _, again = post(server, body)
@@ -547,7 +555,7 @@ def run(*arguments):
 def test_from_export_to_a_grid_by_the_command_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = run(
-        *("export", "vae:mnist", "digits=linear_ae:mnist-2", "--to", "serving"),
+        *("export", "linear_ae:mnist", "digits=linear_ae:mnist-2", "--to", "serving"),
         *(
             "--ability",
             "reconstruct",
@@ -565,16 +573,17 @@ def test_from_export_to_a_grid_by_the_command_line(tmp_path, monkeypatch):
     image_files.save_grid(picture, "one.png")
     with Double("serving") as double:
         address = double.grpc_address
-        done = run(*("query", address, "vae", "reconstruct", "--images", "one.png"))
+        done = run("query", address, "linear_ae", "reconstruct", "--images", "one.png")
         assert done.exit_code == 0, done.output
-        assert PIL.Image.open("answer.png").size == (56, 56)
+        with PIL.Image.open("answer.png") as answer:
+            assert answer.size == (56, 56)
         asked = ("query", address, "digits", "encode", "--images", "one.png")
         codes = json.loads(run(*asked).stdout)
         assert np.shape(codes) == (1, 2)
         for mistake, message in (
-            (("vae", "sample"), "reconstruct"),
+            (("digits", "sample"), "reconstruct"),
             (("gone",), "NOT_FOUND"),
-            (("vae", "reconstruct", "--set", "images=[0]"), "28, 28, 1"),
+            (("digits", "reconstruct", "--set", "images=[0]"), "28, 28, 1"),
         ):
             done = run("query", address, *mistake)
             assert done.exit_code == 2 and "Traceback" not in done.output
@@ -583,3 +592,29 @@ def test_from_export_to_a_grid_by_the_command_line(tmp_path, monkeypatch):
         done = run("export", *wrong, "--to", "other")
         assert done.exit_code == 2, wrong
     assert not (tmp_path / "other").exists()
+
+
+def test_the_walk_throughs_requests_are_answered(server):
+    text = (ROOT / "export" / "README.md").read_text()
+    bodies = re.findall(r"-d '(\{.*\})'", text)
+    assert len(bodies) == 3
+    for body in bodies:
+        body = body.replace("'$(base64 < digit.png | tr -d '\\n')'", to_base64(png()))
+        code, answer = post(server, json.loads(body))
+        assert code == 200 and answer["outputs"], body
+
+
+def test_the_example_asks_a_server_without_keras_gen(server, tmp_path):
+    example = ROOT / "examples" / "query_server.py"
+    command = [
+        sys.executable,
+        "-S",
+        example,
+        server.rest_address,
+        "vae",
+        tmp_path / "a",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with PIL.Image.open(tmp_path / "a" / "7.png") as picture:
+        assert picture.size == (8, 8)

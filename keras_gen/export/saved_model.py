@@ -74,7 +74,8 @@ def save(
         "signatures": {n: s.describe(graphs[n]) for n, s in signatures.items()},
     }
     if float16:
-        contents["differences"] = _differences(model, signatures, graphs)
+        exact = signatures_of(model, abilities)
+        contents["differences"] = _differences(model, exact, graphs)
     text = json.dumps(contents, indent=2) + "\n"
     signatures["describe"] = _describe(text)
     graphs["describe"] = signatures["describe"].trace()

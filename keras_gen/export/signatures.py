@@ -48,8 +48,7 @@ class Signature:
                 outputs["image_bytes"] = image_files.to_png_bytes(output)
             return outputs
 
-        graph = tf.function(call, autograph=False)
-        return graph.get_concrete_function(**self.specs)
+        return _graph(call).get_concrete_function(**self.specs)
 
     def _checked(self, rows):
         checks = [
@@ -110,12 +109,17 @@ def signatures_of(model, abilities=None) -> dict[str, Signature]:
             f"Expected abilities of {model.name!r}, {[*there, *walks]}, got "
             f"{unknown or wanted}."
         )
+    # Each is traced once: walks, and those that take files, call the same graph.
+    graphs = {
+        name: _graph(functools.partial(ability.function, model))
+        for name, ability in there.items()
+    }
     found = {}
     for name in wanted:
         if name in there:
-            found |= _of_ability(model, there[name])
+            found |= _of_ability(model, there[name], graphs[name])
         else:
-            found |= _walks(model, there)
+            found |= _walks(model, there, graphs)
     for name, signature in list(found.items()):
         encoded = _with_files(signature)
         if encoded is not None:
@@ -123,22 +127,27 @@ def signatures_of(model, abilities=None) -> dict[str, Signature]:
     return found
 
 
-def _of_ability(model, ability):
+def _graph(function):
+    return tf.function(function, autograph=False)
+
+
+def _of_ability(model, ability, graph):
     """An ability with its defaults, and with every choice of its options."""
     summary = (ability.function.__doc__ or ability.name).strip().splitlines()[0]
     common = (summary, ability.specs(model), model.input_ranges(), ability.output)
-    bare = functools.partial(ability.function, model)
-    found = {ability.name: Signature(*common, bare)}
+    found = {ability.name: Signature(*common, graph)}
     for option in ability.options:
         hint = typing.get_type_hints(ability.function).get(option)
         if typing.get_origin(hint) is typing.Literal:
             for choice in typing.get_args(hint):
-                chosen = functools.partial(bare, **{option: choice})
-                found[f"{ability.name}_{option}_{choice}"] = Signature(*common, chosen)
+                chosen = functools.partial(ability.function, model, **{option: choice})
+                found[f"{ability.name}_{option}_{choice}"] = Signature(
+                    *common, _graph(chosen)
+                )
     return found
 
 
-def _walks(model, abilities):
+def _walks(model, abilities, graphs):
     """Between two latents, and between two images, by a position a row."""
     decode = abilities["decode"]
     specs = dict(decode.specs(model))
@@ -149,7 +158,7 @@ def _walks(model, abilities):
     def walk(start, end, position, **conditions):
         position = position[:, None]
         between = (1.0 - position) * start + position * end
-        return decode.function(model, latents=between, **conditions)
+        return graphs["decode"](latents=between, **conditions)
 
     ends = {n: tf.TensorSpec(latents.shape, latents.dtype, n) for n in ("start", "end")}
     found = {
@@ -158,7 +167,7 @@ def _walks(model, abilities):
             {**ends, **position, **specs},
             ranges,
             decode.output,
-            walk,
+            _graph(walk),
         )
     }
     encode = abilities.get("encode")
@@ -166,7 +175,7 @@ def _walks(model, abilities):
         return found
 
     def walk_images(start_images, end_images, position, **conditions):
-        codes = (encode.function(model, images=x) for x in (start_images, end_images))
+        codes = (graphs["encode"](images=x) for x in (start_images, end_images))
         return walk(*codes, position, **conditions)
 
     images = encode.specs(model)["images"]
@@ -177,7 +186,7 @@ def _walks(model, abilities):
         | {**position, **specs},
         ranges | {n: ranges["images"] for n in names},
         decode.output,
-        walk_images,
+        _graph(walk_images),
     )
     return found
 

@@ -1,6 +1,7 @@
 """Two ways to TF Serving: gRPC and REST. Rows out, rows or an error back."""
 
 import base64
+import json
 
 import grpc
 import numpy as np
@@ -105,7 +106,7 @@ class Rest:
             "inputs": {name: _to_json(array) for name, array in arrays.items()},
         }
         url = f"{self._url(target)}:predict"
-        answer = self._call("POST", url, timeout, json=body)["outputs"]
+        answer = self._call("POST", url, timeout, body)["outputs"]
         if not isinstance(answer, dict):  # A lone output comes without its name.
             (name,) = outputs
             answer = {name: answer}
@@ -124,9 +125,10 @@ class Rest:
             return f"{url}/versions/{version}"
         return url if label is None else f"{url}/labels/{label}"
 
-    def _call(self, method, url, timeout, **body):
+    def _call(self, method, url, timeout, body=None):
+        data = None if body is None else json.dumps(body)  # NaN goes, to be refused.
         try:
-            answer = self._session.request(method, url, timeout=timeout, **body)
+            answer = self._session.request(method, url, timeout=timeout, data=data)
             content = answer.json()
         except requests.Timeout as error:
             words = f"no answer within {timeout} s"
