@@ -4,10 +4,12 @@
 
 Latency and throughput of `sample` and `reconstruct`, each measured in turns with the
 method in Python; sizes of variants and the time to load them; memory over 10,000
-requests. Ratios count; the figures themselves are this machine's. The double's figures
-hold its own Python and its wait for company (2 ms), which TF Serving's do not.
+requests. The loader's time is that of `TF_SessionRun`; the double's holds gRPC, its own
+Python and its wait for company (2 ms). Ratios count; the figures themselves are this
+machine's.
 """
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -27,15 +29,20 @@ from session_loader import SessionLoader  # noqa: E402
 
 MODELS = ("dcgan", "vae")
 BATCHES = (1, 8, 64)
-ROUNDS = 15
+ROUNDS = 9
 REQUESTS = 10_000
 
 
-def seconds(function):
-    """Of one call."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+def clocked(function):
+    """A function of a count that gives the seconds of so many calls."""
+
+    def run(count):
+        start = time.perf_counter()
+        for _ in range(count):
+            function()
+        return time.perf_counter() - start
+
+    return run
 
 
 def in_turns(ways, least=0.05):
@@ -43,14 +50,13 @@ def in_turns(ways, least=0.05):
 
     A turn is as many calls as take `least` seconds.
     """
-    for call in ways.values():
-        call()  # Traces, connects.
-    counts = {n: max(1, int(least / seconds(call))) for n, call in ways.items()}
+    for run in ways.values():
+        run(1)  # Traces, connects.
+    counts = {name: max(1, int(least / run(1))) for name, run in ways.items()}
     taken = {name: [] for name in ways}
     for _ in range(ROUNDS):
-        for name, call in ways.items():
-            total = sum(seconds(call) for _ in range(counts[name]))
-            taken[name].append(total / counts[name])
+        for name, run in ways.items():
+            taken[name].append(run(counts[name]) / counts[name])
     return {name: float(np.median(times)) for name, times in taken.items()}
 
 
@@ -66,11 +72,16 @@ def answers(table, name, model, loader, client):
                 given = {"n": rows, "seed": 0}
             else:
                 arrays = given = {"images": images[:rows]}
+            ask = functools.partial(loader.measure, ability, arrays, ["images"])
             took = in_turns(
                 {
-                    "method": lambda a=ability, g=given: getattr(model, a)(**g),
-                    "loader": lambda a=ability, g=arrays: loader(a, g, ["images"]),
-                    "double": lambda a=ability, g=given: getattr(client, a)(**g),
+                    "method": clocked(
+                        functools.partial(getattr(model, ability), **given)
+                    ),
+                    "loader": lambda count, ask=ask: ask(count)[1],
+                    "double": clocked(
+                        functools.partial(getattr(client, ability), **given)
+                    ),
                 }
             )
             cells = [f"{1000 * took[way]:.2f}" for way in took]

@@ -99,13 +99,11 @@ def double(folder):
         yield double
 
 
-@pytest.fixture(scope="module", params=["double", "tensorflow_model_server"])
+@pytest.fixture(scope="module", params=["double", *(["real"] if REAL else [])])
 def server(request, folder):
     if request.param == "double":
         yield request.getfixturevalue("double")
         return
-    if REAL is None:
-        pytest.skip("no tensorflow_model_server on the PATH")
     with Real(folder) as real:
         yield real
 
