@@ -4,7 +4,8 @@
 
 Latency and throughput of `sample` and `reconstruct`, each measured in turns with the
 method in Python; sizes of variants and the time to load them; memory over 10,000
-requests. The loader's time is that of `TF_SessionRun`; the double's holds gRPC, its own
+requests. A session makes the PNG files also where only floats are asked for: it stands
+beside the method, and beside the method with PNG. The loader's time is that of `TF_SessionRun`; the double's holds gRPC, its own
 Python and its wait for company (2 ms). Ratios count; the figures themselves are this
 machine's.
 """
@@ -19,6 +20,7 @@ import time
 import numpy as np
 import rich
 import rich.table
+import tensorflow as tf
 
 import keras_gen
 from keras_gen.abilities import row_seeds
@@ -63,6 +65,7 @@ def in_turns(ways, least=0.05):
 def answers(table, name, model, loader, client):
     """A row for every ability and batch."""
     images = model.sample(max(BATCHES), seed=0)
+    encode = tf.function(keras_gen.images.to_png_bytes, reduce_retracing=True)
     for ability in ("sample", "reconstruct"):
         if ability not in model.abilities():
             continue
@@ -73,11 +76,11 @@ def answers(table, name, model, loader, client):
             else:
                 arrays = given = {"images": images[:rows]}
             ask = functools.partial(loader.measure, ability, arrays, ["images"])
+            method = functools.partial(getattr(model, ability), **given)
             took = in_turns(
                 {
-                    "method": clocked(
-                        functools.partial(getattr(model, ability), **given)
-                    ),
+                    "method": clocked(method),
+                    "files": clocked(lambda method=method: encode(method())),
                     "loader": lambda count, ask=ask: ask(count)[1],
                     "double": clocked(
                         functools.partial(getattr(client, ability), **given)
@@ -86,8 +89,10 @@ def answers(table, name, model, loader, client):
             )
             cells = [f"{1000 * took[way]:.2f}" for way in took]
             cells += [f"{rows / took['loader']:,.0f}"]
-            ratio = took["loader"] / took["method"]
-            table.add_row(name, ability, str(rows), *cells, f"{ratio:.2f}")
+            cells += [
+                f"{took['loader'] / took[way]:.2f}" for way in ("method", "files")
+            ]
+            table.add_row(name, ability, str(rows), *cells)
 
 
 def variants(table, name, model, folder):
@@ -131,8 +136,8 @@ def memory(loader):
 
 def main():
     speed = rich.table.Table(
-        *("model", "ability", "rows", "method, ms", "loader, ms", "double, ms"),
-        *("loader, rows/s", "loader by method"),
+        *("model", "ability", "rows", "method, ms", "and PNG, ms", "loader, ms"),
+        *("double, ms", "loader, rows/s", "by method", "by method and PNG"),
     )
     sizes = rich.table.Table(
         *("model", "variant", "weights, MB", "folder, MB", "load and first, s"),
