@@ -1,9 +1,9 @@
-# make demo | test | slow | lint | bench | bench-figures: each sets up .venv by itself.
+# make demo | test | slow | lint | bench | bench-figures | bench-serving: each sets up .venv by itself.
 PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test slow lint bench bench-figures clean
+.PHONY: demo test slow lint bench bench-figures bench-serving clean
 
 demo: .venv/installed
 	$(BIN)/python examples/mnist_dcgan.py
@@ -24,6 +24,9 @@ bench: .venv/installed
 
 bench-figures: .venv/installed
 	$(BIN)/python benchmarks/figures.py
+
+bench-serving: .venv/installed
+	$(BIN)/python benchmarks/serving.py
 
 # A link or copy of an old .venv would hide a dependency: it follows pyproject.toml.
 .venv/installed: pyproject.toml

@@ -1,4 +1,4 @@
-"""The command line: `keras-gen list | show | train | sample | evaluate | ...`."""
+"""The command line: `keras-gen list | show | train | sample | export | ...`."""
 
 import contextlib
 import datetime
@@ -369,21 +369,128 @@ def _write_report(path, title, evaluation, settings, weights):
     )
 
 
+Serving = Annotated[pathlib.Path, typer.Option(help="The folder for TF Serving.")]
+Served = Annotated[str, typer.Argument(help="What the model is called on the server.")]
+
+
 @app.command()
 def export(
-    name: Name,
-    weights: Weights,
-    to: Annotated[
-        pathlib.Path, typer.Option(help="Gets NAME/VERSION/ for TF Serving.")
-    ] = pathlib.Path("serving"),
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="[SERVED=]NAME[:WEIGHTS], one or more: 'digits=vae:mnist'."
+        ),
+    ],
+    weights: Weights = None,
+    to: Serving = pathlib.Path("serving"),
     version: Annotated[int | None, typer.Option(help="[the next one]")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="That the versions get [stable for the first, then canary]."),
+    ] = None,
+    abilities: Annotated[
+        list[str] | None,
+        typer.Option("--ability", help="Export this one, and weights for it; repeat."),
+    ] = None,
+    float16: Annotated[
+        bool, typer.Option("--float16", help="Weights in half the bytes.")
+    ] = False,
+    root: Annotated[
+        str, typer.Option(help="The folder as the server sees it.")
+    ] = keras_gen.export.deploy.ROOT,
 ):
-    """Exports a trained model as a SavedModel for TF Serving."""
+    """Makes or extends a folder for TF Serving: models, configuration, manifests."""
     with _errors_in_a_line():
-        model = keras_gen.zoo.load(name, weights)
-        path = keras_gen.export.save(model, to / name, version)
-        rich.print(f"The SavedModel lies in {path}. What it can do:")
-        rich.print(f"  saved_model_cli show --dir {path} --all")
+        chosen = [_parse_served(name, weights) for name in names]  # Before any work.
+        for served, preset, source in chosen:
+            model = keras_gen.zoo.load(preset, source)
+            card = {"preset": preset}
+            if source in keras_gen.zoo.weights_of(preset):
+                card["trained"] = keras_gen.zoo.card(preset, source)
+            options = {"abilities": abilities, "float16": float16, "card": card}
+            path = keras_gen.export.deploy.add(
+                model, to, served, version, label=label, root=root, **options
+            )
+            rich.print(f"{path}: {_labels_in_words(to, served)}")
+        rich.print("What to type next:")
+        rich.print(f"  cd {to} && docker compose --profile cpu up")
+        rich.print(f"  keras-gen query localhost:8500 {chosen[0][0]}")
+
+
+def _parse_served(text, weights):
+    """Name on the server, preset and weights of `[SERVED=]NAME[:WEIGHTS]`."""
+    served, equals, rest = text.partition("=")
+    preset, _, source = (rest if equals else text).partition(":")
+    source = source or weights
+    if not source:
+        raise ValueError(f"Expected --weights, or {preset}:WEIGHTS, got {text!r}.")
+    return (served if equals else preset), preset, source
+
+
+def _labels_in_words(folder, served):
+    labels = keras_gen.export.deploy.labels(folder, served)
+    return ", ".join(f"{name} is version {n}" for name, n in sorted(labels.items()))
+
+
+@app.command()
+def label(
+    served: Served,
+    name: Annotated[str, typer.Argument(help="Of the label: stable, canary, ...")],
+    version: Annotated[int | None, typer.Argument(help="That it shall name.")] = None,
+    to: Serving = pathlib.Path("serving"),
+    remove: Annotated[bool, typer.Option("--remove", help="Take it away.")] = False,
+):
+    """Sets or moves a label of a model's versions; a roll-back is a label's move."""
+    with _errors_in_a_line():
+        if remove == (version is not None):
+            raise ValueError("Expected a version, or --remove.")
+        if remove:
+            keras_gen.export.deploy.remove_label(to, served, name)
+        else:
+            keras_gen.export.deploy.set_label(to, served, name, version)
+        rich.print(f"{served}: {_labels_in_words(to, served)}")
+
+
+@app.command()
+def query(
+    address: Annotated[
+        str, typer.Argument(help="HOST:PORT for gRPC, http://HOST:PORT for REST.")
+    ],
+    served: Served,
+    ability: Annotated[str, typer.Argument(help="What to ask for.")] = "sample",
+    images: Annotated[
+        list[pathlib.Path] | None,
+        typer.Option(help="Files that it takes; the server decodes them; repeat."),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", help="Rows, where they are drawn.")] = 64,
+    seed: Annotated[int | None, typer.Option(help="Of what is drawn.")] = None,
+    arguments: Overrides = None,
+    label: Annotated[
+        str, typer.Option(help="Of the version to ask; '' for the newest.")
+    ] = "stable",
+    output: Annotated[
+        pathlib.Path, typer.Option("-o", "--output", help="A PNG file.")
+    ] = pathlib.Path("answer.png"),
+    scale: Annotated[int, typer.Option(help="Screen pixels a pixel.")] = 2,
+):
+    """Asks a server: images become a grid, all else is printed as JSON."""
+    with _errors_in_a_line():
+        given = {**_parse(arguments), **({"images": images} if images else {})}
+        with keras_gen.export.Client(address, served, label=label or None) as client:
+            if ability not in client.card["signatures"]:
+                known = ", ".join(client.card["signatures"])
+                raise ValueError(f"Expected one of {known}, got {ability!r}.")
+            inputs = list(client.card["signatures"][ability]["inputs"])
+            if inputs[0] == "seed":
+                given["n"] = n
+            if "seed" in inputs:
+                given["seed"] = seed
+            answer = getattr(client, ability)(**given)
+        if answer.ndim == 4:
+            keras_gen.images.save_grid(answer, output, scale=scale)
+            rich.print(f"{len(answer)} images lie in {output}.")
+        else:
+            print(json.dumps(answer.tolist()))
 
 
 Data = Annotated[

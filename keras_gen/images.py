@@ -53,7 +53,7 @@ def to_png_bytes(images):
     """`to_uint8`, then PNG, inside a graph: string (batch,)."""
     levels = tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5)
     levels = tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)
-    return tf.map_fn(tf.io.encode_png, levels, fn_output_signature=tf.string)
+    return tf.io.encode_png(levels)
 
 
 def grid(images, columns=None, gap=2):

@@ -137,6 +137,13 @@ class GenerativeModel(keras.Model):
             specs["latents"] = tf.TensorSpec(shape, tf.float32, "latents")
         return specs
 
+    def input_ranges(self) -> dict[str, tuple]:
+        """Least and greatest value of what abilities take, where there are such."""
+        ranges = {"seed": (0, 2**63 - 1), "images": (-1.0, 1.0), "mask": (0.0, 1.0)}
+        if getattr(self, "num_classes", None):
+            ranges["labels"] = (0, self.num_classes - 1)
+        return ranges
+
     def batch_shapes(self) -> dict[str, tuple]:
         """The shape of each feature of a batch, without the batch dimension."""
         return {"image": tuple(self.image_shape)}

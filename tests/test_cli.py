@@ -69,7 +69,7 @@ def test_train_resume_sample_export(tmp_path):
     np.testing.assert_array_equal(*grids)
     done = run("export", "dcgan", "--weights", weights, "--to", tmp_path / "serving")
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "serving" / "dcgan" / "1" / "saved_model.pb").exists()
+    assert (tmp_path / "serving" / "models" / "dcgan" / "1" / "saved_model.pb").exists()
 
 
 def test_evaluate_prints_figures_and_writes_a_page(tmp_path, monkeypatch):

@@ -1,17 +1,21 @@
 """SavedModels as TF Serving takes them; what they answer is in test_conformance."""
 
+import json
 import os
 import pathlib
 import subprocess
 import sys
+from typing import Literal
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import make_batch, train
+from session_loader import COMPILER, Refused, SessionLoader, read_signatures
 
 import keras_gen
-from keras_gen.models import GAN, VAE
+from keras_gen.abilities import ability
+from keras_gen.models import GAN
 
 
 @pytest.fixture(scope="module")
@@ -44,26 +48,160 @@ def test_an_interrupted_export_leaves_nothing(gan, tmp_path, monkeypatch):
 
 def test_signatures_by_ability_with_the_main_one_as_default(gan, tmp_path):
     loaded = tf.saved_model.load(str(keras_gen.export.save(gan, tmp_path)))
-    names = {"sample", "decode", "discriminate", "features", "serving_default"}
+    names = {"sample", "decode", "discriminate", "features", "interpolate"}
+    names |= {"discriminate_bytes", "features_bytes", "describe", "serving_default"}
     assert set(loaded.signatures) == names
     seeds = tf.constant(keras_gen.abilities.row_seeds(3, seed=4))
     answer = loaded.signatures["serving_default"](seed=seeds)
     np.testing.assert_allclose(answer["images"], gan.sample(3, seed=4), atol=1e-5)
-    vae = keras_gen.zoo.load("vae", **VAE.tiny)
-    loaded = tf.saved_model.load(str(keras_gen.export.save(vae, tmp_path / "vae")))
-    assert {"encode", "reconstruct"} <= set(loaded.signatures)
+
+
+def stored_bytes(path):
+    """Of the weights in a version's folder, each value once."""
+    reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
+    shapes = reader.get_variable_to_shape_map()
+    kinds = reader.get_variable_to_dtype_map()
+    weights = [name for name in shapes if name.startswith("weights")]
+    return sum(int(np.prod(shapes[w])) * kinds[w].size for w in weights)
 
 
 def test_only_weights_that_answer_are_exported(gan, tmp_path):
     path = keras_gen.export.save(gan, tmp_path)
-    reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
-    stored = sum(
-        np.prod(shape)
-        for name, shape in reader.get_variable_to_shape_map().items()
-        if name.startswith("weights")
-    )
     generator, critic = gan.averaged(gan.generator), gan.discriminator
-    assert stored == generator.count_params() + critic.count_params()
+    parameters = generator.count_params() + critic.count_params()
+    assert stored_bytes(path) == 4 * parameters
+    path = keras_gen.export.save(gan, tmp_path, abilities=["sample"])
+    assert stored_bytes(path) == 4 * generator.count_params()
+    names = {"sample", "describe", "serving_default"}
+    assert set(read_signatures(path)) == names
+
+
+def test_float16_halves_the_weights_and_the_card_says_what_it_costs(gan, tmp_path):
+    path = keras_gen.export.save(gan, tmp_path, abilities=["sample"], float16=True)
+    assert stored_bytes(path) == 2 * gan.averaged(gan.generator).count_params()
+    card = keras_gen.export.read_card(path)
+    assert card["stored_as"] == "float16"
+    loaded = tf.saved_model.load(str(path))
+    seeds = tf.constant(keras_gen.abilities.row_seeds(4, seed=0))
+    images = loaded.signatures["sample"](seed=seeds)["images"].numpy()
+    difference = np.abs(images - gan.sample(4, seed=0)).max()
+    assert 0 < difference < 0.01
+    assert card["differences"] == {"sample": pytest.approx(difference, rel=0.01)}
+    weight = gan.averaged(gan.generator).weights[0]
+    value = weight.numpy()
+    weight.assign(value * 1e9)
+    with pytest.raises(ValueError, match="65504"):
+        keras_gen.export.save(gan, tmp_path, float16=True)
+    weight.assign(value)
+
+
+def test_abilities_that_are_not_there_are_refused(gan, tmp_path):
+    for wrong in (["encode"], ["sample", "sampel"], []):
+        with pytest.raises(ValueError, match="Expected abilities"):
+            keras_gen.export.save(gan, tmp_path / "gan", abilities=wrong)
+    for wrong in ([], [2, 1], [0, 1]):
+        with pytest.raises(ValueError, match="batch sizes"):
+            keras_gen.export.save(gan, tmp_path / "gan", batch_sizes=wrong)
+    assert not (tmp_path / "gan").exists()
+
+
+class Odd(GAN):
+    """A GAN with abilities that no server runs, and one with choices."""
+
+    @ability("images")
+    def stateful(self, seed):
+        return tf.random.normal((tf.size(seed), *self.image_shape))
+
+    @ability("numbers")
+    def python(self, seed):
+        return tf.ensure_shape(tf.numpy_function(np.abs, [seed], tf.int64), (None,))
+
+    @ability("numbers")
+    def compiled(self, seed):
+        return tf.function(lambda x: x + 1, jit_compile=True)(seed)
+
+    @ability("numbers")
+    def counted(self, seed):
+        self.step.value.assign_add(1)
+        return seed
+
+    @ability("numbers")
+    def move(self, latents, *, to: Literal["up", "down"] = "up"):
+        return latents + (1.0 if to == "up" else -1.0)
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("stateful", "another answer"),
+        ("counted", "another answer"),
+        ("python", "calls Python"),
+        ("compiled", "XLA"),
+    ],
+)
+def test_what_no_server_runs_is_refused(name, message, tmp_path):
+    with pytest.raises(ValueError, match=f"{name}.*{message}"):
+        keras_gen.export.save(Odd(**GAN.tiny), tmp_path / "odd", abilities=[name])
+    assert not (tmp_path / "odd").exists()
+
+
+def test_an_options_choices_are_signatures(tmp_path):
+    model = Odd(**GAN.tiny)
+    path = keras_gen.export.save(model, tmp_path, abilities=["move"])
+    loaded = tf.saved_model.load(str(path)).signatures
+    latents = tf.zeros((2, model.latent_dim))
+    for name, wanted in (("move", 1), ("move_to_up", 1), ("move_to_down", -1)):
+        assert np.all(loaded[name](latents=latents)["numbers"] == wanted)
+
+
+def test_the_card_says_what_signatures_take_and_give(gan, tmp_path):
+    path = keras_gen.export.save(gan, tmp_path, card={"preset": "gan"})
+    card = keras_gen.export.read_card(path)
+    assert card["model"] == "GAN" and card["preset"] == "gan"
+    for name, signature in read_signatures(path).items():
+        if name in ("describe", "serving_default"):
+            continue
+        entry = card["signatures"][name]
+        assert set(entry["inputs"]) == set(signature.inputs)
+        assert set(entry["outputs"]) == set(signature.outputs)
+        for side in ("inputs", "outputs"):
+            for key, tensor in getattr(signature, side).items():
+                sides = [
+                    None if d.size < 0 else d.size for d in tensor.tensor_shape.dim
+                ]
+                assert entry[side][key]["shape"] == sides
+                assert (
+                    entry[side][key]["dtype"] == tf.dtypes.as_dtype(tensor.dtype).name
+                )
+    assert card["signatures"]["discriminate"]["inputs"]["images"]["range"] == [-1, 1]
+    described = tf.saved_model.load(str(path)).signatures["describe"]
+    (text,) = described(row=tf.zeros(1, tf.int64))["card"].numpy()
+    assert json.loads(text) == card
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C compiler: cc is not on the PATH")
+def test_every_start_and_every_batch_gives_the_same_answer(gan, tmp_path):
+    path = keras_gen.export.save(gan, tmp_path, abilities=["sample"])
+    seeds = keras_gen.abilities.row_seeds(9, seed=3)
+    answers = []
+    for _ in range(2):
+        with SessionLoader(path) as served:
+            whole = served("sample", {"seed": seeds})
+            alone = served("sample", {"seed": seeds[4:5]})
+            others = np.concatenate([seeds[4:5], seeds[:4] + 100])
+            mixed = served("sample", {"seed": others})
+            for answer in (alone, mixed):
+                np.testing.assert_allclose(
+                    answer["images"][0], whole["images"][4], atol=1e-6
+                )
+            with pytest.raises(Refused, match="seed.*-1"):
+                served("sample", {"seed": [0, -1]})
+            np.testing.assert_array_equal(
+                served("sample", {"seed": seeds})["images"], whole["images"]
+            )
+        answers.append(whole)
+    for key in answers[0]:
+        np.testing.assert_array_equal(answers[0][key], answers[1][key])
 
 
 def test_saved_model_cli_runs_it(gan, tmp_path):

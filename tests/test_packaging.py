@@ -6,6 +6,8 @@ import subprocess
 import sys
 import zipfile
 
+import keras_gen
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 CODE = """
@@ -15,6 +17,9 @@ batch = next(iter(keras_gen.data.load("mnist", "test[:8]", batch_size=8)))
 assert batch["image"].shape == (8, 28, 28, 1)
 model = keras_gen.zoo.load("dcgan", weights="mnist")
 assert model.sample(2, seed=0).shape == (2, 32, 32, 1)
+options = {"abilities": ["sample"], "batch_sizes": (1,)}
+keras_gen.export.deploy.add(model, "serving", "dcgan", **options)
+assert pathlib.Path("serving/compose.yaml").is_file()
 print("works")
 """
 
@@ -42,6 +47,8 @@ def test_a_wheel_holds_code_data_and_weights(tmp_path):
         archive.extractall(tmp_path / "wheel")
         names = archive.namelist()
     assert "keras_gen/cards/dcgan/mnist/card.json" in names
+    for template in keras_gen.export.deploy.TEMPLATES:
+        assert f"keras_gen/kit/{template}" in names
     for file in (ROOT / "keras_gen").rglob("*.py"):
         assert str(file.relative_to(ROOT)) in names
     done = subprocess.run(

@@ -1,0 +1,1 @@
+"""Data: templates for a folder that TF Serving takes; README.md walks through it."""

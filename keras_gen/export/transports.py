@@ -1,0 +1,174 @@
+"""Two ways to TF Serving: gRPC and REST. Rows out, rows or an error back."""
+
+import base64
+import json
+
+import grpc
+import numpy as np
+import requests
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+# What HTTP statuses are called in gRPC.
+CODES = {
+    400: "INVALID_ARGUMENT",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
+    412: "FAILED_PRECONDITION",
+    413: "RESOURCE_EXHAUSTED",
+    429: "UNAVAILABLE",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+class ServingError(OSError):
+    """What a server said in place of an answer.
+
+    Attributes:
+        code: gRPC's name for it: "INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE", ...
+        details: The server's own words.
+    """
+
+    def __init__(self, address, code, details):
+        super().__init__(f"{address} said {code}: {details}")
+        self.code, self.details = code, details
+
+
+class Grpc:
+    """PredictionService and ModelService on a port that speaks gRPC, 8500 say.
+
+    Args:
+        address: "host:port".
+        max_bytes: The largest message either way; gRPC's own limit is 4 MiB.
+    """
+
+    def __init__(self, address, max_bytes):
+        limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
+        self._address = address
+        self._channel = grpc.insecure_channel(address, [(n, max_bytes) for n in limits])
+        self._predict = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
+
+    def predict(self, target, signature, arrays, outputs, timeout):
+        """Named arrays of a signature's outputs, those asked for; None asks for all."""
+        request = predict_pb2.PredictRequest(output_filter=outputs or ())
+        _aim(request.model_spec, target)
+        request.model_spec.signature_name = signature
+        for name, array in arrays.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
+        answer = self._call(self._predict.Predict, request, timeout)
+        return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}
+
+    def status(self, target, timeout):
+        """Version to state, "AVAILABLE" say."""
+        request = get_model_status_pb2.GetModelStatusRequest()
+        _aim(request.model_spec, target)
+        answer = self._call(self._models.GetModelStatus, request, timeout)
+        names = get_model_status_pb2.ModelVersionStatus.State.Name
+        return {s.version: names(s.state) for s in answer.model_version_status}
+
+    def _call(self, method, request, timeout):
+        try:
+            return method(request, timeout=timeout)
+        except grpc.RpcError as error:
+            code = error.code().name
+            raise ServingError(self._address, code, error.details()) from error
+
+    def close(self):
+        """Ends the connection."""
+        self._channel.close()
+
+
+class Rest:
+    """The same in JSON over HTTP, on port 8501 say.
+
+    Args:
+        address: "http://host:port", with a path before /v1 if there is one.
+    """
+
+    def __init__(self, address):
+        self._address = address.rstrip("/")
+        self._session = requests.Session()
+
+    def predict(self, target, signature, arrays, outputs, timeout):
+        """As `Grpc.predict`, in the column format; floats come back as Python reads."""
+        body = {
+            "signature_name": signature,
+            "inputs": {name: _to_json(array) for name, array in arrays.items()},
+        }
+        url = f"{self._url(target)}:predict"
+        answer = self._call("POST", url, timeout, body)["outputs"]
+        if not isinstance(answer, dict):  # A lone output comes without its name.
+            (name,) = outputs
+            answer = {name: answer}
+        return {n: _from_json(answer[n]) for n in outputs or answer}
+
+    def status(self, target, timeout):
+        """As `Grpc.status`."""
+        answer = self._call("GET", self._url(target), timeout)
+        states = answer["model_version_status"]
+        return {int(state["version"]): state["state"] for state in states}
+
+    def _url(self, target):
+        name, label, version = target
+        url = f"{self._address}/v1/models/{name}"
+        if version is not None:
+            return f"{url}/versions/{version}"
+        return url if label is None else f"{url}/labels/{label}"
+
+    def _call(self, method, url, timeout, body=None):
+        data = None if body is None else json.dumps(body)  # NaN goes, to be refused.
+        try:
+            answer = self._session.request(method, url, timeout=timeout, data=data)
+            content = answer.json()
+        except requests.Timeout as error:
+            words = f"no answer within {timeout} s"
+            raise ServingError(self._address, "DEADLINE_EXCEEDED", words) from error
+        except requests.ConnectionError as error:
+            raise ServingError(self._address, "UNAVAILABLE", str(error)) from error
+        except requests.JSONDecodeError:
+            content = {"error": answer.text}
+        if answer.ok:
+            return content
+        code = CODES.get(answer.status_code, f"HTTP {answer.status_code}")
+        raise ServingError(self._address, code, content.get("error", content))
+
+    def close(self):
+        """Ends the connection."""
+        self._session.close()
+
+
+def _aim(spec, target):
+    spec.name, label, version = target
+    if version is not None:
+        spec.version.value = version
+    elif label is not None:
+        spec.version_label = label
+
+
+def _to_json(array):
+    if array.dtype != object:
+        return array.tolist()
+    return [{"b64": base64.b64encode(_bytes(value)).decode()} for value in array]
+
+
+def _bytes(value):
+    return value.encode() if isinstance(value, str) else value
+
+
+def _from_json(values):
+    """An array; strings as bytes, those sent as {"b64": ...} decoded."""
+    if values and isinstance(values[0], dict):
+        return np.array([base64.b64decode(v["b64"]) for v in values], object)
+    if values and isinstance(values[0], str):
+        return np.array([value.encode() for value in values], object)
+    return np.array(values)

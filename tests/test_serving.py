@@ -1,0 +1,618 @@
+"""From `keras-gen export` to an answer, through a client and a server.
+
+The server is a test double (serving_double.py), which runs the real graphs; and
+`tensorflow_model_server` itself where it is on the PATH.
+"""
+
+import base64
+import concurrent.futures
+import contextlib
+import io
+import json
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import PIL.Image
+import pytest
+import requests
+import serving_protos
+import yaml
+from conftest import make_batch, train
+from google.protobuf import text_format
+from serving_double import Double
+from typer.testing import CliRunner
+
+import keras_gen
+from keras_gen import images as image_files
+from keras_gen.cli import app
+from keras_gen.export import BATCH_SIZES, Client, ServingError, deploy
+from keras_gen.models import VAE, ConditionalGAN
+
+ROOT = pathlib.Path(__file__).parents[1]
+REAL = shutil.which("tensorflow_model_server")
+SIZES = (1, 2, 8)  # Warm-up in seconds; batches are padded to the sizes of all.
+
+
+def ports():
+    """Two that are free."""
+    with socket.socket() as a, socket.socket() as b:
+        a.bind(("127.0.0.1", 0))
+        b.bind(("127.0.0.1", 0))
+        return a.getsockname()[1], b.getsockname()[1]
+
+
+class Real:
+    """TF Serving itself, with the flags of the compose file."""
+
+    def __init__(self, folder):
+        flags = yaml.safe_load((folder / "compose.yaml").read_text())
+        flags = [
+            f.replace(deploy.ROOT, str(folder)) for f in flags["x-serving"]["command"]
+        ]
+        grpc_port, rest_port = ports()
+        flags += [f"--port={grpc_port}", f"--rest_api_port={rest_port}"]
+        self.grpc_address = f"127.0.0.1:{grpc_port}"
+        self.rest_address = f"http://127.0.0.1:{rest_port}"
+        self._process = subprocess.Popen([REAL, *flags])
+
+    def __enter__(self):
+        for _ in range(240):
+            with contextlib.suppress(requests.ConnectionError):
+                requests.get(f"{self.rest_address}/v1/models/vae", timeout=5)
+                return self
+            time.sleep(0.5)
+        raise TimeoutError("tensorflow_model_server does not answer")
+
+    def __exit__(self, *error):
+        self._process.terminate()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def models():
+    """An unconditional and a conditional model."""
+    found = {}
+    for name, cls in (("vae", VAE), ("cgan", ConditionalGAN)):
+        found[name] = keras_gen.zoo.load(name, **cls.tiny)
+        train(found[name], make_batch(found[name], 4), count=2)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(models, tmp_path_factory):
+    """What `keras-gen export` writes, for a server on this machine."""
+    folder = tmp_path_factory.mktemp("serving")
+    for name, model in models.items():
+        deploy.add(model, folder, name, root=str(folder), batch_sizes=SIZES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def double(folder):
+    with Double(folder) as double:
+        yield double
+
+
+@pytest.fixture(scope="module", params=["double", *(["real"] if REAL else [])])
+def server(request, folder):
+    if request.param == "double":
+        yield request.getfixturevalue("double")
+        return
+    with Real(folder) as real:
+        yield real
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def address(request, server):
+    return getattr(server, f"{request.param}_address")
+
+
+# Answers.
+
+
+def test_a_client_answers_as_the_model_does(address, models, capfd):
+    vae = models["vae"]
+    images = vae.sample(20, seed=1)
+    with Client(address, "vae") as client:
+        assert client.status() == {1: "AVAILABLE"}
+        assert {*vae.abilities(), "interpolate"} <= set(dir(client))
+        served = client.sample(20, seed=1)  # In three batches.
+        assert "batches" in capfd.readouterr().err
+        assert served.dtype == np.float32
+        np.testing.assert_allclose(served, images, atol=1e-5)
+        for name in ("encode", "reconstruct", "log_prob"):
+            wanted = getattr(vae, name)(images)
+            np.testing.assert_allclose(
+                getattr(client, name)(images), wanted, rtol=1e-4, atol=1e-5
+            )
+        codes = vae.encode(images)
+        np.testing.assert_allclose(client.decode(codes), vae.decode(codes), atol=1e-5)
+        with pytest.raises(AttributeError, match="translate"):
+            client.translate(images)
+
+
+def test_conditions_are_given_or_drawn_as_the_model_draws_them(address, models):
+    with Client(address, "cgan") as client:
+        for given in ({}, {"labels": [0, 2, 1]}):
+            wanted = models["cgan"].sample(3, seed=5, **given)
+            served = client.sample(3, seed=5, **given)
+            np.testing.assert_allclose(served, wanted, atol=1e-5)
+
+
+def test_walks_end_where_their_ends_decode_to(address, models):
+    vae = models["vae"]
+    images = vae.sample(2, seed=0)
+    start, end = vae.encode(images)
+    position = np.float32([0.0, 0.25, 1.0])
+    between = np.stack([start + p * (end - start) for p in position])
+    with Client(address, "vae") as client:
+        walk = client.interpolate([start] * 3, [end] * 3, position)
+        np.testing.assert_allclose(walk, vae.decode(between), atol=1e-5)
+        ends = images[:1].repeat(3, axis=0), images[1:].repeat(3, axis=0)
+        walk = client.interpolate_images(*ends, position)
+        np.testing.assert_allclose(walk, vae.decode(between), atol=1e-4)
+
+
+def test_files_are_decoded_laid_on_white_and_resized_by_the_server(
+    address, models, tmp_path
+):
+    vae = models["vae"]
+    height, width, _ = vae.image_shape
+    random = np.random.default_rng(0)
+    grey = random.integers(0, 256, (height, width), np.uint8)
+    files, wanted = [], []
+    for mode, form, scale in (
+        ("L", "png", 1),
+        ("LA", "png", 1),
+        ("RGB", "png", 3),
+        ("RGBA", "png", 2),
+        ("RGB", "bmp", 1),
+    ):
+        picture = PIL.Image.fromarray(grey).convert(mode)
+        if "A" in mode:
+            picture.putalpha(PIL.Image.fromarray(np.rot90(grey).copy()))
+        picture = picture.resize((scale * width, scale * height))
+        path = tmp_path / f"{mode}.{form}"
+        picture.save(path)
+        files.append(path)
+        white = PIL.Image.new("RGBA", picture.size, "white")
+        white.alpha_composite(picture.convert("RGBA"))
+        levels = np.asarray(white.convert("L"))[None, ..., None]
+        (prepared,) = next(
+            iter(keras_gen.data.load(levels, image_shape=vae.image_shape, batch_size=1))
+        )["image"].numpy()
+        wanted.append(prepared)
+    with Client(address, "vae") as client:
+        served = client.reconstruct(files)
+        again = client.reconstruct([path.read_bytes() for path in files])
+    np.testing.assert_array_equal(served, again)
+    np.testing.assert_allclose(served, vae.reconstruct(np.stack(wanted)), atol=0.01)
+
+
+# Refusals.
+
+
+def rows(count=2, side=8, value=0.0):
+    return np.full((count, side, side, 1), value, np.float32)
+
+
+def png(side=8):
+    return image_files.to_png_bytes(rows(1, side)).numpy()[0]
+
+
+def to_base64(data):
+    return base64.b64encode(data).decode()
+
+
+BAD = {
+    "side": ("vae", "encode", {"images": rows(side=7)}, "images.*rows, 8, 8, 1"),
+    "rank": ("vae", "encode", {"images": rows()[0]}, "images.*rows, 8, 8, 1"),
+    "range": ("vae", "encode", {"images": rows(value=3)}, "images.*-1.*1.*3"),
+    "nan": ("vae", "encode", {"images": rows(value=np.nan)}, "finite images"),
+    "seed": ("vae", "sample", {"seed": np.int64([1, -5])}, "seed.*-5"),
+    "label": (
+        "cgan",
+        "sample",
+        {"seed": np.int64([1, 2]), "labels": np.int64([0, 99])},
+        "labels in .0, 2.*99",
+    ),
+    "no image": (
+        "vae",
+        "encode_bytes",
+        {"image_bytes": np.array([b"text"], object)},
+        "image_bytes.*PNG",
+    ),
+    "half an image": (
+        "vae",
+        "encode_bytes",
+        {"image_bytes": np.array([png(), png()[:40]], object)},
+        "image_bytes",
+    ),
+    "position": (
+        "vae",
+        "interpolate",
+        {
+            "start": np.zeros((1, VAE.tiny["latent_dim"]), np.float32),
+            "end": np.zeros((1, VAE.tiny["latent_dim"]), np.float32),
+            "position": np.float32([2]),
+        },
+        "position.*2",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_request_is_told_what_is_wrong_and_the_server_goes_on(address, case):
+    name, signature, arrays, message = BAD[case]
+    with Client(address, name) as client:
+        with pytest.raises(ServingError, match=message) as caught:
+            client.predict(signature, arrays)
+        assert caught.value.code == "INVALID_ARGUMENT"
+        assert client.sample(1, seed=0).shape[0] == 1
+
+
+def test_a_client_finds_bad_rows_before_it_asks(double):
+    with Client(double.grpc_address, "vae") as client:
+        client.card  # noqa: B018 Fetched; nothing below asks the server.
+        double.failures[:] = ["UNAVAILABLE"]
+        for wrong, message in (
+            (rows(side=7), "8, 8, 1"),
+            (rows(value=3), "from 3"),
+            (rows(value=np.nan), "finite"),
+        ):
+            with pytest.raises(ValueError, match=message):
+                client.encode(wrong)
+        with pytest.raises(ValueError, match="as many"):
+            client.interpolate(np.zeros((2, 3)), np.zeros((3, 3)), [0, 1])
+        with pytest.raises(ValueError, match="seeds"):
+            client.sample(3, seed=[1, 2])
+        with pytest.raises(ValueError, match="captions"):
+            client.sample(3, captions=["a", "b", "c"])
+        with pytest.raises(ValueError, match="Expected sample"):
+            client.sample(3, 0, 1)
+    assert double.failures.pop() == "UNAVAILABLE"
+
+
+# Batches.
+
+
+def test_answers_do_not_depend_on_who_shares_the_batch(double, models):
+    version = double.versions["vae"][1]
+    version.batches.clear()
+    with Client(double.grpc_address, "vae") as client:
+        client.card  # noqa: B018
+        with (
+            slow_batches(double),
+            concurrent.futures.ThreadPoolExecutor(6) as pool,
+        ):
+            answers = list(pool.map(lambda s: client.sample(2, seed=s), range(6)))
+    assert max(version.batches) > 2  # Some did share one.
+    for seed, answer in enumerate(answers):
+        wanted = models["vae"].sample(2, seed=seed)
+        np.testing.assert_allclose(answer, wanted, atol=1e-5)
+
+
+def test_rows_that_are_right_outlive_a_neighbour_that_is_not(double, models):
+    version = double.versions["vae"][1]
+    version.batches.clear()
+    images = models["vae"].sample(2, seed=0)
+    with Client(double.grpc_address, "vae", pause=0.3) as client:
+        client.card  # noqa: B018
+
+        def bad(_):
+            with pytest.raises(ServingError, match="images"):
+                client.predict("encode", {"images": rows(value=3)}, ["latents"])
+
+        with (
+            slow_batches(double),
+            concurrent.futures.ThreadPoolExecutor(4) as pool,
+        ):
+            wrong = pool.submit(bad, None)
+            good = [pool.submit(client.encode, images) for _ in range(3)]
+            answers = [future.result() for future in good]
+            wrong.result()
+    assert max(version.batches) > 2  # Neighbours there were.
+    for answer in answers:
+        np.testing.assert_allclose(answer, models["vae"].encode(images), atol=1e-5)
+
+
+@contextlib.contextmanager
+def slow_batches(double, seconds=0.2):
+    """The double waits so long for company."""
+    before = double.batching.batch_timeout_micros.value
+    double.batching.batch_timeout_micros.value = int(1e6 * seconds)
+    yield
+    double.batching.batch_timeout_micros.value = before
+
+
+# Retries.
+
+
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
+def test_a_client_asks_again_where_that_can_help(double, transport):
+    address = getattr(double, f"{transport}_address")
+    with Client(address, "vae", pause=0.001, retries=2) as client:
+        double.failures[:] = ["UNAVAILABLE"] * 2
+        assert client.sample(1, seed=0).shape[0] == 1
+        double.failures[:] = ["UNAVAILABLE"] * 3
+        with pytest.raises(ServingError, match="as the test asked") as caught:
+            client.sample(1, seed=0)
+        assert caught.value.code == "UNAVAILABLE"
+        double.failures[:] = ["FAILED_PRECONDITION", "UNAVAILABLE"]
+        with pytest.raises(ServingError, match="FAILED_PRECONDITION"):
+            client.sample(1, seed=0)
+        assert double.failures.pop() == "UNAVAILABLE"  # It did not ask again.
+
+
+def test_a_server_that_is_away_or_mute_is_named(double):
+    port, _ = ports()
+    for address in (f"127.0.0.1:{port}", f"http://127.0.0.1:{port}"):
+        with Client(address, "vae", retries=1, pause=0.001) as client:
+            with pytest.raises(ServingError, match=str(port)) as caught:
+                client.status()
+            assert caught.value.code == "UNAVAILABLE"
+    with slow_batches(double, 1.0):
+        for address in (double.grpc_address, double.rest_address):
+            with Client(address, "vae", timeout=0.2) as client:
+                with pytest.raises(ServingError, match="DEADLINE_EXCEEDED"):
+                    client.sample(1)
+    with pytest.raises(ValueError, match="timeout"):
+        Client("localhost:8500", "vae", timeout=0)
+
+
+def test_messages_larger_than_grpc_allows_by_itself_come_through(double):
+    with Client(double.grpc_address, "vae") as client:
+        contents = np.array([b"\x89PNG" + bytes(5 * 2**20)], object)
+        with pytest.raises(ServingError, match="DecodeImage|PNG") as caught:
+            client.predict("encode_bytes", {"image_bytes": contents})
+        assert caught.value.code == "INVALID_ARGUMENT"  # Of the graph, not of gRPC.
+
+
+# REST by hand.
+
+
+def post(server, body, model="vae"):
+    url = f"{server.rest_address}/v1/models/{model}:predict"
+    answer = requests.post(url, json=body, timeout=60)
+    return answer.status_code, answer.json()
+
+
+def test_rest_takes_rows_and_columns(server, models):
+    images = models["vae"].sample(2, seed=0).tolist()
+    wanted = models["vae"].encode(np.float32(images))
+    ask = {"signature_name": "encode"}
+    _, by_rows = post(server, {**ask, "instances": [{"images": i} for i in images]})
+    _, bare = post(server, {**ask, "instances": images})
+    _, by_columns = post(server, {**ask, "inputs": {"images": images}})
+    assert by_rows == bare
+    np.testing.assert_allclose(by_rows["predictions"], wanted, atol=1e-5)
+    np.testing.assert_allclose(by_columns["outputs"], wanted, atol=1e-5)
+    code, drawn = post(
+        server, {"instances": [{"seed": 0}, {"seed": 1}]}
+    )  # The default.
+    assert code == 200
+    assert set(drawn["predictions"][0]) == {"images", "image_bytes"}
+
+
+def test_rest_gives_and_takes_files_in_base64(server, models):
+    body = {"signature_name": "sample", "inputs": {"seed": [0, 1]}}
+    _, answer = post(server, body)
+    files = answer["outputs"]["image_bytes"]
+    picture = base64.b64decode(files[0]["b64"])
+    assert PIL.Image.open(io.BytesIO(picture)).size == (8, 8)
+    body = {"signature_name": "reconstruct_bytes", "inputs": {"image_bytes": files}}
+    _, again = post(server, body)
+    wanted = models["vae"].reconstruct(models["vae"].sample(2, seed=0))
+    np.testing.assert_allclose(again["outputs"]["images"], wanted, atol=0.01)
+
+
+def test_rest_refuses_what_is_no_batch(server):
+    ask = {"signature_name": "sample"}
+    seeds, labels = [1, 2], [0, 1, 2]
+    for body in (
+        {**ask, "inputs": {"seed": seeds, "labels": labels}},
+        {**ask, "instances": [{"seed": 1, "labels": 0}, {"seed": 2}]},
+        {**ask, "inputs": {"seed": 1, "labels": 0}},  # Scalars.
+        {**ask, "inputs": {"seed": seeds}},
+        {**ask, "inputs": {"seed": ["a", "b"], "labels": seeds}},
+        {**ask, "inputs": {"seed": [0.5], "labels": [0]}},
+        {**ask, "inputs": {"seed": [1] * 65, "labels": [0] * 65}},
+        ask,
+    ):
+        code, answer = post(server, body, "cgan")
+        assert code == 400 and answer["error"], body
+    assert post(server, ask, "gone")[0] == 404
+
+
+# The folder.
+
+
+def test_warm_up_ran_every_signature_at_every_size(double, folder):
+    for name in ("vae", "cgan"):
+        version = double.versions[name][1]
+        card = keras_gen.export.read_card(folder / "models" / name / "1")
+        assert version.warmed == len(SIZES) * (len(card["signatures"]) + 1)
+        size = (folder / "models" / name / "1" / "assets.extra").glob("tf_serving*")
+        assert sum(path.stat().st_size for path in size) < 100_000
+
+
+def test_configuration_is_what_the_server_reads(folder):
+    config = deploy.read_config(folder)
+    entries = {entry.name: entry for entry in config.model_config_list.config}
+    assert set(entries) == {"vae", "cgan"}
+    assert entries["vae"].base_path == str(folder / "models" / "vae")
+    assert entries["vae"].model_version_policy.HasField("all")
+    assert dict(entries["vae"].version_labels) == {"stable": 1}
+    text = (folder / "batching.config").read_text()
+    batching = serving_protos.parse("BatchingParameters", text)
+    assert tuple(batching.allowed_batch_sizes) == BATCH_SIZES
+    assert batching.max_batch_size.value == BATCH_SIZES[-1]
+    text = (folder / "monitoring.config").read_text()
+    assert serving_protos.parse("MonitoringConfig", text).prometheus_config.enable
+    for wrong in ("max_batchsize { value: 1 }", "max_batch_size: 64"):
+        with pytest.raises(text_format.ParseError):
+            serving_protos.parse("BatchingParameters", wrong)
+
+
+def test_manifests_pin_the_image_and_probe_the_model(folder):
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())
+    cpu, gpu = (compose["services"][name] for name in ("cpu", "gpu"))
+    pinned = r"tensorflow/serving:\$\{TF_SERVING:-(2\.\d+\.\d+)\}(-gpu)?"
+    version, _ = re.fullmatch(pinned, cpu["image"]).groups()
+    assert re.fullmatch(pinned, gpu["image"]).groups() == (version, "-gpu")
+    deployment, service, claim = yaml.safe_load_all(
+        (folder / "kubernetes.yaml").read_text()
+    )
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == f"tensorflow/serving:{version}"
+    assert container["args"] == cpu["command"] == gpu["command"]
+    for flag in container["args"]:
+        path = re.fullmatch(r"--\w+=/serving/(\S+)", flag)
+        assert path is None or (folder / path[1]).is_file(), flag
+    paths = {
+        probe: container[f"{probe}Probe"]["httpGet"]["path"]
+        for probe in ("startup", "readiness", "liveness")
+    }
+    assert paths["readiness"] == "/v1/models/vae/labels/stable"
+    assert paths["startup"] == paths["liveness"] == "/v1/models/vae"
+    assert f"GET {paths['readiness']} " in cpu["healthcheck"]["test"][-1]
+    (volume,) = pod["volumes"]
+    name = volume["persistentVolumeClaim"]["claimName"]
+    assert claim["metadata"]["name"] == name
+    assert {p["port"] for p in service["spec"]["ports"]} == {8500, 8501}
+
+
+def test_a_release_and_a_roll_back_are_a_labels_moves(models, tmp_path):
+    folder = tmp_path / "serving"
+    options = {"root": str(folder), "abilities": ["sample"], "batch_sizes": (1, 2)}
+    deploy.add(models["vae"], folder, "digits", **options)
+    newer = keras_gen.zoo.load("vae", **VAE.tiny)
+    (folder / "compose.yaml").write_text("mine")
+    deploy.add(newer, folder, "digits", **options)
+    assert (folder / "compose.yaml").read_text() == "mine"
+    assert deploy.labels(folder, "digits") == {"stable": 1, "canary": 2}
+    old, new = (m.sample(2, seed=0) for m in (models["vae"], newer))
+    with Double(folder) as double:
+
+        def ask(**version):
+            with Client(double.grpc_address, "digits", **version) as client:
+                return client.sample(2, seed=0)
+
+        np.testing.assert_allclose(ask(), old, atol=1e-5)
+        np.testing.assert_allclose(ask(label="canary"), new, atol=1e-5)
+        np.testing.assert_allclose(ask(label=None), new, atol=1e-5)
+        np.testing.assert_allclose(ask(version=1), old, atol=1e-5)
+        for version, wanted in ((2, new), (1, old)):
+            done = CliRunner().invoke(
+                app, ["label", "digits", "stable", str(version), "--to", str(folder)]
+            )
+            assert done.exit_code == 0 and f"stable is version {version}" in done.output
+            double.reload()
+            np.testing.assert_allclose(ask(), wanted, atol=1e-5)
+        deploy.remove_label(folder, "digits", "canary")
+        double.reload()
+        with pytest.raises(ServingError, match="canary"):
+            ask(label="canary")
+
+
+def test_mistakes_in_a_folder_are_named(models, tmp_path):
+    folder = tmp_path / "serving"
+    for wrong in ("a/b", "", "..", "a:b"):
+        with pytest.raises(ValueError, match="letters, digits"):
+            deploy.add(models["vae"], folder, wrong)
+    assert not folder.exists()
+    options = {"abilities": ["encode"], "batch_sizes": (1,)}
+    deploy.add(models["vae"], folder, "vae", **options)
+    with pytest.raises(ValueError, match=r"\[1\], got 7"):
+        deploy.set_label(folder, "vae", "stable", 7)
+    with pytest.raises(ValueError, match="'vea'"):
+        deploy.set_label(folder, "vea", "stable", 1)
+    with pytest.raises(ValueError, match="got 'canary'"):
+        deploy.remove_label(folder, "vae", "canary")
+    assert deploy.labels(folder, "vae") == {"stable": 1}
+    (folder / "models.config").write_text("model_config_list { confg {} }")
+    with pytest.raises(ValueError, match="confg"):
+        deploy.add(models["vae"], folder, "vae", **options)
+    assert not (folder / "models" / "vae" / "2").exists()  # Found before the work.
+
+
+# The command line.
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_from_export_to_a_grid_by_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(
+        *("export", "linear_ae:mnist", "digits=linear_ae:mnist-2", "--to", "serving"),
+        *(
+            "--ability",
+            "reconstruct",
+            "--ability",
+            "encode",
+            "--root",
+            tmp_path / "serving",
+        ),
+    )
+    assert done.exit_code == 0, done.output
+    assert "stable is version 1" in done.output and "docker compose" in done.output
+    card = keras_gen.export.read_card("serving/models/digits/1")
+    assert card["preset"] == "linear_ae" and card["trained"]["data"] == "mnist"
+    picture = np.random.default_rng(0).uniform(-1, 1, (1, 28, 28, 1))
+    image_files.save_grid(picture, "one.png")
+    with Double("serving") as double:
+        address = double.grpc_address
+        done = run("query", address, "linear_ae", "reconstruct", "--images", "one.png")
+        assert done.exit_code == 0, done.output
+        with PIL.Image.open("answer.png") as answer:
+            assert answer.size == (56, 56)
+        asked = ("query", address, "digits", "encode", "--images", "one.png")
+        codes = json.loads(run(*asked).stdout)
+        assert np.shape(codes) == (1, 2)
+        for mistake, message in (
+            (("digits", "sample"), "reconstruct"),
+            (("gone",), "NOT_FOUND"),
+            (("digits", "reconstruct", "--set", "images=[0]"), "28, 28, 1"),
+        ):
+            done = run("query", address, *mistake)
+            assert done.exit_code == 2 and "Traceback" not in done.output
+            assert message in done.output.replace("\n", " ")
+    for wrong in (["vae"], ["vae:nowhere"], ["=vae:mnist"]):
+        done = run("export", *wrong, "--to", "other")
+        assert done.exit_code == 2, wrong
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_walk_throughs_requests_are_answered(server):
+    text = (ROOT / "export" / "README.md").read_text()
+    bodies = re.findall(r"-d '(\{.*\})'", text)
+    assert len(bodies) == 3
+    for body in bodies:
+        body = body.replace("'$(base64 < digit.png | tr -d '\\n')'", to_base64(png()))
+        code, answer = post(server, json.loads(body))
+        assert code == 200 and answer["outputs"], body
+
+
+def test_the_example_asks_a_server_without_keras_gen(server, tmp_path):
+    example = ROOT / "examples" / "query_server.py"
+    command = [
+        sys.executable,
+        "-S",
+        example,
+        server.rest_address,
+        "vae",
+        tmp_path / "a",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with PIL.Image.open(tmp_path / "a" / "7.png") as picture:
+        assert picture.size == (8, 8)
