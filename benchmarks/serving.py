@@ -4,10 +4,10 @@
 
 Latency and throughput of `sample` and `reconstruct`, each measured in turns with the
 method in Python; sizes of variants and the time to load them; memory over 10,000
-requests. A session makes the PNG files also where only floats are asked for: it stands
-beside the method, and beside the method with PNG. The loader's time is that of `TF_SessionRun`; the double's holds gRPC, its own
-Python and its wait for company (2 ms). Ratios count; the figures themselves are this
-machine's.
+requests. A session makes the PNG files also where only floats are asked for: the graph
+stands beside the method, and beside the method with PNG. The loader's time is that of
+`TF_SessionRun`; the double's holds gRPC, its own Python and a wait for company of 2 ms.
+Ratios count; the figures themselves are this machine's.
 """
 
 import functools
