@@ -67,9 +67,14 @@ class Ability:
                 f"Expected {self.name} of this model with {list(specs)}, got "
                 f"{sorted(given)}."
             )
+        count = np.shape(arguments[self.inputs[0]])[:1]
+        for name, spec in specs.items():
+            if count and spec.shape.rank == 1 and np.ndim(arguments[name]) == 0:
+                arguments[name] = np.repeat(arguments[name], count)  # One for all rows.
         arrays = {n: check_rows(n, arguments[n], spec) for n, spec in specs.items()}
-        if "labels" in arrays:
-            check_labels(arrays["labels"], model.num_classes)
+        for name, classes in (("labels", "num_classes"), ("domain", "num_domains")):
+            if name in arrays:
+                check_labels(name, arrays[name], getattr(model, classes))
         rows = {name: len(array) for name, array in arrays.items()}
         if len(set(rows.values())) > 1:
             raise ValueError(f"Expected equal numbers of rows, got {rows}.")
@@ -225,11 +230,11 @@ def check_rows(name, value, spec):
     return array.astype(wanted)
 
 
-def check_labels(labels, num_classes):
+def check_labels(name, labels, num_classes):
     """Refuses labels that are not those of a class."""
     if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(
-            f"Expected labels from 0 to {num_classes - 1}, got labels from "
+            f"Expected {name} from 0 to {num_classes - 1}, got {name} from "
             f"{labels.min()} to {labels.max()}."
         )
 

@@ -100,7 +100,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="'mnist', a data set of tensorflow-datasets, or a folder of images."
+            help="'mnist', 'emoji', 'emoji/noto,openmoji', a data set of "
+            "tensorflow-datasets, or a folder of images; two, with a comma between."
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs, counted from the start.")] = 20,
@@ -203,6 +204,7 @@ def _train(settings, folder):
         )
         model.compile(seed=settings["seed"])
     load = {
+        "features": tuple(model.batch_shapes()),
         "image_shape": model.image_shape,
         "batch_size": settings["batch_size"],
         "seed": settings["seed"],
@@ -222,7 +224,13 @@ def _train(settings, folder):
         keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
     ]
-    if "sample" in model.abilities():
+    if hasattr(model, "pictures"):
+        batch = next(iter(train.unbatch().batch(16)))
+        batch = {key: value.numpy() for key, value in batch.items()}
+        callbacks.append(
+            keras_gen.callbacks.SampleGrid(folder / "samples", images=batch)
+        )
+    elif "sample" in model.abilities():
         callbacks.append(keras_gen.callbacks.SampleGrid(folder / "samples"))
     elif "reconstruct" in model.abilities():
         images = next(iter(train.take(1)))["image"].numpy()[:32]

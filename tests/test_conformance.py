@@ -33,6 +33,11 @@ def inputs_of(model, ability, rows=3):
             arrays[name] = np.arange(rows, dtype=spec.dtype.as_numpy_dtype)
             if name == "labels":
                 arrays[name] %= model.num_classes
+            if name == "domain":
+                arrays[name] %= model.num_domains
+        elif spec.dtype == tf.string:
+            words = ("red heart", "Cat with smiling eyes!", "", "a hat", "flag: Peru")
+            arrays[name] = np.array([words[i % 5] for i in range(rows)], object)
         else:
             arrays[name] = random.uniform(-1, 1, shape).astype(np.float32)
     return arrays

@@ -9,6 +9,7 @@ from keras_gen.layers.masked_dense import MaskedDense
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.pixel_head import PixelHead
 from keras_gen.layers.raster import RasterLayer
+from keras_gen.layers.reflection_padding import ReflectionPadding2D
 from keras_gen.layers.row_lstm import RowLSTM
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.layers.transposed_dense import TransposedDense
@@ -23,6 +24,7 @@ __all__ = [
     "MinibatchStdDev",
     "PixelHead",
     "RasterLayer",
+    "ReflectionPadding2D",
     "RowLSTM",
     "SpectralConv2D",
     "SpectralDense",

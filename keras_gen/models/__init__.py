@@ -4,6 +4,7 @@ from keras_gen.models.aae import AAE
 from keras_gen.models.cgan import ConditionalGAN
 from keras_gen.models.classifier import Classifier
 from keras_gen.models.conv_ae import ConvAE
+from keras_gen.models.cyclegan import CycleGAN
 from keras_gen.models.dcgan import DCGAN
 from keras_gen.models.denoising_ae import DenoisingAE
 from keras_gen.models.gan import GAN
@@ -16,6 +17,7 @@ from keras_gen.models.recurrent_ae import RecurrentAE
 from keras_gen.models.semi_aae import SemiSupervisedAAE
 from keras_gen.models.sparse_ae import SparseAE
 from keras_gen.models.stacked_ae import StackedAE
+from keras_gen.models.stargan import StarGAN
 from keras_gen.models.transfer import classifier_from
 from keras_gen.models.vae import VAE
 from keras_gen.models.wgan_gp import WGANGP
@@ -30,6 +32,7 @@ __all__ = [
     "WGANGP",
     "ConditionalGAN",
     "ConvAE",
+    "CycleGAN",
     "DenoisingAE",
     "InfoGAN",
     "LinearAE",
@@ -39,5 +42,6 @@ __all__ = [
     "SemiSupervisedAAE",
     "SparseAE",
     "StackedAE",
+    "StarGAN",
     "classifier_from",
 ]
