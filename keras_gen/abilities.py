@@ -124,7 +124,9 @@ def ability(output, needs=None):
         if first == "seed":
 
             @functools.wraps(function)
-            def method(self, n, seed=None, **conditions):
+            def method(self, n=None, seed=None, **conditions):
+                if n is None:
+                    n = _count(conditions)
                 seeds = row_seeds(n, seed)
                 if set(this.specs(self)) - {"seed", *conditions}:
                     conditions = {**self.default_conditions(seeds), **conditions}
@@ -156,11 +158,21 @@ def ability(output, needs=None):
 
 _SAMPLE = """
 Args:
-    n: How many rows to draw.
+    n: How many rows to draw; None takes as many as the conditions have.
     seed: An int in [0, 2**31), or n of them (int64), one a row. Row i of an int's
         draw has the row seed `seed * 2**32 + i`: the same seed gives the same row
         whatever n, the batch and the machine. None draws a seed.
 """
+
+
+def _count(conditions):
+    """Rows of the first condition that has any; ValueError where there is none."""
+    counts = [len(value) for value in conditions.values() if np.ndim(value)]
+    if not counts:
+        raise ValueError(
+            "Expected a number of rows, or conditions with rows, got none."
+        )
+    return counts[0]
 
 
 def abilities_of(cls, config):

@@ -12,6 +12,7 @@ from keras_gen.layers.raster import RasterLayer
 from keras_gen.layers.reflection_padding import ReflectionPadding2D
 from keras_gen.layers.row_lstm import RowLSTM
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
+from keras_gen.layers.text_encoder import TextEncoder
 from keras_gen.layers.transposed_dense import TransposedDense
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "RowLSTM",
     "SpectralConv2D",
     "SpectralDense",
+    "TextEncoder",
     "TransposedDense",
 ]

@@ -11,6 +11,7 @@ from keras_gen.models.gan import GAN
 from keras_gen.models.gmm import GMM
 from keras_gen.models.infogan import InfoGAN
 from keras_gen.models.linear_ae import LinearAE
+from keras_gen.models.matcher import Matcher
 from keras_gen.models.pixelcnn import PixelCNN
 from keras_gen.models.pixelrnn import PixelRNN
 from keras_gen.models.recurrent_ae import RecurrentAE
@@ -18,6 +19,7 @@ from keras_gen.models.semi_aae import SemiSupervisedAAE
 from keras_gen.models.sparse_ae import SparseAE
 from keras_gen.models.stacked_ae import StackedAE
 from keras_gen.models.stargan import StarGAN
+from keras_gen.models.text_to_image import TextToImage
 from keras_gen.models.transfer import classifier_from
 from keras_gen.models.vae import VAE
 from keras_gen.models.wgan_gp import WGANGP
@@ -36,6 +38,7 @@ __all__ = [
     "DenoisingAE",
     "InfoGAN",
     "LinearAE",
+    "Matcher",
     "PixelCNN",
     "PixelRNN",
     "RecurrentAE",
@@ -43,5 +46,6 @@ __all__ = [
     "SparseAE",
     "StackedAE",
     "StarGAN",
+    "TextToImage",
     "classifier_from",
 ]
