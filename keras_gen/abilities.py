@@ -237,7 +237,7 @@ def check_rows(name, value, spec):
         raise ValueError(f"Expected {name} of {spec.dtype.name}, got {array.dtype}.")
     if kinds == "fiu" and not np.isfinite(array).all():
         raise ValueError(f"Expected finite {name}, got NaN or infinity.")
-    if name == "images":
+    if name in ("images", "parts"):
         check_range(array)
     return array.astype(wanted)
 

@@ -292,6 +292,10 @@ def evaluate(
     num_samples: Annotated[
         int, typer.Option(help="Importance samples an image, for VAEs' likelihoods.")
     ] = 5_000,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="A classifier of styles for translations, or a matcher."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of samples and subsets.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead.")
@@ -323,6 +327,7 @@ def evaluate(
             features=features,
             num_images=num_images,
             num_samples=num_samples,
+            judge=judge,
             seed=seed,
         )
         figures = evaluation.run(_bar)

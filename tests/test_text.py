@@ -45,13 +45,12 @@ def test_case_order_and_punctuation_of_captions_do_not_matter():
     assert encoder(tf.constant(["", ""])).shape == (2, 4)
 
 
-def test_unseen_words_lie_near_words_of_the_same_letters():
-    encoder = TextEncoder(64)
-    words = ["smiling", "smilingly", "potato"]
-    smiling, smilingly, potato = encoder(tf.constant(words)).numpy()
-    assert smiling @ smilingly / np.linalg.norm(smilingly) > 2 * abs(
-        smiling @ potato / np.linalg.norm(potato)
-    )
+def test_unseen_words_share_the_trigrams_of_words_of_the_same_letters():
+    encoder = TextEncoder(4, buckets=100_000)
+    tokens = encoder.tokens(tf.constant(["smiling", "smilingly", "potato"]))
+    smiling, smilingly, potato = (set(row.numpy()) for row in tokens)
+    assert len(smiling & smilingly) == 6  # <sm, smi, mil, ili, lin, ing
+    assert not smiling & potato
 
 
 def test_contrastive_loss_by_hand():
@@ -80,7 +79,7 @@ def test_the_matcher_learns_which_caption_is_whose():
     levels = np.linspace(-1, 1, 4, dtype="float32")
     images = np.tile(levels[:, None, None, None], (1, 8, 8, 3))
     batch = {"image": images, "caption": np.array(["black", "coal", "ash", "snow"])}
-    train(model, batch, count=60)
+    train(model, batch, count=150)
     scores = [model.match(images, captions=caption) for caption in batch["caption"]]
     assert np.argmax(scores, axis=0).tolist() == [0, 1, 2, 3]
     np.testing.assert_allclose(
@@ -103,7 +102,7 @@ def test_wrong_captions_are_half_of_what_is_fake():
     np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-4)
 
     def logits(images, texts):
-        return model.head([model.trunk(images), texts]).numpy()
+        return model.head([model.trunk(images), tf.constant(texts)]).numpy()
 
     def entropy(logits, real):
         return np.log1p(np.exp(-logits if real else logits)).mean()
@@ -126,7 +125,7 @@ def test_the_generator_answers_for_captions_between_two():
     between = (texts + np.roll(texts, 2, axis=0)) / 2
     asked = np.concatenate([texts, between])
     np.testing.assert_allclose(batch["asked"], asked, atol=1e-6)
-    logits = model.head([model.trunk(batch["fake"]), asked]).numpy()
+    logits = model.head([model.trunk(batch["fake"]), tf.constant(asked)]).numpy()
     entropies = np.log1p(np.exp(-logits))
     expected = entropies[:4].mean() + 3 * entropies[4:].mean()
     expected += 0.5 * float(batch["divergence"])
@@ -139,7 +138,7 @@ def test_conditions_are_drawn_around_the_caption():
     mean, log_variance = np.full((5, 3), 2.0), np.full((5, 3), np.log(9.0))
     latents = model.latents(noise, mean.astype("float32"), log_variance)
     np.testing.assert_allclose(latents[:, :3], noise[:, :3])
-    np.testing.assert_allclose(latents[:, 3:], 2 + 3 * noise[:, 3:], rtol=1e-5)
+    np.testing.assert_allclose(latents[:, 3:], 2 + 3 * noise[:, 3:], atol=1e-5)
 
 
 def test_captions_are_sampled_by_string():

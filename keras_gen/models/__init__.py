@@ -14,6 +14,7 @@ from keras_gen.models.linear_ae import LinearAE
 from keras_gen.models.matcher import Matcher
 from keras_gen.models.pixelcnn import PixelCNN
 from keras_gen.models.pixelrnn import PixelRNN
+from keras_gen.models.puzzle_gan import PuzzleGAN
 from keras_gen.models.recurrent_ae import RecurrentAE
 from keras_gen.models.semi_aae import SemiSupervisedAAE
 from keras_gen.models.sparse_ae import SparseAE
@@ -41,6 +42,7 @@ __all__ = [
     "Matcher",
     "PixelCNN",
     "PixelRNN",
+    "PuzzleGAN",
     "RecurrentAE",
     "SemiSupervisedAAE",
     "SparseAE",

@@ -30,7 +30,7 @@ def image_encoder(image_shape, units, width):
     filters = width
     while True:
         x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization(synchronized=True)(x)
+        x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
         x = layers.ReLU()(x)
         if min(x.shape[1:3]) < 8:
             break
