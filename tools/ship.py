@@ -20,7 +20,7 @@ import keras_gen
 
 LICENCES = {
     "mnist": "MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0",
-    "emoji": "Noto Emoji (Google), Apache-2.0; Twemoji (Twitter and others), CC BY 4.0; "
+    "emoji": "Noto Emoji (Google), Apache-2.0; Twemoji (Twitter, others), CC BY 4.0; "
     "OpenMoji (the OpenMoji project), CC BY-SA 4.0; names and keywords of Unicode's "
     "CLDR, Unicode-3.0, by emojibase, MIT",
 }
