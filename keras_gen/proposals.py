@@ -9,27 +9,34 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-SHARES = (4, 6, 8)  # Sides of boxes, in sixteenths of the image's.
+SIZES = (4, 5, 6)  # Sides of boxes, in sixteenths of the image's.
 OVERLAP = 0.1  # Largest intersection over union of two boxes of an image.
 
 
 @functools.cache
-def candidates(height, width):
-    """All boxes that are looked at, a grid of sixteenths for each share.
+def candidates(height, width, sizes=SIZES):
+    """All boxes that are looked at, a grid of sixteenths for each size.
+
+    Args:
+        height: Of the image, a multiple of 16.
+        width: The same.
+        sizes: Sides of boxes, in sixteenths of the image's, from 2 to 16.
 
     Returns:
         int32 (count, 4): top, left, bottom and right; bottom and right are without.
 
     Raises:
-        ValueError: For sides that are no multiples of 16.
+        ValueError: For sides that are no multiples of 16, or other sizes.
     """
     if height % 16 or width % 16 or not height or not width:
         raise ValueError(f"Expected sides in multiples of 16, got {height}x{width}.")
+    if not sizes or not all(2 <= size <= 16 for size in sizes):
+        raise ValueError(f"Expected sizes of 2 to 16 sixteenths, got {sizes}.")
     boxes = [
-        (top, left, top + share, left + share)
-        for share in SHARES
-        for top in range(17 - share)
-        for left in range(17 - share)
+        (top, left, top + size, left + size)
+        for size in sizes
+        for top in range(17 - size)
+        for left in range(17 - size)
     ]
     return np.array(boxes, np.int32) * np.int32([height // 16, width // 16] * 2)
 
@@ -40,14 +47,14 @@ def edges(images):
     return tf.norm(tf.image.sobel_edges(grey)[:, :, :, 0], axis=-1)
 
 
-def scores(images):
+def scores(images, sizes=SIZES):
     """How well candidates enclose outlines, float32 (batch, count) ([1], equation 3).
 
     The strength of edges within, less that on the border, by the half circumference to
     the power of 1.5.
     """
     height, width = images.shape[1:3]
-    boxes = candidates(height, width)
+    boxes = candidates(height, width, sizes)
     table = tf.cumsum(tf.cumsum(edges(images), axis=1), axis=2)
     table = tf.reshape(tf.pad(table, [[0, 0], [1, 0], [1, 0]]), (-1, _size(images)))
 
@@ -68,19 +75,20 @@ def _size(images):
     return (images.shape[1] + 1) * (images.shape[2] + 1)
 
 
-def key_boxes(images, count):
+def key_boxes(images, count, sizes=SIZES):
     """The best boxes of images that hardly overlap, the best first.
 
     Args:
         images: float32 (batch, height, width, channels), sides in multiples of 16.
         count: Boxes of an image.
+        sizes: See `candidates`.
 
     Returns:
         int32 (batch, count, 4); see `candidates`.
     """
-    boxes = candidates(*images.shape[1:3])
+    boxes = candidates(*images.shape[1:3], sizes)
     apart = tf.constant(_overlaps(boxes) <= OVERLAP)
-    left, chosen = scores(images), []
+    left, chosen = scores(images, sizes), []
     for _ in range(count):
         best = tf.argmax(left, axis=1)
         chosen.append(tf.gather(boxes, best))

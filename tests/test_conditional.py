@@ -63,7 +63,7 @@ def test_masks_are_compared_by_intersection_over_union():
 def test_pasted_parts_fill_a_box():
     parts = np.stack([np.full((1, 8, 8, 3), level) for level in (-1.0, 0.5)], axis=1)
     canvas = paste(parts.astype("float32"), [2.1, 3.9, 6, 8])
-    np.testing.assert_allclose(canvas[:, 2:6, 4:8], -0.25)
+    np.testing.assert_allclose(canvas[:, 2:6, 4:8], -0.25, rtol=1e-5)
     assert (canvas == 1).sum() == 3 * (64 - 16)
 
 

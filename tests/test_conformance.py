@@ -37,7 +37,7 @@ def inputs_of(model, ability, rows=3):
                 arrays[name] %= model.num_domains
         elif spec.dtype == tf.string:
             words = ("red heart", "Cat with smiling eyes!", "", "a hat", "flag: Peru")
-            arrays[name] = np.array([words[i % 5] for i in range(rows)], object)
+            arrays[name] = np.array([words[i % 5].encode() for i in range(rows)])
         else:
             arrays[name] = random.uniform(-1, 1, shape).astype(np.float32)
     return arrays

@@ -117,6 +117,7 @@ class PuzzleGAN(GenerativeModel):
     Args:
         image_shape: (height, width, channels); sides are multiples of 16.
         num_parts: Of an image.
+        part_sizes: Sides that parts may have, in sixteenths of the image's.
         noise_dim: Numbers of noise, uniform on [-1, 1].
         units: Numbers in a part's code.
         width: Feature maps next to the image; they double at most three times.
@@ -144,6 +145,7 @@ class PuzzleGAN(GenerativeModel):
         self,
         image_shape=(64, 64, 3),
         num_parts=3,
+        part_sizes=proposals.SIZES,
         noise_dim=128,
         units=128,
         width=64,
@@ -166,7 +168,8 @@ class PuzzleGAN(GenerativeModel):
                 f"{fade_from}, {fade_to} and {fade_steps}."
             )
         self.image_shape, self.num_parts = tuple(image_shape), num_parts
-        proposals.candidates(*self.image_shape[:2])  # May refuse.
+        self.part_sizes = tuple(part_sizes)
+        proposals.candidates(*self.image_shape[:2], self.part_sizes)  # May refuse.
         self.noise_dim, self.discriminator_moves = noise_dim, discriminator_moves
         self.fade = (fade_from, fade_to, fade_steps)
         self.part_encoder = part_encoder(self.image_shape, width, units)
@@ -216,7 +219,7 @@ class PuzzleGAN(GenerativeModel):
     def discriminator_loss(self, batch, training):
         """Real images against generated ones, and against two kinds of swaps."""
         images = batch["image"]
-        boxes = proposals.key_boxes(images, self.num_parts)
+        boxes = self.key_boxes(images)
         mask = proposals.union(boxes, *self.image_shape[:2])
         noise = tf.random.stateless_uniform(
             (tf.shape(images)[0], self.noise_dim), self.draw_seed(), -1.0, 1.0
@@ -254,6 +257,10 @@ class PuzzleGAN(GenerativeModel):
         sums = ops.sum(place, axis=(1, 2, 3)) + ops.sum(inside, axis=(1, 2, 3))
         adversarial = losses.non_saturating_generator_loss(logits)
         return adversarial + self.fading_weight() * ops.mean(sums)
+
+    def key_boxes(self, images):
+        """See `proposals.key_boxes`."""
+        return proposals.key_boxes(images, self.num_parts, self.part_sizes)
 
     def fading_weight(self):
         """Of the sums in the generator's loss at this step, a float32 scalar."""
@@ -308,12 +315,12 @@ class PuzzleGAN(GenerativeModel):
 
         Top, left, bottom and right; bottom and right are without.
         """
-        return ops.cast(proposals.key_boxes(images, self.num_parts), "float32")
+        return ops.cast(self.key_boxes(images), "float32")
 
     @ability("parts")
     def cut(self, images):
         """Key parts, float32 (batch, num_parts, height, width, channels)."""
-        return proposals.cut(images, proposals.key_boxes(images, self.num_parts))
+        return proposals.cut(images, self.key_boxes(images))
 
     @ability("logits")
     def discriminate(self, images):
