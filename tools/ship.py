@@ -97,6 +97,9 @@ def main(
     keras_gen.zoo.write_card(trained, folder, name=name, dtype=dtype)
     model = keras_gen.zoo.load(name, weights=folder)  # Measured as it ships.
     figures = measured(model, settings["data"])
+    again = f"keras-gen evaluate {name} --weights {weights} --json"
+    if settings["data"] != "mnist":
+        again += f" --data {settings['data']}"
 
     keras_gen.zoo.write_card(
         model,
@@ -108,7 +111,7 @@ def main(
         data_licence=LICENCES[settings["data"].partition("/")[0]],
         command=command_of(settings),
         figures=figures,
-        figures_again=f"keras-gen evaluate {name} --weights {weights} --json",
+        figures_again=again,
         notes=notes,
     )
 
