@@ -67,9 +67,14 @@ class Ability:
                 f"Expected {self.name} of this model with {list(specs)}, got "
                 f"{sorted(given)}."
             )
+        count = np.shape(arguments[self.inputs[0]])[:1]
+        for name, spec in specs.items():
+            if count and spec.shape.rank == 1 and np.ndim(arguments[name]) == 0:
+                arguments[name] = np.repeat(arguments[name], count)  # One for all rows.
         arrays = {n: check_rows(n, arguments[n], spec) for n, spec in specs.items()}
-        if "labels" in arrays:
-            check_labels(arrays["labels"], model.num_classes)
+        for name, classes in (("labels", "num_classes"), ("domain", "num_domains")):
+            if name in arrays:
+                check_labels(name, arrays[name], getattr(model, classes))
         rows = {name: len(array) for name, array in arrays.items()}
         if len(set(rows.values())) > 1:
             raise ValueError(f"Expected equal numbers of rows, got {rows}.")
@@ -119,14 +124,12 @@ def ability(output, needs=None):
         if first == "seed":
 
             @functools.wraps(function)
-            def method(self, n, seed=None, **conditions):
+            def method(self, n=None, seed=None, **conditions):
+                if n is None:
+                    n = _count(conditions)
                 seeds = row_seeds(n, seed)
                 if set(this.specs(self)) - {"seed", *conditions}:
                     conditions = {**self.default_conditions(seeds), **conditions}
-                conditions = {
-                    name: np.full(n, value) if np.ndim(value) == 0 else value
-                    for name, value in conditions.items()
-                }
                 return this.run(self, {"seed": seeds, **conditions})
 
             method.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n{_SAMPLE}"
@@ -155,11 +158,21 @@ def ability(output, needs=None):
 
 _SAMPLE = """
 Args:
-    n: How many rows to draw.
+    n: How many rows to draw; None takes as many as the conditions have.
     seed: An int in [0, 2**31), or n of them (int64), one a row. Row i of an int's
         draw has the row seed `seed * 2**32 + i`: the same seed gives the same row
         whatever n, the batch and the machine. None draws a seed.
 """
+
+
+def _count(conditions):
+    """Rows of the first condition that has any; ValueError where there is none."""
+    counts = [len(value) for value in conditions.values() if np.ndim(value)]
+    if not counts:
+        raise ValueError(
+            "Expected a number of rows, or conditions with rows, got none."
+        )
+    return counts[0]
 
 
 def abilities_of(cls, config):
@@ -224,16 +237,16 @@ def check_rows(name, value, spec):
         raise ValueError(f"Expected {name} of {spec.dtype.name}, got {array.dtype}.")
     if kinds == "fiu" and not np.isfinite(array).all():
         raise ValueError(f"Expected finite {name}, got NaN or infinity.")
-    if name == "images":
+    if name in ("images", "parts"):
         check_range(array)
     return array.astype(wanted)
 
 
-def check_labels(labels, num_classes):
+def check_labels(name, labels, num_classes):
     """Refuses labels that are not those of a class."""
     if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(
-            f"Expected labels from 0 to {num_classes - 1}, got labels from "
+            f"Expected {name} from 0 to {num_classes - 1}, got {name} from "
             f"{labels.min()} to {labels.max()}."
         )
 

@@ -197,11 +197,11 @@ class SampleGrid(keras.callbacks.Callback):
     Args:
         folder: Gets `epoch_0001.png`, ...
         every: Epochs between grids.
-        n: Samples in a grid; reconstructions of that many images where the model has
-            nothing to sample from.
+        n: Samples in a grid.
         seed: Of the samples.
-        images: What to reconstruct, float32 (n, height, width, channels); needed by
-            models without `sample`.
+        images: What to reconstruct, float32 (n, height, width, channels), for models
+            without `sample`; a batch, a dict, for those that show what they do by
+            `pictures`.
         **conditions: For `sample`: `labels=`, ...; of a model with classes, labels that
             are not given go through all of them.
     """
@@ -216,7 +216,7 @@ class SampleGrid(keras.callbacks.Callback):
         if "sample" not in self.model.abilities() and self.images is None:
             raise ValueError(
                 f"{type(self.model).__name__} cannot sample: expected "
-                "SampleGrid(images=...) to reconstruct."
+                "SampleGrid(images=...) to reconstruct or to show."
             )
 
     def on_epoch_end(self, epoch, logs=None):
@@ -235,6 +235,9 @@ class SampleGrid(keras.callbacks.Callback):
                 conditions.setdefault("labels", labels)
             drawn = self.model.sample(self.n, seed=self.seed, **conditions)
             images.save_grid(drawn, path)
+        elif isinstance(self.images, dict):
+            rows = self.model.pictures(self.images)
+            images.save_grid(rows.reshape(-1, *rows.shape[2:]), path, rows.shape[1])
         else:
             pairs = np.stack([self.images, self.model.reconstruct(self.images)], 1)
             images.save_grid(pairs.reshape(-1, *pairs.shape[2:]), path)

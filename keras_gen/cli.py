@@ -100,7 +100,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="'mnist', a data set of tensorflow-datasets, or a folder of images."
+            help="'mnist', 'emoji', 'emoji/noto,openmoji', a data set of "
+            "tensorflow-datasets, or a folder of images; two, with a comma between."
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs, counted from the start.")] = 20,
@@ -203,6 +204,7 @@ def _train(settings, folder):
         )
         model.compile(seed=settings["seed"])
     load = {
+        "features": tuple(model.batch_shapes()),
         "image_shape": model.image_shape,
         "batch_size": settings["batch_size"],
         "seed": settings["seed"],
@@ -222,7 +224,13 @@ def _train(settings, folder):
         keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
     ]
-    if "sample" in model.abilities():
+    if hasattr(model, "pictures"):
+        batch = next(iter(train.unbatch().batch(16)))
+        batch = {key: value.numpy() for key, value in batch.items()}
+        callbacks.append(
+            keras_gen.callbacks.SampleGrid(folder / "samples", images=batch)
+        )
+    elif "sample" in model.abilities():
         callbacks.append(keras_gen.callbacks.SampleGrid(folder / "samples"))
     elif "reconstruct" in model.abilities():
         images = next(iter(train.take(1)))["image"].numpy()[:32]
@@ -284,6 +292,10 @@ def evaluate(
     num_samples: Annotated[
         int, typer.Option(help="Importance samples an image, for VAEs' likelihoods.")
     ] = 5_000,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="A classifier of styles for translations, or a matcher."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of samples and subsets.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object instead.")
@@ -315,6 +327,7 @@ def evaluate(
             features=features,
             num_images=num_images,
             num_samples=num_samples,
+            judge=judge,
             seed=seed,
         )
         figures = evaluation.run(_bar)

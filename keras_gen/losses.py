@@ -11,6 +11,9 @@ activation, any shape.
 5. Gulrajani et al., "Improved Training of Wasserstein GANs", 2017.
 6. Mescheder et al., "Which Training Methods for GANs do actually Converge?", 2018.
 7. Salimans et al., "Improved Techniques for Training GANs", 2016 (label smoothing).
+8. Reed et al., "Learning Deep Representations of Fine-grained Visual Descriptions",
+   2016; Radford et al., "Learning Transferable Visual Models From Natural Language
+   Supervision", 2021 (images and texts).
 """
 
 import dataclasses
@@ -159,3 +162,33 @@ def gradient_penalty(critic, real, fake, mix):
 def r1_penalty(discriminator, real):
     """E[|grad D(x)|^2] / 2 on real images ([6], equation 9), unweighted."""
     return 0.5 * _mean(_input_gradient_norms(discriminator, real))
+
+
+def contrastive_loss(first, second, same, temperature):
+    """How hard it is to find each one's partner among the batch's, both ways ([8]).
+
+    Args:
+        first: float32 (batch, numbers), of length 1: an image each.
+        second: The same, of their texts.
+        same: Boolean (batch, batch): whether i and j are partners, as equal texts are.
+        temperature: That cosines are divided by.
+
+    Returns:
+        Scalar, the mean of two cross-entropies in nats.
+    """
+    logits = ops.matmul(first, ops.transpose(second)) / temperature
+    right = ops.cast(same, "float32")
+    total = 0.0
+    for scores, hits in (
+        (logits, right),
+        (ops.transpose(logits), ops.transpose(right)),
+    ):
+        targets = hits / ops.sum(hits, axis=-1, keepdims=True)
+        total += -_mean(ops.sum(targets * ops.log_softmax(scores), axis=-1))
+    return 0.5 * total
+
+
+def diagonal_gaussian_divergence(mean, log_variance):
+    """KL(N(mean, variance) || N(0, 1)) in nats: summed over numbers, batch mean."""
+    terms = ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance
+    return _mean(0.5 * ops.sum(terms, axis=-1))

@@ -139,9 +139,11 @@ class GenerativeModel(keras.Model):
 
     def input_ranges(self) -> dict[str, tuple]:
         """Least and greatest value of what abilities take, where there are such."""
-        ranges = {"seed": (0, 2**63 - 1), "images": (-1.0, 1.0), "mask": (0.0, 1.0)}
-        if getattr(self, "num_classes", None):
-            ranges["labels"] = (0, self.num_classes - 1)
+        ranges = {name: (0, 2**63 - 1) for name in ("seed", "noise_seed")}
+        ranges |= {"images": (-1.0, 1.0), "mask": (0.0, 1.0)}
+        for name, count in (("labels", "num_classes"), ("domain", "num_domains")):
+            if getattr(self, count, None):
+                ranges[name] = (0, getattr(self, count) - 1)
         return ranges
 
     def batch_shapes(self) -> dict[str, tuple]:

@@ -36,8 +36,13 @@ def make_batch(model, size, seed=0):
     random = np.random.default_rng(seed)
     batch = {}
     for name, shape in model.batch_shapes().items():
-        if name == "label":
+        if name in ("label", "domain"):
             batch[name] = random.integers(0, 3, (size, *shape))
+        elif name == "caption":
+            words = np.array(["red", "heart", "cat", "with", "smiling", "eyes"])
+            batch[name] = np.array(
+                [" ".join(random.choice(words, 3)) for _ in range(size)]
+            )
         else:
             batch[name] = random.uniform(-1, 1, (size, *shape)).astype("float32")
     return batch

@@ -35,8 +35,13 @@ def inputs_of(model, ability, rows=3):
             arrays[name] = np.arange(rows, dtype=spec.dtype.as_numpy_dtype)
             if name == "labels":
                 arrays[name] %= model.num_classes
+            if name == "domain":
+                arrays[name] %= model.num_domains
         elif name == "mask":
             arrays[name] = random.integers(0, 2, shape).astype(np.float32)
+        elif spec.dtype == tf.string:
+            words = ("red heart", "Cat with smiling eyes!", "", "a hat", "flag: Peru")
+            arrays[name] = np.array([words[i % 5].encode() for i in range(rows)])
         else:
             arrays[name] = random.uniform(-1, 1, shape).astype(np.float32)
     return arrays

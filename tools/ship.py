@@ -21,6 +21,9 @@ import keras_gen
 
 LICENCES = {
     "mnist": "MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0",
+    "emoji": "Noto Emoji (Google), Apache-2.0; Twemoji (Twitter, others), CC BY 4.0; "
+    "OpenMoji (the OpenMoji project), CC BY-SA 4.0; names and keywords of Unicode's "
+    "CLDR, Unicode-3.0, by emojibase, MIT",
 }
 CLI_DEFAULTS = {"split": "train", "batch_size": 64, "seed": 0, "strategy": "auto"}
 
@@ -49,7 +52,19 @@ def command_of(settings):
 def draw(model, data, path):
     """Writes samples, or test images beside what the model makes of them."""
     abilities = model.abilities()
-    if "sample" in abilities:
+    if hasattr(model, "pictures"):
+        test = keras_gen.data.load(
+            data,
+            "test",
+            features=tuple(model.batch_shapes()),
+            image_shape=model.image_shape,
+            batch_size=16,
+            seed=0,
+        )
+        rows = model.pictures({k: v.numpy() for k, v in next(iter(test)).items()})
+        flat = rows.reshape(-1, *rows.shape[2:])
+        keras_gen.images.save_grid(flat, path, columns=rows.shape[1], scale=2)
+    elif "sample" in abilities:
         keras_gen.images.save_grid(model.sample(64, 0), path)
     elif "reconstruct" in abilities:
         test = keras_gen.data.load(
@@ -94,6 +109,9 @@ def main(
     keras_gen.zoo.write_card(trained, folder, name=name, dtype=dtype)
     model = keras_gen.zoo.load(name, weights=folder)  # Measured as it ships.
     figures = measured(model, settings["data"])
+    again = f"keras-gen evaluate {name} --weights {weights} --json"
+    if settings["data"] != "mnist":
+        again += f" --data {settings['data']}"
 
     keras_gen.zoo.write_card(
         model,
@@ -102,10 +120,10 @@ def main(
         dtype=dtype,
         samples=functools.partial(draw, model, settings["data"]),
         data=settings["data"],
-        data_licence=LICENCES[settings["data"]],
+        data_licence=LICENCES[settings["data"].partition("/")[0]],
         command=command_of(settings),
         figures=figures,
-        figures_again=f"keras-gen evaluate {name} --weights {weights} --json",
+        figures_again=again,
         notes=notes,
     )
     draw_growth(run, folder / "growth.gif")

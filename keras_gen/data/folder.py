@@ -1,11 +1,17 @@
 """A folder of images: flat, or one subfolder a class; or `train` and `test` of these.
 
+Captions stand beside the images, in `captions.csv` with a header, or `captions.jsonl`
+with an object a line: `file`, a path from there, and `caption`. An image may have
+several, and counts once for each.
+
 Every file is decoded once when loading, so that a broken one is found before training
 starts. What fits in memory at the size asked for stays there; a larger set is decoded
 again as it is needed.
 """
 
 import concurrent.futures
+import csv
+import json
 import pathlib
 import warnings
 
@@ -24,17 +30,22 @@ MEMORY_LIMIT = 2 * 2**30  # Bytes of decoded images that are kept.
 def load(folder, split, test_fraction, broken, *, image_shape, seed=None, **batching):
     """See `keras_gen.data.load`."""
     paths, labels, class_names = find(folder, split, test_fraction, seed or 0)
+    known = {} if labels is None else {"label": labels}
+    captions = find_captions(folder, split)
+    if captions is not None:
+        rows = [(i, c) for i, path in enumerate(paths) for c in captions(path)]
+        places = [i for i, _ in rows]
+        paths = [paths[i] for i in places]
+        known = {name: value[places] for name, value in known.items()}
+        known["caption"] = np.array([caption.encode() for _, caption in rows])
     image_shape = image_shape or _shape_of(paths, broken)
     keep = len(paths) * int(np.prod(image_shape)) <= MEMORY_LIMIT
     images, whole = _read_all(paths, image_shape, broken, keep)
-    labels = labels[whole] if labels is not None else None
+    known = {name: value[whole] for name, value in known.items()}
     if keep:
-        features = {"image": images}
-        if labels is not None:
-            features["label"] = labels
-        dataset = array_batches(features, seed=seed, **batching)
+        dataset = array_batches({"image": images, **known}, seed=seed, **batching)
     else:
-        dataset = _lazy([paths[i] for i in whole], labels, image_shape, seed, batching)
+        dataset = _lazy([paths[i] for i in whole], known, image_shape, seed, batching)
     dataset.class_names = class_names
     return dataset
 
@@ -43,8 +54,8 @@ def find(folder, split, test_fraction, seed):
     """Paths of a split, their labels (None for a flat folder), and the class names."""
     folder = pathlib.Path(folder)
     name, part = parse(split, ("train", "test"))
-    given = (folder / "train").is_dir() and (folder / "test").is_dir()
-    root = folder / name if given else folder
+    root = _root(folder, name)
+    given = root != folder
     paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise ValueError(f"Expected images ({', '.join(sorted(SUFFIXES))}) in {root}.")
@@ -64,6 +75,48 @@ def find(folder, split, test_fraction, seed):
         raise ValueError(f"Expected every image in a class's folder, got {flat[:3]}.")
     labels = [classes.index(p.relative_to(root).parts[0]) for p in paths]
     return paths, np.array(labels, np.int64), classes
+
+
+def _root(folder, name):
+    """Where the images of a split lie."""
+    given = (folder / "train").is_dir() and (folder / "test").is_dir()
+    return folder / name if given else folder
+
+
+def find_captions(folder, split):
+    """A function from an image's path to its captions; None where there are none.
+
+    Raises:
+        ValueError: For a file without `file` and `caption`; from the function, for an
+            image without a caption.
+    """
+    folder = pathlib.Path(folder)
+    root = _root(folder, parse(split, ("train", "test"))[0])
+    path = next((p for p in sorted(root.glob("captions.*")) if p.suffix in _READ), None)
+    if path is None:
+        return None
+    found = {}
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in _READ[path.suffix](file):
+            if not {"file", "caption"} <= set(row):
+                raise ValueError(
+                    f"Expected 'file' and 'caption' in {path}, got {list(row)}."
+                )
+            found.setdefault(root / row["file"], []).append(row["caption"])
+
+    def captions(image):
+        if image not in found:
+            raise ValueError(f"Expected a caption of {image} in {path}, got none.")
+        return found[image]
+
+    return captions
+
+
+def _read_lines(file):
+    return (json.loads(line) for line in file if line.strip())
+
+
+_READ = {".csv": csv.DictReader, ".jsonl": _read_lines}
 
 
 def decode(path):
@@ -127,9 +180,9 @@ def _read_all(paths, image_shape, broken, keep):
     return (np.stack(images) if keep else None), whole
 
 
-def _lazy(paths, labels, image_shape, seed, batching):
+def _lazy(paths, known, image_shape, seed, batching):
     names = [str(path) for path in paths]
-    features = {"image": names} if labels is None else {"image": names, "label": labels}
+    features = {"image": names, **known}
     dataset = tf.data.Dataset.from_tensor_slices(features)
     if batching["shuffle"]:
         dataset = dataset.shuffle(len(names), seed, reshuffle_each_iteration=True)

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 AUTOTUNE = tf.data.AUTOTUNE
+IMAGES = ("image", "image_b")  # Features that are images.
 
 
 # Images.
@@ -78,7 +79,7 @@ def array_batches(
     image_shape=None,
     value_range=None,
 ):
-    """Batches from a dict of arrays in memory, "image" among them or not.
+    """Batches from a dict of arrays in memory, `IMAGES` among them or not.
 
     Raises:
         ValueError: For arrays of different lengths, or images of a wrong shape, type
@@ -95,16 +96,16 @@ def array_batches(
         raise ValueError(
             f"Expected at least batch_size={batch_size} images, got {count}."
         )
-    if "image" in features:
-        features["image"] = _check_images(features["image"], value_range)
-    if "label" in features:
-        features["label"] = features["label"].astype(np.int64)
+    for name in set(IMAGES) & set(features):
+        features[name] = _check_images(features[name], value_range)
+    for name in {"label", "domain"} & set(features):
+        features[name] = features[name].astype(np.int64)
     tensors = {name: tf.constant(value) for name, value in features.items()}
 
     def gather(rows):
         batch = {name: tf.gather(value, rows) for name, value in tensors.items()}
-        if "image" in batch:
-            batch["image"] = prepare(batch["image"], image_shape, value_range)
+        for name in set(IMAGES) & set(batch):
+            batch[name] = prepare(batch[name], image_shape, value_range)
         return batch
 
     # Rows are shuffled as numbers, all of them, and gathered a batch at a time.
@@ -168,8 +169,12 @@ def dataset_batches(
         dataset = dataset.shuffle(shuffle_buffer, seed, reshuffle_each_iteration=True)
 
     def one(element):
-        image = prepare(element["image"], image_shape, value_range)
-        return {**element, "image": image}
+        images = {
+            name: prepare(element[name], image_shape, value_range)
+            for name in IMAGES
+            if name in element
+        }
+        return {**element, **images}
 
     dataset = dataset.map(one, num_parallel_calls=AUTOTUNE)
     return dataset.batch(batch_size, drop_remainder).prefetch(AUTOTUNE)
@@ -230,8 +235,9 @@ def batches(x, y, shapes, batch_size=None, shuffle=True):
 
     def select(batch):
         batch = {name: batch[name] for name in shapes}
-        if "image" in batch and batch["image"].dtype != tf.float32:
-            batch["image"] = prepare(batch["image"], None)
+        for name in set(IMAGES) & set(batch):
+            if batch[name].dtype != tf.float32:
+                batch[name] = prepare(batch[name], None)
         return batch
 
     dataset = dataset.map(select, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
@@ -242,14 +248,12 @@ def batches(x, y, shapes, batch_size=None, shuffle=True):
 def _check_first(dataset):
     """Looks at one batch, so that wrong values are found before the work starts."""
     for batch in dataset.take(1):
-        if "image" not in batch:
-            return
-        image = batch["image"].numpy()
-        if not (image.min() >= -1.01 and image.max() <= 1.01):  # NaN compares false.
-            raise ValueError(
-                "Expected images with values in [-1, 1], got values from "
-                f"{image.min():g} to {image.max():g}. keras_gen.data.load converts."
-            )
+        for image in (batch[name].numpy() for name in IMAGES if name in batch):
+            if not (image.min() >= -1.01 and image.max() <= 1.01):  # NaN is false.
+                raise ValueError(
+                    "Expected images with values in [-1, 1], got values from "
+                    f"{image.min():g} to {image.max():g}. keras_gen.data.load converts."
+                )
         return
     raise ValueError("Expected data, got a dataset without a batch.")
 

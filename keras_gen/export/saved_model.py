@@ -15,7 +15,8 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from keras_gen.export.signatures import Signature, examples, signatures_of
 
-MAIN = ("sample", "reconstruct", "encode")  # The first that is there is the default.
+# The first that is there is the default.
+MAIN = ("sample", "reconstruct", "encode", "translate", "assemble", "match")
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # As in export/batching.config.
 CARD = "assets.extra/card.json"
 WARM_UP = "assets.extra/tf_serving_warmup_requests"

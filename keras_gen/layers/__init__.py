@@ -16,8 +16,10 @@ from keras_gen.layers.noise import AddNoise
 from keras_gen.layers.pixel_head import PixelHead
 from keras_gen.layers.pixel_norm import PixelNorm
 from keras_gen.layers.raster import RasterLayer
+from keras_gen.layers.reflection_padding import ReflectionPadding2D
 from keras_gen.layers.row_lstm import RowLSTM
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
+from keras_gen.layers.text_encoder import TextEncoder
 from keras_gen.layers.transposed_dense import TransposedDense
 
 __all__ = [
@@ -38,8 +40,10 @@ __all__ = [
     "PixelHead",
     "PixelNorm",
     "RasterLayer",
+    "ReflectionPadding2D",
     "RowLSTM",
     "SpectralConv2D",
     "SpectralDense",
+    "TextEncoder",
     "TransposedDense",
 ]

@@ -14,7 +14,7 @@ from keras_gen import images as image_files
 from keras_gen import latent, priors
 from keras_gen.abilities import MAX_ROWS, row_seeds
 from keras_gen.metrics import codes as codes_figures
-from keras_gen.metrics import densities, memorisation, variety
+from keras_gen.metrics import conditional, densities, memorisation, variety
 from keras_gen.metrics.features import BATCH, extractor
 from keras_gen.metrics.path_length import perceptual_path_length
 from keras_gen.metrics.summary import image_figures, summarize, with_suffix
@@ -22,7 +22,25 @@ from keras_gen.metrics.summary import image_figures, summarize, with_suffix
 NUM_COMPARED = 1_000  # Samples whose nearest training images are looked for.
 NUM_PATHS = 2_000  # Of the perceptual path length.
 NUM_MMD = 2_000  # Codes, and draws of the prior, whose distances are held.
-DEFAULT_FEATURES = {"stacked_mnist": "stacked_mnist"}  # Of colour images.
+# Of colour images, by the source's name.
+DEFAULT_FEATURES = {"stacked_mnist": "stacked_mnist", "emoji": "emoji"}
+JUDGES = {"translate": ("classifier", "emoji_style"), "sample": ("matcher", "emoji")}
+
+
+def default_features(data, image_shape):
+    """The extractor that ships for images of a source.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    known = "mnist" if image_shape[-1] == 1 else None
+    features = DEFAULT_FEATURES.get(str(data).partition("/")[0], known)
+    if features is None:
+        raise ValueError(
+            "Expected features=... for colour images: a file of InceptionV3's "
+            "weights, a Keras model or a SavedModel."
+        )
+    return features
 
 
 class Scale:
@@ -46,14 +64,7 @@ class Scale:
             ValueError: For other colour images without features.
         """
         image_shape = tuple(image_shape)
-        if features is None:
-            known = "mnist" if image_shape[-1] == 1 else None
-            features = DEFAULT_FEATURES.get(str(data), known)
-        if features is None:
-            raise ValueError(
-                "Expected features=... for colour images: a file of InceptionV3's "
-                "weights, a Keras model or a SavedModel."
-            )
+        features = features or default_features(data, image_shape)
         self.extractor = extractor(features)
         self.num_images, self.seed = num_images, seed
         self._source, self.image_shape = data, image_shape
@@ -79,12 +90,23 @@ class Scale:
         return self._summaries[split]
 
     def draw(self, model):
-        """The `Summary` of `model.sample(num_images, seed)`."""
+        """The `Summary` of `model.sample(num_images, seed)`.
+
+        Captions, where the model takes them, are those of the test split, in turn.
+        """
         seeds = row_seeds(self.num_images, self.seed)
-        starts = range(0, len(seeds), MAX_ROWS)
-        parts = (seeds[start : start + MAX_ROWS] for start in starts)
-        images = (model.sample(len(part), seed=part) for part in parts)
-        return summarize(images, self.extractor, self.seed)
+        conditions = {}
+        if "captions" in model.abilities()["sample"].specs(model):
+            captions = [batch["caption"].numpy() for batch in self.load("test")]
+            conditions["captions"] = np.resize(np.concatenate(captions), len(seeds))
+
+        def parts():
+            for start in range(0, len(seeds), MAX_ROWS):
+                rows = slice(start, start + MAX_ROWS)
+                own = {name: value[rows] for name, value in conditions.items()}
+                yield model.sample(len(seeds[rows]), seed=seeds[rows], **own)
+
+        return summarize(parts(), self.extractor, self.seed)
 
     def measure(self, images, floor=True):
         """`image_figures` of an array, of batches of images, or of a `Summary`."""
@@ -114,6 +136,7 @@ class Evaluation:
         num_images=10_000,
         num_train=None,
         num_samples=5_000,
+        judge=None,
         seed=0,
     ):
         """Looks at what is to be measured; works in the stages.
@@ -129,20 +152,28 @@ class Evaluation:
                 takes all of the split.
             num_samples: Of the importance-sampling estimate of likelihoods, for models
                 that have no exact one.
+            judge: Weights of the classifier of styles that looks at translations, or of
+                the matcher that looks at captions; None takes those that ship.
             seed: Of binary images too; see `Scale`.
         """
         if (model is None) == (images is None):
             raise ValueError("Expected a model or a folder of images.")
         self.model, self.images, self.data, self.seed = model, images, data, seed
-        self.figures = {}
+        self.figures, self._shown = {}, {}
+        self._features, self._judge = features, judge
         self.abilities = set(model.abilities()) if model else set()
         if model:
             image_shape = tuple(model.image_shape)
         else:
             probe = data_sources.load(data, "test", batch_size=1, shuffle=False)
             image_shape = tuple(probe.element_spec["image"].shape[1:])
+        shapes = model.batch_shapes() if model else {}
         self._test = data_sources.load(
-            data, "test", image_shape=image_shape, shuffle=False
+            data,
+            "test",
+            features=tuple(shapes) if "image_b" in shapes else None,
+            image_shape=image_shape,
+            shuffle=False,
         )
         self.has_images = images is not None or "sample" in self.abilities
         self.scale = self._generated = None
@@ -159,6 +190,12 @@ class Evaluation:
             found.append(("losses on the test split", self._losses))
         if "reconstruct" in can:
             found.append(("reconstructions", self._reconstructions))
+        if "translate" in can and str(self.data).partition("/")[0] == "emoji":
+            found.append(("translations", self._translations))
+        if "assemble" in can:
+            found.append(("parts", self._parts))
+        if "sample" in can and "captions" in self.model.input_specs():
+            found.append(("captions", self._captions))
         if "log_prob" in can:
             found.append(("likelihood", self._likelihood))
         has_labels = "label" in self._test.element_spec
@@ -203,7 +240,14 @@ class Evaluation:
         return self.figures
 
     def _losses(self):
-        losses = self.model.evaluate(self._test, verbose=0, return_dict=True)
+        test = data_sources.load(
+            self.data,
+            "test",
+            features=tuple(self.model.batch_shapes()),
+            image_shape=getattr(self.model, "image_shape", None),
+            shuffle=False,
+        )
+        losses = self.model.evaluate(test, verbose=0, return_dict=True)
         self.figures |= {f"test_{name}": float(loss) for name, loss in losses.items()}
 
     def _reconstructions(self):
@@ -214,6 +258,37 @@ class Evaluation:
             total += float(np.mean(error, axis=(1, 2, 3)).sum())
             count += len(images)
         self.figures["test_reconstruction_mse"] = total / count
+
+    def _translations(self):
+        features = self._features or default_features(self.data, self.model.image_shape)
+        self._keep(
+            conditional.translations(
+                self.model,
+                self.data,
+                extractor(features),
+                self._load_judge("translate"),
+            )
+        )
+
+    def _captions(self):
+        judge = self._load_judge("sample")
+        self._keep(conditional.caption_matches(self.model, self.data, judge, self.seed))
+
+    def _parts(self):
+        self._keep(conditional.assembled_parts(self.model, self.data, self.seed))
+
+    def _keep(self, found):
+        figures, pictures = found
+        self.figures |= figures
+        self._shown |= pictures
+
+    def _load_judge(self, ability):
+        from keras_gen import zoo  # It stands above.
+
+        name, weights = JUDGES[ability]
+        weights = self._judge or weights
+        self.figures["judge"] = f"{name}/{weights}"
+        return zoo.load(name, weights=weights)
 
     def _likelihood(self):
         options = {}
@@ -405,7 +480,10 @@ class Evaluation:
 
     def pictures(self) -> dict:
         """Grids of what was measured, after `run`: title to uint8 array."""
-        found = {}
+        found = {
+            title: image_files.grid(rows.reshape(-1, *rows.shape[2:]), rows.shape[1])
+            for title, rows in self._shown.items()
+        }
         if self.has_images:
             samples = self._generated.images
             if self.model:
@@ -457,6 +535,8 @@ def evaluate(model, data="mnist", *, progress=iter, **options) -> dict:
         model has binary ones; that `infer_codes`, `category_accuracy`; that `encode` or
         have `features`, `probe_accuracy` and `neighbour_accuracy` of the labels; that
         draw codes to match a prior, `prior_two_sample_accuracy` and `prior_mmd`. For
+        models that `translate`, `assemble`, or `sample` of captions, the figures of
+        `keras_gen.metrics.conditional`. For
         models that `sample`: the figures of `image_figures`, `ms_ssim` between samples
         and `sliced_wasserstein_...` by side of the pyramid's level (for images of at
         least 11 pixels a side), all with the floor; without a likelihood and of one

@@ -84,7 +84,8 @@ def extractor(features="mnist", image_shape=None) -> Extractor:
 
     Args:
         features: "mnist": the classifier that ships, for digits of one channel.
-            "stacked_mnist": the same on each of three channels, with 1000 classes. A
+            "stacked_mnist": the same on each of three channels, with 1000 classes.
+            Other weights that ship for the classifier ("emoji"), or a run of one. A
             `.keras` or `.h5` file of InceptionV3's weights (Keras applications, with
             its classes): Inception features, for photographs. A Keras model of images
             in [-1, 1], whose output are features; or the path of a SavedModel with
@@ -94,12 +95,14 @@ def extractor(features="mnist", image_shape=None) -> Extractor:
     Raises:
         ValueError: For another name, or "inception" without a file of weights.
     """
+    from keras_gen import zoo  # It stands above.
+
     if isinstance(features, Extractor):
         return features
     if isinstance(features, keras.Model):
         return _of_model(features)
-    if features == "mnist":
-        return _classifier("mnist")
+    if features in zoo.weights_of("classifier"):
+        return _classifier(features)
     if features == "stacked_mnist":
         return _stacked(_classifier("mnist"))
     if features == "inception":
@@ -110,13 +113,16 @@ def extractor(features="mnist", image_shape=None) -> Extractor:
             "network (it lies in ~/.keras/models), and pass features=<that file>."
         )
     path = pathlib.Path(features)
+    if (path / "model.keras").is_file():
+        return _classifier(features)
     if path.is_file():
         return _inception(path)
     if (path / "saved_model.pb").is_file():
         return _saved_model(path, image_shape)
     raise ValueError(
-        "Expected features of 'mnist', 'stacked_mnist', 'inception' (a file of its "
-        f"weights), a Keras model or a SavedModel's folder, got {str(features)!r}."
+        f"Expected features of {zoo.weights_of('classifier')}, 'stacked_mnist', "
+        "'inception' (a file of its weights), a classifier's run, a Keras model or a "
+        f"SavedModel's folder, got {str(features)!r}."
     )
 
 
@@ -124,8 +130,9 @@ def _classifier(weights):
     from keras_gen import zoo  # It stands above.
 
     model = zoo.load("classifier", weights=weights)
-    digest = zoo.card("classifier", weights)["sha256"]
-    name = f"classifier/{weights} {digest[:12]}"
+    name = f"classifier/{weights}"
+    if weights in zoo.weights_of("classifier"):
+        name += f" {zoo.card('classifier', weights)['sha256'][:12]}"
     return Extractor(name, model.image_shape, model.features, model.classify)
 
 

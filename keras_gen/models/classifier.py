@@ -69,6 +69,8 @@ class Classifier(GenerativeModel):
     Args:
         image_shape: (height, width, channels).
         num_classes: Labels are ints from 0 to below it.
+        target: The feature that labels are: "label", or "domain" for a classifier of
+            styles.
         width: Feature maps of the first block; they double twice.
         turn: Largest angle of a training image's copy, in radians.
         scale: Largest change of its size, as a share.
@@ -84,6 +86,7 @@ class Classifier(GenerativeModel):
         self,
         image_shape=(28, 28, 1),
         num_classes=10,
+        target="label",
         width=16,
         turn=0.2,
         scale=0.1,
@@ -94,15 +97,17 @@ class Classifier(GenerativeModel):
         super().__init__(**kwargs)
         if num_classes < 2:
             raise ValueError(f"Expected num_classes >= 2, got {num_classes}.")
+        if target not in ("label", "domain"):
+            raise ValueError(f"Expected target='label' or 'domain', got {target!r}.")
         self.image_shape = tuple(image_shape)
-        self.num_classes = num_classes
+        self.num_classes, self.target = num_classes, target
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
         self.classifier = classifier_network(self.image_shape, num_classes, width)
         self.keep_average(self.classifier, average)
 
     def batch_shapes(self):
         """An image and its label."""
-        return {"image": self.image_shape, "label": ()}
+        return {"image": self.image_shape, self.target: ()}
 
     def players(self):
         """One player."""
@@ -114,7 +119,7 @@ class Classifier(GenerativeModel):
 
     def classifier_loss(self, batch, training):
         """Mean cross-entropy in nats; of the averaged network when not training."""
-        images, labels = batch["image"], batch["label"]
+        images, labels = batch["image"], batch[self.target]
         network = self.classifier if training else self.averaged(self.classifier)
         if training:
             images = distort(images, self.draw_seed(), **self.distortion)

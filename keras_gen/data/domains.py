@@ -1,0 +1,84 @@
+"""Two sets of images, a batch of each side by side: "image" and "image_b"."""
+
+import pathlib
+
+import tensorflow as tf
+
+from keras_gen.data import emoji
+
+
+def sides(source, split):
+    """The two sources that a source of two domains holds.
+
+    Args:
+        source: "emoji" or "emoji/noto,openmoji"; "celeb_a/Black_Hair,Blond_Hair"; a
+            data set of tensorflow-datasets with splits trainA and trainB; a folder of
+            two folders of images, or with trainA and trainB; or a pair of sources.
+        split: See `keras_gen.data.load`.
+
+    Returns:
+        Two dicts of arguments of `keras_gen.data.load`: `source` and `split`, and
+        `test_fraction` where a folder holds nothing but that split.
+
+    Raises:
+        ValueError: For a source without two domains.
+    """
+    name, _, domains = str(source).partition("/")
+    if isinstance(source, tuple):
+        found = [{"source": side, "split": split} for side in source]
+    elif name != "emoji" and pathlib.Path(source).is_dir():
+        found = _folders(pathlib.Path(source), split)
+    elif name == "cycle_gan":
+        found = [{"source": source, "split": _lettered(split, s)} for s in "AB"]
+    else:
+        if source == "emoji":
+            domains = ",".join(emoji.STYLES[:2])
+        chosen = domains.split(",") if domains else []
+        found = [{"source": f"{name}/{domain}", "split": split} for domain in chosen]
+    if len(found) != 2:
+        raise ValueError(
+            "Expected a source of two domains ('emoji/noto,twemoji', a folder of two "
+            f"folders, a pair of sources), got {source!r} with {len(found)}."
+        )
+    return found
+
+
+def _folders(folder, split):
+    name, bracket, part = split.partition("[")
+    lettered = [folder / f"{name}{side}" for side in "AB"]
+    if all(path.is_dir() for path in lettered):
+        chosen = lettered
+    elif (folder / "train").is_dir() and (folder / "test").is_dir():
+        chosen = sorted(p for p in (folder / name).glob("*") if p.is_dir())
+    else:
+        chosen = sorted(p for p in folder.iterdir() if p.is_dir())
+        return [{"source": path, "split": split} for path in chosen]
+    whole = {"split": f"train{bracket}{part}", "test_fraction": 0.0}
+    return [{"source": path, **whole} for path in chosen]
+
+
+def _lettered(split, side):
+    """With the letter: "trainA[:9]"."""
+    name, bracket, part = split.partition("[")
+    return f"{name}{side}{bracket}{part}"
+
+
+def zipped(first, second):
+    """Batches of two datasets side by side, as many as of the longer one.
+
+    Returns:
+        A dataset of dicts: "image" of the first, "image_b" of the second.
+    """
+    counts = [int(dataset.cardinality()) for dataset in (first, second)]
+    pairs = tf.data.Dataset.zip(first, second)
+    if min(counts) > 0 and counts[0] != counts[1]:
+        pairs = tf.data.Dataset.zip(first.repeat(), second.repeat()).take(max(counts))
+
+    def join(first, second):
+        a, b = first["image"], second["image"]
+        if a.shape[0] is None:  # A last batch may be smaller on one side.
+            rows = tf.minimum(tf.shape(a)[0], tf.shape(b)[0])
+            a, b = a[:rows], b[:rows]
+        return {"image": a, "image_b": b}
+
+    return pairs.map(join)

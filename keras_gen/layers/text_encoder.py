@@ -1,0 +1,68 @@
+"""Text to vectors inside the graph: no tokenizer in Python, no vocabulary to keep."""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class TextEncoder(layers.Layer):
+    """Strings to vectors: a mean over words and their letter trigrams [1], two layers.
+
+        "A cat!"  ->  a, cat, <a>, <ca, cat, at>  ->  rows of a table  ->  mean  ->  MLP
+
+    Rows are found by a hash, so that any word has one, and a word that was never seen
+    those of its trigrams. Case, punctuation and the order of words do not matter.
+
+    1. Bojanowski et al., "Enriching Word Vectors with Subword Information", 2017.
+
+    Args:
+        units: Numbers in a vector.
+        buckets: Rows of the table.
+        table_units: Numbers in a row of it.
+        **kwargs: Of the layer.
+    """
+
+    def __init__(self, units, buckets=8192, table_units=64, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.buckets, self.table_units = units, buckets, table_units
+        self.table = self.add_weight(
+            name="table",
+            shape=(buckets, table_units),
+            initializer=keras.initializers.RandomNormal(stddev=0.1),
+        )
+        self.hidden = layers.Dense(units, name="hidden")
+        self.outer = layers.Dense(units, dtype="float32", name="outer")
+        self.hidden.build((None, table_units))
+        self.outer.build((None, units))
+        self.built = True
+
+    def tokens(self, text):
+        """The rows of the table that stand for strings (batch,): int64, ragged."""
+        text = tf.strings.lower(text, encoding="utf-8")
+        text = tf.strings.regex_replace(text, r"[^\pL\pN]+", " ")
+        words = tf.strings.split(text)
+        letters = tf.strings.unicode_split(
+            tf.strings.join(["<", words.values, ">"]), "UTF-8"
+        )
+        trigrams = words.with_values(tf.strings.ngrams(letters, 3, separator=""))
+        parts = tf.concat([words, trigrams.merge_dims(1, 2)], axis=1)
+        return tf.strings.to_hash_bucket_fast(parts, self.buckets)
+
+    def call(self, text):
+        """Strings (batch,) to float32 (batch, units)."""
+        tokens = self.tokens(text)
+        rows = tf.gather(tf.cast(self.table, self.compute_dtype), tokens.values)
+        sums = tf.math.unsorted_segment_sum(rows, tokens.value_rowids(), tokens.nrows())
+        counts = tf.cast(tokens.row_lengths(), sums.dtype)[:, None]
+        means = tf.ensure_shape(sums / tf.maximum(counts, 1), (None, self.table_units))
+        return self.outer(tf.nn.leaky_relu(self.hidden(means)))
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "buckets": self.buckets,
+            "table_units": self.table_units,
+        }

@@ -1,0 +1,184 @@
+"""Captions: the encoder in the graph, the matcher, and text to image."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import make_batch, train
+
+import keras_gen
+from keras_gen import losses
+from keras_gen.layers import TextEncoder
+from keras_gen.models import Matcher, TextToImage
+
+
+def tensors(model, size=4):
+    return {key: tf.constant(value) for key, value in make_batch(model, size).items()}
+
+
+def built(cls, **options):
+    model = cls(**{**cls.tiny, **options})
+    model.compile(seed=0)
+    return model
+
+
+def test_words_and_their_trigrams_are_hashed():
+    encoder = TextEncoder(4, buckets=100_000)
+    tokens = encoder.tokens(tf.constant(["A cat!", "", "…"]))
+
+    def row(part):
+        return int(tf.strings.to_hash_bucket_fast(part, 100_000))
+
+    parts = ["a", "cat", "<a>", "<ca", "cat", "at>"]
+    assert sorted(tokens[0].numpy()) == sorted(map(row, parts))
+    assert tokens.row_lengths().numpy().tolist() == [6, 0, 0]
+
+
+def test_case_order_and_punctuation_of_captions_do_not_matter():
+    encoder = TextEncoder(4)
+    first, second, other, empty = encoder(
+        tf.constant(["Red HEART", "heart, red.", "blue heart", ""])
+    )
+    np.testing.assert_allclose(first, second, atol=1e-6)
+    assert not np.allclose(first, other, atol=1e-3)
+    assert np.isfinite(empty).all()
+    assert encoder(tf.constant(["", ""])).shape == (2, 4)
+
+
+def test_unseen_words_share_the_trigrams_of_words_of_the_same_letters():
+    encoder = TextEncoder(4, buckets=100_000)
+    tokens = encoder.tokens(tf.constant(["smiling", "smilingly", "potato"]))
+    smiling, smilingly, potato = (set(row.numpy()) for row in tokens)
+    assert len(smiling & smilingly) == 6  # <sm, smi, mil, ili, lin, ing
+    assert not smiling & potato
+
+
+def test_contrastive_loss_by_hand():
+    images = np.array([[1.0, 0.0], [0.6, 0.8]], "float32")
+    texts = np.array([[0.0, 1.0], [0.8, 0.6]], "float32")
+    scores = np.array([[0.0, 0.8], [0.8, 0.96]]) / 0.5
+    rows = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    columns = scores - np.log(np.exp(scores).sum(axis=0, keepdims=True))
+    alone = -(np.trace(rows) + np.trace(columns)) / 4
+    found = losses.contrastive_loss(images, texts, np.eye(2, dtype=bool), 0.5)
+    assert float(found) == pytest.approx(alone, rel=1e-5)
+    both = -(rows.mean() + columns.mean()) / 2
+    found = losses.contrastive_loss(images, texts, np.ones((2, 2), bool), 0.5)
+    assert float(found) == pytest.approx(both, rel=1e-5)
+
+
+def test_divergence_from_the_standard_gaussian_by_hand():
+    mean, log_variance = np.array([[1.0, 0.0]]), np.log(np.array([[1.0, 4.0]]))
+    expected = 0.5 + 0.5 * (4 - 1 - np.log(4))
+    found = losses.diagonal_gaussian_divergence(mean, log_variance)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_matcher_learns_which_caption_is_whose():
+    model = built(Matcher, units=8, width=4, buckets=512, average=None, shift=0.0)
+    levels = np.linspace(-1, 1, 4, dtype="float32")
+    images = np.tile(levels[:, None, None, None], (1, 8, 8, 3))
+    batch = {"image": images, "caption": np.array(["black", "coal", "ash", "snow"])}
+    train(model, batch, count=150)
+    scores = [model.match(images, captions=caption) for caption in batch["caption"]]
+    assert np.argmax(scores, axis=0).tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(
+        (model.features(images) * model.text_features(batch["caption"])).sum(axis=1),
+        np.diag(scores),
+        atol=1e-5,
+    )
+
+
+# Text to image.
+
+
+def test_wrong_captions_are_half_of_what_is_fake():
+    model = built(TextToImage, augmentation=())
+    batch = tensors(model)
+    batch["caption"] = tf.constant(["cat", "dog", "red heart", "hat"])
+    model.encoder_loss(batch, training=False)
+    loss = float(model.discriminator_loss(batch, training=False))
+    texts = batch["text"].numpy()
+    np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-4)
+
+    def logits(images, texts):
+        return model.head([model.trunk(images), tf.constant(texts)]).numpy()
+
+    def entropy(logits, real):
+        return np.log1p(np.exp(-logits if real else logits)).mean()
+
+    right = entropy(logits(batch["image"], texts), True)
+    wrong = entropy(logits(batch["image"], np.roll(texts, 1, axis=0)), False)
+    fake = entropy(logits(batch["fake"][:4], texts), False)
+    assert loss == pytest.approx(right + (wrong + fake) / 2, rel=1e-4)
+
+
+def test_the_generator_answers_for_captions_between_two():
+    model = built(
+        TextToImage, augmentation=(), interpolation_weight=3.0, divergence_weight=0.5
+    )
+    batch = tensors(model)
+    model.encoder_loss(batch, training=False)
+    model.discriminator_loss(batch, training=False)
+    loss = float(model.generator_loss(batch, training=False))
+    texts = batch["text"].numpy()
+    between = (texts + np.roll(texts, 2, axis=0)) / 2
+    asked = np.concatenate([texts, between])
+    np.testing.assert_allclose(batch["asked"], asked, atol=1e-6)
+    logits = model.head([model.trunk(batch["fake"]), tf.constant(asked)]).numpy()
+    entropies = np.log1p(np.exp(-logits))
+    expected = entropies[:4].mean() + 3 * entropies[4:].mean()
+    expected += 0.5 * float(batch["divergence"])
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_conditions_are_drawn_around_the_caption():
+    model = built(TextToImage)
+    noise = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
+    mean, log_variance = np.full((5, 3), 2.0), np.full((5, 3), np.log(9.0))
+    latents = model.latents(noise, mean.astype("float32"), log_variance)
+    np.testing.assert_allclose(latents[:, :3], noise[:, :3])
+    np.testing.assert_allclose(latents[:, 3:], 2 + 3 * noise[:, 3:], atol=1e-5)
+
+
+def test_captions_are_sampled_by_string():
+    model = built(TextToImage)
+    captions = ["a red heart", "Grinning face!"]
+    drawn = model.sample(captions=captions, seed=0)
+    assert drawn.shape == (2, 16, 16, 3)
+    np.testing.assert_allclose(drawn, model.sample(2, 0, captions=captions), atol=1e-6)
+    same = model.sample(2, seed=[5, 5], captions="cat")
+    np.testing.assert_allclose(same[0], same[1], atol=1e-6)
+    assert not np.allclose(drawn, model.sample(captions=captions, seed=1))
+    assert model.sample(3, seed=0).shape == (3, 16, 16, 3)  # Of the prompts.
+    with pytest.raises(ValueError, match="number of rows, or conditions"):
+        model.sample(captions="cat")
+    with pytest.raises(ValueError, match="equal numbers of rows"):
+        model.sample(3, captions=captions)
+
+
+def test_captions_go_through_files_and_servers_as_strings(tmp_path):
+    model = built(TextToImage)
+    train(model, make_batch(model, 4), count=2)
+    captions = ["smiling cat", "ÜBER-heart", ""]
+    drawn = model.sample(captions=captions, seed=3)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        drawn, loaded.sample(captions=captions, seed=3), atol=1e-5
+    )
+    path = keras_gen.export.save(model, tmp_path / "serving")
+    served = tf.saved_model.load(str(path)).signatures["sample"]
+    answer = served(
+        captions=tf.constant(captions),
+        seed=tf.constant(keras_gen.abilities.row_seeds(3, 3)),
+    )
+    np.testing.assert_allclose(drawn, answer["images"], atol=1e-5)
+
+
+def test_pictures_show_an_image_and_drawings_of_its_caption():
+    model = built(TextToImage)
+    batch = make_batch(model, 3)
+    rows = model.pictures(batch)
+    assert rows.shape == (3, 6, 16, 16, 3)
+    np.testing.assert_array_equal(rows[:, 0], batch["image"])

@@ -1,0 +1,156 @@
+"""Builds the emoji data set from public npm packages: keras_gen/data/files/emoji*.
+
+One sheet of 64x64 drawings a style, WebP without loss, on white, and emoji.json, which
+says what stands at each place of all sheets. Needs npm, and resvg to draw SVGs:
+
+.venv/bin/pip install resvg_py==0.5.0
+.venv/bin/python tools/build_emoji.py
+
+1. emoji-datasource-google, emoji-datasource-twitter: Noto and Twemoji, 64x64 PNG.
+2. openmoji: SVG, 72x72 with a margin of 4, which is cut off.
+3. emojibase-data: names and keywords, from Unicode's CLDR.
+"""
+
+import functools
+import hashlib
+import io
+import json
+import pathlib
+import re
+import subprocess
+import tarfile
+import tempfile
+
+import numpy as np
+import PIL.Image
+import resvg_py
+
+PACKAGES = {
+    "noto": "emoji-datasource-google@16.0.0",
+    "twemoji": "emoji-datasource-twitter@16.0.0",
+    "openmoji": "openmoji@17.0.0",
+    "names": "emojibase-data@17.0.0",
+}
+FILES = pathlib.Path(__file__).parents[1] / "keras_gen" / "data" / "files"
+SIDE = 64
+COLUMNS = 44
+TEST_SHARE = 0.1
+
+
+def fetch(package, folder):
+    """An npm package's files, path to bytes, by the registry that npm is set to."""
+    packed = subprocess.run(
+        ["npm", "pack", "--silent", package],
+        cwd=folder,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.split()[-1]
+    wanted = re.compile(r"/64/|color/svg/|^package/emoji.json|/en/data.json")
+    with tarfile.open(pathlib.Path(folder) / packed) as archive:
+        return {
+            member.name.removeprefix("package/"): archive.extractfile(member).read()
+            for member in archive
+            if member.isfile() and wanted.search(member.name)
+        }
+
+
+def on_white(picture):
+    """A picture as RGB, uint8 (64, 64, 3)."""
+    picture = PIL.Image.open(io.BytesIO(picture)).convert("RGBA")
+    if picture.size != (SIDE, SIDE):
+        raise ValueError(f"Expected pictures of {SIDE}x{SIDE}, got {picture.size}.")
+    white = PIL.Image.new("RGBA", picture.size, "white")
+    white.alpha_composite(picture)
+    return np.asarray(white.convert("RGB"))
+
+
+def draw_svg(text):
+    """OpenMoji's SVG without its margin: its pixels are the picture's."""
+    text, count = re.subn(r'viewBox="0 0 72 72"', 'viewBox="4 4 64 64"', text)
+    if count != 1:
+        raise ValueError("Expected an SVG of 72x72.")
+    return bytes(resvg_py.svg_to_bytes(svg_string=text, width=SIDE, height=SIDE))
+
+
+def bare(code):
+    """A code point sequence without what only asks for colour."""
+    return code.upper().replace("-FE0F", "")
+
+
+def test_split(code):
+    """Whether an emoji is a test image: follows from its code points alone."""
+    digest = hashlib.sha256(code.encode()).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32 < TEST_SHARE
+
+
+def pictures_of(files):
+    """By style, a function from an entry of emoji-datasource to its picture."""
+
+    def stored(style, place, entry):
+        path = f"img/{place}/64/{entry['image']}"
+        return on_white(files[style][path]) if path in files[style] else None
+
+    svgs = {
+        bare(pathlib.Path(path).stem): text
+        for path, text in files["openmoji"].items()
+        if "color/svg/" in path
+    }
+
+    def drawn(entry):
+        text = svgs.get(bare(entry["unified"]))
+        return None if text is None else on_white(draw_svg(text.decode()))
+
+    return {
+        "noto": functools.partial(stored, "noto", "google"),
+        "twemoji": functools.partial(stored, "twemoji", "twitter"),
+        "openmoji": drawn,
+    }
+
+
+def caption_of(named):
+    """Name and keywords: "nerd face: brainy, clever, expert"."""
+    name = named["label"]
+    tags = [tag for tag in named.get("tags", ()) if tag != name]
+    return f"{name}: {', '.join(tags)}" if tags else name
+
+
+def main():
+    """Writes the sheets and emoji.json."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {key: fetch(package, folder) for key, package in PACKAGES.items()}
+    entries = json.loads(files["noto"]["emoji.json"])
+    names = {bare(e["hexcode"]): e for e in json.loads(files["names"]["en/data.json"])}
+    drawers = pictures_of(files)
+    sheets, found = {style: [] for style in drawers}, []
+    for entry in sorted(entries, key=lambda e: e["sort_order"]):
+        named = names.get(bare(entry["unified"]))
+        if entry["category"] == "Component" or named is None:  # Swatches of skin.
+            continue
+        drawings = {s: draw(entry) for s, draw in drawers.items()}
+        if any(drawing is None for drawing in drawings.values()):
+            continue
+        code = entry["unified"].lower()
+        found.append([code, entry["category"], caption_of(named), test_split(code)])
+        for style, drawing in drawings.items():
+            sheets[style].append(drawing)
+    for style, drawings in sheets.items():
+        write_sheet(FILES / f"emoji_{style}.webp", drawings)
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in found)
+    (FILES / "emoji.json").write_text(f"[\n{lines}\n]\n", "utf-8")
+    tests = sum(row[-1] for row in found)
+    print(f"{len(found)} emoji in {len(sheets)} styles, {tests} of them for the test.")
+
+
+def write_sheet(path, drawings):
+    """Drawings side by side, row by row, without loss."""
+    rows = -(-len(drawings) // COLUMNS)
+    canvas = np.full((rows * COLUMNS, SIDE, SIDE, 3), 255, np.uint8)
+    canvas[: len(drawings)] = drawings
+    canvas = canvas.reshape(rows, COLUMNS, SIDE, SIDE, 3).swapaxes(1, 2)
+    sheet = PIL.Image.fromarray(canvas.reshape(rows * SIDE, COLUMNS * SIDE, 3))
+    sheet.save(path, lossless=True, quality=100, method=6)
+
+
+if __name__ == "__main__":
+    main()
