@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/python examples/mnist_dcgan.py
 
 test: .venv/installed
-	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -q -m slow

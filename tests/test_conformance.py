@@ -1,8 +1,8 @@
 """Every registered model keeps the same contract, built from its `tiny` preset."""
 
+import functools
 import io
 import json
-import shutil
 
 import keras
 import numpy as np
@@ -16,13 +16,28 @@ import keras_gen
 from keras_gen.registry import PRESETS
 
 NAMES = keras_gen.zoo.names()
-every_model = pytest.mark.parametrize("name", NAMES)
+# A model's tests go to one worker (`--dist loadgroup`), which trains it once.
+every_model = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES]
+)
 
 
 def tiny(name, **overrides):
     model = keras_gen.zoo.load(name, **{**PRESETS[name].model.tiny, **overrides})
     model.compile(seed=0)
     return model
+
+
+@functools.cache
+def trained(name):
+    """A model after a step on its `batch_of`; whoever takes it leaves it as good."""
+    model = tiny(name)
+    train(model, batch_of(model))
+    return model
+
+
+def batch_of(model):
+    return make_batch(model, 8)
 
 
 def inputs_of(model, ability, rows=3):
@@ -78,12 +93,12 @@ def test_every_players_move_changes_its_own_weights_and_nobody_elses(name):
 
 @every_model
 def test_fit_lowers_the_loss_of_a_lone_player_and_keeps_all_finite(name):
-    model = tiny(name)
-    before = values(model.trainable_variables)
-    batch = make_batch(model, 8)
-    first = train(model, batch).history
-    last = train(model, batch, count=30).history
-    assert int(model.step.numpy()) == 31
+    before = values(tiny(name).trainable_variables)
+    model = trained(name)
+    step = int(model.step.numpy())
+    first = train(model, batch_of(model)).history
+    last = train(model, batch_of(model), count=30).history
+    assert int(model.step.numpy()) == step + 31
     for key, (value,) in last.items():
         assert np.isfinite(value), key
     if len(model.players()) == 1:
@@ -98,12 +113,11 @@ def test_fit_lowers_the_loss_of_a_lone_player_and_keeps_all_finite(name):
 
 @every_model
 def test_evaluate_changes_nothing(name):
-    model = tiny(name)
-    batch = make_batch(model, 8)
-    train(model, batch)
+    model = trained(name)
     before = values(v for v in model.variables if v is not model.tested)
-    first = model.evaluate(batch, batch_size=4, verbose=0, return_dict=True)
-    again = model.evaluate(batch, batch_size=4, verbose=0, return_dict=True)
+    options = {"batch_size": 4, "verbose": 0, "return_dict": True}
+    first = model.evaluate(batch_of(model), **options)
+    again = model.evaluate(batch_of(model), **options)
     assert first == pytest.approx(again, rel=1e-6)  # Sums of threads may differ.
     after = values(v for v in model.variables if v is not model.tested)
     for old, new in zip(before, after, strict=True):
@@ -112,7 +126,7 @@ def test_evaluate_changes_nothing(name):
 
 @every_model
 def test_abilities_give_finite_rows_in_range(name):
-    model = tiny(name)
+    model = trained(name)
     assert model.abilities()
     for ability in model.abilities().values():
         output = call(model, ability, inputs_of(model, ability))
@@ -126,8 +140,7 @@ def test_abilities_give_finite_rows_in_range(name):
 
 @every_model
 def test_rows_do_not_depend_on_who_shares_the_batch(name):
-    model = tiny(name)
-    train(model, make_batch(model, 4))
+    model = trained(name)
     for ability in model.abilities().values():
         arrays = inputs_of(model, ability, rows=5)
         together = call(model, ability, arrays)
@@ -142,23 +155,26 @@ def test_rows_do_not_depend_on_who_shares_the_batch(name):
 
 @every_model
 def test_keras_file_brings_back_weights_optimizers_step_and_noise(name, tmp_path):
-    model = tiny(name)
-    batch = make_batch(model, 4)
-    train(model, batch, count=2)
+    model = trained(name)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     by_zoo = keras_gen.zoo.load(name, weights=tmp_path / "model.keras")
-    train(model, batch)
-    for other in (loaded, by_zoo):
-        train(other, batch)
-        assert int(other.step.numpy()) == 3
-        for player in model.players():
-            ours, theirs = model.optimizers[player], other.optimizers[player]
-            assert len(ours.variables) == len(theirs.variables) >= 2
-            for a, b in zip(ours.variables, theirs.variables, strict=True):
-                np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-8)
-        for a, b in zip(model.variables, other.variables, strict=True):
-            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
+    assert_equal_states(model, by_zoo)
+    train(model, batch_of(model))
+    train(loaded, batch_of(model))
+    assert_equal_states(model, loaded)
+
+
+def assert_equal_states(model, other):
+    """All variables and all optimizers are the same."""
+    assert int(model.step.numpy()) == int(other.step.numpy()) >= 1
+    for player in model.players():
+        ours, theirs = model.optimizers[player], other.optimizers[player]
+        assert len(ours.variables) == len(theirs.variables) >= 2
+        for a, b in zip(ours.variables, theirs.variables, strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-8)
+    for a, b in zip(model.variables, other.variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-7)
 
 
 @every_model
@@ -192,7 +208,10 @@ def test_two_replicas_step_as_one_does(name, two_replicas, monkeypatch):
 
 
 @every_model
-@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
 def test_mixed_precision_trains_and_gives_float32(name, dtype, tmp_path):
     model = tiny(name, dtype=dtype)
     assert keras.config.dtype_policy().name == "float32"
@@ -212,23 +231,21 @@ def test_mixed_precision_trains_and_gives_float32(name, dtype, tmp_path):
     assert keras.saving.load_model(tmp_path / "model.keras").dtype_policy.name == dtype
 
 
+@every_model
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler: cc is not on the PATH")
-def test_exported_signatures_answer_as_the_methods_do(tmp_path):
-    for name in NAMES:
-        model = tiny(name)
-        train(model, make_batch(model, 4), count=2)
-        folder = keras_gen.export.save(model, tmp_path / name)
-        with SessionLoader(folder) as served:
-            assert {*model.abilities(), "serving_default"} <= set(served.signatures)
-            for signature in served.signatures.values():
-                for tensor in [*signature.inputs.values(), *signature.outputs.values()]:
-                    assert tensor.tensor_shape.dim[0].size == -1, (name, tensor)
-            for ability in model.abilities().values():
-                arrays = inputs_of(model, ability)
-                answer = served(ability.name, arrays)
-                wanted = call(model, ability, arrays)
-                assert_served(name, ability, answer, wanted)
-        shutil.rmtree(tmp_path / name)
+def test_exported_signatures_answer_as_the_methods_do(name, tmp_path):
+    model = trained(name)
+    folder = keras_gen.export.save(model, tmp_path)
+    with SessionLoader(folder) as served:
+        assert {*model.abilities(), "serving_default"} <= set(served.signatures)
+        for signature in served.signatures.values():
+            for tensor in [*signature.inputs.values(), *signature.outputs.values()]:
+                assert tensor.tensor_shape.dim[0].size == -1, (name, tensor)
+        for ability in model.abilities().values():
+            arrays = inputs_of(model, ability)
+            answer = served(ability.name, arrays)
+            wanted = call(model, ability, arrays)
+            assert_served(name, ability, answer, wanted)
 
 
 def assert_served(name, ability, answer, wanted):

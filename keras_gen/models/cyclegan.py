@@ -14,6 +14,8 @@ patches are of 34x34 pixels (`discriminator_blocks=3` has those of [1], 70x70).
    Segmentation", 2015.
 """
 
+from typing import Literal
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -340,7 +342,7 @@ class CycleGAN(GenerativeModel):
     # Abilities.
 
     @ability("images")
-    def translate(self, images, *, to="b"):
+    def translate(self, images, *, to: Literal["a", "b"] = "b"):
         """Images of the one set as images of the other, in [-1, 1].
 
         Args:
@@ -351,13 +353,8 @@ class CycleGAN(GenerativeModel):
             raise ValueError(f"Expected to='a' or 'b', got {to!r}.")
         return self.averaged(self.translators[to])(images, training=False)
 
-    @ability("images")
-    def translate_back(self, images):
-        """`translate(images, to="a")`, as a signature of its own for servers."""
-        return self.averaged(self.translators["a"])(images, training=False)
-
     @ability("logits")
-    def discriminate(self, images, *, of="b"):
+    def discriminate(self, images, *, of: Literal["a", "b"] = "b"):
         """Logits of a set's discriminator, float32 (batch, rows, columns, 1)."""
         return self.judges[of](images, training=False)
 

@@ -82,6 +82,27 @@ def condition(latents, num_classes):
     return [labels], layers.Concatenate()([latents, embedded])
 
 
+def faded_images(features, first, channels, alpha):
+    """Images of every level from the first on, each faded in over the one below.
+
+    Args:
+        features: Maps of every level from 0 on.
+        first: The lowest level that has images.
+        channels: Of the images.
+        alpha: (batch,).
+    """
+    images, old = [], None
+    for level, x in list(enumerate(features))[first:]:
+        name = f"to_image_{level}"
+        new = EqualizedConv2D(channels, 1, gain=1.0, dtype="float32", name=name)(x)
+        below = old is not None
+        images.append(
+            Fade(dtype="float32")(upsample(old), new, alpha) if below else new
+        )
+        old = new
+    return images
+
+
 def growing_discriminator(
     image_shape, base_maps, max_maps, first, num_classes=None, group_size=4, blur=None
 ):

@@ -11,12 +11,13 @@ differs from [1]: optimizers start anew at every level, as in the authors' code.
 import keras
 from keras import layers
 
-from keras_gen.layers import EqualizedConv2D, EqualizedDense, Fade, PixelNorm
+from keras_gen.layers import EqualizedConv2D, EqualizedDense, PixelNorm
 from keras_gen.models.growing import (
     SMALLEST,
     GrowingModel,
     check_shape,
     condition,
+    faded_images,
     growing_discriminator,
     level_of,
     num_maps,
@@ -49,23 +50,15 @@ def progan_generator(
     x = EqualizedDense(SMALLEST**2 * maps[0], name="level_0_a")(PixelNorm()(x))
     x = PixelNorm()(rectify(layers.Reshape((SMALLEST, SMALLEST, maps[0]))(x)))
     x = PixelNorm()(rectify(EqualizedConv2D(maps[0], name="level_0_b")(x)))
-    images, old = [], None
+    features = []
     for level in range(last + 1):
         if level > 0:
             x = upsample(x)
             for part in "ab":
                 name = f"level_{level}_{part}"
                 x = PixelNorm()(rectify(EqualizedConv2D(maps[level], name=name)(x)))
-        if level < first:
-            continue
-        new = EqualizedConv2D(
-            image_shape[-1], 1, gain=1.0, dtype="float32", name=f"to_image_{level}"
-        )(x)
-        if old is None:
-            images.append(new)
-        else:
-            images.append(Fade(dtype="float32")(upsample(old), new, alpha))
-        old = new
+        features.append(x)
+    images = faded_images(features, first, image_shape[-1], alpha)
     return keras.Model([latents, alpha, *extra], images, name="generator")
 
 
@@ -90,11 +83,11 @@ class ProGAN(GrowingModel):
     """
 
     tiny = {
-        "image_shape": (8, 8, 1),
+        "image_shape": (4, 4, 1),
         "latent_dim": 3,
         "base_maps": 16,
         "max_maps": 4,
-        "start": 8,
+        "start": 4,
     }
 
     def __init__(

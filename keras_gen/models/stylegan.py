@@ -23,7 +23,6 @@ from keras_gen.layers import (
     Blur,
     EqualizedConv2D,
     EqualizedDense,
-    Fade,
     Learned,
     PixelNorm,
 )
@@ -32,6 +31,7 @@ from keras_gen.models.growing import (
     GrowingModel,
     check_shape,
     condition,
+    faded_images,
     growing_discriminator,
     level_of,
     num_maps,
@@ -87,7 +87,7 @@ def synthesis_network(image_shape, style_dim, base_maps, max_maps, first):
         x = rectify(AddNoise(name=f"noise_{place}")(x, noise))
         return AdaIN(name=f"style_{place}")(x, style)
 
-    images, old = [], None
+    features = []
     for level in range(last + 1):
         maps = num_maps(level, base_maps, max_maps)
         if level == 0:
@@ -97,16 +97,8 @@ def synthesis_network(image_shape, style_dim, base_maps, max_maps, first):
             x = Blur()(x)
         x = styled(x)
         x = styled(EqualizedConv2D(maps, name=f"level_{level}_b")(x))
-        if level < first:
-            continue
-        new = EqualizedConv2D(
-            image_shape[-1], 1, gain=1.0, dtype="float32", name=f"to_image_{level}"
-        )(x)
-        if old is None:
-            images.append(new)
-        else:
-            images.append(Fade(dtype="float32")(upsample(old), new, alpha))
-        old = new
+        features.append(x)
+    images = faded_images(features, first, image_shape[-1], alpha)
     return keras.Model([alpha, *inputs], images, name="synthesis")
 
 
@@ -135,13 +127,13 @@ class StyleGAN(GrowingModel):
     """
 
     tiny = {
-        "image_shape": (8, 8, 1),
+        "image_shape": (4, 4, 1),
         "latent_dim": 3,
         "style_dim": 4,
         "mapping_depth": 1,
         "base_maps": 16,
         "max_maps": 4,
-        "start": 8,
+        "start": 4,
         "r1_every": 2,
     }
 
