@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from conftest import make_batch, train
 from session_loader import COMPILER, Refused, SessionLoader, read_signatures
+from tensorflow.core.protobuf import saved_model_pb2
 
 import keras_gen
 from keras_gen.abilities import ability
@@ -54,6 +55,20 @@ def test_signatures_by_ability_with_the_main_one_as_default(gan, tmp_path):
     seeds = tf.constant(keras_gen.abilities.row_seeds(3, seed=4))
     answer = loaded.signatures["serving_default"](seed=seeds)
     np.testing.assert_allclose(answer["images"], gan.sample(3, seed=4), atol=1e-5)
+
+
+def test_one_output_can_be_had_without_the_others(gan, tmp_path):
+    path = keras_gen.export.save(gan, tmp_path, abilities=["sample"])
+    saved = saved_model_pb2.SavedModel.FromString(
+        (path / "saved_model.pb").read_bytes()
+    )
+    (meta,) = saved.meta_graphs
+    nodes = {node.name: node for node in meta.graph_def.node}
+    outputs = meta.signature_def["sample"].outputs
+    assert set(outputs) == {"images", "image_bytes"}
+    fetched = [nodes[tensor.name.removesuffix(":0")] for tensor in outputs.values()]
+    assert len({node.name for node in fetched}) == 2
+    assert len({tuple(node.input) for node in fetched}) == 2
 
 
 def stored_bytes(path):

@@ -40,6 +40,7 @@ def command_of(settings):
         "validation",
         "labels",
         "batch_size",
+        "steps_per_epoch",
         "seed",
         "dtype",
         "strategy",

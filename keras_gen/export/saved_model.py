@@ -11,6 +11,7 @@ import tempfile
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from keras_gen.export.signatures import Signature, examples, signatures_of
@@ -98,6 +99,25 @@ def _write_saved_model(folder, graphs):
     module.weights = list({id(variable): variable for variable in read}.values())
     endpoints = {**graphs, "serving_default": graphs[main]}
     tf.saved_model.save(module, str(folder), signatures=endpoints)
+    _part_outputs(folder / "saved_model.pb", endpoints)
+
+
+def _part_outputs(path, keys):
+    """Gives every output of every signature a node of its own in the main graph.
+
+    A session writes the function of a signature out into the graph, but keeps its call
+    as one node that waits for all outputs. What follows that node is joined to the one
+    output that it reads, so that floats alone can be had without the PNG files.
+    """
+    saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    (meta,) = saved.meta_graphs
+    for key in keys:
+        for name, tensor in meta.signature_def[key].outputs.items():
+            node = meta.graph_def.node.add(name=f"{key}/{name}", op="Identity")
+            node.input.append(tensor.name)
+            node.attr["T"].type = tensor.dtype
+            tensor.name = f"{node.name}:0"
+    path.write_bytes(saved.SerializeToString())
 
 
 def _write_folder_aside(folder, write):
