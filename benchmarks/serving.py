@@ -4,9 +4,8 @@
 
 Latency and throughput of `sample` and `reconstruct`, each measured in turns with the
 method in Python; sizes of variants and the time to load them; memory over 10,000
-requests. A session makes the PNG files also where only floats are asked for: the graph
-stands beside the method, and beside the method with PNG. The loader's time is that of
-`TF_SessionRun`; the double's holds gRPC, its own Python and a wait for company of 2 ms.
+requests. The loader is asked for floats, and for PNG files; its time is that of
+`TF_SessionRun`. The double's holds gRPC, its own Python and a wait for company of 2 ms.
 Ratios count; the figures themselves are this machine's.
 """
 
@@ -18,9 +17,8 @@ import tempfile
 import time
 
 import numpy as np
-import rich
+import rich.console
 import rich.table
-import tensorflow as tf
 
 import keras_gen
 from keras_gen.abilities import row_seeds
@@ -65,7 +63,6 @@ def in_turns(ways, least=0.05):
 def answers(table, name, model, loader, client):
     """A row for every ability and batch."""
     images = model.sample(max(BATCHES), seed=0)
-    encode = tf.function(keras_gen.images.to_png_bytes, reduce_retracing=True)
     for ability in ("sample", "reconstruct"):
         if ability not in model.abilities():
             continue
@@ -75,13 +72,13 @@ def answers(table, name, model, loader, client):
                 given = {"n": rows, "seed": 0}
             else:
                 arrays = given = {"images": images[:rows]}
-            ask = functools.partial(loader.measure, ability, arrays, ["images"])
+            ask = functools.partial(loader.measure, ability, arrays)
             method = functools.partial(getattr(model, ability), **given)
             took = in_turns(
                 {
                     "method": clocked(method),
-                    "files": clocked(lambda method=method: encode(method())),
-                    "loader": lambda count, ask=ask: ask(count)[1],
+                    "loader": lambda count, ask=ask: ask(["images"], count)[1],
+                    "files": lambda count, ask=ask: ask(["image_bytes"], count)[1],
                     "double": clocked(
                         functools.partial(getattr(client, ability), **given)
                     ),
@@ -89,9 +86,7 @@ def answers(table, name, model, loader, client):
             )
             cells = [f"{1000 * took[way]:.2f}" for way in took]
             cells += [f"{rows / took['loader']:,.0f}"]
-            cells += [
-                f"{took['loader'] / took[way]:.2f}" for way in ("method", "files")
-            ]
+            cells += [f"{took['loader'] / took['method']:.2f}"]
             table.add_row(name, ability, str(rows), *cells)
 
 
@@ -135,9 +130,10 @@ def memory(loader):
 
 
 def main():
+    console = rich.console.Console(width=110)
     speed = rich.table.Table(
-        *("model", "ability", "rows", "method, ms", "and PNG, ms", "loader, ms"),
-        *("double, ms", "loader, rows/s", "by method", "by method and PNG"),
+        *("model", "ability", "rows", "method, ms", "loader, ms", "PNG files, ms"),
+        *("double, ms", "loader, rows/s", "loader by method"),
     )
     sizes = rich.table.Table(
         *("model", "variant", "weights, MB", "folder, MB", "load and first, s"),
@@ -162,15 +158,15 @@ def main():
             ):
                 answers(speed, name, model, loader, client)
                 early, late = memory(loader)
-            rich.print(
+            console.print(
                 f"{name}: {early:.1f} MB after {REQUESTS // 10:,} requests, {late:.1f} "
                 f"MB after {REQUESTS:,}"
             )
         double.communicate()  # Its input ends, and so does it.
-        rich.print(speed)
+        console.print(speed)
         for name, model in models.items():
             variants(sizes, name, model, folder / "variants" / name)
-        rich.print(sizes)
+        console.print(sizes)
 
 
 if __name__ == "__main__":
