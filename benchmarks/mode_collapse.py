@@ -26,13 +26,23 @@ from keras_gen.metrics.evaluation import Scale
 
 BATCH = 64
 NUM_SAMPLES = 25_600
-PLANE = {"image_shape": None, "point_dim": 2, "latent_dim": 2}
+PLANE = {
+    "image_shape": None,
+    "point_dim": 2,
+    "latent_dim": 2,
+    "widths": (128, 128, 128),
+    "generator_rate": 1e-3,
+    "discriminator_rate": 1e-3,
+}
 GRID = {
     "gan": ("gan", {}),
     "gan, minibatch deviation": ("gan", {"minibatch_stddev": True}),
     "gan, packing 4": ("gan", {"packing": 4}),
     "gan, R1": ("gan", {"r1": 0.1}),
-    "wgan_gp": ("wgan_gp", {"network": "mlp"}),
+    "gan, WGAN-GP": (
+        "gan",
+        {"loss": "wasserstein", "gradient_penalty": 1.0, "discriminator_moves": 5},
+    ),
 }
 STACKED = {
     "dcgan": ("dcgan", {}),
@@ -44,7 +54,7 @@ STACKED = {
 
 def on_grid(name, settings, steps, seed):
     """A model trained on the grid of Gaussians, and what it covers."""
-    model = keras_gen.zoo.load(name, **PLANE, widths=(128,) * 3, **settings)
+    model = keras_gen.zoo.load(name, **PLANE, **settings)
     fit(model, "gaussian_grid", steps, seed)
     points = model.sample_points(NUM_SAMPLES, seed=0)
     return mixture_modes(points, *MIXTURES["gaussian_grid"])

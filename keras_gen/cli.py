@@ -17,7 +17,7 @@ import rich.table
 import typer
 
 import keras_gen
-from keras_gen.files import write_aside
+from keras_gen.files import write_text
 
 app = typer.Typer(
     help="Generative models for Keras 3: list, train, sample from and export them.",
@@ -218,7 +218,7 @@ def _train(settings, folder):
             settings["data"], settings["validation"], shuffle=False, **load
         )
     text = json.dumps(settings, indent=2) + "\n"
-    write_aside(folder / "run.json", lambda aside: pathlib.Path(aside).write_text(text))
+    write_text(folder / "run.json", text)
     callbacks = [
         keras_gen.callbacks.Checkpoint(folder / "model.keras"),
         keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True),

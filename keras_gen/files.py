@@ -27,6 +27,11 @@ def write_aside(path, write):
             os.remove(aside)
 
 
+def write_text(path, text):
+    """Writes UTF-8, aside at first."""
+    write_aside(path, lambda aside: pathlib.Path(aside).write_text(text, "utf-8"))
+
+
 def sha256(path):
     """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:

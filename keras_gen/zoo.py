@@ -20,7 +20,7 @@ import safetensors.numpy
 
 from keras_gen import models  # noqa: F401 Fills the registry.
 from keras_gen.abilities import abilities_of
-from keras_gen.files import sha256, write_aside
+from keras_gen.files import sha256, write_aside, write_text
 from keras_gen.registry import PRESETS, preset
 from keras_gen.training import GenerativeModel
 
@@ -322,9 +322,7 @@ def write_card(model, folder, *, name, dtype="float16", samples=None, **entries)
         "sha256": sha256(folder / WEIGHTS),
     }
     text = json.dumps(contents, indent=2) + "\n"
-    write_aside(
-        folder / "card.json", lambda aside: pathlib.Path(aside).write_text(text)
-    )
+    write_text(folder / "card.json", text)
     if samples is not None:
         samples(folder / "samples.png")
     return contents

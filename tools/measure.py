@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen.files import write_aside
+from keras_gen.files import write_text
 
 
 def measured(model, data):
@@ -30,7 +30,7 @@ def main(
         model = keras_gen.zoo.load(contents["preset"], weights=path.parent)
         contents["figures"] = measured(model, contents["data"])
         text = json.dumps(contents, indent=2) + "\n"
-        write_aside(path, lambda aside, text=text: pathlib.Path(aside).write_text(text))
+        write_text(path, text)
         print(card, contents["figures"])
 
 

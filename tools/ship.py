@@ -16,6 +16,7 @@ import numpy as np
 import PIL.Image
 import typer
 from measure import measured
+from table import write as write_table
 
 import keras_gen
 
@@ -128,6 +129,7 @@ def main(
         notes=notes,
     )
     draw_growth(run, folder / "growth.gif")
+    write_table()
 
 
 if __name__ == "__main__":

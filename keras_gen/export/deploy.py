@@ -19,7 +19,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from keras_gen.export.saved_model import save, versions_in
-from keras_gen.files import write_aside
+from keras_gen.files import write_text
 
 CONFIG = "models.config"
 TEMPLATES = ("batching.config", "monitoring.config", "compose.yaml", "kubernetes.yaml")
@@ -117,7 +117,7 @@ def write_config(folder, config):
     """Writes it aside and renames: a server that polls never sees half of it."""
     text = text_format.MessageToString(config)
     path = pathlib.Path(folder) / CONFIG
-    write_aside(path, lambda aside: pathlib.Path(aside).write_text(text))
+    write_text(path, text)
 
 
 def _entry(config, name):
@@ -141,6 +141,4 @@ def _write_templates(folder, name):
             text = string.Template((templates / file).read_text()).safe_substitute(
                 {"model": name}
             )
-            write_aside(
-                folder / file, lambda aside, t=text: pathlib.Path(aside).write_text(t)
-            )
+            write_text(folder / file, text)

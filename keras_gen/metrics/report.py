@@ -4,12 +4,11 @@ import base64
 import csv
 import html
 import io
-import pathlib
 
 import matplotlib.figure
 
 from keras_gen import images as image_files
-from keras_gen.files import write_aside
+from keras_gen.files import write_text
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto;
@@ -46,7 +45,7 @@ def write_report(path, title, figures, settings, pictures=None, log=None):
         + "\n".join(parts)
         + "\n</body></html>\n"
     )
-    write_aside(path, lambda aside: pathlib.Path(aside).write_text(page, "utf-8"))
+    write_text(path, page)
 
 
 def rows(figures):

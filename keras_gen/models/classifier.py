@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from keras_gen import schedules
 from keras_gen.abilities import ability
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
@@ -75,6 +76,8 @@ class Classifier(GenerativeModel):
         turn: Largest angle of a training image's copy, in radians.
         scale: Largest change of its size, as a share.
         shift: Largest shift, in pixels.
+        decay_steps: Steps in which the learning rate falls to 0, by a cosine; None
+            keeps it.
         average: Decay of the moving average that is used for all but training.
         **kwargs: `name`.
     """
@@ -91,6 +94,7 @@ class Classifier(GenerativeModel):
         turn=0.2,
         scale=0.1,
         shift=2.0,
+        decay_steps=None,
         average=0.999,
         **kwargs,
     ):
@@ -101,6 +105,7 @@ class Classifier(GenerativeModel):
             raise ValueError(f"Expected target='label' or 'domain', got {target!r}.")
         self.image_shape = tuple(image_shape)
         self.num_classes, self.target = num_classes, target
+        self.decay_steps = decay_steps
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
         self.classifier = classifier_network(self.image_shape, num_classes, width)
         self.keep_average(self.classifier, average)
@@ -115,7 +120,8 @@ class Classifier(GenerativeModel):
 
     def default_optimizers(self):
         """Adam at 1e-3."""
-        return {"classifier": keras.optimizers.Adam(1e-3)}
+        rate = schedules.cosine(1e-3, self.decay_steps)
+        return {"classifier": keras.optimizers.Adam(rate)}
 
     def classifier_loss(self, batch, training):
         """Mean cross-entropy in nats; of the averaged network when not training."""

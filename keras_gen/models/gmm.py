@@ -15,7 +15,7 @@ import tensorflow_probability as tfp
 from keras import ops
 from sklearn.cluster import KMeans
 
-from keras_gen import priors
+from keras_gen import priors, schedules
 from keras_gen.abilities import ability
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
@@ -203,9 +203,7 @@ class GMM(GenerativeModel):
         K-means leaves gradients of nothing but rounding errors, which the large epsilon
         keeps from becoming steps.
         """
-        rate = self.learning_rate
-        if self.decay_steps is not None:
-            rate = keras.optimizers.schedules.CosineDecay(rate, self.decay_steps)
+        rate = schedules.cosine(self.learning_rate, self.decay_steps)
         return {"gmm": keras.optimizers.Adam(rate, epsilon=1e-3)}
 
     def gmm_loss(self, batch, training):
