@@ -244,7 +244,7 @@ class Evaluation:
             self.data,
             "test",
             features=tuple(self.model.batch_shapes()),
-            image_shape=getattr(self.model, "image_shape", None),
+            image_shape=self.model.batch_shapes().get("image"),
             shuffle=False,
         )
         losses = self.model.evaluate(test, verbose=0, return_dict=True)

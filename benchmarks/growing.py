@@ -1,0 +1,110 @@
+"""What growing costs: a step at every level, and memory after the last.
+
+    .venv/bin/python benchmarks/growing.py [stylegan]
+
+One process trains a model that grows from 4x4 to its last level, level by level; for
+every level another process trains a model that was built for it and goes there at once.
+The time is the median of single steps, after the first two; memory is what the process
+holds at the end of a level (resident, Linux).
+"""
+
+import gc
+import json
+import pathlib
+import subprocess
+import sys
+import time
+from typing import Annotated
+
+import keras
+import numpy as np
+import rich
+import rich.table
+import typer
+
+import keras_gen
+from keras_gen.callbacks import Phase
+
+LAST = 64
+SIDES = [4 << level for level in range(5)]
+BATCH = 16
+STEPS = 12
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """A step starts."""
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """A step has ended."""
+        self.seconds.append(time.perf_counter() - self.start)
+
+
+def resident():
+    """Megabytes that this process holds."""
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def measure(name, built, sides):
+    """Milliseconds a step and megabytes, by side, of a model built for one."""
+    model = keras_gen.zoo.load(name, image_shape=(built, built, 3), start=4)
+    model.compile(seed=0)
+    images = np.random.default_rng(0).uniform(-1, 1, (BATCH, built, built, 3))
+    rows = []
+    for side in sides:
+        # Half of its images fade it in.
+        phase = Phase(side, fade=STEPS * BATCH // 2, stable=10**9)
+        model.enter(phase)
+        clock = Clock()
+        data = {"image": np.tile(images, (STEPS, 1, 1, 1)).astype("float32")}
+        grow = keras_gen.callbacks.Grow([phase])
+        model.fit(data, batch_size=BATCH, verbose=0, callbacks=[grow, clock])
+        gc.collect()
+        rows.append((1000 * float(np.median(clock.seconds[2:])), resident()))
+    return rows
+
+
+def apart(name, built, sides):
+    """The same, in a process of its own."""
+    arguments = [
+        sys.executable,
+        __file__,
+        name,
+        "--measure",
+        json.dumps([built, sides]),
+    ]
+    answer = subprocess.run(arguments, stdout=subprocess.PIPE, check=True, text=True)
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def main(
+    name: Annotated[str, typer.Argument(help="progan or stylegan.")] = "progan",
+    measured: Annotated[str, typer.Option("--measure", hidden=True)] = "",
+):
+    """Prints a table."""
+    if measured:
+        print(json.dumps(measure(name, *json.loads(measured))))
+        return
+    table = rich.table.Table(
+        *("side", "grown, ms a step", "built there, ms", "ratio"),
+        *("grown, MB", "built there, MB"),
+        title=f"{name}, batches of {BATCH}",
+    )
+    grown = apart(name, LAST, SIDES)
+    for side, (ms, megabytes) in zip(SIDES, grown, strict=True):
+        [(alone, memory)] = apart(name, side, [side])
+        cells = (f"{ms:.0f}", f"{alone:.0f}", f"{ms / alone:.2f}")
+        table.add_row(str(side), *cells, f"{megabytes:.0f}", f"{memory:.0f}")
+    rich.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
