@@ -13,9 +13,15 @@ class Blur(layers.Layer):
 
     def call(self, x):
         """(batch, height, width, maps) to the same shape."""
-        x = ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="symmetric")
-        x = (x[:, :-2] + 2 * x[:, 1:-1] + x[:, 2:]) / 4
-        return (x[:, :, :-2] + 2 * x[:, :, 1:-1] + x[:, :, 2:]) / 4
+        # Splits: gradients of padding and strided slices take ten times as long.
+        for axis in (1, 2):
+            top, below = ops.split(x, [1], axis)
+            above, bottom = ops.split(x, [x.shape[axis] - 1], axis)
+            above, below = (
+                ops.concatenate(rows, axis) for rows in ((top, above), (below, bottom))
+            )
+            x = (above + 2 * x + below) / 4
+        return x
 
     def compute_output_shape(self, shape):
         """As it came."""
