@@ -221,6 +221,48 @@ def embed(model, rows, labels=None, path=None, method="pca", seed=0):
     return points
 
 
+def beside_prior(model, images, path, labels=None, seed=0):
+    """Draws the codes of images beside draws of the prior, in the plane: a PNG file.
+
+    Codes are draws of q(z | x), as in training.
+
+    Args:
+        model: An adversarial autoencoder with two numbers in a code.
+        images: (batch, height, width, channels) in [-1, 1].
+        path: Of the file.
+        labels: int (batch,), which colour the points, and the prior's where classes
+            have parts of it.
+        seed: Of the codes' noise and the draws.
+
+    Returns:
+        Codes and draws, float (batch, 2) each.
+    """
+    if not hasattr(model, "draw_codes") or model.latent_dim != 2:
+        raise ValueError(
+            "Expected an adversarial autoencoder with latent_dim=2, got "
+            f"{type(model).__name__}."
+        )
+    images = check_rows("images", images, model.input_specs()["images"])
+    if labels is not None and len(labels) != len(images):
+        raise ValueError(f"Expected {len(images)} labels, got {len(labels)}.")
+    noise = np.random.default_rng(seed).normal(size=(len(images), 2))
+    codes_of_images = np.asarray(model.draw_codes(images, noise.astype(np.float32)))
+    draws, colours = draw(model, len(images), seed), None
+    if labels is not None and hasattr(model.prior, "given"):
+        draws = model.prior.given(tf.constant(labels)).sample(seed=(0, seed))
+        colours = labels
+    figure = matplotlib.figure.Figure((12, 6))
+    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+    dots = left.scatter(*codes_of_images.T, s=4, c=labels, cmap="tab10")
+    right.scatter(*np.asarray(draws).T, s=4, c=colours, cmap="tab10")
+    left.set_title("codes")
+    right.set_title("prior")
+    if labels is not None:
+        left.legend(*dots.legend_elements(num=None), title="label")
+    save_figure(figure, path)
+    return codes_of_images, np.asarray(draws)
+
+
 def histogram(model, rows, path, bins=50):
     """Draws how often codes have which values, all units together: a PNG file.
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 from conftest import make_batch, train
 from typer.testing import CliRunner
 
@@ -97,6 +98,23 @@ def test_codes_are_drawn_in_two_dimensions(model, method, tmp_path):
         latent.embed(plane, images, method="umap")
     with pytest.raises(ValueError, match="5 labels, got 3"):
         latent.embed(plane, images, [1, 2, 3])
+
+
+def test_codes_stand_beside_the_parts_of_the_prior(tmp_path):
+    model = keras_gen.zoo.load("aae", **keras_gen.models.AAE.tiny)
+    images, labels = make_batch(model, 60)["image"], np.arange(60) % 3
+    path = tmp_path / "plane.png"
+    codes, draws = latent.beside_prior(model, images, path, labels)
+    assert codes.shape == draws.shape == (60, 2)
+    with PIL.Image.open(path) as picture:
+        assert picture.width > picture.height
+    # Each class's draws are likelier under its own part than under another's.
+    own, other = (model.prior.given(tf.constant(k)) for k in (labels, (labels + 1) % 3))
+    assert np.mean(own.log_prob(draws) > other.log_prob(draws)) > 0.9
+    with pytest.raises(ValueError, match="60 labels, got 2"):
+        latent.beside_prior(model, images, path, [0, 1])
+    with pytest.raises(ValueError, match="latent_dim=2"):
+        latent.beside_prior(StackedAE((8, 8, 1), (), 2), images, path)
 
 
 def test_a_histogram_counts_all_activations(model, tmp_path):

@@ -68,6 +68,8 @@ def draw(model, data, path):
         keras_gen.images.save_grid(flat, path, columns=rows.shape[1], scale=2)
     elif "sample" in abilities:
         keras_gen.images.save_grid(model.sample(64, 0), path)
+        if hasattr(model, "draw_codes") and model.latent_dim == 2:
+            draw_plane(model, data, path.with_name("plane.png"))
     elif "reconstruct" in abilities:
         test = keras_gen.data.load(
             data, "test", image_shape=model.image_shape, batch_size=256, shuffle=False
@@ -84,6 +86,21 @@ def draw(model, data, path):
             keras_gen.images.save_grid(model.filters(), filters)
             histogram = path.with_name("activations.png")
             keras_gen.latent.histogram(model, images, histogram)
+
+
+def draw_plane(model, data, path):
+    """Codes of test images beside the prior."""
+    test = keras_gen.data.load(
+        data,
+        "test",
+        features=("image", "label"),
+        image_shape=model.image_shape,
+        batch_size=5000,
+        shuffle=False,
+    )
+    batch = next(iter(test))
+    images, labels = (batch[name].numpy() for name in ("image", "label"))
+    keras_gen.latent.beside_prior(model, images, path, labels)
 
 
 def draw_growth(run, path):
