@@ -199,7 +199,7 @@ class Evaluation:
         if "log_prob" in can:
             found.append(("likelihood", self._likelihood))
         has_labels = "label" in self._test.element_spec
-        if {"encode", "features"} & can and has_labels:
+        if self._look() is not None and has_labels:
             found.append(("codes", self._codes))
         if "infer_codes" in can and self.model.categories and has_labels:
             found.append(("categories", self._categories))
@@ -315,9 +315,16 @@ class Evaluation:
             np.concatenate(clusters), np.concatenate(labels)
         )
 
+    def _look(self):
+        """What gives codes of images alone; features may be told the label."""
+        for name in ("encode", "features"):
+            ability = self.model.abilities().get(name)
+            if ability and list(ability.specs(self.model)) == ["images"]:
+                return getattr(self.model, name)
+        return None
+
     def _codes(self):
-        look = self.model.encode if "encode" in self.abilities else self.model.features
-        sets = []
+        look, sets = self._look(), []
         for split in ("train", "test"):
             batches = data_sources.load(
                 self.data, split, image_shape=self.model.image_shape, shuffle=False
