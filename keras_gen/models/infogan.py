@@ -54,7 +54,8 @@ class InfoGAN(AdversarialModel):
         width: Feature maps next to the image.
         hidden: Units of the dense layers between latents and maps, and between maps and
             verdict. [1]: 1024.
-        mutual_weight: Of the bound on the mutual information, lambda in [1].
+        mutual_weight: Of the bound on the mutual information, lambda in [1], 1 there.
+            With more than this default, categories stand for strokes, not digits.
         discriminator_rate: See `AdversarialModel`; None takes 2e-4.
         generator_rate: See `AdversarialModel`; None takes 1e-3.
         **options: Of `AdversarialModel`: `loss`, `average`, ...
@@ -77,7 +78,7 @@ class InfoGAN(AdversarialModel):
         continuous=2,
         width=64,
         hidden=1024,
-        mutual_weight=1.0,
+        mutual_weight=0.1,
         discriminator_rate=None,
         generator_rate=None,
         **options,
