@@ -1,0 +1,89 @@
+"""Fréchet distances of trained runs side by side, and what a training image costs.
+
+    .venv/bin/python benchmarks/adversarial.py runs/dcgan/... runs/wgan_gp/...
+
+Runs of `keras-gen train ... --data mnist`. All are judged by 10,000 samples against
+10,000 training images, by the default features; a row says how many images the run has
+seen. The time of an image is that of this machine, in steps of the run's batch size, at
+the last level of models that grow: ratios count.
+"""
+
+import json
+import pathlib
+import time
+from typing import Annotated
+
+import keras
+import numpy as np
+import rich
+import rich.table
+import typer
+
+import keras_gen
+from keras_gen.metrics.evaluation import Scale
+
+NUM_TRAIN = {"mnist": 60_000}
+STEPS = 30
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """A step starts."""
+        self.start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """A step has ended."""
+        self.seconds.append(time.perf_counter() - self.start)
+
+
+def milliseconds(model, settings):
+    """Of training for an image, the median of steps."""
+    moves = max(player.moves for player in model.players().values())
+    batches = keras_gen.data.load(
+        settings["data"],
+        features=tuple(model.batch_shapes()),
+        image_shape=model.batch_shapes()["image"],
+        batch_size=settings["batch_size"],
+        seed=0,
+    )
+    clock = Clock()
+    options = {"steps_per_epoch": STEPS, "verbose": 0, "callbacks": [clock]}
+    model.fit(batches.repeat(), **options)
+    images = settings["batch_size"] * moves
+    return 1000 * float(np.median(clock.seconds[5:])) / images
+
+
+def main(
+    runs: Annotated[list[pathlib.Path], typer.Argument(help="Folders of runs.")],
+):
+    """Prints a table."""
+    table = rich.table.Table(
+        *("model", "settings", "parameters", "images", "Fréchet", "recall", "coverage"),
+        "ms an image",
+    )
+    for run in runs:
+        settings = json.loads((run / "run.json").read_text())
+        epochs = len((run / "log.csv").read_text().splitlines()) - 1
+        model = keras_gen.zoo.load(settings["name"], weights=run / "model.keras")
+        scale = Scale(settings["data"], model.image_shape)
+        figures = scale.measure(scale.draw(model), floor=False)
+        shown = [figures[k] for k in ("frechet_distance", "recall", "coverage")]
+        table.add_row(
+            settings["name"],
+            ", ".join(f"{k}={v}" for k, v in settings["overrides"].items()),
+            f"{model.count_params():,}",
+            f"{epochs * NUM_TRAIN[settings['data']]:,}",
+            *(f"{figure:.3g}" for figure in shown),
+            f"{milliseconds(model, settings):.2f}",
+        )
+    rich.print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
