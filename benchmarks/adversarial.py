@@ -10,36 +10,19 @@ the last level of models that grow: ratios count.
 
 import json
 import pathlib
-import time
 from typing import Annotated
 
-import keras
 import numpy as np
 import rich
 import rich.table
 import typer
+from clock import Clock
 
 import keras_gen
 from keras_gen.metrics.evaluation import Scale
 
 NUM_TRAIN = {"mnist": 60_000}
 STEPS = 30
-
-
-class Clock(keras.callbacks.Callback):
-    """Seconds of every step."""
-
-    def __init__(self):
-        super().__init__()
-        self.seconds = []
-
-    def on_train_batch_begin(self, batch, logs=None):
-        """A step starts."""
-        self.start = time.perf_counter()
-
-    def on_train_batch_end(self, batch, logs=None):
-        """A step has ended."""
-        self.seconds.append(time.perf_counter() - self.start)
 
 
 def milliseconds(model, settings):

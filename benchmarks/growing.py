@@ -13,14 +13,13 @@ import json
 import pathlib
 import subprocess
 import sys
-import time
 from typing import Annotated
 
-import keras
 import numpy as np
 import rich
 import rich.table
 import typer
+from clock import Clock
 
 import keras_gen
 from keras_gen.callbacks import Phase
@@ -29,22 +28,6 @@ LAST = 64
 SIDES = [4 << level for level in range(5)]
 BATCH = 16
 STEPS = 12
-
-
-class Clock(keras.callbacks.Callback):
-    """Seconds of every step."""
-
-    def __init__(self):
-        super().__init__()
-        self.seconds = []
-
-    def on_train_batch_begin(self, batch, logs=None):
-        """A step starts."""
-        self.start = time.perf_counter()
-
-    def on_train_batch_end(self, batch, logs=None):
-        """A step has ended."""
-        self.seconds.append(time.perf_counter() - self.start)
 
 
 def resident():
