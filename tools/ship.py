@@ -70,6 +70,8 @@ def draw(model, data, path):
         keras_gen.images.save_grid(model.sample(64, 0), path)
         if hasattr(model, "draw_codes") and model.latent_dim == 2:
             draw_plane(model, data, path.with_name("plane.png"))
+        if "infer_codes" in abilities:
+            draw_codes(model, path.with_name("traversal.png"))
     elif "reconstruct" in abilities:
         test = keras_gen.data.load(
             data, "test", image_shape=model.image_shape, batch_size=256, shuffle=False
@@ -101,6 +103,23 @@ def draw_plane(model, data, path):
     batch = next(iter(test))
     images, labels = (batch[name].numpy() for name in ("image", "label"))
     keras_gen.latent.beside_prior(model, images, path, labels)
+
+
+def draw_codes(model, path):
+    """A row a category: one continuous code from -2 to 2, then the next.
+
+    The noise is one and the same.
+    """
+    count, values = model.categories[0], np.linspace(-2, 2, 9)
+    num_codes = sum(model.categories) + model.continuous
+    codes = np.zeros((count, model.continuous, len(values), num_codes))
+    codes[np.arange(count), :, :, np.arange(count)] = 1
+    for place in range(model.continuous):
+        codes[:, place, :, sum(model.categories) + place] = values
+    flat = codes.reshape(-1, num_codes).astype(np.float32)
+    images = model.sample(len(flat), seed=np.zeros(len(flat), np.int64), codes=flat)
+    columns = model.continuous * len(values)
+    keras_gen.images.save_grid(images, path, columns=columns)
 
 
 def draw_growth(run, path):
