@@ -54,8 +54,9 @@ class InfoGAN(AdversarialModel):
         width: Feature maps next to the image.
         hidden: Units of the dense layers between latents and maps, and between maps and
             verdict. [1]: 1024.
-        mutual_weight: Of the bound on the mutual information, lambda in [1], 1 there.
-            With more than this default, categories stand for strokes, not digits.
+        mutual_weight: Of the bound on the mutual information with categories, lambda in
+            [1], 1 there.
+        continuous_weight: The same, with the continuous codes.
         discriminator_rate: See `AdversarialModel`; None takes 2e-4.
         generator_rate: See `AdversarialModel`; None takes 1e-3.
         **options: Of `AdversarialModel`: `loss`, `average`, ...
@@ -79,6 +80,7 @@ class InfoGAN(AdversarialModel):
         width=64,
         hidden=1024,
         mutual_weight=0.1,
+        continuous_weight=0.1,
         discriminator_rate=None,
         generator_rate=None,
         **options,
@@ -109,6 +111,7 @@ class InfoGAN(AdversarialModel):
         self.figures += ("mutual_information",)
         self.noise_dim, self.categories = noise_dim, categories
         self.continuous, self.mutual_weight = continuous, mutual_weight
+        self.continuous_weight = continuous_weight
 
     def input_specs(self):
         """Codes too: one-hot vectors and numbers in [-1, 1], side by side."""
@@ -133,17 +136,18 @@ class InfoGAN(AdversarialModel):
         return self.generator(latents, training=training)
 
     def shared_loss(self, batch, others):
-        """Minus the bound on the mutual information ([1], equation 5), weighted.
-
-        Without the codes' own entropy, which is a constant: at most 0 for categories.
-        """
+        """Minus the bound on the mutual information ([1], equation 5), weighted."""
         (parameters,) = others
-        bound = ops.mean(self.code_log_prob(parameters, batch["codes"]))
-        self.report(mutual_information=bound)
-        return -self.mutual_weight * bound
+        # Even categories, and numbers even on [-1, 1].
+        entropy = sum(map(math.log, self.categories)) + self.continuous * math.log(2)
+        categorical, gaussian = self.code_log_prob(parameters, batch["codes"])
+        self.report(mutual_information=entropy + ops.mean(categorical + gaussian))
+        return -ops.mean(
+            self.mutual_weight * categorical + self.continuous_weight * gaussian
+        )
 
     def code_log_prob(self, parameters, codes):
-        """Log q(codes | image), float32 (batch,)."""
+        """Log q(codes | image), float32 (batch,): of categories, and of numbers."""
         *logits, means = self._parts(parameters)
         total = 0.0
         start = 0
@@ -153,7 +157,7 @@ class InfoGAN(AdversarialModel):
             start += part.shape[-1]
         squares = ops.square(codes[:, start:] - means)
         gaussian = -0.5 * (squares + math.log(2 * math.pi))
-        return total + ops.sum(gaussian, axis=-1)
+        return total, ops.sum(gaussian, axis=-1)
 
     def _parts(self, parameters):
         """Logits of each category, and means."""
