@@ -104,7 +104,10 @@ def train(
             "tensorflow-datasets, or a folder of images; two, with a comma between."
         ),
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs, counted from the start.")] = 20,
+    epochs: Annotated[
+        int | None,
+        typer.Option(help="Epochs, counted from the start [20, or the run's]."),
+    ] = None,
     steps_per_epoch: Annotated[
         int | None, typer.Option(help="Steps that count as an epoch [all data].")
     ] = None,
@@ -142,7 +145,7 @@ def train(
     with _errors_in_a_line():
         if resume is not None:
             settings = _read_run(resume, name)
-            settings["epochs"] = max(epochs, settings["epochs"])
+            settings["epochs"] = max(epochs or 0, settings["epochs"])
             folder = resume
         else:
             if data is None:
@@ -154,7 +157,7 @@ def train(
                 "validation": validation,
                 "labels": labels,
                 "batch_size": batch_size,
-                "epochs": epochs,
+                "epochs": 20 if epochs is None else epochs,
                 "steps_per_epoch": steps_per_epoch,
                 "weights": weights,
                 "overrides": _parse(overrides),
