@@ -13,7 +13,7 @@ import pathlib
 from typing import Annotated
 
 import numpy as np
-import rich
+import rich.console
 import rich.table
 import typer
 from clock import Clock
@@ -65,7 +65,7 @@ def main(
             *(f"{figure:.3g}" for figure in shown),
             f"{milliseconds(model, settings):.2f}",
         )
-    rich.print(table)
+    rich.console.Console(width=110).print(table)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import sys
 from typing import Annotated
 
 import numpy as np
-import rich
+import rich.console
 import rich.table
 import typer
 from clock import Clock
@@ -86,7 +86,7 @@ def main(
         [(alone, memory)] = apart(name, side, [side])
         cells = (f"{ms:.0f}", f"{alone:.0f}", f"{ms / alone:.2f}")
         table.add_row(str(side), *cells, f"{megabytes:.0f}", f"{memory:.0f}")
-    rich.print(table)
+    rich.console.Console(width=110).print(table)
 
 
 if __name__ == "__main__":
