@@ -161,7 +161,7 @@ class Evaluation:
         self.model, self.images, self.data, self.seed = model, images, data, seed
         self.figures, self._shown = {}, {}
         self._features, self._judge = features, judge
-        self.abilities = set(model.abilities()) if model else set()
+        self.abilities = model.abilities() if model else {}
         if model:
             image_shape = tuple(model.image_shape)
         else:
@@ -318,7 +318,7 @@ class Evaluation:
     def _look(self):
         """What gives codes of images alone; features may be told the label."""
         for name in ("encode", "features"):
-            ability = self.model.abilities().get(name)
+            ability = self.abilities.get(name)
             if ability and list(ability.specs(self.model)) == ["images"]:
                 return getattr(self.model, name)
         return None
@@ -470,7 +470,7 @@ class Evaluation:
             seed=self.seed,
         )
         self.figures |= {"path_length": mean, "path_length_error": error}
-        if {"map", "synthesize"} <= self.abilities:
+        if {"map", "synthesize"} <= self.abilities.keys():
             self._style_path_length(latents)
 
     def _style_path_length(self, latents):
