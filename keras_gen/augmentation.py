@@ -80,3 +80,32 @@ def augment(images, seed, kinds):
     for kind, own in zip(kinds, seeds, strict=False):
         images = AUGMENTATIONS[kind](images, own)
     return images
+
+
+def distort(images, seed, turn, scale, shift):
+    """Turns, scales and shifts every image by amounts of its own; edges are repeated.
+
+    Args:
+        images: float32 (batch, height, width, channels).
+        seed: int32 (2,).
+        turn: Largest angle, in radians.
+        scale: Largest change of size, as a share.
+        shift: Largest shift, in pixels.
+    """
+    shape = tf.shape(images)
+    draws = tf.random.stateless_uniform((4, shape[0]), seed, -1.0, 1.0)
+    angle, size = turn * draws[0], 1.0 + scale * draws[1]
+    cosine, sine = tf.cos(angle) / size, tf.sin(angle) / size
+    y, x = tf.cast(shape[1] - 1, tf.float32) / 2, tf.cast(shape[2] - 1, tf.float32) / 2
+    right = x - cosine * x + sine * y + shift * draws[2]  # Around the centre.
+    down = y - sine * x - cosine * y + shift * draws[3]
+    zero = tf.zeros_like(angle)
+    rows = [cosine, -sine, right, sine, cosine, down, zero, zero]
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack(rows, axis=1),
+        output_shape=shape[1:3],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+    )

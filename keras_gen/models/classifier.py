@@ -10,11 +10,11 @@ and other distances, its classes the modes that samples cover.
 """
 
 import keras
-import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import schedules
 from keras_gen.abilities import ability
+from keras_gen.augmentation import distort
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
 
@@ -32,35 +32,6 @@ def classifier_network(image_shape, num_classes, width):
     x = layers.GlobalAveragePooling2D(dtype="float32", name="features")(x)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, [x, logits], name="classifier")
-
-
-def distort(images, seed, turn, scale, shift):
-    """Turns, scales and shifts every image by amounts of its own; edges are repeated.
-
-    Args:
-        images: float32 (batch, height, width, channels).
-        seed: int32 (2,).
-        turn: Largest angle, in radians.
-        scale: Largest change of size, as a share.
-        shift: Largest shift, in pixels.
-    """
-    shape = tf.shape(images)
-    draws = tf.random.stateless_uniform((4, shape[0]), seed, -1.0, 1.0)
-    angle, size = turn * draws[0], 1.0 + scale * draws[1]
-    cosine, sine = tf.cos(angle) / size, tf.sin(angle) / size
-    y, x = tf.cast(shape[1] - 1, tf.float32) / 2, tf.cast(shape[2] - 1, tf.float32) / 2
-    right = x - cosine * x + sine * y + shift * draws[2]  # Around the centre.
-    down = y - sine * x - cosine * y + shift * draws[3]
-    zero = tf.zeros_like(angle)
-    rows = [cosine, -sine, right, sine, cosine, down, zero, zero]
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=tf.stack(rows, axis=1),
-        output_shape=shape[1:3],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-    )
 
 
 @register("classifier", image_shape=(28, 28, 1), num_classes=10)

@@ -18,8 +18,8 @@ from keras import layers, ops
 
 from keras_gen import losses
 from keras_gen.abilities import ability
+from keras_gen.augmentation import distort
 from keras_gen.layers.text_encoder import TextEncoder
-from keras_gen.models.classifier import distort
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
 

@@ -13,6 +13,7 @@ from keras import layers, ops
 
 from keras_gen import losses, priors, schedules
 from keras_gen.abilities import ability
+from keras_gen.augmentation import distort
 from keras_gen.models.aae import aae_decoder, code_discriminator, hidden
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
@@ -42,6 +43,10 @@ class SemiSupervisedAAE(GenerativeModel):
         style_dim: Numbers of style in a latent.
         widths: Of the encoder's and the discriminators' hidden layers.
         input_noise: Deviation of noise on what the encoder sees in training.
+        turn: Largest angle by which training images are turned, in radians; [1] leaves
+            them as they are.
+        scale: Largest change of their size, as a share.
+        shift: Largest shift, in pixels.
         learning_rate: Of the autoencoder's Adam and the classifier's.
         decay_steps: Steps in which all rates fall to 0, by a cosine; None keeps them.
         **kwargs: `name`.
@@ -53,6 +58,7 @@ class SemiSupervisedAAE(GenerativeModel):
         "num_classes": 3,
         "style_dim": 2,
         "widths": (8,),
+        "shift": 1.0,
     }
 
     def __init__(
@@ -62,6 +68,9 @@ class SemiSupervisedAAE(GenerativeModel):
         style_dim=10,
         widths=(1000, 1000),
         input_noise=0.3,
+        turn=0.0,
+        scale=0.0,
+        shift=0.0,
         learning_rate=5e-4,
         decay_steps=None,
         **kwargs,
@@ -76,6 +85,7 @@ class SemiSupervisedAAE(GenerativeModel):
         self.image_shape = tuple(image_shape)
         self.num_classes, self.style_dim = num_classes, style_dim
         self.input_noise = input_noise
+        self.distortion = {"turn": turn, "scale": scale, "shift": shift}
         self.latent_dim = num_classes + style_dim
         self.encoder = trunk(self.image_shape, widths)
         self.category = head(widths[-1], num_classes, "category")
@@ -119,6 +129,8 @@ class SemiSupervisedAAE(GenerativeModel):
     def autoencoder_loss(self, batch, training):
         """Mean squared error per pixel; leaves logits and style to the others."""
         images = batch["image"]
+        if training and any(self.distortion.values()):
+            images = distort(images, self.draw_seed(), **self.distortion)
         seen = images
         if training and self.input_noise:
             noise = tf.random.stateless_normal(tf.shape(images), self.draw_seed())
