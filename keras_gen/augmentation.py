@@ -1,7 +1,9 @@
-"""Differentiable augmentation [1]: real and generated images change in the same ways.
+"""Images that change before networks see them.
 
-A discriminator that sees nothing but changed images cannot learn the few real ones by
-heart; gradients flow through the changes to the generator.
+`augment` is differentiable augmentation [1]: real and generated images change in the
+same ways. A discriminator that sees nothing but changed images cannot learn the few
+real ones by heart; gradients flow through the changes to the generator. `distort` makes
+other copies of labelled images, for classifiers.
 
 1. Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", 2020.
 """

@@ -115,9 +115,7 @@ def read_config(folder):
 
 def write_config(folder, config):
     """Writes it aside and renames: a server that polls never sees half of it."""
-    text = text_format.MessageToString(config)
-    path = pathlib.Path(folder) / CONFIG
-    write_text(path, text)
+    write_text(pathlib.Path(folder) / CONFIG, text_format.MessageToString(config))
 
 
 def _entry(config, name):

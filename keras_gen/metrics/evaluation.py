@@ -543,14 +543,14 @@ def evaluate(model, data="mnist", *, progress=iter, **options) -> dict:
         have `features`, `probe_accuracy` and `neighbour_accuracy` of the labels; that
         draw codes to match a prior, `prior_two_sample_accuracy` and `prior_mmd`. For
         models that `translate`, `assemble`, or `sample` of captions, the figures of
-        `keras_gen.metrics.conditional`. For
-        models that `sample`: the figures of `image_figures`, `ms_ssim` between samples
-        and `sliced_wasserstein_...` by side of the pyramid's level (for images of at
-        least 11 pixels a side), all with the floor; without a likelihood and of one
-        channel, `parzen_nats`; given labels, `label_agreement` of the extractor's
-        classes with what was asked for; `nearest_distance_ratio` and
-        `copies`, in pixels and in features, of 1,000 samples against the whole training
-        split; and `path_length`, of models with styles `path_length_w` too.
+        `keras_gen.metrics.conditional`. For models that `sample`: the figures of
+        `image_figures`, `ms_ssim` between samples and `sliced_wasserstein_...` by side
+        of the pyramid's level (for images of at least 11 pixels a side), all with the
+        floor; without a likelihood and of one channel, `parzen_nats`; given labels,
+        `label_agreement` of the extractor's classes with what was asked for;
+        `nearest_distance_ratio` and `copies`, in pixels and in features, of 1,000
+        samples against the whole training split; and `path_length`, of models with
+        styles `path_length_w` too.
     """
     return Evaluation(model, data, **options).run(progress)
 
