@@ -128,6 +128,9 @@ def train(
     strategy: Annotated[
         str, typer.Option(help="auto, mirrored or multi_worker.")
     ] = "auto",
+    jit: Annotated[
+        bool, typer.Option("--jit", help="Compile the step with XLA (one replica).")
+    ] = False,
     runs: Annotated[pathlib.Path, typer.Option(help="Where runs are kept.")] = (
         pathlib.Path("runs")
     ),
@@ -164,6 +167,7 @@ def train(
                 "seed": seed,
                 "dtype": dtype,
                 "strategy": strategy,
+                "jit": jit,
             }
             folder = _new_folder(runs / name)
         _train(settings, folder)
@@ -205,7 +209,8 @@ def _train(settings, folder):
             dtype=settings["dtype"],
             **settings["overrides"],
         )
-        model.compile(seed=settings["seed"])
+        jit = settings.get("jit", False)  # Runs before it was an option have none.
+        model.compile(seed=settings["seed"], jit_compile=jit)
     load = {
         "features": tuple(model.batch_shapes()),
         "image_shape": model.image_shape,

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
+import tensorflow as tf
 from typer.testing import CliRunner
 
 import keras_gen
@@ -71,6 +72,28 @@ def test_train_resume_sample_export(tmp_path):
     done = run("export", "dcgan", "--weights", weights, "--to", tmp_path / "serving")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "serving" / "models" / "dcgan" / "1" / "saved_model.pb").exists()
+
+
+def test_jit_reaches_compile_and_the_run(tmp_path, monkeypatch):
+    seen = []
+    compile_model = keras_gen.GenerativeModel.compile
+
+    def spy(model, **settings):
+        seen.append(settings.get("jit_compile", False))
+        compile_model(model, **settings)
+
+    monkeypatch.setattr(keras_gen.GenerativeModel, "compile", spy)
+    one = tf.distribute.get_strategy()  # The tests have two devices.
+    monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: one)
+    options = [
+        *("--data", "mnist", "--split", "train[:32]", "--batch-size", 16),
+        *("--runs", tmp_path, "--set", "widths=[8]", "--epochs", 1, "--jit"),
+    ]
+    done = run("train", "vae", *options)
+    assert done.exit_code == 0, done.output
+    (folder,) = (tmp_path / "vae").iterdir()
+    assert run("train", "vae", "--resume", folder, "--epochs", 2).exit_code == 0
+    assert seen == [False, True, False, True]  # Loading compiles too, with defaults.
 
 
 def test_evaluate_prints_figures_and_writes_a_page(tmp_path, monkeypatch):

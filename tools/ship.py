@@ -48,6 +48,8 @@ def command_of(settings):
     ):
         if settings.get(key) not in (None, CLI_DEFAULTS.get(key)):
             words += [f"--{key.replace('_', '-')}", str(settings[key])]
+    if settings.get("jit"):
+        words.append("--jit")
     return shlex.join(words)
 
 

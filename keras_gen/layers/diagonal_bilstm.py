@@ -1,7 +1,6 @@
 """LSTM that goes over an image along its diagonals, from either upper corner."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
@@ -80,29 +79,25 @@ class DiagonalBiLSTM(RasterLayer):
 
     def call(self, x):
         """(batch, height, width, 2 * hidden) to the same shape."""
-        _, height, width, _ = x.shape
         left, right = ops.split(self.input_to_state(x), 2, axis=-1)
         gates = skew(ops.stack([left, ops.flip(right, axis=2)]))
         gates = ops.transpose(gates, (3, 0, 2, 1, 4))  # Diagonals, directions, rows.
-        inside = skew(np.ones((height, width, 1), np.float32))[..., None]
-        inside = ops.cast(ops.transpose(inside, (1, 0, 2, 3)), x.dtype)
         kernel = ops.cast(self.state_to_state, x.dtype)
 
-        def step(states, inputs):
+        # No mask: past the ends of a row only states past the ends of others are used.
+        def step(states, gates):
             hidden, cell = states
-            gates, inside = inputs
             above = ops.pad(hidden[:, :-1], [(0, 0), (1, 0), (0, 0), (0, 0)])
             beside = ops.reshape(
                 ops.concatenate([hidden, above], axis=-1), (2, -1, 2 * self.hidden)
             )
             from_states = ops.reshape(ops.matmul(beside, kernel), ops.shape(gates))
-            hidden, cell = lstm(gates + from_states, cell)
-            return hidden * inside, cell * inside
+            return lstm(gates + from_states, cell)
 
         zeros = ops.zeros_like(gates[0, ..., : self.hidden])
         # Not ops.scan, whose loop XLA cannot differentiate.
-        hidden, _ = tf.scan(step, (gates, inside), (zeros, zeros))
-        hidden = unskew(ops.transpose(hidden, (1, 3, 2, 0, 4)), width)
+        hidden, _ = tf.scan(step, gates, (zeros, zeros))
+        hidden = unskew(ops.transpose(hidden, (1, 3, 2, 0, 4)), x.shape[2])
         right = ops.flip(hidden[1], axis=2)
         right = ops.pad(right[:, :-1], [(0, 0), (1, 0), (0, 0), (0, 0)])
         return x + self.mix(hidden[0] + right)
