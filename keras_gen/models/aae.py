@@ -90,8 +90,41 @@ def prior_of(prior, latent_dim, num_classes):
     )
 
 
+class AdversarialAutoencoder(GenerativeModel):
+    """What the plain and the semi-supervised one share: rates, and the way back.
+
+    A model on top owns `encoder`, `decoder` and the ability `encode`.
+    """
+
+    def __init__(self, *, learning_rate, decay_steps, **kwargs):
+        super().__init__(**kwargs)
+        self.learning_rate, self.decay_steps = learning_rate, decay_steps
+
+    def default_optimizers(self):
+        """Adam, at 2e-4 with beta_1 0.5 for those that play."""
+        rate, games = (
+            schedules.cosine(r, self.decay_steps) for r in (self.learning_rate, 2e-4)
+        )
+        return {
+            "autoencoder": keras.optimizers.Adam(rate),
+            "discriminator": keras.optimizers.Adam(games, beta_1=0.5),
+            "generator": keras.optimizers.Adam(games, beta_1=0.5),
+        }
+
+    @ability("images")
+    def decode(self, latents):
+        """Images in [-1, 1] of latents (batch, latent_dim)."""
+        return self.decoder(latents, training=False)
+
+    @ability("images")
+    def reconstruct(self, images):
+        """Images in [-1, 1], through their latents and back."""
+        encode = type(self).encode.ability.function
+        return self.decoder(encode(self, images), training=False)
+
+
 @register("aae", image_shape=(28, 28, 1))
-class AAE(GenerativeModel):
+class AAE(AdversarialAutoencoder):
     """Adversarial autoencoder, whose codes take the shape of any prior.
 
     Args:
@@ -131,8 +164,7 @@ class AAE(GenerativeModel):
         decay_steps=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.learning_rate, self.decay_steps = learning_rate, decay_steps
+        super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
         if encoder not in ENCODERS:
             raise ValueError(f"Expected encoder of {ENCODERS}, got {encoder!r}.")
         if num_classes is not None and num_classes < 2:
@@ -157,17 +189,6 @@ class AAE(GenerativeModel):
             "autoencoder": Player(autoencoder, self.autoencoder_loss),
             "discriminator": Player([self.discriminator], self.discriminator_loss),
             "generator": Player([self.encoder], self.generator_loss),
-        }
-
-    def default_optimizers(self):
-        """Adam, at 2e-4 with beta_1 0.5 for those that play."""
-        rate, games = (
-            schedules.cosine(r, self.decay_steps) for r in (self.learning_rate, 2e-4)
-        )
-        return {
-            "autoencoder": keras.optimizers.Adam(rate),
-            "discriminator": keras.optimizers.Adam(games, beta_1=0.5),
-            "generator": keras.optimizers.Adam(games, beta_1=0.5),
         }
 
     def autoencoder_loss(self, batch, training):
@@ -232,14 +253,3 @@ class AAE(GenerativeModel):
             return self.encoder([images, silence], training=False)
         codes = self.encoder(images, training=False)
         return codes[0] if self.kind == "gaussian" else codes
-
-    @ability("images")
-    def decode(self, latents):
-        """Images in [-1, 1] of codes (batch, latent_dim)."""
-        return self.decoder(latents, training=False)
-
-    @ability("images")
-    def reconstruct(self, images):
-        """Images in [-1, 1], through their codes and back."""
-        encode = type(self).encode.ability.function
-        return self.decoder(encode(self, images), training=False)

@@ -14,9 +14,14 @@ from keras import layers, ops
 from keras_gen import losses, priors, schedules
 from keras_gen.abilities import ability
 from keras_gen.augmentation import distort
-from keras_gen.models.aae import aae_decoder, code_discriminator, hidden
+from keras_gen.models.aae import (
+    AdversarialAutoencoder,
+    aae_decoder,
+    code_discriminator,
+    hidden,
+)
 from keras_gen.registry import register
-from keras_gen.training import GenerativeModel, Player
+from keras_gen.training import Player
 
 
 def trunk(image_shape, widths):
@@ -32,7 +37,7 @@ def head(width, units, name):
 
 
 @register("semi_aae", image_shape=(28, 28, 1), num_classes=10)
-class SemiSupervisedAAE(GenerativeModel):
+class SemiSupervisedAAE(AdversarialAutoencoder):
     """Adversarial autoencoder that learns to classify from few labels.
 
     Latents are a one-hot category, then the style.
@@ -75,8 +80,7 @@ class SemiSupervisedAAE(GenerativeModel):
         decay_steps=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.learning_rate, self.decay_steps = learning_rate, decay_steps
+        super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
         if num_classes < 2 or style_dim < 1:
             raise ValueError(
                 "Expected num_classes >= 2 and style_dim >= 1, got "
@@ -115,15 +119,10 @@ class SemiSupervisedAAE(GenerativeModel):
         }
 
     def default_optimizers(self):
-        """Adam, at 2e-4 with beta_1 0.5 for those that play."""
-        rate, games = (
-            schedules.cosine(r, self.decay_steps) for r in (self.learning_rate, 2e-4)
-        )
-        return {
-            "autoencoder": keras.optimizers.Adam(rate),
-            "discriminator": keras.optimizers.Adam(games, beta_1=0.5),
-            "generator": keras.optimizers.Adam(games, beta_1=0.5),
-            "classifier": keras.optimizers.Adam(rate),
+        """The classifier has the autoencoder's."""
+        rate = schedules.cosine(self.learning_rate, self.decay_steps)
+        return super().default_optimizers() | {
+            "classifier": keras.optimizers.Adam(rate)
         }
 
     def autoencoder_loss(self, batch, training):
@@ -208,14 +207,3 @@ class SemiSupervisedAAE(GenerativeModel):
         """Probabilities of the classes, then the style, (batch, latent_dim)."""
         logits, style = self.split(images)
         return ops.concatenate([ops.softmax(logits), style], axis=-1)
-
-    @ability("images")
-    def decode(self, latents):
-        """Images in [-1, 1] of a category and a style, (batch, latent_dim)."""
-        return self.decoder(latents, training=False)
-
-    @ability("images")
-    def reconstruct(self, images):
-        """Images in [-1, 1], through category and style and back."""
-        encode = type(self).encode.ability.function
-        return self.decoder(encode(self, images), training=False)
