@@ -237,6 +237,33 @@ def test_codes_are_scored_by_hand():
     assert model.infer_codes(np.zeros((2, 16, 16, 1))).shape == (2, 7)
 
 
+def test_categories_must_be_read_off_distorted_images_and_numbers_off_plain_ones(
+    monkeypatch,
+):
+    def blank(images, seed, **distortion):
+        assert distortion == {"turn": 0.2, "scale": 0.0, "shift": 0.0}
+        return tf.zeros_like(images)
+
+    monkeypatch.setattr("keras_gen.models.infogan.distort", blank)
+    images = tf.constant(RANDOM.normal(size=(6, 16, 16, 1)), tf.float32)
+    codes = tf.constant(np.eye(4)[[0, 1, 2, 0, 1, 2]], tf.float32)
+
+    def slope(training, **weights):
+        model = InfoGAN(**InfoGAN.tiny, **weights)
+        model.compile(seed=0)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            _, others = model.judge(images, None, training)
+            batch = {"image": images, "codes": codes}
+            loss = model.shared_loss(batch, images, others, training)
+        slope = tape.gradient(loss, images)
+        return 0.0 if slope is None else float(tf.norm(slope))
+
+    assert slope(True, mutual_weight=1.0, continuous_weight=0.0) == 0
+    assert slope(True, mutual_weight=0.0, continuous_weight=1.0) > 0
+    assert slope(False, mutual_weight=1.0, continuous_weight=0.0) > 0
+
+
 def test_codes_that_are_given_are_used_and_others_are_drawn_as_in_training():
     model = InfoGAN(**InfoGAN.tiny)
     codes = np.array([[1.0, 0, 0, 0.5]] * 2)

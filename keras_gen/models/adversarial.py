@@ -171,8 +171,9 @@ class AdversarialModel(GenerativeModel):
         """How far real and generated images are from being told apart."""
         labels = batch.get("label")
         batch["fake"] = self.generate(batch, training)
+        generated = tf.stop_gradient(batch["fake"])
         real = self.seen(batch[self.feature])
-        fake = self.seen(tf.stop_gradient(batch["fake"]))
+        fake = self.seen(generated)
         real_logits, _ = self.judge(real, labels, training)
         fake_logits, others = self.judge(fake, labels, training)
         verdict = self.adversarial_loss.verdict
@@ -184,15 +185,17 @@ class AdversarialModel(GenerativeModel):
         )
         if self.drift:
             loss += self.drift * ops.mean(ops.square(real_logits))
-        loss += self.shared_loss(batch, others)
+        loss += self.shared_loss(batch, generated, others, training)
         return loss + self.penalty(real, fake, labels, training)
 
-    def shared_loss(self, batch, others):
+    def shared_loss(self, batch, generated, others, training):
         """What both players minimise besides, from the discriminator's other outputs.
 
         Args:
             batch: With what `generate` left there.
+            generated: The fakes, before noise, augmentation and packing.
             others: Of the discriminator on the fakes, after the logits.
+            training: Whether this is a training step.
         """
         return 0.0
 
@@ -227,7 +230,7 @@ class AdversarialModel(GenerativeModel):
         fake = self.seen(batch["fake"])
         logits, others = self.judge(fake, batch.get("label"), training)
         loss = self.adversarial_loss.generator(logits)
-        return loss + self.shared_loss(batch, others)
+        return loss + self.shared_loss(batch, batch["fake"], others, training)
 
     def generate(self, batch, training):
         """As many images as the batch has, from latents of this replica and step."""

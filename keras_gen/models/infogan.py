@@ -8,6 +8,8 @@ it, their term grows without bound, and the generator writes codes instead of im
 
 1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
    Maximizing Generative Adversarial Nets", 2016.
+2. Ojha et al., "Elastic-InfoGAN: Unsupervised Disentangled Representation Learning in
+   Class-Imbalanced Data", 2020: transformations that leave the class alone.
 """
 
 import math
@@ -19,6 +21,7 @@ from keras import layers, ops
 
 from keras_gen import priors
 from keras_gen.abilities import ability, row_random
+from keras_gen.augmentation import distort
 from keras_gen.models.adversarial import AdversarialModel
 from keras_gen.models.dcgan import dcgan_discriminator, dcgan_generator
 from keras_gen.registry import register
@@ -57,6 +60,10 @@ class InfoGAN(AdversarialModel):
         mutual_weight: Of the bound on the mutual information with categories, lambda in
             [1], 1 there.
         continuous_weight: The same, with the continuous codes.
+        turn: Largest angle in radians by which images are turned before Q guesses their
+            categories, so that these stand for what stays the same [2]; 0 in [1].
+        scale: Largest change of their size, as a share.
+        shift: Largest shift, in pixels.
         discriminator_rate: See `AdversarialModel`; None takes 2e-4.
         generator_rate: See `AdversarialModel`; None takes 1e-3.
         **options: Of `AdversarialModel`: `loss`, `average`, ...
@@ -69,6 +76,7 @@ class InfoGAN(AdversarialModel):
         "continuous": 1,
         "width": 4,
         "hidden": 8,
+        "turn": 0.2,
     }
 
     def __init__(
@@ -81,6 +89,9 @@ class InfoGAN(AdversarialModel):
         hidden=1024,
         mutual_weight=0.1,
         continuous_weight=0.1,
+        turn=0.0,
+        scale=0.0,
+        shift=0.0,
         discriminator_rate=None,
         generator_rate=None,
         **options,
@@ -112,6 +123,7 @@ class InfoGAN(AdversarialModel):
         self.noise_dim, self.categories = noise_dim, categories
         self.continuous, self.mutual_weight = continuous, mutual_weight
         self.continuous_weight = continuous_weight
+        self.distortion = {"turn": turn, "scale": scale, "shift": shift}
 
     def input_specs(self):
         """Codes too: one-hot vectors and numbers in [-1, 1], side by side."""
@@ -135,12 +147,16 @@ class InfoGAN(AdversarialModel):
         batch["codes"] = latents[:, self.noise_dim :]
         return self.generator(latents, training=training)
 
-    def shared_loss(self, batch, others):
+    def shared_loss(self, batch, generated, others, training):
         """Minus the bound on the mutual information ([1], equation 5), weighted."""
         (parameters,) = others
         # Even categories, and numbers even on [-1, 1].
         entropy = sum(map(math.log, self.categories)) + self.continuous * math.log(2)
         categorical, gaussian = self.code_log_prob(parameters, batch["codes"])
+        if training and any(self.distortion.values()):
+            distorted = distort(generated, self.draw_seed(), **self.distortion)
+            _, (parameters,) = self.judge(self.noisy(distorted), None, training)
+            categorical, _ = self.code_log_prob(parameters, batch["codes"])
         self.report(mutual_information=entropy + ops.mean(categorical + gaussian))
         return -ops.mean(
             self.mutual_weight * categorical + self.continuous_weight * gaussian
