@@ -2,9 +2,11 @@
 
 A head Q on the discriminator's trunk guesses the codes of generated images; a bound on
 the mutual information between codes and images, how well it guesses, stands in both
-losses. Categories become classes, continuous codes what varies within them. Q's
-Gaussians of continuous codes have deviation 1, as in the authors' code: where Q learns
-it, their term grows without bound, and the generator writes codes instead of images.
+losses. Categories become classes, continuous codes what varies within them. What differs
+from [1]: on request Q guesses categories of images that are turned, scaled and shifted;
+without, it is as content to split digits by slant as by shape. Q's Gaussians of
+continuous codes have deviation 1, as in the authors' code: where Q learns it, their term
+grows without bound, and the generator writes codes instead of images.
 
 1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
    Maximizing Generative Adversarial Nets", 2016.
@@ -43,7 +45,15 @@ def code_head(categories, continuous):
     return head
 
 
-@register("infogan", image_shape=(28, 28, 1))
+@register(
+    "infogan",
+    image_shape=(28, 28, 1),
+    mutual_weight=1.0,
+    continuous_weight=0.03,
+    turn=0.4,
+    scale=0.1,
+    shift=1.0,
+)
 class InfoGAN(AdversarialModel):
     """InfoGAN, whose latents hold codes that one can read off images.
 
