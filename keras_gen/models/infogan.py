@@ -2,11 +2,11 @@
 
 A head Q on the discriminator's trunk guesses the codes of generated images; a bound on
 the mutual information between codes and images, how well it guesses, stands in both
-losses. Categories become classes, continuous codes what varies within them. What differs
-from [1]: on request Q guesses categories of images that are turned, scaled and shifted;
-without, it is as content to split digits by slant as by shape. Q's Gaussians of
-continuous codes have deviation 1, as in the authors' code: where Q learns it, their term
-grows without bound, and the generator writes codes instead of images.
+losses. Categories become classes, continuous codes what varies within them.
+What differs from [1]: on request Q guesses categories of images that are turned, scaled
+and shifted [2]; without, it is as content to split digits by slant as by shape. Q's
+Gaussians of continuous codes have deviation 1, as in the authors' code: where Q learns
+it, their term grows without bound, and the generator writes codes, not images.
 
 1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
    Maximizing Generative Adversarial Nets", 2016.
