@@ -44,7 +44,8 @@ def test_every_command_of_the_readme_exists():
 
 
 def test_figures_of_the_readme_are_those_of_the_cards():
-    rows = re.findall(r"^\| (\w+) (\w+) \| ([-.\d]+ \|.*) \|$", README, re.MULTILINE)
+    numbers = r"((?:[-.\d]+ \| ){5}[-.\d]+)"
+    rows = re.findall(rf"^\| (\w+) (\w+) \| {numbers} \|$", README, re.MULTILINE)
     assert len(rows) >= 2
     for name, weights, numbers in rows:
         figures = keras_gen.zoo.card(name, weights)["figures"]
@@ -53,3 +54,14 @@ def test_figures_of_the_readme_are_those_of_the_cards():
         for key, shown in zip(keys, numbers.split(" | "), strict=True):
             digits = len(shown.partition(".")[2])
             assert round(figures[key], digits) == float(shown), (name, key)
+
+
+def test_likelihoods_of_the_readme_are_those_of_the_cards():
+    row = r"^\| (\w+) (\w+)[^|]* \| ([\d.]+) \| [\d.]*\s*\|$"
+    rows = re.findall(row, README, re.MULTILINE)
+    assert len(rows) >= 5
+    for name, weights, shown in rows:
+        figures = keras_gen.zoo.card(name, weights)["figures"]
+        assert round(figures["nll_nats"], 1) == float(shown), (name, weights)
+        if name == "vae":
+            assert figures["nll_samples"] == 5_000
