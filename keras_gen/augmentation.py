@@ -2,8 +2,8 @@
 
 `augment` is differentiable augmentation [1]: real and generated images change in the
 same ways. A discriminator that sees nothing but changed images cannot learn the few
-real ones by heart; gradients flow through the changes to the generator. `distort` makes
-other copies of labelled images, for classifiers.
+real ones by heart; gradients flow through the changes to the generator. `distort`
+leaves the class alone: for classifiers, and for codes that are to stand for classes.
 
 1. Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", 2020.
 """

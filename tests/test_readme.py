@@ -44,8 +44,7 @@ def test_every_command_of_the_readme_exists():
 
 
 def test_figures_of_the_readme_are_those_of_the_cards():
-    numbers = r"((?:[-.\d]+ \| ){5}[-.\d]+)"
-    rows = re.findall(rf"^\| (\w+) (\w+) \| {numbers} \|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| (\w+) (\w+) \| ([-.\d]+ \|.*) \|$", README, re.MULTILINE)
     assert len(rows) >= 2
     for name, weights, numbers in rows:
         figures = keras_gen.zoo.card(name, weights)["figures"]

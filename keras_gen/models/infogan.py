@@ -165,7 +165,7 @@ class InfoGAN(AdversarialModel):
         categorical, gaussian = self.code_log_prob(parameters, batch["codes"])
         if training and any(self.distortion.values()):
             distorted = distort(generated, self.draw_seed(), **self.distortion)
-            _, (parameters,) = self.judge(self.noisy(distorted), None, training)
+            _, (parameters,) = self.judge(self.seen(distorted), None, training)
             categorical, _ = self.code_log_prob(parameters, batch["codes"])
         self.report(mutual_information=entropy + ops.mean(categorical + gaussian))
         return -ops.mean(
