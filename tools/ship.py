@@ -7,6 +7,7 @@ distribution to sample from.
 """
 
 import functools
+import itertools
 import json
 import pathlib
 import shlex
@@ -74,6 +75,8 @@ def draw(model, data, path):
             draw_plane(model, data, path.with_name("plane.png"))
         if "infer_codes" in abilities:
             draw_codes(model, path.with_name("traversal.png"))
+        if hasattr(model, "mix"):
+            draw_mixing(model, path.with_name("mixing.png"))
     elif "reconstruct" in abilities:
         test = keras_gen.data.load(
             data, "test", image_shape=model.image_shape, batch_size=256, shuffle=False
@@ -122,6 +125,23 @@ def draw_codes(model, path):
     images = model.sample(len(flat), seed=np.zeros(len(flat), np.int64), codes=flat)
     columns = model.continuous * len(values)
     keras_gen.images.save_grid(images, path, columns=columns)
+
+
+def draw_mixing(model, path):
+    """Three tables, one below the other: coarse, middle and fine styles of the top's.
+
+    Coarse are the layers up to 8x8, middle those of the next level, fine the rest.
+    """
+    latents = keras_gen.latent.draw(model, 12, seed=3)
+    ends = (0, 4, 6, model.num_layers)
+    tables = [
+        keras_gen.latent.mix_styles(model, latents[:8], latents[8:], range(*places))
+        for places in itertools.pairwise(ends)
+        if places[0] < places[1]
+    ]
+    rows = np.concatenate(tables)
+    flat = rows.reshape(-1, *rows.shape[2:])
+    keras_gen.images.save_grid(flat, path, columns=rows.shape[1])
 
 
 def draw_growth(run, path):
