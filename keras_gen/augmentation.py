@@ -4,6 +4,7 @@
 same ways. A discriminator that sees nothing but changed images cannot learn the few
 real ones by heart; gradients flow through the changes to the generator. `distort`
 leaves the class alone: for classifiers, and for codes that are to stand for classes.
+`mirror` makes images that are as likely as the ones it gets.
 
 1. Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", 2020.
 """
@@ -82,6 +83,12 @@ def augment(images, seed, kinds):
     for kind, own in zip(kinds, seeds, strict=False):
         images = AUGMENTATIONS[kind](images, own)
     return images
+
+
+def mirror(images, seed):
+    """Turns left and right of half of the images around."""
+    turned = _uniform(images, seed, 0.0, 1.0) < 0.5
+    return tf.where(turned, images[:, :, ::-1], images)
 
 
 def distort(images, seed, turn, scale, shift):

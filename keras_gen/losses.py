@@ -14,6 +14,8 @@ activation, any shape.
 8. Reed et al., "Learning Deep Representations of Fine-grained Visual Descriptions",
    2016; Radford et al., "Learning Transferable Visual Models From Natural Language
    Supervision", 2021 (images and texts).
+9. Rahman and Wang, "Optimizing Intersection-Over-Union in Deep Neural Networks for
+   Image Segmentation", 2016.
 """
 
 import dataclasses
@@ -186,6 +188,22 @@ def contrastive_loss(first, second, same, temperature):
         targets = hits / ops.sum(hits, axis=-1, keepdims=True)
         total += -_mean(ops.sum(targets * ops.log_softmax(scores), axis=-1))
     return 0.5 * total
+
+
+def jaccard_distance(predicted, true):
+    """1 less the intersection over union of masks ([9], equation 4), by row.
+
+    Where `true` is 0 or 1 that is their L1 distance, as a share of their union.
+
+    Args:
+        predicted: float32 (batch, height, width, 1), in [0, 1].
+        true: The same; no row is empty.
+
+    Returns:
+        float32 (batch,), in [0, 1].
+    """
+    distance = ops.sum(ops.abs(predicted - true), axis=(1, 2, 3))
+    return distance / ops.sum(ops.maximum(predicted, true), axis=(1, 2, 3))
 
 
 def diagonal_gaussian_divergence(mean, log_variance):

@@ -119,3 +119,14 @@ def test_losses_are_float32_whatever_comes_in():
         assert pair.discriminator(half, half, 0.0).dtype == tf.float32
         assert pair.generator(half).dtype == tf.float32
     assert np.isfinite(sides("minimax")).all()
+
+
+def test_jaccard_distance_is_one_less_the_intersection_over_union():
+    true = np.zeros((3, 2, 4, 1), "float32")
+    true[:, :, :2] = 1
+    predicted = np.zeros_like(true)
+    predicted[1, :, 1:3] = 1
+    predicted[2, :, :2] = 0.5
+    found = losses.jaccard_distance(predicted, true)
+    np.testing.assert_allclose(found, [1, 1 - 2 / 6, 0.5], rtol=1e-6)
+    assert float(losses.jaccard_distance(true, true)[0]) == 0

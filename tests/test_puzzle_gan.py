@@ -119,7 +119,7 @@ def test_features_of_parts_are_summed_at_every_scale():
 
 
 def test_losses_by_hand():
-    model = built(fade_from=0.5, fade_to=0.5)
+    model = built(fade_from=0.5, fade_to=0.5, mirrored=False)
     batch = tensors(model)
     discriminator_loss = float(model.discriminator_loss(batch, training=False))
     loss = float(model.generator_loss(batch, training=False))
@@ -135,10 +135,21 @@ def test_losses_by_hand():
     expected += entropy(mask * images + (1 - mask) * others)
     expected += entropy(mask * others + (1 - mask) * images)
     assert discriminator_loss == pytest.approx(expected, rel=1e-4)
-    sums = (
-        np.abs(fake_mask - mask).sum() + np.abs(fake_mask * fake - mask * images).sum()
-    )
+    distance = np.abs(fake_mask - mask).sum(axis=(1, 2, 3))
+    shares = distance / np.maximum(fake_mask, mask).sum(axis=(1, 2, 3))
+    sums = 16 * 16 * shares.sum() + np.abs(fake_mask * fake - mask * images).sum()
     assert loss == pytest.approx(entropy(fake, real=True) + 0.5 * sums / 4, rel=1e-4)
+
+
+def test_half_of_the_images_in_training_are_mirrored():
+    model = built()
+    images = make_batch(model, 64)["image"]
+    batch = {"image": tf.constant(images)}
+    model.discriminator_loss(batch, training=False)
+    same = np.all(batch["image"].numpy() == images, axis=(1, 2, 3))
+    assert 16 < same.sum() < 48
+    turned = images[~same][:, :, ::-1]
+    np.testing.assert_array_equal(batch["image"].numpy()[~same], turned)
 
 
 def test_the_weight_fades_on_a_logarithmic_scale_and_a_resumed_run_goes_on(tmp_path):

@@ -4,8 +4,9 @@ One encoder looks at all parts, and what it sees of them is summed at every scal
 that their order means nothing. From the sums one network says where parts lie, a mask,
 and another paints the image with its help. The discriminator learns besides that right
 parts on a wrong background, and wrong parts on a right one, are not real.
-What differs from [1]: parts are found by their outlines alone; the weights of the
-supervised losses fade over `fade_steps`; averages of the networks are kept.
+What differs from [1]: parts are found by their outlines alone; images are mirrored at
+random; the mask's L1 distance counts as a share of the union with the true one, since
+else a mask of nothing is too cheap to leave; averages of the networks are kept.
 
 1. Lee et al., "Unsupervised Holistic Image Generation from Key Local Patches", 2018.
 """
@@ -19,6 +20,7 @@ from keras import layers, ops
 
 from keras_gen import losses, priors, proposals
 from keras_gen.abilities import ability
+from keras_gen.augmentation import mirror
 from keras_gen.models.dcgan import dcgan_discriminator, num_doublings
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
@@ -125,11 +127,13 @@ class PuzzleGAN(GenerativeModel):
         fade_from: Weight of mask and parts in the generator's loss at the start.
         fade_to: The same after `fade_steps`; between, on a logarithmic scale.
         fade_steps: Steps that fading takes.
+        mirrored: Whether half of the images in training are mirrored.
         average: Decay of the generator's networks' moving averages; None keeps none.
         **kwargs: `name`.
 
-    The logs show `mask` and `parts`, mean absolute errors of the mask and of the image
-    within it; `d_real`, `d_fake` and `d_swapped`, probabilities of being real.
+    The logs show `mask`, its Jaccard distance to the true one, and `parts`, the mean
+    absolute error of the image within it; `d_real`, `d_fake` and `d_swapped`,
+    probabilities of being real.
     """
 
     figures = ("mask", "parts", "d_real", "d_fake", "d_swapped")
@@ -153,6 +157,7 @@ class PuzzleGAN(GenerativeModel):
         fade_from=1e-2,
         fade_to=1e-4,
         fade_steps=20_000,
+        mirrored=True,
         average=0.999,
         **kwargs,
     ):
@@ -171,7 +176,7 @@ class PuzzleGAN(GenerativeModel):
         self.part_sizes = tuple(part_sizes)
         proposals.candidates(*self.image_shape[:2], self.part_sizes)  # May refuse.
         self.noise_dim, self.discriminator_moves = noise_dim, discriminator_moves
-        self.fade = (fade_from, fade_to, fade_steps)
+        self.fade, self.mirrored = (fade_from, fade_to, fade_steps), mirrored
         self.part_encoder = part_encoder(self.image_shape, width, units)
         shapes = [tuple(x.shape[1:]) for x in self.part_encoder.outputs[:-1]]
         self.mask_network = mask_network(shapes, units)
@@ -218,6 +223,8 @@ class PuzzleGAN(GenerativeModel):
 
     def discriminator_loss(self, batch, training):
         """Real images against generated ones, and against two kinds of swaps."""
+        if self.mirrored:
+            batch["image"] = mirror(batch["image"], self.draw_seed())
         images = batch["image"]
         boxes = self.key_boxes(images)
         mask = proposals.union(boxes, *self.image_shape[:2])
@@ -247,14 +254,17 @@ class PuzzleGAN(GenerativeModel):
     def generator_loss(self, batch, training):
         """To pass for real, with the mask and the parts in it right.
 
-        Both are sums of absolute errors over pixels, with a weight that fades.
+        Both count by the pixel, with a weight that fades.
         """
         logits = self.discriminator(batch["fake"], training=training)
         mask, fake_mask = batch["mask"], batch["fake_mask"]
-        place = ops.abs(fake_mask - mask)
+        place = losses.jaccard_distance(fake_mask, mask)
         inside = ops.abs(fake_mask * batch["fake"] - mask * batch["image"])
-        self.report(mask=ops.mean(place), parts=ops.sum(inside) / ops.sum(mask) / 3)
-        sums = ops.sum(place, axis=(1, 2, 3)) + ops.sum(inside, axis=(1, 2, 3))
+        channels = self.image_shape[-1]
+        parts = ops.sum(inside) / ops.sum(mask) / channels
+        self.report(mask=ops.mean(place), parts=parts)
+        pixels = math.prod(self.image_shape[:2])
+        sums = pixels * place + ops.sum(inside, axis=(1, 2, 3))
         adversarial = losses.non_saturating_generator_loss(logits)
         return adversarial + self.fading_weight() * ops.mean(sums)
 
