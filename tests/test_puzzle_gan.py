@@ -137,7 +137,7 @@ def test_losses_by_hand():
     assert discriminator_loss == pytest.approx(expected, rel=1e-4)
     distance = np.abs(fake_mask - mask).sum(axis=(1, 2, 3))
     shares = distance / np.maximum(fake_mask, mask).sum(axis=(1, 2, 3))
-    sums = 16 * 16 * shares.sum() + np.abs(fake_mask * fake - mask * images).sum()
+    sums = 16 * 16 * shares.sum() + (mask * np.abs(fake - images)).sum()
     assert loss == pytest.approx(entropy(fake, real=True) + 0.5 * sums / 4, rel=1e-4)
 
 

@@ -5,8 +5,9 @@ that their order means nothing. From the sums one network says where parts lie, 
 and another paints the image with its help. The discriminator learns besides that right
 parts on a wrong background, and wrong parts on a right one, are not real.
 What differs from [1]: parts are found by their outlines alone; images are mirrored at
-random; the mask's L1 distance counts as a share of the union with the true one, since
-else a mask of nothing is too cheap to leave; averages of the networks are kept.
+random; the mask's L1 distance counts as a share of its union with the true one, and
+images are compared within the true one: by plain L1, and by images in the mask itself,
+small masks are cheap, and nothing the cheapest; averages of the networks are kept.
 
 1. Lee et al., "Unsupervised Holistic Image Generation from Key Local Patches", 2018.
 """
@@ -259,7 +260,7 @@ class PuzzleGAN(GenerativeModel):
         logits = self.discriminator(batch["fake"], training=training)
         mask, fake_mask = batch["mask"], batch["fake_mask"]
         place = losses.jaccard_distance(fake_mask, mask)
-        inside = ops.abs(fake_mask * batch["fake"] - mask * batch["image"])
+        inside = mask * ops.abs(batch["fake"] - batch["image"])
         channels = self.image_shape[-1]
         parts = ops.sum(inside) / ops.sum(mask) / channels
         self.report(mask=ops.mean(place), parts=parts)
