@@ -179,8 +179,9 @@ def test_zero_padding_lets_constant_maps_through_instance_norm():
 
 
 def test_stargan_losses_by_hand():
-    model = built(StarGAN, class_weight=2.0, reconstruction_weight=5.0)
-    batch = tensors(model)
+    weights = {"class_weight": 2.0, "reconstruction_weight": 5.0}
+    model = built(StarGAN, **weights, identity_weight=7.0)
+    batch = tensors(model, 16)
     critic_loss = float(model.critic_loss(batch, training=False))
     loss = float(model.generator_loss(batch, training=False))
     assert set(batch["target"].numpy()) <= {0, 1, 2}
@@ -195,12 +196,15 @@ def test_stargan_losses_by_hand():
     target, own = batch["target"].numpy(), batch["domain"].numpy()
     expected = -fake.mean() + 2 * entropy(guessed, target)
     expected += 5 * np.abs(back - batch["image"]).mean()
+    change = np.abs(batch["fake"] - batch["image"]).mean(axis=(1, 2, 3))
+    assert 0 < (target == own).sum() < 16
+    expected += 7 * change[target == own].sum() / 16
     assert loss == pytest.approx(expected, rel=1e-4)
     model.gradient_penalty = 0.0
     expected = fake.mean() - real.mean() + 2 * entropy(domains, own)
     penalty = critic_loss - expected
     assert penalty > 0
-    again = tensors(model)
+    again = tensors(model, 16)
     model._moment = (0, model.step, iter(range(9)))
     model.critic_loss(again, training=False)
     fake = model.critic(again["fake"])[0].numpy()

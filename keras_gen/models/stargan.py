@@ -6,7 +6,8 @@ translated and translated back must be what it was. Zeros lie beyond the generat
 edges, not reflections: instance norm takes away what a constant map adds, but for its
 effect at such edges.
 NOTE: the generator's kernels are those of our CycleGAN; targets are drawn evenly, not
-shuffled.
+shuffled. Where the set asked for is the image's own, `identity_weight` holds the
+generator to leave it as it is, which [1] does not: without it colours change places.
 
 1. Choi et al., "StarGAN: Unified Generative Adversarial Networks for Multi-Domain
    Image-to-Image Translation", 2018.
@@ -61,6 +62,8 @@ class StarGAN(GenerativeModel):
         gradient_penalty: Its weight in the critic's loss.
         class_weight: Of the domains' cross-entropy.
         reconstruction_weight: Of the way over and back.
+        identity_weight: Of what changes in images asked for as those of their own set.
+        learning_rate: Of both players' Adam, at the start.
         constant_steps: Until the learning rates fall.
         decay_steps: That they fall for, to 0; None lets them stay.
         average: Decay of the generator's moving average; None keeps none.
@@ -92,6 +95,8 @@ class StarGAN(GenerativeModel):
         gradient_penalty=10.0,
         class_weight=1.0,
         reconstruction_weight=10.0,
+        identity_weight=0.0,
+        learning_rate=1e-4,
         constant_steps=0,
         decay_steps=None,
         average=0.999,
@@ -107,10 +112,13 @@ class StarGAN(GenerativeModel):
                 "Expected num_domains >= 2 and critic_moves >= 1, got "
                 f"{num_domains} and {critic_moves}."
             )
+        if not learning_rate > 0:
+            raise ValueError(f"Expected learning_rate > 0, got {learning_rate}.")
         self.image_shape = tuple(image_shape)
         self.num_domains, self.critic_moves = num_domains, critic_moves
         self.gradient_penalty, self.class_weight = gradient_penalty, class_weight
         self.reconstruction_weight = reconstruction_weight
+        self.identity_weight, self.learning_rate = identity_weight, learning_rate
         self.schedule = (constant_steps, decay_steps)
         self.generator = resnet_generator(
             self.image_shape,
@@ -140,12 +148,13 @@ class StarGAN(GenerativeModel):
         }
 
     def default_optimizers(self):
-        """Adam at 1e-4 with beta_1 0.5, falling linearly at the end ([1], 7.3)."""
+        """Adam with beta_1 0.5, whose rate falls linearly at the end ([1], 7.3)."""
         moves = {"critic": self.critic_moves, "generator": 1}
         constant, decay = self.schedule
         return {
             player: keras.optimizers.Adam(
-                LinearDecay(1e-4, constant * n, decay and decay * n), beta_1=0.5
+                LinearDecay(self.learning_rate, constant * n, decay and decay * n),
+                beta_1=0.5,
             )
             for player, n in moves.items()
         }
@@ -177,11 +186,14 @@ class StarGAN(GenerativeModel):
         entropy, right = _entropy(domains, batch["target"])
         back = self.paint(self.generator, batch["fake"], batch["domain"], training)
         reconstruction = ops.mean(ops.abs(back - batch["image"]))
+        change = ops.mean(ops.abs(batch["fake"] - batch["image"]), axis=(1, 2, 3))
+        own = ops.cast(ops.equal(batch["target"], batch["domain"]), "float32")
         self.report(agreement=right, reconstruction=reconstruction)
         return (
             losses.critic_generator_loss(patches)
             + self.class_weight * entropy
             + self.reconstruction_weight * reconstruction
+            + self.identity_weight * ops.mean(own * change)
         )
 
     def paint(self, network, images, domain, training=False):
