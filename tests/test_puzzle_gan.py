@@ -119,7 +119,7 @@ def test_features_of_parts_are_summed_at_every_scale():
 
 
 def test_losses_by_hand():
-    model = built(fade_from=0.5, fade_to=0.5, mirrored=False)
+    model = built(fade_from=0.5, fade_to=0.5)
     batch = tensors(model)
     discriminator_loss = float(model.discriminator_loss(batch, training=False))
     loss = float(model.generator_loss(batch, training=False))
@@ -146,6 +146,8 @@ def test_half_of_the_images_in_training_are_mirrored():
     images = make_batch(model, 64)["image"]
     batch = {"image": tf.constant(images)}
     model.discriminator_loss(batch, training=False)
+    np.testing.assert_array_equal(batch["image"].numpy(), images)
+    model.discriminator_loss(batch, training=True)
     same = np.all(batch["image"].numpy() == images, axis=(1, 2, 3))
     assert 16 < same.sum() < 48
     turned = images[~same][:, :, ::-1]

@@ -224,7 +224,7 @@ class PuzzleGAN(GenerativeModel):
 
     def discriminator_loss(self, batch, training):
         """Real images against generated ones, and against two kinds of swaps."""
-        if self.mirrored:
+        if training and self.mirrored:
             batch["image"] = mirror(batch["image"], self.draw_seed())
         images = batch["image"]
         boxes = self.key_boxes(images)
