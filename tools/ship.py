@@ -133,11 +133,10 @@ def draw_mixing(model, path):
     Coarse are the layers up to 8x8, middle those of the next level, fine the rest.
     """
     latents = keras_gen.latent.draw(model, 12, seed=3)
-    ends = (0, 4, 6, model.num_layers)
+    ends = sorted({min(end, model.num_layers) for end in (0, 4, 6, model.num_layers)})
     tables = [
         keras_gen.latent.mix_styles(model, latents[:8], latents[8:], range(*places))
         for places in itertools.pairwise(ends)
-        if places[0] < places[1]
     ]
     rows = np.concatenate(tables)
     flat = rows.reshape(-1, *rows.shape[2:])
