@@ -63,7 +63,7 @@ class StarGAN(GenerativeModel):
         class_weight: Of the domains' cross-entropy.
         reconstruction_weight: Of the way over and back.
         identity_weight: Of what changes in images asked for as those of their own set.
-        learning_rate: Of both players' Adam, at the start.
+        learning_rate: Of both players' Adam, at the start. [1]: 1e-4.
         constant_steps: Until the learning rates fall.
         decay_steps: That they fall for, to 0; None lets them stay.
         average: Decay of the generator's moving average; None keeps none.
