@@ -119,6 +119,9 @@ def train(
     labels: Annotated[
         int | None, typer.Option(help="Keep this many labels, hide all others.")
     ] = None,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Turn half of the images around.")
+    ] = False,
     weights: Weights = None,
     overrides: Overrides = None,
     seed: Annotated[int, typer.Option(help="Of weights, data and noise.")] = 0,
@@ -159,6 +162,7 @@ def train(
                 "split": split,
                 "validation": validation,
                 "labels": labels,
+                "mirror": mirror,
                 "batch_size": batch_size,
                 "epochs": 20 if epochs is None else epochs,
                 "steps_per_epoch": steps_per_epoch,
@@ -209,15 +213,19 @@ def _train(settings, folder):
             dtype=settings["dtype"],
             **settings["overrides"],
         )
-        jit = settings.get("jit", False)  # Runs before it was an option have none.
+        jit = settings.get("jit", False)  # As `mirror` below.
         model.compile(seed=settings["seed"], jit_compile=jit)
+    shapes = model.batch_shapes()  # Of a model that grows those of the last level.
     load = {
-        "features": tuple(model.batch_shapes()),
-        "image_shape": model.image_shape,
+        "features": tuple(shapes),
+        "image_shape": shapes.get("image"),
         "batch_size": settings["batch_size"],
         "seed": settings["seed"],
     }
-    train = keras_gen.data.load(settings["data"], settings["split"], **load)
+    mirror = settings.get("mirror", False)  # Runs before it was an option have none.
+    train = keras_gen.data.load(
+        settings["data"], settings["split"], mirror=mirror, **load
+    )
     if settings.get("labels"):
         train = keras_gen.data.keep_labels(train, settings["labels"])
     validation = None

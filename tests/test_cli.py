@@ -74,6 +74,30 @@ def test_train_resume_sample_export(tmp_path):
     assert (tmp_path / "serving" / "models" / "dcgan" / "1" / "saved_model.pb").exists()
 
 
+def test_a_model_that_grows_and_mirrored_images(tmp_path, monkeypatch):
+    seen = []
+    load = keras_gen.data.load
+
+    def spy(*args, **options):
+        seen.append(options.get("mirror", False))
+        return load(*args, **options)
+
+    monkeypatch.setattr(keras_gen.data, "load", spy)
+    options = [
+        *("--data", "mnist", "--split", "train[:32]", "--batch-size", 16),
+        *("--set", "image_shape=[8,8,1]", "--set", "base_maps=16"),
+        *("--set", "phase_images=16", "--epochs", 1, "--mirror", "--runs", tmp_path),
+    ]
+    done = run("train", "progan", *options)
+    assert done.exit_code == 0, done.output
+    (folder,) = (tmp_path / "progan").iterdir()
+    done = run("train", "progan", "--resume", folder, "--epochs", 2)
+    assert done.exit_code == 0, done.output
+    assert seen == [True, True]
+    model = keras_gen.zoo.load("progan", folder / "model.keras")
+    assert model.image_shape == (8, 8, 1)
+
+
 def test_jit_reaches_compile_and_the_run(tmp_path, monkeypatch):
     seen = []
     compile_model = keras_gen.GenerativeModel.compile

@@ -1,5 +1,6 @@
 """The sources of data, and what is done to images on the way."""
 
+import functools
 import importlib.resources
 import json
 import shutil
@@ -144,6 +145,42 @@ def test_settings_that_do_not_fit_are_refused():
     ):
         with pytest.raises(ValueError, match="Expected"):
             keras_gen.data.load(images, **settings)
+
+
+def test_half_of_the_images_are_mirrored_others_in_every_epoch():
+    images = np.random.default_rng(0).integers(0, 256, (64, 4, 4, 3), "uint8")
+    load = functools.partial(
+        keras_gen.data.load, images, mirror=True, batch_size=16, shuffle=False, seed=3
+    )
+
+    def turned(dataset):
+        got = np.concatenate([batch["image"] for batch in dataset])
+        same = np.all(got == plain, axis=(1, 2, 3))
+        np.testing.assert_array_equal(got[~same], plain[~same][:, :, ::-1])
+        return ~same
+
+    plain = np.concatenate([batch["image"] for batch in load(mirror=False)])
+    dataset = load()
+    first, second = turned(dataset), turned(dataset)
+    assert 16 < first.sum() < 48 and np.any(first != second)
+    np.testing.assert_array_equal(turned(load()), first)
+    assert int(dataset.cardinality()) == 4
+
+
+def test_two_drawings_of_a_thing_are_mirrored_together():
+    options = {"features": ("image", "image_b"), "paired": True, "shuffle": False}
+    plain = next(iter(keras_gen.data.load("emoji", **options)))
+    dataset = keras_gen.data.load("emoji", mirror=True, **options)
+    got = next(iter(dataset))
+    pairs, plain = (
+        np.stack([batch["image"], batch["image_b"]], axis=1) for batch in (got, plain)
+    )
+    turned = np.any(pairs != plain, axis=(1, 2, 3, 4))
+    assert 8 < turned.sum() < 56
+    np.testing.assert_array_equal(pairs[turned], plain[turned][:, :, :, ::-1])
+    assert dataset.domain_names == ["noto", "twemoji"]
+    with pytest.raises(ValueError, match="Expected images with mirror=True"):
+        keras_gen.data.load("gaussian_ring", mirror=True)
 
 
 def test_datasets_of_single_images():

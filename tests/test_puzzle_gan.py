@@ -141,19 +141,6 @@ def test_losses_by_hand():
     assert loss == pytest.approx(entropy(fake, real=True) + 0.5 * sums / 4, rel=1e-4)
 
 
-def test_half_of_the_images_in_training_are_mirrored():
-    model = built()
-    images = make_batch(model, 64)["image"]
-    batch = {"image": tf.constant(images)}
-    model.discriminator_loss(batch, training=False)
-    np.testing.assert_array_equal(batch["image"].numpy(), images)
-    model.discriminator_loss(batch, training=True)
-    same = np.all(batch["image"].numpy() == images, axis=(1, 2, 3))
-    assert 16 < same.sum() < 48
-    turned = images[~same][:, :, ::-1]
-    np.testing.assert_array_equal(batch["image"].numpy()[~same], turned)
-
-
 def test_the_weight_fades_on_a_logarithmic_scale_and_a_resumed_run_goes_on(tmp_path):
     model = built(fade_from=1e-2, fade_to=1e-4, fade_steps=4)
     weights = []

@@ -49,8 +49,7 @@ def command_of(settings):
     ):
         if settings.get(key) not in (None, CLI_DEFAULTS.get(key)):
             words += [f"--{key.replace('_', '-')}", str(settings[key])]
-    if settings.get("jit"):
-        words.append("--jit")
+    words += [f"--{flag}" for flag in ("mirror", "jit") if settings.get(flag)]
     return shlex.join(words)
 
 

@@ -25,7 +25,13 @@ from keras_gen.data import (
     stacked_mnist,
 )
 from keras_gen.data.labels import keep_labels
-from keras_gen.data.pipeline import array_batches, batches, dataset_batches, stream
+from keras_gen.data.pipeline import (
+    array_batches,
+    batches,
+    dataset_batches,
+    mirrored,
+    stream,
+)
 
 _OURS = {
     "mnist": mnist.load,
@@ -47,6 +53,7 @@ def load(
     shuffle: bool = True,
     seed: int | None = None,
     drop_remainder: bool | None = None,
+    mirror: bool = False,
     value_range: tuple | None = None,
     test_fraction: float = 0.1,
     broken: str = "raise",
@@ -85,6 +92,8 @@ def load(
             and splits a folder by seed 0.
         drop_remainder: Whether a last, smaller batch is left out. None does so when
             shuffling (training) and not otherwise (measuring).
+        mirror: Whether half of the images, others in every epoch, have left and right
+            turned around; of a pair with paired=True both.
         value_range: The values that arrays of floats use for black and white, such as
             (0, 1). None takes (-1, 1) for floats and (0, 255) for uint8.
         test_fraction: Share of a folder's images that are its test split.
@@ -104,6 +113,7 @@ def load(
     """
     _check(image_shape, batch_size, test_fraction, broken)
     options = {
+        "mirror": mirror,
         "image_shape": image_shape,
         "batch_size": batch_size,
         "shuffle": shuffle,
@@ -131,7 +141,15 @@ def load(
     return _select(_load_one(source, split, wanted, paired, **options), features)
 
 
-def _load_one(
+def _load_one(source, split, features, paired, *, mirror, seed, **options):
+    """Batches of one source, with all that it has, and mirrored where asked for."""
+    dataset = _load_plain(source, split, features, paired, seed=seed, **options)
+    if not mirror:
+        return dataset
+    return _like(dataset, mirrored(dataset, seed))
+
+
+def _load_plain(
     source,
     split,
     features,
@@ -143,7 +161,7 @@ def _load_one(
     manual_dir,
     **batching,
 ):
-    """Batches of one source, with all that it has."""
+    """Batches of one source, as they are."""
     if isinstance(source, tf.data.Dataset):
         return dataset_batches(source, value_range=value_range, **batching)
     if not isinstance(source, (str, pathlib.Path)):
@@ -182,9 +200,14 @@ def _select(dataset, features):
     if not set(taken.values()) <= set(spec):
         raise ValueError(f"Expected data with {list(features)}, got {list(spec)}.")
     chosen = dataset.map(lambda batch: {n: batch[taken[n]] for n in taken})
+    return _like(dataset, chosen)
+
+
+def _like(dataset, other):
+    """The other dataset, with the names of classes and domains of the first."""
     for names in {"class_names", "domain_names"} & set(vars(dataset)):
-        setattr(chosen, names, getattr(dataset, names))
-    return chosen
+        setattr(other, names, getattr(dataset, names))
+    return other
 
 
 def _check(image_shape, batch_size, test_fraction, broken):

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.augmentation import mirror
+
 AUTOTUNE = tf.data.AUTOTUNE
 IMAGES = ("image", "image_b")  # Features that are images.
 
@@ -178,6 +180,28 @@ def dataset_batches(
 
     dataset = dataset.map(one, num_parallel_calls=AUTOTUNE)
     return dataset.batch(batch_size, drop_remainder).prefetch(AUTOTUNE)
+
+
+def mirrored(dataset, seed=None):
+    """Batches with left and right of half of the images turned around.
+
+    Which ones is drawn anew in every epoch; the images of one row turn together.
+
+    Raises:
+        ValueError: For batches without images.
+    """
+    if not set(IMAGES) & set(dataset.element_spec):
+        raise ValueError(
+            f"Expected images with mirror=True, got {list(dataset.element_spec)}."
+        )
+    seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
+
+    def turn(batch, seed):
+        images = {name: batch[name] for name in IMAGES if name in batch}
+        turned = {name: mirror(value, seed) for name, value in images.items()}
+        return {**batch, **turned}
+
+    return tf.data.Dataset.zip(dataset, seeds).map(turn, num_parallel_calls=AUTOTUNE)
 
 
 def as_dict(*element):

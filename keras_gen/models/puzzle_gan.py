@@ -4,10 +4,10 @@ One encoder looks at all parts, and what it sees of them is summed at every scal
 that their order means nothing. From the sums one network says where parts lie, a mask,
 and another paints the image with its help. The discriminator learns besides that right
 parts on a wrong background, and wrong parts on a right one, are not real.
-What differs from [1]: parts are found by their outlines alone; images are mirrored at
-random; the mask's L1 distance counts as a share of its union with the true one, and
-images are compared within the true one: by plain L1, and by images in the mask itself,
-small masks are cheap, and nothing the cheapest; averages of the networks are kept.
+What differs from [1]: parts are found by their outlines alone; the mask's L1 distance
+counts as a share of its union with the true one, and images are compared within the
+true one: by plain L1, and by images in the mask itself, small masks are cheap, and
+nothing the cheapest; averages of the networks are kept.
 
 1. Lee et al., "Unsupervised Holistic Image Generation from Key Local Patches", 2018.
 """
@@ -21,7 +21,6 @@ from keras import layers, ops
 
 from keras_gen import losses, priors, proposals
 from keras_gen.abilities import ability
-from keras_gen.augmentation import mirror
 from keras_gen.models.dcgan import dcgan_discriminator, num_doublings
 from keras_gen.registry import register
 from keras_gen.training import GenerativeModel, Player
@@ -128,7 +127,6 @@ class PuzzleGAN(GenerativeModel):
         fade_from: Weight of mask and parts in the generator's loss at the start.
         fade_to: The same after `fade_steps`; between, on a logarithmic scale.
         fade_steps: Steps that fading takes.
-        mirrored: Whether half of the images in training are mirrored.
         average: Decay of the generator's networks' moving averages; None keeps none.
         **kwargs: `name`.
 
@@ -158,7 +156,6 @@ class PuzzleGAN(GenerativeModel):
         fade_from=1e-2,
         fade_to=1e-4,
         fade_steps=20_000,
-        mirrored=True,
         average=0.999,
         **kwargs,
     ):
@@ -177,7 +174,7 @@ class PuzzleGAN(GenerativeModel):
         self.part_sizes = tuple(part_sizes)
         proposals.candidates(*self.image_shape[:2], self.part_sizes)  # May refuse.
         self.noise_dim, self.discriminator_moves = noise_dim, discriminator_moves
-        self.fade, self.mirrored = (fade_from, fade_to, fade_steps), mirrored
+        self.fade = (fade_from, fade_to, fade_steps)
         self.part_encoder = part_encoder(self.image_shape, width, units)
         shapes = [tuple(x.shape[1:]) for x in self.part_encoder.outputs[:-1]]
         self.mask_network = mask_network(shapes, units)
@@ -224,8 +221,6 @@ class PuzzleGAN(GenerativeModel):
 
     def discriminator_loss(self, batch, training):
         """Real images against generated ones, and against two kinds of swaps."""
-        if training and self.mirrored:
-            batch["image"] = mirror(batch["image"], self.draw_seed())
         images = batch["image"]
         boxes = self.key_boxes(images)
         mask = proposals.union(boxes, *self.image_shape[:2])
