@@ -21,6 +21,7 @@ from keras_gen.layers.row_lstm import RowLSTM
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.layers.text_encoder import TextEncoder
 from keras_gen.layers.transposed_dense import TransposedDense
+from keras_gen.layers.zoom import Zoom
 
 __all__ = [
     "AdaIN",
@@ -46,4 +47,5 @@ __all__ = [
     "SpectralDense",
     "TextEncoder",
     "TransposedDense",
+    "Zoom",
 ]

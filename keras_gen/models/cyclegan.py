@@ -4,7 +4,9 @@ What went over and back must be what it was; a discriminator for each set says w
 translations pass for its images. Discriminators see a history of translations [2],
 which is part of the model's state: a resumed run goes on with it.
 NOTE: kernels that enlarge are 4x4, which a stride of 2 covers evenly, instead of 3x3;
-patches are of 34x34 pixels (`discriminator_blocks=3` has those of [1], 70x70).
+patches are of 34x34 pixels (`discriminator_blocks=3` has those of [1], 70x70). Where
+the sets show things in different sizes, which convolutions hardly learn to change,
+`zoom` lets each translator start with a small spatial transformer [4]; [1] has none.
 
 1. Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
    Networks", 2017.
@@ -12,6 +14,7 @@ patches are of 34x34 pixels (`discriminator_blocks=3` has those of [1], 70x70).
    Adversarial Training", 2017, section 2.3.
 3. Ronneberger, Fischer and Brox, "U-Net: Convolutional Networks for Biomedical Image
    Segmentation", 2015.
+4. Jaderberg et al., "Spatial Transformer Networks", 2015.
 """
 
 from typing import Literal
@@ -23,7 +26,7 @@ from keras import layers, ops
 
 from keras_gen import losses
 from keras_gen.abilities import ability
-from keras_gen.layers.reflection_padding import ReflectionPadding2D
+from keras_gen.layers import ReflectionPadding2D, Zoom
 from keras_gen.registry import register
 from keras_gen.schedules import LinearDecay
 from keras_gen.training import GenerativeModel, Player
@@ -90,11 +93,7 @@ def resnet_generator(image_shape, width, num_blocks, name, maps=0, reflect=True)
         maps: Of conditions, a second input (batch, height, width, maps); 0 for none.
         reflect: See `convolution`.
     """
-    inputs = x = keras.Input(image_shape)
-    if maps:
-        conditions = keras.Input((*image_shape[:2], maps))
-        inputs = [inputs, conditions]
-        x = layers.Concatenate()(inputs)
+    inputs, x = _conditioned(image_shape, maps)
     x = layers.ReLU()(convolution(x, width, 7, reflect=reflect))
     for i in (1, 2):
         x = layers.ReLU()(convolution(x, width << i, 3, 2, reflect))
@@ -108,9 +107,26 @@ def resnet_generator(image_shape, width, num_blocks, name, maps=0, reflect=True)
     return keras.Model(inputs, x, name=name)
 
 
-def unet_generator(image_shape, width, num_blocks, name):
-    """Images to images in [-1, 1]: halved so often, doubled with what was seen [3]."""
-    inputs = x = keras.Input(image_shape)
+def _conditioned(image_shape, maps):
+    """Inputs of a generator, and images with the maps of conditions beside them."""
+    images = keras.Input(image_shape)
+    if not maps:
+        return images, images
+    conditions = keras.Input((*image_shape[:2], maps))
+    return [images, conditions], layers.Concatenate()([images, conditions])
+
+
+def unet_generator(image_shape, width, num_blocks, name, maps=0):
+    """Images to images in [-1, 1]: halved so often, doubled with what was seen [3].
+
+    Args:
+        image_shape: (height, width, channels).
+        width: Feature maps after the first halving; they double up to 8 times as many.
+        num_blocks: Halvings.
+        name: Of the network.
+        maps: As in `resnet_generator`.
+    """
+    inputs, x = _conditioned(image_shape, maps)
     seen = []
     for i in range(num_blocks):
         last = i == num_blocks - 1  # A map of few pixels has no statistics.
@@ -133,6 +149,28 @@ def unet_generator(image_shape, width, num_blocks, name):
     return keras.Model(inputs, x, name=name)
 
 
+def zooming(network, width=16):
+    """A translator of images that are first zoomed, by factors from 1/e to e [4].
+
+    Args:
+        network: Images to images.
+        width: Maps of the first convolution that looks for the factor.
+    """
+    images = x = keras.Input(network.input_shape[1:])
+    for i in range(2):
+        x = layers.Conv2D(width << i, 4, strides=2, padding="same")(x)
+        x = layers.LeakyReLU(0.2)(x)
+    x = layers.Flatten()(x)
+    x = layers.LeakyReLU(0.2)(layers.Dense(2 * width)(x))
+    # At a factor of just 1 bilinear interpolation has no gradient: near it, not there.
+    x = layers.Dense(
+        1, "tanh", kernel_initializer=_initializer(), dtype="float32", name="factor"
+    )(x)
+    factors = ops.exp(x[:, 0])
+    zoomed = Zoom(dtype="float32", name="zoom")(images, factors)
+    return keras.Model(images, network(zoomed), name=network.name)
+
+
 def patch_discriminator(image_shape, width, num_blocks, name):
     """Images to a map of logits, one a patch of the image ([1], section 7.2)."""
     inputs = x = keras.Input(image_shape)
@@ -147,6 +185,22 @@ def patch_discriminator(image_shape, width, num_blocks, name):
 GENERATORS = {"resnet": resnet_generator, "unet": unet_generator}
 
 
+def check_sides(image_shape, network, num_blocks):
+    """Whether a generator of this name can take such images.
+
+    Raises:
+        ValueError: If not, or if there is none of this name.
+    """
+    if network not in GENERATORS:
+        raise ValueError(f"Expected network of {list(GENERATORS)}, got {network!r}.")
+    multiple = 4 if network == "resnet" else 1 << num_blocks
+    if any(side < 8 or side % multiple for side in image_shape[:2]):
+        raise ValueError(
+            f"Expected sides of at least 8, multiples of {multiple}, with "
+            f"network={network!r}, got {image_shape}."
+        )
+
+
 @register("cyclegan", image_shape=(32, 32, 3), width=24, num_blocks=4)
 class CycleGAN(GenerativeModel):
     """CycleGAN, which translates between two sets of images, both ways.
@@ -156,6 +210,7 @@ class CycleGAN(GenerativeModel):
         network: Of the translators: "resnet" or "unet".
         width: Their feature maps at full size. [1]: 64.
         num_blocks: Residual blocks; of "unet", halvings. [1]: 9, below 256 pixels 6.
+        zoom: Whether they may zoom an image first, by a factor that they find for it.
         discriminator_width: Feature maps of the discriminators' first layer. [1]: 64.
         discriminator_blocks: Their halvings; 2 judge patches of 34x34, 3 of 70x70.
         cycle_weight: Of the way over and back, lambda in [1], section 3.3.
@@ -176,6 +231,7 @@ class CycleGAN(GenerativeModel):
         "network": "unet",
         "width": 2,
         "num_blocks": 2,
+        "zoom": True,
         "discriminator_width": 2,
         "discriminator_blocks": 1,
         "pool_size": 6,
@@ -188,6 +244,7 @@ class CycleGAN(GenerativeModel):
         network="resnet",
         width=64,
         num_blocks=6,
+        zoom=False,
         discriminator_width=32,
         discriminator_blocks=2,
         cycle_weight=10.0,
@@ -199,16 +256,7 @@ class CycleGAN(GenerativeModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if network not in GENERATORS:
-            raise ValueError(
-                f"Expected network of {list(GENERATORS)}, got {network!r}."
-            )
-        multiple = 4 if network == "resnet" else 1 << num_blocks
-        if any(side < 8 or side % multiple for side in image_shape[:2]):
-            raise ValueError(
-                f"Expected sides of at least 8, multiples of {multiple}, with "
-                f"network={network!r}, got {image_shape}."
-            )
+        check_sides(image_shape, network, num_blocks)
         if pool_size < 0 or min(cycle_weight, identity_weight) < 0:
             raise ValueError(
                 "Expected pool_size, cycle_weight and identity_weight >= 0, got "
@@ -219,9 +267,10 @@ class CycleGAN(GenerativeModel):
         self.schedule = (constant_steps, decay_steps)
         self.translators, self.judges, self.pools = {}, {}, {}
         for side in "ab":
-            self.translators[side] = GENERATORS[network](
+            translator = GENERATORS[network](
                 self.image_shape, width, num_blocks, f"to_{side}"
             )
+            self.translators[side] = zooming(translator) if zoom else translator
             self.judges[side] = patch_discriminator(
                 self.image_shape,
                 discriminator_width,

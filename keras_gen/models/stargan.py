@@ -5,12 +5,16 @@ says of every patch how real it is, and of the image to which set it belongs. Wh
 translated and translated back must be what it was. Zeros lie beyond the generator's
 edges, not reflections: instance norm takes away what a constant map adds, but for its
 effect at such edges.
-NOTE: the generator's kernels are those of our CycleGAN; targets are drawn evenly, not
-shuffled. Where the set asked for is the image's own, `identity_weight` holds the
-generator to leave it as it is, which [1] does not: without it colours change places.
+NOTE: the generator's kernels are those of our CycleGAN. What [1] does not have: where
+the set asked for is the image's own, `identity_weight` holds the generator to leave it
+as it is, without which colours change places; and with `apart` the critic says for
+every set how real an image is among that set's, as in [2]: else what differs between
+sets may be told apart by traces that nobody sees.
 
 1. Choi et al., "StarGAN: Unified Generative Adversarial Networks for Multi-Domain
    Image-to-Image Translation", 2018.
+2. Choi et al., "StarGAN v2: Diverse Image Synthesis for Multiple Domains", 2020,
+   section 2.1.
 """
 
 import keras
@@ -20,16 +24,22 @@ from keras import layers, ops
 
 from keras_gen import losses
 from keras_gen.abilities import ability
-from keras_gen.models.cyclegan import resnet_generator
+from keras_gen.models.cyclegan import GENERATORS, check_sides
 from keras_gen.registry import register
 from keras_gen.schedules import LinearDecay
 from keras_gen.training import GenerativeModel, Player
 
 
-def star_critic(image_shape, num_domains, width):
+def star_critic(image_shape, num_domains, width, apart=False):
     """Images to a map of raw outputs, one a patch, and logits of domains.
 
     Halved until a side has 2 or 3 pixels ([1], table 5).
+
+    Args:
+        image_shape: (height, width, channels).
+        num_domains: Sets.
+        width: Feature maps of the first layer; they double at every halving.
+        apart: Whether patches have an output for every domain.
     """
     inputs = x = keras.Input(image_shape)
     filters = width
@@ -39,7 +49,12 @@ def star_critic(image_shape, num_domains, width):
         filters *= 2
     # The loss is a difference of outputs: a bias would have no gradient.
     patches = layers.Conv2D(
-        1, 3, padding="same", use_bias=False, dtype="float32", name="patches"
+        num_domains if apart else 1,
+        3,
+        padding="same",
+        use_bias=False,
+        dtype="float32",
+        name="patches",
     )(x)
     domains = layers.Conv2D(
         num_domains, x.shape[1:3], use_bias=False, dtype="float32", name="domains"
@@ -55,10 +70,12 @@ class StarGAN(GenerativeModel):
     Args:
         image_shape: (height, width, channels); sides are multiples of 4, at least 8.
         num_domains: Sets; the feature `domain` counts them from 0.
-        width: Feature maps of the generator at full size. [1]: 64.
-        num_blocks: Its residual blocks.
+        network: Of the generator: "resnet" or "unet".
+        width: Its feature maps at full size. [1]: 64.
+        num_blocks: Its residual blocks; of "unet", halvings.
         critic_width: Feature maps of the critic's first layer. [1]: 64.
         critic_moves: For one of the generator ([1], appendix 7.3).
+        apart: Whether the critic compares images with those of the same set alone.
         gradient_penalty: Its weight in the critic's loss.
         class_weight: Of the domains' cross-entropy.
         reconstruction_weight: Of the way over and back.
@@ -88,10 +105,12 @@ class StarGAN(GenerativeModel):
         self,
         image_shape=(128, 128, 3),
         num_domains=3,
+        network="resnet",
         width=64,
         num_blocks=6,
         critic_width=32,
         critic_moves=5,
+        apart=False,
         gradient_penalty=10.0,
         class_weight=1.0,
         reconstruction_weight=10.0,
@@ -103,10 +122,7 @@ class StarGAN(GenerativeModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if any(side < 8 or side % 4 for side in image_shape[:2]):
-            raise ValueError(
-                f"Expected sides of at least 8, multiples of 4, got {image_shape}."
-            )
+        check_sides(image_shape, network, num_blocks)
         if num_domains < 2 or critic_moves < 1:
             raise ValueError(
                 "Expected num_domains >= 2 and critic_moves >= 1, got "
@@ -120,15 +136,16 @@ class StarGAN(GenerativeModel):
         self.reconstruction_weight = reconstruction_weight
         self.identity_weight, self.learning_rate = identity_weight, learning_rate
         self.schedule = (constant_steps, decay_steps)
-        self.generator = resnet_generator(
+        padding = {"reflect": False} if network == "resnet" else {}
+        self.generator = GENERATORS[network](
             self.image_shape,
             width,
             num_blocks,
             "generator",
             maps=num_domains,
-            reflect=False,
+            **padding,
         )
-        self.critic = star_critic(self.image_shape, num_domains, critic_width)
+        self.critic = star_critic(self.image_shape, num_domains, critic_width, apart)
         self.keep_average(self.generator, average)
 
     def batch_shapes(self):
@@ -164,16 +181,19 @@ class StarGAN(GenerativeModel):
     def critic_loss(self, batch, training):
         """Wasserstein with its penalty, and the domains of real images ([1], eq. 5)."""
         images, count = batch["image"], tf.shape(batch["image"])[0]
-        batch["target"] = tf.random.stateless_uniform(
-            [count], self.draw_seed(), maxval=self.num_domains, dtype=tf.int64
-        )
-        batch["fake"] = self.paint(self.generator, images, batch["target"], training)
+        # Sets asked for are the batch's own, shuffled: real images of them are there.
+        order = tf.argsort(tf.random.stateless_uniform([count], self.draw_seed()))
+        target = batch["target"] = tf.gather(batch["domain"], order)
+        batch["fake"] = self.paint(self.generator, images, target, training)
         fake = tf.stop_gradient(batch["fake"])
-        real_patches, domains = self.critic(images, training=training)
-        fake_patches, _ = self.critic(fake, training=training)
+        real_patches, domains = self.judge(images, batch["domain"], training)
+        fake_patches, _ = self.judge(fake, target, training)
         mix = tf.random.stateless_uniform([count], self.draw_seed())
         penalty = losses.gradient_penalty(
-            lambda x: self.critic(x, training=training)[0], images, fake, mix
+            lambda x: self.judge(x, target, training)[0],
+            tf.gather(images, order),
+            fake,
+            mix,
         )
         distance = losses.wasserstein_critic_loss(real_patches, fake_patches)
         entropy, right = _entropy(domains, batch["domain"])
@@ -182,7 +202,7 @@ class StarGAN(GenerativeModel):
 
     def generator_loss(self, batch, training):
         """To pass for real, for the domain asked for, and to lead back ([1], eq. 6)."""
-        patches, domains = self.critic(batch["fake"], training=training)
+        patches, domains = self.judge(batch["fake"], batch["target"], training)
         entropy, right = _entropy(domains, batch["target"])
         back = self.paint(self.generator, batch["fake"], batch["domain"], training)
         reconstruction = ops.mean(ops.abs(back - batch["image"]))
@@ -195,6 +215,14 @@ class StarGAN(GenerativeModel):
             + self.reconstruction_weight * reconstruction
             + self.identity_weight * ops.mean(own * change)
         )
+
+    def judge(self, images, domain, training):
+        """The critic's outputs, a patch each, among images of a domain; and logits."""
+        patches, domains = self.critic(images, training=training)
+        if patches.shape[-1] > 1:
+            own = ops.one_hot(domain, self.num_domains, dtype="float32")
+            patches = ops.sum(patches * own[:, None, None], axis=-1, keepdims=True)
+        return patches, domains
 
     def paint(self, network, images, domain, training=False):
         """What a generator makes of images, asked for a domain each."""
@@ -222,7 +250,10 @@ class StarGAN(GenerativeModel):
 
     @ability("logits")
     def discriminate(self, images):
-        """The critic's raw outputs, float32 (batch, rows, columns, 1)."""
+        """The critic's raw outputs, float32 (batch, rows, columns, 1).
+
+        With `apart` one for every domain, (batch, rows, columns, num_domains).
+        """
         return self.critic(images, training=False)[0]
 
     def pictures(self, batch):
