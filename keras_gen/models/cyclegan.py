@@ -153,10 +153,12 @@ def zooming(network, width=16):
     """A translator of images that are first zoomed, by factors from 1/e to e [4].
 
     Args:
-        network: Images to images.
+        network: Images, and maps of conditions if any, to images.
         width: Maps of the first convolution that looks for the factor.
     """
-    images = x = keras.Input(network.input_shape[1:])
+    inputs = [keras.Input(x.shape[1:]) for x in network.inputs]
+    images, *maps = inputs
+    x = layers.Concatenate()(inputs) if maps else images
     for i in range(2):
         x = layers.Conv2D(width << i, 4, strides=2, padding="same")(x)
         x = layers.LeakyReLU(0.2)(x)
@@ -168,7 +170,8 @@ def zooming(network, width=16):
     )(x)
     factors = ops.exp(x[:, 0])
     zoomed = Zoom(dtype="float32", name="zoom")(images, factors)
-    return keras.Model(images, network(zoomed), name=network.name)
+    images = network([zoomed, *maps] if maps else zoomed)
+    return keras.Model(inputs if maps else inputs[0], images, name=network.name)
 
 
 def patch_discriminator(image_shape, width, num_blocks, name):

@@ -24,7 +24,7 @@ from keras import layers, ops
 
 from keras_gen import losses
 from keras_gen.abilities import ability
-from keras_gen.models.cyclegan import GENERATORS, check_sides
+from keras_gen.models.cyclegan import GENERATORS, check_sides, zooming
 from keras_gen.registry import register
 from keras_gen.schedules import LinearDecay
 from keras_gen.training import GenerativeModel, Player
@@ -73,6 +73,7 @@ class StarGAN(GenerativeModel):
         network: Of the generator: "resnet" or "unet".
         width: Its feature maps at full size. [1]: 64.
         num_blocks: Its residual blocks; of "unet", halvings.
+        zoom: Whether it may zoom an image first; see `CycleGAN`.
         critic_width: Feature maps of the critic's first layer. [1]: 64.
         critic_moves: For one of the generator ([1], appendix 7.3).
         apart: Whether the critic compares images with those of the same set alone.
@@ -97,6 +98,7 @@ class StarGAN(GenerativeModel):
         "num_domains": 3,
         "width": 2,
         "num_blocks": 1,
+        "zoom": True,
         "critic_width": 2,
         "critic_moves": 2,
     }
@@ -108,6 +110,7 @@ class StarGAN(GenerativeModel):
         network="resnet",
         width=64,
         num_blocks=6,
+        zoom=False,
         critic_width=32,
         critic_moves=5,
         apart=False,
@@ -137,7 +140,7 @@ class StarGAN(GenerativeModel):
         self.identity_weight, self.learning_rate = identity_weight, learning_rate
         self.schedule = (constant_steps, decay_steps)
         padding = {"reflect": False} if network == "resnet" else {}
-        self.generator = GENERATORS[network](
+        generator = GENERATORS[network](
             self.image_shape,
             width,
             num_blocks,
@@ -145,6 +148,7 @@ class StarGAN(GenerativeModel):
             maps=num_domains,
             **padding,
         )
+        self.generator = zooming(generator) if zoom else generator
         self.critic = star_critic(self.image_shape, num_domains, critic_width, apart)
         self.keep_average(self.generator, average)
 
