@@ -44,7 +44,7 @@ def test_a_wheel_holds_code_data_and_weights(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     (wheel,) = tmp_path.glob("*.whl")
-    assert wheel.stat().st_size < 90e6
+    assert wheel.stat().st_size < 100e6  # As much as PyPI takes.
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "wheel")
         names = archive.namelist()

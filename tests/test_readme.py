@@ -64,3 +64,27 @@ def test_likelihoods_of_the_readme_are_those_of_the_cards():
         assert round(figures["nll_nats"], 1) == float(shown), (name, weights)
         if name == "vae":
             assert figures["nll_samples"] == 5_000
+
+
+def test_figures_of_translations_captions_and_parts_are_those_of_the_cards():
+    keys = [
+        ("cyclegan", "l1_twemoji_to_openmoji", "l1_untranslated_twemoji_to_openmoji"),
+        ("cyclegan", "l1_openmoji_to_twemoji", "l1_untranslated_openmoji_to_twemoji"),
+        *(
+            ("cyclegan", f"frechet_{way}", f"frechet_untranslated_{way}")
+            for way in ("twemoji_to_openmoji", "openmoji_to_twemoji")
+        ),
+        ("text_to_image", "r_precision", "chance"),
+        ("puzzle_gan", "mask_iou", "mask_iou_constant"),
+        ("puzzle_gan", "parts_l1", "parts_l1_pasted"),
+    ]
+    number = r"([\d.]+)( %)?"
+    row = rf"^\| (\w+) emoji \| [^|]* \| {number} \| {number} \|$"
+    rows = re.findall(row, README, re.MULTILINE)
+    for (name, *pair), (shown_name, *shown) in zip(keys, rows, strict=True):
+        assert name == shown_name
+        figures = {"chance": 0.1, **keras_gen.zoo.card(name, "emoji")["figures"]}
+        for key, value, percent in zip(pair, shown[::2], shown[1::2], strict=True):
+            digits = len(value.partition(".")[2])
+            figure = figures[key] * (100 if percent else 1)
+            assert round(figure, digits) == float(value), (name, key)
