@@ -71,6 +71,19 @@ def cutout(images, seed):
 AUGMENTATIONS = {"color": color, "translation": translation, "cutout": cutout}
 
 
+def check_augmentation(kinds):
+    """The names as a tuple.
+
+    Raises:
+        ValueError: If they are no list of `AUGMENTATIONS`.
+    """
+    if isinstance(kinds, str) or set(kinds) - set(AUGMENTATIONS):
+        raise ValueError(
+            f"Expected a list of {list(AUGMENTATIONS)} as augmentation, got {kinds!r}."
+        )
+    return tuple(kinds)
+
+
 def augment(images, seed, kinds):
     """Applies the augmentations of the names, one after the other.
 

@@ -22,7 +22,7 @@ from keras import layers, ops
 
 from keras_gen import losses, priors
 from keras_gen.abilities import ability
-from keras_gen.augmentation import AUGMENTATIONS, augment
+from keras_gen.augmentation import augment, check_augmentation
 from keras_gen.training import GenerativeModel, Player
 
 
@@ -88,7 +88,8 @@ class AdversarialModel(GenerativeModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_choices(prior, augmentation, label_smoothing)
+        _check_choices(prior, label_smoothing)
+        self.augmentation = check_augmentation(augmentation)
         _check_least(
             1,
             discriminator_moves=discriminator_moves,
@@ -125,7 +126,7 @@ class AdversarialModel(GenerativeModel):
         self.instance_noise_steps = instance_noise_steps
         self.gradient_penalty = gradient_penalty
         self.r1, self.r1_every, self.drift = r1, r1_every, drift
-        self.packing, self.augmentation = packing, tuple(augmentation)
+        self.packing = packing
         self.rates = {
             "discriminator": discriminator_rate,
             "generator": generator_rate,
@@ -349,15 +350,9 @@ def _pooled(x):
     return ops.reshape(x, (ops.shape(x)[0], -1))
 
 
-def _check_choices(prior, augmentation, label_smoothing):
+def _check_choices(prior, label_smoothing):
     if isinstance(prior, str) and prior not in PRIORS:
         raise ValueError(f"Expected a prior of {list(PRIORS)}, got {prior!r}.")
-    unknown = set(augmentation) - set(AUGMENTATIONS)
-    if isinstance(augmentation, str) or unknown:
-        raise ValueError(
-            f"Expected a list of {list(AUGMENTATIONS)} as augmentation, got "
-            f"{augmentation!r}."
-        )
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"Expected label_smoothing in [0, 1), got {label_smoothing}.")
 

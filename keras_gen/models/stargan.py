@@ -8,13 +8,17 @@ effect at such edges.
 NOTE: the generator's kernels are those of our CycleGAN. What [1] does not have: where
 the set asked for is the image's own, `identity_weight` holds the generator to leave it
 as it is, without which colours change places; and with `apart` the critic says for
-every set how real an image is among that set's, as in [2]: else what differs between
-sets may be told apart by traces that nobody sees.
+every set how real an image is among that set's, as in [2]. A classifier that knows its
+few images by heart finds the set asked for in traces that nobody sees: `augmentation`
+is against the one, and `source_weight` against the other. By it the critic learns to
+find the set where a translation came from, as in [3], which the generator has to hide.
 
 1. Choi et al., "StarGAN: Unified Generative Adversarial Networks for Multi-Domain
    Image-to-Image Translation", 2018.
 2. Choi et al., "StarGAN v2: Diverse Image Synthesis for Multiple Domains", 2020,
    section 2.1.
+3. Li, Zare and Mesgarani, "StarGANv2-VC: A Diverse, Unsupervised, Non-parallel
+   Framework for Natural-Sounding Voice Conversion", 2021, section 2.2.
 """
 
 import keras
@@ -24,6 +28,7 @@ from keras import layers, ops
 
 from keras_gen import losses
 from keras_gen.abilities import ability
+from keras_gen.augmentation import augment, check_augmentation
 from keras_gen.models.cyclegan import GENERATORS, check_sides, zooming
 from keras_gen.registry import register
 from keras_gen.schedules import LinearDecay
@@ -79,6 +84,10 @@ class StarGAN(GenerativeModel):
         apart: Whether the critic compares images with those of the same set alone.
         gradient_penalty: Its weight in the critic's loss.
         class_weight: Of the domains' cross-entropy.
+        source_weight: Of that of the domains where translations came from, which the
+            critic learns to find, by `class_weight`.
+        augmentation: Changes that the critic sees all images through; see
+            `keras_gen.augmentation`.
         reconstruction_weight: Of the way over and back.
         identity_weight: Of what changes in images asked for as those of their own set.
         learning_rate: Of both players' Adam, at the start. [1]: 1e-4.
@@ -116,6 +125,8 @@ class StarGAN(GenerativeModel):
         apart=False,
         gradient_penalty=10.0,
         class_weight=1.0,
+        source_weight=0.0,
+        augmentation=(),
         reconstruction_weight=10.0,
         identity_weight=0.0,
         learning_rate=1e-4,
@@ -136,6 +147,8 @@ class StarGAN(GenerativeModel):
         self.image_shape = tuple(image_shape)
         self.num_domains, self.critic_moves = num_domains, critic_moves
         self.gradient_penalty, self.class_weight = gradient_penalty, class_weight
+        self.source_weight = source_weight
+        self.augmentation = check_augmentation(augmentation)
         self.reconstruction_weight = reconstruction_weight
         self.identity_weight, self.learning_rate = identity_weight, learning_rate
         self.schedule = (constant_steps, decay_steps)
@@ -189,24 +202,27 @@ class StarGAN(GenerativeModel):
         order = tf.argsort(tf.random.stateless_uniform([count], self.draw_seed()))
         target = batch["target"] = tf.gather(batch["domain"], order)
         batch["fake"] = self.paint(self.generator, images, target, training)
-        fake = tf.stop_gradient(batch["fake"])
-        real_patches, domains = self.judge(images, batch["domain"], training)
-        fake_patches, _ = self.judge(fake, target, training)
+        real, fake = self.seen(images), self.seen(tf.stop_gradient(batch["fake"]))
+        real_patches, domains = self.judge(real, batch["domain"], training)
+        fake_patches, guessed = self.judge(fake, target, training)
         mix = tf.random.stateless_uniform([count], self.draw_seed())
         penalty = losses.gradient_penalty(
             lambda x: self.judge(x, target, training)[0],
-            tf.gather(images, order),
+            tf.gather(real, order),
             fake,
             mix,
         )
         distance = losses.wasserstein_critic_loss(real_patches, fake_patches)
         entropy, right = _entropy(domains, batch["domain"])
+        if self.source_weight:
+            entropy += self.source_weight * _entropy(guessed, batch["domain"])[0]
         self.report(wasserstein=-distance, accuracy=right)
         return distance + self.gradient_penalty * penalty + self.class_weight * entropy
 
     def generator_loss(self, batch, training):
         """To pass for real, for the domain asked for, and to lead back ([1], eq. 6)."""
-        patches, domains = self.judge(batch["fake"], batch["target"], training)
+        seen = self.seen(batch["fake"])
+        patches, domains = self.judge(seen, batch["target"], training)
         entropy, right = _entropy(domains, batch["target"])
         back = self.paint(self.generator, batch["fake"], batch["domain"], training)
         reconstruction = ops.mean(ops.abs(back - batch["image"]))
@@ -219,6 +235,12 @@ class StarGAN(GenerativeModel):
             + self.reconstruction_weight * reconstruction
             + self.identity_weight * ops.mean(own * change)
         )
+
+    def seen(self, images):
+        """What the critic sees of images."""
+        if not self.augmentation:
+            return images
+        return augment(images, self.draw_seed(), self.augmentation)
 
     def judge(self, images, domain, training):
         """The critic's outputs, a patch each, among images of a domain; and logits."""
