@@ -8,17 +8,14 @@ effect at such edges.
 NOTE: the generator's kernels are those of our CycleGAN. What [1] does not have: where
 the set asked for is the image's own, `identity_weight` holds the generator to leave it
 as it is, without which colours change places; and with `apart` the critic says for
-every set how real an image is among that set's, as in [2]. A classifier that knows its
-few images by heart finds the set asked for in traces that nobody sees: `augmentation`
-is against the one, and `source_weight` against the other. By it the critic learns to
-find the set where a translation came from, as in [3], which the generator has to hide.
+every set how real an image is among that set's, as in [2]. `augmentation` is for sets
+of few images: a critic that knows them by heart finds the set that was asked for in
+traces that nobody else sees.
 
 1. Choi et al., "StarGAN: Unified Generative Adversarial Networks for Multi-Domain
    Image-to-Image Translation", 2018.
 2. Choi et al., "StarGAN v2: Diverse Image Synthesis for Multiple Domains", 2020,
    section 2.1.
-3. Li, Zare and Mesgarani, "StarGANv2-VC: A Diverse, Unsupervised, Non-parallel
-   Framework for Natural-Sounding Voice Conversion", 2021, section 2.2.
 """
 
 import keras
@@ -84,8 +81,6 @@ class StarGAN(GenerativeModel):
         apart: Whether the critic compares images with those of the same set alone.
         gradient_penalty: Its weight in the critic's loss.
         class_weight: Of the domains' cross-entropy.
-        source_weight: Of that of the domains where translations came from, which the
-            critic learns to find, by `class_weight`.
         augmentation: Changes that the critic sees all images through; see
             `keras_gen.augmentation`.
         reconstruction_weight: Of the way over and back.
@@ -125,7 +120,6 @@ class StarGAN(GenerativeModel):
         apart=False,
         gradient_penalty=10.0,
         class_weight=1.0,
-        source_weight=0.0,
         augmentation=(),
         reconstruction_weight=10.0,
         identity_weight=0.0,
@@ -147,7 +141,6 @@ class StarGAN(GenerativeModel):
         self.image_shape = tuple(image_shape)
         self.num_domains, self.critic_moves = num_domains, critic_moves
         self.gradient_penalty, self.class_weight = gradient_penalty, class_weight
-        self.source_weight = source_weight
         self.augmentation = check_augmentation(augmentation)
         self.reconstruction_weight = reconstruction_weight
         self.identity_weight, self.learning_rate = identity_weight, learning_rate
@@ -204,7 +197,7 @@ class StarGAN(GenerativeModel):
         batch["fake"] = self.paint(self.generator, images, target, training)
         real, fake = self.seen(images), self.seen(tf.stop_gradient(batch["fake"]))
         real_patches, domains = self.judge(real, batch["domain"], training)
-        fake_patches, guessed = self.judge(fake, target, training)
+        fake_patches, _ = self.judge(fake, target, training)
         mix = tf.random.stateless_uniform([count], self.draw_seed())
         penalty = losses.gradient_penalty(
             lambda x: self.judge(x, target, training)[0],
@@ -214,8 +207,6 @@ class StarGAN(GenerativeModel):
         )
         distance = losses.wasserstein_critic_loss(real_patches, fake_patches)
         entropy, right = _entropy(domains, batch["domain"])
-        if self.source_weight:
-            entropy += self.source_weight * _entropy(guessed, batch["domain"])[0]
         self.report(wasserstein=-distance, accuracy=right)
         return distance + self.gradient_penalty * penalty + self.class_weight * entropy
 
