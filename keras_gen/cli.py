@@ -184,7 +184,8 @@ def _read_run(folder, name):
     path = folder / "run.json"
     if not path.is_file():
         raise ValueError(f"Expected a run's folder with run.json, got {folder}.")
-    settings = json.loads(path.read_text())
+    # Runs before these were options have none.
+    settings = {"jit": False, "mirror": False, **json.loads(path.read_text())}
     if settings["name"] != name:
         raise ValueError(
             f"Expected a run of {name!r}, got one of {settings['name']!r}."
@@ -213,8 +214,7 @@ def _train(settings, folder):
             dtype=settings["dtype"],
             **settings["overrides"],
         )
-        jit = settings.get("jit", False)  # As `mirror` below.
-        model.compile(seed=settings["seed"], jit_compile=jit)
+        model.compile(seed=settings["seed"], jit_compile=settings["jit"])
     shapes = model.batch_shapes()  # Of a model that grows those of the last level.
     load = {
         "features": tuple(shapes),
@@ -222,9 +222,8 @@ def _train(settings, folder):
         "batch_size": settings["batch_size"],
         "seed": settings["seed"],
     }
-    mirror = settings.get("mirror", False)  # Runs before it was an option have none.
     train = keras_gen.data.load(
-        settings["data"], settings["split"], mirror=mirror, **load
+        settings["data"], settings["split"], mirror=settings["mirror"], **load
     )
     if settings.get("labels"):
         train = keras_gen.data.keep_labels(train, settings["labels"])

@@ -163,7 +163,8 @@ def test_keras_file_brings_back_weights_optimizers_step_and_noise(name, tmp_path
     train(model, batch_of(model))
     train(loaded, batch_of(model))
     # Busy cores sum in another order, and a gradient penalty has kinks.
-    assert_equal_states(model, loaded, slack=0.01)
+    slack = 0.01 if getattr(model, "gradient_penalty", 0) else 0.0
+    assert_equal_states(model, loaded, slack)
 
 
 def assert_equal_states(model, other, slack=0.0):

@@ -113,7 +113,6 @@ def load(
     """
     _check(image_shape, batch_size, test_fraction, broken)
     options = {
-        "mirror": mirror,
         "image_shape": image_shape,
         "batch_size": batch_size,
         "shuffle": shuffle,
@@ -134,22 +133,20 @@ def load(
     if "image_b" in wanted and not paired and not _holds_pairs(source):
         sides = domains.sides(source, split)
         pair = [
-            load(**{**options, "seed": None if seed is None else seed + i, **side})
+            load(
+                mirror=mirror,
+                **{**options, "seed": None if seed is None else seed + i, **side},
+            )
             for i, side in enumerate(sides)
         ]
         return _select(domains.zipped(*pair), features)
-    return _select(_load_one(source, split, wanted, paired, **options), features)
+    dataset = _load_one(source, split, wanted, paired, **options)
+    if mirror:
+        dataset = _like(dataset, mirrored(dataset, seed))
+    return _select(dataset, features)
 
 
-def _load_one(source, split, features, paired, *, mirror, seed, **options):
-    """Batches of one source, with all that it has, and mirrored where asked for."""
-    dataset = _load_plain(source, split, features, paired, seed=seed, **options)
-    if not mirror:
-        return dataset
-    return _like(dataset, mirrored(dataset, seed))
-
-
-def _load_plain(
+def _load_one(
     source,
     split,
     features,
@@ -161,7 +158,7 @@ def _load_plain(
     manual_dir,
     **batching,
 ):
-    """Batches of one source, as they are."""
+    """Batches of one source, with all that it has."""
     if isinstance(source, tf.data.Dataset):
         return dataset_batches(source, value_range=value_range, **batching)
     if not isinstance(source, (str, pathlib.Path)):
