@@ -157,12 +157,14 @@ def save_weights(model, path, dtype="float32"):
     Args:
         model: A `GenerativeModel`.
         path: A `.safetensors` file.
-        dtype: "float32", or "float16" for half the size.
+        dtype: Of floats: "float32", or "float16" for half the size. Counters keep
+            their own.
     """
-    arrays = {
-        name: np.asarray(variable.numpy(), dtype, order="C")
-        for name, variable in _named(model, averaged=True).items()
-    }
+    arrays = {}
+    for name, variable in _named(model, averaged=True).items():
+        array = np.asarray(variable.numpy(), order="C")
+        is_float = np.issubdtype(array.dtype, np.floating)
+        arrays[name] = array.astype(dtype) if is_float else array
     write_aside(path, lambda aside: safetensors.numpy.save_file(arrays, aside))
 
 

@@ -12,7 +12,7 @@ from conftest import make_batch, train
 
 import keras_gen
 from keras_gen import zoo
-from keras_gen.models import DCGAN, GAN
+from keras_gen.models import DCGAN, GAN, ProGAN
 
 
 @pytest.fixture
@@ -86,6 +86,18 @@ def test_half_size_weights_are_close(shipped, tmp_path):
     loaded = zoo.load("gan", weights=tmp_path / "half")
     np.testing.assert_allclose(loaded.sample(3, 1), model.sample(3, 1), atol=5e-3)
     assert half["sha256"] != card["sha256"]
+
+
+def test_half_size_weights_keep_their_counters(tmp_path):
+    options = {**ProGAN.tiny, "image_shape": (8, 8, 1)}
+    model = zoo.load("progan", **options)
+    model.growth.level.assign(1)
+    model.growth.images.assign(2**40 + 1)
+    zoo.save_weights(model, tmp_path / "weights.safetensors", "float16")
+    loaded = zoo.load("progan", **options)
+    zoo.load_weights(loaded, tmp_path / "weights.safetensors")
+    assert int(loaded.growth.images.numpy()) == 2**40 + 1
+    assert loaded.sample(2).shape == (2, 8, 8, 1)
 
 
 def test_weights_that_do_not_fit_are_refused(shipped):

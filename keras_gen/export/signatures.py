@@ -259,8 +259,15 @@ def decode_files(name, contents, image_shape):
 
 
 def _checks(name, tensor, spec, limits):
-    """Assertions on an input's shape and values."""
-    yield _check_shape(name, tensor, spec.shape)
+    """Assertions on an input's shape and values.
+
+    Values are looked at once the shape is known to be right: operations without an
+    order between them would race, and a reduction would fail first, in its own words.
+    """
+    shape = _check_shape(name, tensor, spec.shape)
+    yield shape
+    with tf.control_dependencies([shape]):
+        tensor = tf.identity(tensor)
     if spec.dtype == tf.string:
         if name.endswith("_bytes"):
             heads = [
