@@ -1,6 +1,7 @@
 """Models that grow: their layers in numbers, their schedule, and what StyleGAN adds."""
 
 import gc
+import resource
 import weakref
 
 import keras
@@ -334,16 +335,26 @@ def test_a_run_that_is_killed_in_a_fade_goes_on_there(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_step_at_1024_pixels_by_the_papers_maps():
-    model = ProGAN(
-        (1024, 1024, 3), 512, base_maps=8192, max_maps=512, start=1024, average=None
-    )
-    assert model.generator.count_params() == pytest.approx(23.1e6, rel=0.02)
+@pytest.mark.parametrize(
+    ("model", "options", "parameters"),
+    [
+        (ProGAN, {}, 23.1e6),
+        (StyleGAN, {"style_dim": 512, "mapping_depth": 8}, 26.2e6),
+    ],
+)
+def test_a_step_at_1024_pixels_by_the_papers_maps(model, options, parameters):
+    options |= {"latent_dim": 512, "base_maps": 8192, "max_maps": 512}
+    model = model((1024, 1024, 3), start=1024, average=None, **options)
+    networks = model.networks().values()
+    count = sum(n.count_params() for n in networks if n is not model.discriminator)
+    assert count == pytest.approx(parameters, rel=0.02)
     model.compile(seed=0)
     images = np.zeros((2, 1024, 1024, 3), np.float32)
     logs = train(model, {"image": images}).history
     assert np.isfinite(logs["generator_loss"][0])
     assert model.sample(1, seed=0).shape == (1, 1024, 1024, 3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    assert peak < 16, f"{peak:.1f} GiB"  # Of this process, ever: Linux counts in KiB.
 
 
 # StyleGAN.
