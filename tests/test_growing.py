@@ -298,10 +298,18 @@ def test_optimizers_start_anew_at_a_level():
     adam = model.optimizers["generator"]
     gradients = [tf.ones_like(v) for v in model.players()["generator"].variables]
     adam.apply(gradients, model.players()["generator"].variables)
-    assert any(np.any(v) for v in adam.variables[2:])
+    adam.learning_rate = 0.5
+    model.enter(Phase(4, 0, 1))
+    assert all(np.any(v) for v in adam.variables[:2])
     model.enter(Phase(8, 0, 1))
-    assert not any(np.any(v) for v in adam.variables[2:])
-    assert int(adam.iterations.numpy()) == 1
+    for variable in adam.variables:
+        start = 0.5 if variable is adam.learning_rate else 0
+        np.testing.assert_array_equal(variable, start)
+    # The first step's length is the rate, not ten times as much.
+    [first, *_] = variables = model.players()["generator"].variables
+    before = first.numpy()
+    adam.apply([tf.ones_like(v) for v in variables], variables)
+    np.testing.assert_allclose(before - first.numpy(), 0.5, rtol=1e-4)
 
 
 def test_a_run_that_is_killed_in_a_fade_goes_on_there(tmp_path):

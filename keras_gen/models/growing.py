@@ -238,6 +238,7 @@ class GrowingModel(AdversarialModel):
     def enter(self, phase):
         """Goes to a `Phase`; optimizers start anew where the level is another.
 
+        A schedule of their learning rate does too.
         The next step is traced anew, and what was traced before is let go.
 
         Raises:
@@ -259,10 +260,12 @@ class GrowingModel(AdversarialModel):
                 optimizer.learning_rate = phase.learning_rate
 
     def _reset_optimizers(self):
+        # Their counts too: Adam's first steps were ten times as long without.
         for optimizer in self.optimizers.values():
             bare = getattr(optimizer, "inner_optimizer", optimizer)
-            for slot in bare.variables[2:]:  # After iterations and learning rate.
-                slot.assign(tf.zeros_like(slot.value))
+            for variable in bare.variables:
+                if variable is not bare.learning_rate:
+                    variable.assign(tf.zeros_like(variable.value))
 
     def _forget_graphs(self, level):
         self.__dict__["_level"] = level
