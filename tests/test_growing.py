@@ -479,4 +479,5 @@ def test_a_lazy_penalty_comes_every_so_often_and_as_much_stronger():
     model = grown(8, model=StyleGAN, style_dim=5, r1=2.0, r1_every=4)
     for step, expected in ((0, 12.0), (1, 0.0), (3, 0.0), (4, 12.0)):
         model.step.assign(step)
-        assert float(model.lazily(lambda: tf.constant(3.0))) == expected
+        assert float(model.lazily(lambda: tf.constant(3.0), True)) == expected
+        assert float(model.lazily(lambda: tf.constant(3.0), False)) == 3.0

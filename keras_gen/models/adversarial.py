@@ -213,12 +213,16 @@ class AdversarialModel(GenerativeModel):
                 judge, real, fake, mix
             )
         if self.r1:
-            penalty += self.r1 * self.lazily(lambda: losses.r1_penalty(judge, real))
+            r1 = self.lazily(lambda: losses.r1_penalty(judge, real), training)
+            penalty += self.r1 * r1
         return penalty
 
-    def lazily(self, penalty):
-        """A penalty in one step of `r1_every`, as many times as strong; else 0."""
-        if self.r1_every == 1:
+    def lazily(self, penalty, training):
+        """In training one step of `r1_every` has the penalty, as many times as strong.
+
+        The others have 0; outside training it comes as it is.
+        """
+        if self.r1_every == 1 or not training:
             return penalty()
         return tf.cond(
             self.step.value % self.r1_every == 0,
@@ -307,7 +311,7 @@ class AdversarialModel(GenerativeModel):
     def features(self, images, labels=None):
         """What the discriminator looks at ([4], section 5.1), float32 (batch, numbers).
 
-        The outputs of all its activations; maps are max-pooled to 4x4 or so first.
+        The outputs of its activations; maps are max-pooled to 4x4 or so first.
         """
         seen = ops.tile(images, (1, 1, 1, self.packing))
         outputs = self.look(seen, labels)
