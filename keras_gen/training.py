@@ -146,6 +146,10 @@ class GenerativeModel(keras.Model):
                 ranges[name] = (0, getattr(self, count) - 1)
         return ranges
 
+    def input_defaults(self) -> dict[str, float]:
+        """What `sample` takes, for every row, where a caller gave nothing."""
+        return {}
+
     def batch_shapes(self) -> dict[str, tuple]:
         """The shape of each feature of a batch, without the batch dimension."""
         return {"image": tuple(self.image_shape)}
@@ -153,7 +157,7 @@ class GenerativeModel(keras.Model):
     def default_conditions(self, seeds) -> dict:
         """What `sample` takes besides seeds, drawn where a caller did not give it.
 
-        Labels, each as likely, where the model takes labels.
+        `input_defaults`, and labels, each as likely, where the model takes labels.
 
         Args:
             seeds: int64 (n,), a seed a row.
@@ -161,9 +165,12 @@ class GenerativeModel(keras.Model):
         Returns:
             Argument name to n rows; empty where nothing else is taken.
         """
-        if "labels" not in self.input_specs():
-            return {}
-        return {"labels": [row_random(s).integers(self.num_classes) for s in seeds]}
+        defaults = self.input_defaults().items()
+        conditions = {name: [value] * len(seeds) for name, value in defaults}
+        if "labels" in self.input_specs():
+            drawn = [row_random(seed).integers(self.num_classes) for seed in seeds]
+            conditions["labels"] = drawn
+        return conditions
 
     def initialize(self, batches):
         """Sets weights that follow from data where that was not done; `fit` calls it.

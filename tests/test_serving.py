@@ -32,7 +32,7 @@ import keras_gen
 from keras_gen import images as image_files
 from keras_gen.cli import app
 from keras_gen.export import BATCH_SIZES, Client, ServingError, deploy
-from keras_gen.models import VAE, ConditionalGAN
+from keras_gen.models import VAE, ConditionalGAN, StyleGAN
 
 ROOT = pathlib.Path(__file__).parents[1]
 REAL = shutil.which("tensorflow_model_server")
@@ -76,9 +76,9 @@ class Real:
 
 @pytest.fixture(scope="module")
 def models():
-    """An unconditional and a conditional model."""
+    """An unconditional and a conditional model, and one with other defaults."""
     found = {}
-    for name, cls in (("vae", VAE), ("cgan", ConditionalGAN)):
+    for name, cls in (("vae", VAE), ("cgan", ConditionalGAN), ("stylegan", StyleGAN)):
         found[name] = keras_gen.zoo.load(name, **cls.tiny)
         train(found[name], make_batch(found[name], 4), count=2)
     return found
@@ -143,6 +143,19 @@ def test_conditions_are_given_or_drawn_as_the_model_draws_them(address, models):
             wanted = models["cgan"].sample(3, seed=5, **given)
             served = client.sample(3, seed=5, **given)
             np.testing.assert_allclose(served, wanted, atol=1e-5)
+
+
+def test_defaults_and_single_values_are_those_of_the_model(address, models):
+    model = models["stylegan"]
+    with Client(address, "stylegan") as client:
+        for given in ({}, {"truncation": 0.5}, {"truncation": [0.0, 1.0, 0.5]}):
+            wanted = model.sample(3, seed=5, **given)
+            served = client.sample(3, seed=5, **given)
+            np.testing.assert_allclose(served, wanted, atol=1e-5)
+        styles = model.map(np.ones((3, model.latent_dim)))
+        wanted = model.synthesize(styles, noise_seed=1)
+        served = client.synthesize(styles, noise_seed=1)
+        np.testing.assert_allclose(served, wanted, atol=1e-5)
 
 
 def test_walks_end_where_their_ends_decode_to(address, models):

@@ -127,6 +127,10 @@ class Client:
     def _ask(self, name, *args, **kwargs):
         name, arguments = self._bind(name, args, kwargs)
         entry = self.card["signatures"][name]
+        count = np.shape(arguments[next(iter(entry["inputs"]))])[:1]
+        for n, s in entry["inputs"].items():
+            if count and len(s["shape"]) == 1 and np.ndim(arguments[n]) == 0:
+                arguments[n] = np.repeat(arguments[n], count)  # One for all rows.
         arrays = {n: _check(n, arguments[n], s) for n, s in entry["inputs"].items()}
         counts = {n: len(array) for n, array in arrays.items()}
         if len(set(counts.values())) > 1 or 0 in counts.values():
@@ -141,7 +145,10 @@ class Client:
         return np.concatenate(parts).astype(entry["outputs"][output]["dtype"])
 
     def _bind(self, name, args, kwargs):
-        """The signature meant, and its arguments by name, seeds and labels drawn."""
+        """The signature meant, and its arguments by name, as the model's method has it.
+
+        Seeds and labels are drawn, and the card has other defaults.
+        """
         signatures, kwargs = self.card["signatures"], dict(kwargs)
         for option in set(kwargs) - set(signatures[name]["inputs"]):
             if f"{name}_{option}_{kwargs[option]}" in signatures:
@@ -169,6 +176,11 @@ class Client:
                 count = inputs["labels"]["range"][1] + 1
                 drawn = [row_random(s).integers(count) for s in arguments["seed"]]
                 arguments["labels"] = drawn
+        if "noise_seed" in inputs:
+            rows, seed = arguments[next(iter(inputs))], arguments.get("noise_seed")
+            arguments["noise_seed"] = row_seeds(len(rows), seed)
+        defaults = self.card.get("defaults", {})  # Older cards have none.
+        arguments = {**{n: v for n, v in defaults.items() if n in inputs}, **arguments}
         if set(arguments) != set(inputs):
             raise ValueError(
                 f"Expected {name} with {list(inputs)}, got {sorted(arguments)}."

@@ -71,6 +71,7 @@ def save(
         "configuration": model.get_config(),
         "tensorflow": tf.__version__,
         "batch_sizes": batch_sizes,
+        "defaults": model.input_defaults(),
         "stored_as": "float16" if float16 else "float32",
         **(card or {}),
         "signatures": {n: s.describe(graphs[n]) for n, s in signatures.items()},

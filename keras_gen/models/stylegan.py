@@ -127,7 +127,7 @@ class StyleGAN(GrowingModel):
     """
 
     tiny = {
-        "image_shape": (4, 4, 1),
+        "image_shape": (8, 8, 1),
         "latent_dim": 3,
         "style_dim": 4,
         "mapping_depth": 1,
@@ -135,6 +135,7 @@ class StyleGAN(GrowingModel):
         "max_maps": 4,
         "start": 4,
         "r1_every": 2,
+        "phase_images": 10**9,
     }
 
     def __init__(
@@ -283,9 +284,9 @@ class StyleGAN(GrowingModel):
             "truncation": tf.TensorSpec((None,), tf.float32, "truncation"),
         }
 
-    def default_conditions(self, seeds):
+    def input_defaults(self):
         """No truncation."""
-        return {**super().default_conditions(seeds), "truncation": np.ones(len(seeds))}
+        return {"truncation": 1.0}
 
     @ability("images")
     def sample(self, seed, truncation=None, labels=None):
