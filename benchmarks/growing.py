@@ -43,9 +43,7 @@ def measure(name, built, sides):
     images = np.random.default_rng(0).uniform(-1, 1, (BATCH, built, built, 3))
     rows = []
     for side in sides:
-        # Half of its images fade it in.
         phase = Phase(side, fade=STEPS * BATCH // 2, stable=10**9)
-        model.enter(phase)
         clock = Clock()
         data = {"image": np.tile(images, (STEPS, 1, 1, 1)).astype("float32")}
         grow = keras_gen.callbacks.Grow([phase])

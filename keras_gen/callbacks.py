@@ -122,12 +122,22 @@ class Phase:
     batch_size: int | None = None
     learning_rate: float | None = None
 
+    def __post_init__(self):
+        """Refuses what no phase can have."""
+        if min(self.fade, self.stable) < 0:
+            raise ValueError(f"Expected fade and stable of at least 0, got {self}.")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"Expected a batch_size of at least 1, got {self}.")
+        if self.learning_rate is not None and not self.learning_rate > 0:
+            raise ValueError(f"Expected a learning_rate above 0, got {self}.")
+
 
 class Grow(keras.callbacks.Callback):
     """Takes a growing model through its levels, counted in images.
 
     Where it stands follows from the images that the model has seen, which are saved
-    with it: a resumed run goes on in the middle of a fade.
+    with it: a resumed run goes on in the middle of a fade. A model that is beyond that
+    place stays as it is until the schedule is there too: none shrinks.
 
     Args:
         schedule: `Phase`s, the sides rising; after the last one the
@@ -139,25 +149,31 @@ class Grow(keras.callbacks.Callback):
         self.schedule = schedule
 
     def on_train_begin(self, logs=None):
-        """Checks the schedule."""
+        """Checks the schedule; the sizes of batches when the first is there."""
         if self.schedule is None:
             self.schedule = self.model.default_schedule()
         sides = [phase.side for phase in self.schedule]
-        whole = self.model.shape[0]
-        if not sides or sides != sorted(set(sides)) or sides[-1] > whole:
-            raise ValueError(
-                f"Expected phases with rising sides up to {whole}, got {sides}."
-            )
+        if not sides or sides != sorted(set(sides)):
+            raise ValueError(f"Expected phases with rising sides, got {sides}.")
+        for phase in self.schedule:
+            self.model.check_phase(phase)
+        self.model.batch_sizes = tuple(phase.batch_size for phase in self.schedule)
         self._phase = None
 
     def on_train_batch_begin(self, batch, logs=None):
         """Sets alpha, and where a phase begins all else."""
-        phase, alpha = self.place(int(self.model.growth.images.numpy()))
+        growth, side = self.model.growth, self.model.image_shape[0]
+        phase, alpha = self.place(int(growth.images.numpy()))
+        if phase.side < side:
+            return
         if phase is not self._phase:
             self.model.enter(phase)
             self._phase = phase
-        if float(self.model.growth.alpha.numpy()) != alpha:
-            self.model.growth.alpha.assign(alpha)
+        reached = float(growth.alpha.numpy())
+        if phase.side == side:
+            alpha = max(alpha, reached)
+        if alpha != reached:
+            growth.alpha.assign(alpha)
 
     def place(self, images):
         """The phase in which so many images have been seen, and its alpha."""
@@ -276,23 +292,24 @@ class Evaluate(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Takes in the real images, once."""
-        from keras_gen import metrics  # They stand above.
-
         if "sample" not in self.model.abilities():
             raise ValueError(f"{type(self.model).__name__} cannot sample.")
-        if self._scale is None:
+        self._measure_by_its_size()
+
+    def _measure_by_its_size(self):
+        from keras_gen import metrics  # They stand above.
+
+        shape = self.model.image_shape  # Of a model that grows another later on.
+        if self._scale is None or self._scale.image_shape != tuple(shape):
             self._scale = metrics.Scale(
-                self.data,
-                self.model.image_shape,
-                self.features,
-                self.num_images,
-                self.seed,
+                self.data, shape, self.features, self.num_images, self.seed
             )
 
     def on_epoch_end(self, epoch, logs=None):
         """Measures where it is due."""
         if logs is None or (epoch + 1) % self.every:
             return
+        self._measure_by_its_size()
         drawn = self._scale.draw(self.model)
         figures = self._scale.measure(drawn, floor=False)
         for name, value in figures.items():

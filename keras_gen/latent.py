@@ -151,7 +151,7 @@ def traverse(model, rows, coordinate, values):
     return _decode(model, points)
 
 
-def mix_styles(model, sources, targets, layers):
+def mix_styles(model, sources, targets, layers, labels=None):
     """A table of style mixing (Karras et al., 2019, figure 3).
 
     Args:
@@ -159,19 +159,31 @@ def mix_styles(model, sources, targets, layers):
         sources: Latents (columns, latent_dim), whose images stand on top.
         targets: Latents (rows, latent_dim), whose images stand on the left.
         layers: Those whose styles come from the sources; the others are the targets'.
+        labels: int, (columns,) and (rows,), of a conditional model.
 
     Returns:
         float32 (1 + rows, 1 + columns, height, width, channels), in [-1, 1]; the corner
-        is white.
+        is white. The noise is the same in all images.
     """
-    above, left = model.map(sources), model.map(targets)
+    conditions = ({}, {}) if labels is None else ({"labels": part} for part in labels)
+    above, left = (
+        model.map(latents, **condition)
+        for latents, condition in zip((sources, targets), conditions, strict=True)
+    )
     columns, rows = len(above), len(left)
+
+    def same(count):
+        return np.zeros(count, np.int64)
+
     mixed = model.mix(
-        np.tile(above, (rows, 1, 1)), left.repeat(columns, axis=0), layers
+        np.tile(above, (rows, 1, 1)),
+        left.repeat(columns, axis=0),
+        layers,
+        noise_seed=same(rows * columns),
     )
     table = np.ones((1 + rows, 1 + columns, *mixed.shape[1:]), np.float32)
-    table[0, 1:] = model.synthesize(above, 0)
-    table[1:, 0] = model.synthesize(left, 0)
+    table[0, 1:] = model.synthesize(above, same(columns))
+    table[1:, 0] = model.synthesize(left, same(rows))
     table[1:, 1:] = mixed.reshape(rows, columns, *mixed.shape[1:])
     return table
 

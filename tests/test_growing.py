@@ -32,6 +32,7 @@ SMALL = {
     "base_maps": 16,
     "max_maps": 4,
 }
+STYLED = {**SMALL, "style_dim": 5, "mapping_depth": 2}
 
 
 def normal(*shape):
@@ -40,7 +41,7 @@ def normal(*shape):
 
 def grown(side, alpha=1.0, model=ProGAN, **settings):
     """A small model at a level."""
-    model = model(**{**SMALL, **settings})
+    model = model(**{**(STYLED if model is StyleGAN else SMALL), **settings})
     model.compile(seed=0)
     model.enter(Phase(side, 0, 1))
     model.growth.alpha.assign(alpha)
@@ -154,9 +155,8 @@ def test_at_alpha_0_images_are_those_below_and_at_1_their_own(model):
     grown_model.enter(Phase(4, 0, 1))
     grown_model.growth.alpha.assign(1.0)
     below = grown_model.decode(latents)
-    if model is ProGAN:  # Noise of another shape is other noise.
-        doubled = below.repeat(2, axis=1).repeat(2, axis=2)
-        np.testing.assert_allclose(above, doubled, atol=1e-5)
+    doubled = below.repeat(2, axis=1).repeat(2, axis=2)  # Noise has no strength yet.
+    np.testing.assert_allclose(above, doubled, atol=1e-5)
     grown_model.enter(Phase(8, 0, 1))
     alone = grown_model.decode(latents)
     bend_to_image(grown_model, 0)
@@ -224,6 +224,7 @@ def test_exports_are_of_the_level_reached(tmp_path):
         {"image_shape": (4, 4, 1), "start": 8},
         {"start": 6},
         {"phase_images": 0},
+        {"packing": 2},
     ],
 )
 def test_sizes_that_cannot_be_grown_are_refused(settings):
@@ -251,14 +252,127 @@ def test_places_in_a_schedule_are_counted_in_images():
 
 
 @pytest.mark.parametrize(
-    "sides, batch_size", [((8, 4), None), ((4, 32), None), ((), None), ((4,), 5)]
+    "phases",
+    [
+        [],
+        [Phase(8, 0, 8), Phase(4, 0, 8)],
+        [Phase(4, 0, 10**9), Phase(32, 0, 8)],
+        [Phase(4, 0, 10**9), Phase(6, 0, 8)],
+        [Phase(4, 0, 8, 5)],
+        [Phase(4, 0, 10**9), Phase(8, 0, 8, 5)],
+        [Phase(4, 0, 10**9), Phase(8, 0, 8, None, 1e-3)],
+    ],
 )
-def test_schedules_that_do_not_fit_are_refused(sides, batch_size):
+def test_schedules_that_do_not_fit_are_refused_before_a_step(phases):
     model = ProGAN(**SMALL)
-    model.compile(seed=0)
-    schedule = [Phase(side, 0, 8, batch_size) for side in sides]
+    decay = keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.5)
+    optimizers = {player: keras.optimizers.Adam(decay) for player in model.players()}
+    model.compile(optimizers, seed=0)
     with pytest.raises(ValueError, match="Expected"):
-        model.fit(make_batch(model, 16), verbose=0, callbacks=[Grow(schedule)])
+        model.fit(make_batch(model, 16), verbose=0, callbacks=[Grow(phases)])
+    assert int(model.step.numpy()) == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"fade": -1}, {"stable": -1}, {"batch_size": 0}, {"learning_rate": 0.0}]
+)
+def test_phases_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match="Expected"):
+        Phase(**{"side": 4, "fade": 0, "stable": 8, **wrong})
+
+
+@pytest.mark.parametrize("place", ["below", "fading"])
+def test_a_model_ahead_of_the_schedule_stays_as_it_is(place):
+    model = grown(8, 1.0)
+    model.growth.images.assign(0 if place == "below" else 110)
+    adam = model.optimizers["generator"]
+    adam.variables[0].assign(7)
+    schedule = [Phase(4, 0, 100), Phase(8, 100, 100)]
+    model.fit(make_batch(model, 8), verbose=0, callbacks=[Grow(schedule)])
+    assert model.image_shape == (8, 8, 1)
+    assert float(model.growth.alpha.numpy()) == 1.0
+    assert int(adam.iterations) == 8
+
+
+def test_a_phases_learning_rate_is_that_of_the_game_alone():
+    model = grown(4, model=StyleGAN)
+    model.enter(Phase(8, 0, 1, None, 0.25))
+    rates = {n: float(o.learning_rate) for n, o in model.optimizers.items()}
+    expected = {"discriminator": 0.25, "generator": 0.25, "mean_style": 0.005}
+    assert rates == pytest.approx(expected)
+
+
+def test_batches_of_a_phase_are_those_of_a_move():
+    model = grown(4, discriminator_moves=3)
+    phase = Phase(4, 0, 10**9, batch_size=2)
+    model.fit(make_batch(model, 12), batch_size=4, verbose=0, callbacks=[Grow([phase])])
+    assert int(model.step.numpy()) == 2  # 12 images are one batch of 3 moves of 2 x 2.
+    assert int(model.growth.images.numpy()) == 12
+
+
+def test_two_replicas_grow_together(two_replicas):
+    with two_replicas.scope():
+        model = ProGAN(**SMALL, average=0.9, loss="hinge", gradient_penalty=0.0)
+        model.compile(seed=0)
+    schedule = [Phase(4, 0, 16, 16, 1e-3), Phase(8, 16, 16, 8, 5e-4)]
+    batch = make_batch(model, 48)
+    model.fit(batch, batch_size=16, verbose=0, callbacks=[Grow(schedule)])
+    assert int(model.growth.images.numpy()) == 48
+    assert int(model.step.numpy()) == 1 + 2 + 2
+    assert model.sample(2, seed=0).shape == (2, 8, 8, 1)
+    assert all(np.isfinite(v).all() for v in values(model.trainable_variables))
+    with pytest.raises(ValueError, match="replicas"):
+        odd = Grow([Phase(8, 0, 1, batch_size=1)])
+        model.fit(batch, batch_size=16, verbose=0, callbacks=[odd])
+
+
+def test_real_images_and_penalties_are_float32_in_mixed_precision():
+    keras.config.set_dtype_policy("mixed_float16")  # Of what is built in steps too.
+    for cls in (ProGAN, StyleGAN):
+        model = grown(8, 0.5, cls, augmentation=["color"])
+        images = make_batch(model, 4)["image"]
+        reals = model.reals(images)
+        assert reals.dtype == tf.float32
+        penalty = model.penalty(reals, tf.zeros_like(reals), None, True)
+        assert penalty.dtype == tf.float32
+        assert model.generate({"image": images}, True).dtype == tf.float32
+        logs = train(model, {"image": images}).history
+        assert np.isfinite(logs["discriminator_loss"][0])
+
+
+def test_losses_are_of_the_level_that_was_loaded(tmp_path):
+    model, other = grown(4), grown(8)
+    other.save_weights(tmp_path / "other.weights.h5")
+    batch = make_batch(model, 8)
+    options = {"verbose": 0, "return_dict": True}
+    model.evaluate(batch, **options)
+    model.load_weights(tmp_path / "other.weights.h5")
+    wanted = other.evaluate(batch, **options)
+    model.tested.assign(0)
+    assert model.evaluate(batch, **options) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_figures_in_training_are_of_the_level_reached(monkeypatch):
+    seen = []
+
+    class Scale:
+        def __init__(self, data, image_shape, *others):
+            self.image_shape = tuple(image_shape)
+
+        def draw(self, model):
+            return model.sample(2, seed=0)
+
+        def measure(self, images, floor):
+            assert images.shape[1:] == self.image_shape
+            seen.append(self.image_shape)
+            return {"frechet_distance": 1.0}
+
+    monkeypatch.setattr(keras_gen.metrics, "Scale", Scale)
+    model = grown(4)
+    schedule = [Phase(4, 0, 16), Phase(8, 16, 16)]
+    callbacks = [Grow(schedule), keras_gen.callbacks.Evaluate("mnist")]
+    model.fit(make_batch(model, 16), verbose=0, epochs=2, callbacks=callbacks)
+    assert seen == [(4, 4, 1), (8, 8, 1)]
 
 
 def test_one_fit_does_the_whole_schedule_and_no_graph_outlives_its_level():
@@ -313,12 +427,13 @@ def test_optimizers_start_anew_at_a_level():
     np.testing.assert_allclose(before - first.numpy(), 0.5, rtol=1e-4)
 
 
-def test_a_run_that_is_killed_in_a_fade_goes_on_there(tmp_path):
+@pytest.mark.parametrize(("cls", "settings"), [(ProGAN, SMALL), (StyleGAN, STYLED)])
+def test_a_run_that_is_killed_in_a_fade_goes_on_there(cls, settings, tmp_path):
     batch = make_batch(ProGAN(**SMALL), 16)
 
     def run(epochs, path):
         keras.utils.set_random_seed(0)
-        model = ProGAN(**SMALL, average=0.9)
+        model = cls(**settings, average=0.9)
         model.compile(seed=0)
         callbacks = [Grow(SCHEDULE), Checkpoint(path)]
         dataset = tf.data.Dataset.from_tensors(batch).repeat()
@@ -353,13 +468,14 @@ def test_a_run_that_is_killed_in_a_fade_goes_on_there(tmp_path):
 )
 def test_a_step_at_1024_pixels_by_the_papers_maps(model, options, parameters):
     sizes = {"latent_dim": 512, "base_maps": 8192, "max_maps": 512, **options}
-    model = model((1024, 1024, 3), start=1024, average=None, **sizes)
+    model = model((1024, 1024, 3), average=None, **sizes)
     networks = model.networks().values()
     count = sum(n.count_params() for n in networks if n is not model.discriminator)
     assert count == pytest.approx(parameters, rel=0.02)
     model.compile(seed=0)
     images = np.zeros((2, 1024, 1024, 3), np.float32)
-    logs = train(model, {"image": images}).history
+    fade = [Phase(1024, 100, 0)]
+    logs = model.fit({"image": images}, verbose=0, callbacks=[Grow(fade)]).history
     assert np.isfinite(logs["generator_loss"][0])
     assert model.sample(1, seed=0).shape == (1, 1024, 1024, 3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
@@ -370,7 +486,7 @@ def test_a_step_at_1024_pixels_by_the_papers_maps(model, options, parameters):
 
 
 def test_truncation_draws_styles_to_their_mean():
-    model = grown(8, model=StyleGAN, style_dim=5, mapping_depth=2)
+    model = grown(8, model=StyleGAN)
     model.mean_style.value.assign(normal(5))
     means = model.sample(3, seed=0, truncation=0.0)
     # Strengths of noise are 0 at first: nothing else tells images apart.
@@ -386,13 +502,13 @@ def test_truncation_draws_styles_to_their_mean():
 
 
 def test_layers_beyond_the_cutoff_keep_their_styles():
-    model = grown(8, model=StyleGAN, style_dim=5, truncation_layers=2)
+    model = grown(8, model=StyleGAN, truncation_layers=2)
     images = model.sample(2, seed=0, truncation=0.0)
     assert not np.allclose(images[0], images[1])
 
 
 def test_mixing_takes_layers_of_the_sources():
-    model = grown(8, model=StyleGAN, style_dim=5)
+    model = grown(8, model=StyleGAN)
     sources, targets = (model.map(normal(2, 3)) for _ in range(2))
     everything = range(model.num_layers)
     images = model.mix(sources, targets, everything)
@@ -408,7 +524,7 @@ def test_mixing_takes_layers_of_the_sources():
 
 
 def test_a_table_of_mixed_styles_has_sources_on_top_and_targets_on_the_left():
-    model = grown(8, model=StyleGAN, style_dim=5)
+    model = grown(8, model=StyleGAN)
     sources, targets = normal(3, 3), normal(2, 3)
     last = [model.num_layers - 1]
     table = keras_gen.latent.mix_styles(model, sources, targets, last)
@@ -420,9 +536,29 @@ def test_a_table_of_mixed_styles_has_sources_on_top_and_targets_on_the_left():
     np.testing.assert_allclose(table[0, 1:], on_top, atol=1e-5)
 
 
+def test_labels_and_noise_of_a_table_of_mixed_styles():
+    model = grown(8, model=StyleGAN, num_classes=3, average=None)
+    give_noise_strength(model)
+    sources, targets = normal(2, 3), normal(2, 3)
+    labels = [0, 1], [2, 0]
+    every = range(model.num_layers)
+    table = keras_gen.latent.mix_styles(model, sources, targets, every, labels)
+    for row in (1, 2):  # All styles are the sources', and the noise is one.
+        np.testing.assert_allclose(table[row, 1:], table[0, 1:], atol=1e-5)
+    styles = model.map(targets, labels=labels[1])
+    left = model.synthesize(styles, np.zeros(2, np.int64))
+    np.testing.assert_allclose(table[1:, 0], left, atol=1e-5)
+
+
+def give_noise_strength(model):
+    for layer in model.generator.layers:
+        if isinstance(layer, AddNoise):
+            layer.strength.assign(layer.strength + 0.5)
+
+
 @pytest.mark.parametrize("mixing", [0.0, 1.0])
 def test_images_in_training_have_styles_of_two_latents(mixing, monkeypatch):
-    model = grown(8, model=StyleGAN, style_dim=5, mixing=mixing)
+    model = grown(8, model=StyleGAN, mixing=mixing)
     found = []
 
     def watch(synthesis, styles, noise, training=False):
@@ -442,7 +578,7 @@ def test_images_in_training_have_styles_of_two_latents(mixing, monkeypatch):
 
 
 def test_the_mean_style_is_a_moving_average():
-    model = grown(8, model=StyleGAN, style_dim=5)
+    model = grown(8, model=StyleGAN)
     batch = make_batch(model, 8)
     train(model, batch)
     first = np.array(model.mean_style.value)
@@ -453,20 +589,18 @@ def test_the_mean_style_is_a_moving_average():
 
 
 def test_noise_seeds_change_details_once_noise_has_strength():
-    model = grown(8, model=StyleGAN, style_dim=5, average=None)
+    model = grown(8, model=StyleGAN, average=None)
     styles = model.map(normal(2, 3))
     plain = model.synthesize(styles, noise_seed=0)
     np.testing.assert_array_equal(plain, model.synthesize(styles, noise_seed=1))
-    for layer in model.generator.layers:
-        if isinstance(layer, AddNoise):
-            layer.strength.assign(layer.strength + 0.5)
+    give_noise_strength(model)
     noisy = model.synthesize(styles, noise_seed=0)
     np.testing.assert_array_equal(noisy, model.synthesize(styles, noise_seed=0))
     assert not np.allclose(noisy, model.synthesize(styles, noise_seed=1))
 
 
 def test_labels_choose_among_styles():
-    model = grown(8, model=StyleGAN, style_dim=5, num_classes=3)
+    model = grown(8, model=StyleGAN, num_classes=3)
     same = model.sample(3, seed=[7, 7, 7], labels=[0, 1, 1])
     assert not np.allclose(same[0], same[1])
     np.testing.assert_allclose(same[1], same[2], atol=1e-5)
@@ -476,7 +610,7 @@ def test_labels_choose_among_styles():
 
 
 def test_a_lazy_penalty_comes_every_so_often_and_as_much_stronger():
-    model = grown(8, model=StyleGAN, style_dim=5, r1=2.0, r1_every=4)
+    model = grown(8, model=StyleGAN, r1=2.0, r1_every=4)
     for step, expected in ((0, 12.0), (1, 0.0), (3, 0.0), (4, 12.0)):
         model.step.assign(step)
         assert float(model.lazily(lambda: tf.constant(3.0), True)) == expected

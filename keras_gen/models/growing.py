@@ -58,9 +58,9 @@ def num_maps(level, base, most):
     return max(min(base >> (level + 1), most), 1)
 
 
-def upsample(x):
+def upsample(x, dtype=None):
     """Every pixel becomes four."""
-    return layers.UpSampling2D()(x)
+    return layers.UpSampling2D(dtype=dtype)(x)
 
 
 def downsample(x):
@@ -78,8 +78,9 @@ def condition(latents, num_classes):
     if num_classes is None:
         return [], latents
     labels = keras.Input((), dtype="int64", name="labels")
-    embedded = layers.Embedding(num_classes, latents.shape[-1])(labels)
-    return [labels], layers.Concatenate()([latents, embedded])
+    unit = keras.initializers.RandomNormal(stddev=1.0)  # As latents are.
+    embedding = layers.Embedding(num_classes, latents.shape[-1], unit)
+    return [labels], layers.Concatenate()([latents, embedding(labels)])
 
 
 def faded_images(features, first, channels, alpha):
@@ -95,10 +96,10 @@ def faded_images(features, first, channels, alpha):
     for level, x in list(enumerate(features))[first:]:
         name = f"to_image_{level}"
         new = EqualizedConv2D(channels, 1, gain=1.0, dtype="float32", name=name)(x)
-        below = old is not None
-        images.append(
-            Fade(dtype="float32")(upsample(old), new, alpha) if below else new
-        )
+        image = new
+        if old is not None:
+            image = Fade(dtype="float32")(upsample(old, "float32"), new, alpha)
+        images.append(image)
         old = new
     return images
 
@@ -199,8 +200,20 @@ class Growth(layers.Layer):
         self.built = True
 
 
+def _bare(optimizer):
+    """An optimizer without what scales its loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _has_schedule(optimizer):
+    rate = _bare(optimizer)._learning_rate
+    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
 class GrowingModel(AdversarialModel):
     """An adversarial model whose images grow; see this module's docstring.
+
+    A model on top of it gives `generate` and `decode_rows`, or the abilities.
 
     Args:
         generator: Functional, from its inputs to images of every level from the first
@@ -219,10 +232,12 @@ class GrowingModel(AdversarialModel):
         super().__init__(generator=generator, discriminator=network, **options)
         if phase_images < 1:
             raise ValueError(f"Expected phase_images >= 1, got {phase_images}.")
+        if self.packing != 1:
+            raise ValueError(f"Expected packing=1, got {self.packing}.")
         self.first, self.last = level_of(start), level_of(self.shape[0])
         self.phase_images = phase_images
         self.growth = Growth(self.first, name="growth")
-        self.batch_size = None
+        self.batch_size, self.batch_sizes = None, ()
 
     # Levels.
 
@@ -244,25 +259,35 @@ class GrowingModel(AdversarialModel):
         Raises:
             ValueError: If there is no such level.
         """
+        self.check_phase(phase)
         level = level_of(phase.side)
-        if not self.first <= level <= self.last:
-            raise ValueError(
-                f"Expected a side from {SMALLEST << self.first} to "
-                f"{SMALLEST << self.last}, got {phase.side}."
-            )
         if level != self.level:
             self.growth.level.assign(level)
             self._reset_optimizers()
         self.batch_size = phase.batch_size
         self._forget_graphs(level)
         if phase.learning_rate is not None:
-            for optimizer in self.optimizers.values():
-                optimizer.learning_rate = phase.learning_rate
+            for player in self.rates:
+                self.optimizers[player].learning_rate = phase.learning_rate
+
+    def check_phase(self, phase):
+        """ValueError for a phase that this model cannot go to."""
+        if not self.first <= level_of(phase.side) <= self.last:
+            raise ValueError(
+                f"Expected a side from {SMALLEST << self.first} to "
+                f"{SMALLEST << self.last}, got {phase.side}."
+            )
+        optimizers = [self.optimizers[player] for player in self.rates]
+        if phase.learning_rate is not None and any(map(_has_schedule, optimizers)):
+            raise ValueError(
+                "Expected phases without learning_rate where an optimizer has a "
+                f"schedule, got {phase.learning_rate}."
+            )
 
     def _reset_optimizers(self):
         # Their counts too: Adam's first steps were ten times as long without.
         for optimizer in self.optimizers.values():
-            bare = getattr(optimizer, "inner_optimizer", optimizer)
+            bare = _bare(optimizer)
             for variable in bare.variables:
                 if variable is not bare.learning_rate:
                     variable.assign(tf.zeros_like(variable.value))
@@ -328,15 +353,15 @@ class GrowingModel(AdversarialModel):
     def train_step(self, batch):
         """As many steps as the batch has parts of the phase's batch size."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        parts = 1
-        if self.batch_size is not None:
-            rows = batch["image"].shape[0] * replicas
-            if rows % self.batch_size:
+        local = batch["image"].shape[0] // self.discriminator_moves  # Of a move.
+        for size in {*self.batch_sizes, self.batch_size} - {None}:
+            if size % replicas or local % (size // replicas):
                 raise ValueError(
-                    "Expected batches of a multiple of the phase's batch_size, "
-                    f"{self.batch_size}, got {rows}."
+                    f"Expected phases' batch_size to divide {local * replicas} images "
+                    f"of a batch, and to be a multiple of {replicas} replicas, got "
+                    f"{size}."
                 )
-            parts = rows // self.batch_size
+        parts = local * replicas // (self.batch_size or local * replicas)
         pieces = {name: tf.split(value, parts) for name, value in batch.items()}
         for part in range(parts):
             results = super().train_step({name: p[part] for name, p in pieces.items()})
@@ -357,37 +382,23 @@ class GrowingModel(AdversarialModel):
         if self.level > self.first:
             old = tf.nn.avg_pool2d(images, 2, 2, "VALID")
             old = tf.repeat(tf.repeat(old, 2, axis=1), 2, axis=2)
-            images = Fade()(old, images, self.alphas(images))
+            images = Fade(dtype="float32")(old, images, self.alphas(images))
         return images
 
-    def render(self, latents, labels, training):
-        """Images of the level from latents, by the network that trains."""
-        return self.draw(self.generator, latents, labels, training)
-
-    def draw(self, generator, latents, labels, training=False):
-        """Images of the level from latents, by a generator or its average."""
-        return self.at_level(generator)(
-            self._inputs(latents, labels), training=training
-        )
-
-    def _inputs(self, rows, labels):
+    def with_alpha(self, rows, labels):
+        """What a network takes: rows, alpha once for each, and labels if any."""
         return [rows, self.alphas(rows), *([] if labels is None else [labels])]
-
-    def decode_rows(self, latents, labels=None):
-        """What the averaged generator makes of latents, clipped to [-1, 1]."""
-        images = self.draw(self.averaged(self.generator), latents, labels)
-        return ops.clip(images, -1.0, 1.0)
 
     def judge(self, images, labels, training):
         """The discriminator's logits at the level reached."""
         network = self.at_level(self.discriminator)
-        return network(self._inputs(images, labels), training=training), []
+        return network(self.with_alpha(images, labels), training=training), []
 
     def look(self, images, labels):
         """The hidden features of the discriminator at the level reached."""
         network = self.at_level(self.discriminator)
         network = keras.Model(network.inputs, self._hidden[self.level])
-        return network(self._inputs(images, labels), training=False)
+        return network(self.with_alpha(images, labels), training=False)
 
     # Running.
 
@@ -402,7 +413,16 @@ class GrowingModel(AdversarialModel):
     def fit(self, *args, callbacks=None, **kwargs):
         """Trains, see `GenerativeModel.fit`; by `default_schedule` without `Grow`."""
         callbacks = [c for c in keras.tree.flatten(callbacks) if c is not None]
-        _ = self.level  # Graphs of another, if weights were loaded since, are let go.
         if not any(isinstance(callback, Grow) for callback in callbacks):
-            callbacks = [Grow(self.default_schedule()), *callbacks]
+            callbacks = [Grow(), *callbacks]
         return super().fit(*args, callbacks=callbacks, **kwargs)
+
+    def make_train_function(self, force=False):
+        """Lets graphs of another level go, if weights were loaded since."""
+        _ = self.level
+        return super().make_train_function(force)
+
+    def make_test_function(self, force=False):
+        """The same, of the losses without training."""
+        _ = self.level
+        return super().make_test_function(force)

@@ -9,7 +9,7 @@ differs from [1]: optimizers start anew at every level, as in the authors' code.
 """
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from keras_gen.layers import EqualizedConv2D, EqualizedDense, PixelNorm
 from keras_gen.models.growing import (
@@ -73,7 +73,7 @@ class ProGAN(GrowingModel):
         max_maps: Most maps of a level. [1]: 512.
         start: Pixels a side of the first level.
         phase_images: Images of either half of a level's time, in the default schedule.
-            [1]: 600,000.
+            [1]: 800,000; the authors' code: 600,000.
         num_classes: Of labels that both networks take too; None for none.
         loss: See `AdversarialModel`; "non_saturating" goes with `r1`.
         gradient_penalty: Weight of WGAN-GP's penalty.
@@ -83,11 +83,12 @@ class ProGAN(GrowingModel):
     """
 
     tiny = {
-        "image_shape": (4, 4, 1),
+        "image_shape": (8, 8, 1),
         "latent_dim": 3,
         "base_maps": 16,
         "max_maps": 4,
         "start": 4,
+        "phase_images": 10**9,
     }
 
     def __init__(
@@ -124,3 +125,13 @@ class ProGAN(GrowingModel):
     def default_optimizers(self):
         """Adam at 1e-3 with betas 0 and 0.99 ([1], appendix A.1)."""
         return self.adam(1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)
+
+    def render(self, latents, labels, training):
+        """Images of the level from latents, by the network that trains."""
+        generator = self.at_level(self.generator)
+        return generator(self.with_alpha(latents, labels), training=training)
+
+    def decode_rows(self, latents, labels=None):
+        """What the averaged generator makes of latents, clipped to [-1, 1]."""
+        generator = self.at_level(self.averaged(self.generator))
+        return ops.clip(generator(self.with_alpha(latents, labels)), -1.0, 1.0)
