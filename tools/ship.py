@@ -143,11 +143,22 @@ def draw_mixing(model, path):
 
 
 def draw_growth(run, path):
-    """A GIF of a run's sample grids, epoch by epoch, where their sizes differ."""
-    grids = [PIL.Image.open(file) for file in sorted((run / "samples").glob("*.png"))]
+    """A GIF of the upper half of a run's sample grids, where their sizes differ.
+
+    Of at most 24 epochs: in colour every frame takes as much as the samples do.
+    """
+    files = sorted((run / "samples").glob("*.png"))
+    chosen = np.unique(np.linspace(0, len(files) - 1, 24).round().astype(int))
+    grids = [PIL.Image.open(files[place]).convert("RGB") for place in chosen]
     if len({grid.size for grid in grids}) < 2:
         return
-    frames = [grid.resize(grids[-1].size, PIL.Image.NEAREST) for grid in grids]
+    width, height = grids[-1].size
+    frames = [
+        grid.resize((width, height), PIL.Image.NEAREST)
+        .crop((0, 0, width, height // 2))
+        .quantize(64, dither=PIL.Image.Dither.NONE)
+        for grid in grids
+    ]
     frames[0].save(
         path, format="gif", save_all=True, append_images=frames[1:], duration=200
     )
