@@ -446,8 +446,8 @@ def test_rest_refuses_what_is_no_batch(server):
 # The folder.
 
 
-def test_warm_up_ran_every_signature_at_every_size(double, folder):
-    for name in ("vae", "cgan"):
+def test_warm_up_ran_every_signature_at_every_size(double, models, folder):
+    for name in models:
         version = double.versions[name][1]
         card = keras_gen.export.read_card(folder / "models" / name / "1")
         assert version.warmed == len(SIZES) * (len(card["signatures"]) + 1)
@@ -455,10 +455,10 @@ def test_warm_up_ran_every_signature_at_every_size(double, folder):
         assert sum(path.stat().st_size for path in size) < 100_000
 
 
-def test_configuration_is_what_the_server_reads(folder):
+def test_configuration_is_what_the_server_reads(models, folder):
     config = deploy.read_config(folder)
     entries = {entry.name: entry for entry in config.model_config_list.config}
-    assert set(entries) == {"vae", "cgan"}
+    assert set(entries) == set(models)
     assert entries["vae"].base_path == str(folder / "models" / "vae")
     assert entries["vae"].model_version_policy.HasField("all")
     assert dict(entries["vae"].version_labels) == {"stable": 1}

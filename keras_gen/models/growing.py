@@ -257,7 +257,7 @@ class GrowingModel(AdversarialModel):
         The next step is traced anew, and what was traced before is let go.
 
         Raises:
-            ValueError: If there is no such level.
+            ValueError: For what `check_phase` refuses.
         """
         self.check_phase(phase)
         level = level_of(phase.side)
