@@ -67,10 +67,7 @@ class Ability:
                 f"Expected {self.name} of this model with {list(specs)}, got "
                 f"{sorted(given)}."
             )
-        count = np.shape(arguments[self.inputs[0]])[:1]
-        for name, spec in specs.items():
-            if count and spec.shape.rank == 1 and np.ndim(arguments[name]) == 0:
-                arguments[name] = np.repeat(arguments[name], count)  # One for all rows.
+        repeat_single(arguments, {n: spec.shape.rank for n, spec in specs.items()})
         arrays = {n: check_rows(n, arguments[n], spec) for n, spec in specs.items()}
         for name, classes in (("labels", "num_classes"), ("domain", "num_domains")):
             if name in arrays:
@@ -205,6 +202,19 @@ def row_seeds(n, seed=None):
     if seeds.shape != (n,):
         raise ValueError(f"Expected {n} seeds, one a row, got shape {seeds.shape}.")
     return seeds.astype(np.int64)
+
+
+def repeat_single(arguments, ranks):
+    """Repeats, in place, one value for all rows as often as the first input has rows.
+
+    Args:
+        arguments: Values by name.
+        ranks: How many dimensions each input has, rows among them, in their order.
+    """
+    count = np.shape(arguments[next(iter(ranks))])[:1]
+    for name, rank in ranks.items():
+        if count and rank == 1 and np.ndim(arguments[name]) == 0:
+            arguments[name] = np.repeat(arguments[name], count)
 
 
 def row_random(seed):

@@ -11,7 +11,7 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from keras_gen.abilities import check_rows, row_random, row_seeds
+from keras_gen.abilities import check_rows, repeat_single, row_random, row_seeds
 from keras_gen.export.signatures import SLACK, bytes_name
 from keras_gen.export.transports import Grpc, Rest, ServingError
 
@@ -127,10 +127,8 @@ class Client:
     def _ask(self, name, *args, **kwargs):
         name, arguments = self._bind(name, args, kwargs)
         entry = self.card["signatures"][name]
-        count = np.shape(arguments[next(iter(entry["inputs"]))])[:1]
-        for n, s in entry["inputs"].items():
-            if count and len(s["shape"]) == 1 and np.ndim(arguments[n]) == 0:
-                arguments[n] = np.repeat(arguments[n], count)  # One for all rows.
+        ranks = {n: len(s["shape"]) for n, s in entry["inputs"].items()}
+        repeat_single(arguments, ranks)
         arrays = {n: _check(n, arguments[n], s) for n, s in entry["inputs"].items()}
         counts = {n: len(array) for n, array in arrays.items()}
         if len(set(counts.values())) > 1 or 0 in counts.values():

@@ -213,7 +213,8 @@ def _has_schedule(optimizer):
 class GrowingModel(AdversarialModel):
     """An adversarial model whose images grow; see this module's docstring.
 
-    A model on top of it gives `generate` and `decode_rows`, or the abilities.
+    A model on top of it has its own `render` and `decode_rows`, or `generate` and the
+    abilities in their place.
 
     Args:
         generator: Functional, from its inputs to images of every level from the first
