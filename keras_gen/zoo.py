@@ -4,7 +4,8 @@
     images = model.sample(16, seed=0)
 
 What ships lies in `zoo/<preset>/<weights>/`: `card.json`, `weights.safetensors` and
-`samples.png`. Nothing that is loaded can run code: cards are JSON, weights are arrays.
+pictures, which stay in the repository. Nothing that is loaded can run code: cards are
+JSON, weights are arrays.
 """
 
 import difflib

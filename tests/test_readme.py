@@ -55,6 +55,18 @@ def test_figures_of_the_readme_are_those_of_the_cards():
             assert round(figures[key], digits) == float(shown), (name, key)
 
 
+def test_figures_of_growth_on_emoji_are_those_of_the_cards():
+    keys = ("frechet_distance", "recall", "coverage", "ms_ssim", "path_length")
+    row = r"^\| `(\w+)`" + r" \| ([\d.]+)" * len(keys) + r" \|$"
+    rows = re.findall(row, README, re.MULTILINE)
+    assert [name for name, *_ in rows] == ["progan", "stylegan"]
+    for name, *numbers in rows:
+        figures = keras_gen.zoo.card(name, "emoji")["figures"]
+        for key, shown in zip(keys, numbers, strict=True):
+            digits = len(shown.partition(".")[2])
+            assert round(figures[key], digits) == float(shown), (name, key)
+
+
 def test_likelihoods_of_the_readme_are_those_of_the_cards():
     row = r"^\| (\w+) (\w+)[^|]* \| ([\d.]+) \| [\d.]*\s*\|$"
     rows = re.findall(row, README, re.MULTILINE)
