@@ -18,7 +18,8 @@ def strategy(name="auto"):
         name: "mirrored" copies the model to every device of this machine (its GPUs; or
             the logical CPU devices where there are several and no GPU).
             "multi_worker" trains with the machines that the environment variable
-            TF_CONFIG names; call it before anything else of TensorFlow.
+            TF_CONFIG names; call it before anything else of TensorFlow. Where that is
+            this machine alone, it is "auto".
             "auto" is "multi_worker" where TF_CONFIG names several workers, "mirrored"
             where there are several devices, and otherwise no distribution.
 
@@ -32,14 +33,15 @@ def strategy(name="auto"):
         )
     if name not in NAMES:
         raise ValueError(f"Expected a strategy of {NAMES}, got {name!r}.")
-    config = os.environ.get("TF_CONFIG")
-    if name == "multi_worker" and not config:
+    if name == "multi_worker" and not os.environ.get("TF_CONFIG"):
         raise ValueError(
             "Expected the environment variable TF_CONFIG, which names the workers and "
             'this one: {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
             '"worker", "index": 0}}.'
         )
-    if name == "multi_worker" or (name == "auto" and config):
+    jobs = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec()
+    workers = sum(len(jobs.as_dict().get(job, ())) for job in ("chief", "worker"))
+    if name != "mirrored" and workers > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = tf.config.list_logical_devices("GPU")
     devices = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
@@ -56,12 +58,14 @@ def _mirrored(devices):
 
 
 def is_chief(of=None):
-    """Whether this process writes the files: it is alone, or worker 0.
+    """Whether this process writes the files: it is alone, the chief, or worker 0.
 
     Args:
         of: A strategy; None takes the one in force.
     """
     resolver = (of or tf.distribute.get_strategy()).cluster_resolver
-    if resolver is None or resolver.task_type in (None, "chief"):
+    if resolver is None or resolver.task_type is None:
         return True
+    if "chief" in resolver.cluster_spec().jobs:
+        return resolver.task_type == "chief"
     return resolver.task_type == "worker" and resolver.task_id == 0

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import keras
 import numpy as np
@@ -338,6 +339,34 @@ def test_parameter_server_and_missing_workers_are_explained(monkeypatch):
         keras_gen.distribute.strategy("multi_worker")
     with pytest.raises(ValueError, match="one|mirrored"):
         keras_gen.distribute.strategy("tpu")
+
+
+def test_a_cluster_of_one_worker_is_this_machine(monkeypatch):
+    alone = {"cluster": {"worker": ["127.0.0.1:1"]}}
+    alone["task"] = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(alone))
+    for name in ("auto", "multi_worker"):
+        assert keras_gen.distribute.strategy(name) is keras_gen.distribute.strategy(
+            "mirrored"
+        )
+
+
+@pytest.mark.parametrize(
+    ("jobs", "chief"),
+    [(["worker", "worker"], ("worker", 0)), (["chief", "worker"], ("chief", 0))],
+)
+def test_one_process_of_a_cluster_writes_files(jobs, chief):
+    cluster = {}
+    for place, job in enumerate(jobs):
+        cluster.setdefault(job, []).append(f"127.0.0.1:{place}")
+    for job, tasks in cluster.items():
+        for index in range(len(tasks)):
+            resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+                tf.train.ClusterSpec(cluster), task_type=job, task_id=index
+            )
+            process = types.SimpleNamespace(cluster_resolver=resolver)
+            writes = keras_gen.distribute.is_chief(process)
+            assert writes == ((job, index) == chief)
 
 
 RESUME = """
