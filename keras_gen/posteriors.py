@@ -20,13 +20,13 @@ def from_noise(posterior, noise):
     """Latents that standard normal noise becomes, and log q(z | x) of them.
 
     Args:
-        posterior: A `tfd.MultivariateNormalDiag`, or one bent by a bijector.
+        posterior: A `priors.gaussian`, or one bent by a bijector.
         noise: float32 (..., latent_dim), to broadcast against (batch, latent_dim).
 
     Returns:
         Latents, and float32 (..., batch).
     """
-    if isinstance(posterior, tfd.MultivariateNormalDiag):
+    if isinstance(posterior, tfd.Independent):
         latents = posterior.mean() + posterior.stddev() * noise
         return latents, posterior.log_prob(latents)
     latents, log_q = from_noise(posterior.distribution, noise)
@@ -59,8 +59,8 @@ def kl_divergence(posterior, prior, latents, log_q, closed_form=True):
 
 def _by_latent(distribution):
     """A factorised Gaussian as one `tfd.Normal` a latent; others as they are."""
-    if isinstance(distribution, tfd.MultivariateNormalDiag):
-        return tfd.Normal(distribution.mean(), distribution.stddev())
+    if isinstance(distribution, tfd.Independent):
+        return distribution.distribution
     return distribution
 
 

@@ -20,6 +20,22 @@ from keras_gen.layers.flow import Flow as FlowLayer
 tfd = tfp.distributions
 
 
+def gaussian(means, deviations):
+    """Independent Gaussians over the last axis.
+
+    `tfd.MultivariateNormalDiag` holds every graph that drew from it for as long as the
+    process lives, in a cache that all bijectors share; a model that grows has many.
+
+    Args:
+        means: float32 (..., latent_dim).
+        deviations: The same.
+
+    Returns:
+        `tfd.Independent` over `tfd.Normal`, event shape (latent_dim,).
+    """
+    return tfd.Independent(tfd.Normal(means, deviations), reinterpreted_batch_ndims=1)
+
+
 class Normal(keras.layers.Layer):
     """The standard normal distribution: no weights."""
 
@@ -29,10 +45,8 @@ class Normal(keras.layers.Layer):
         self.built = True
 
     def distribution(self):
-        """`tfd.MultivariateNormalDiag` with mean 0 and deviation 1."""
-        return tfd.MultivariateNormalDiag(
-            loc=tf.zeros(self.latent_dim), scale_diag=tf.ones(self.latent_dim)
-        )
+        """`gaussian` with mean 0 and deviation 1."""
+        return gaussian(tf.zeros(self.latent_dim), tf.ones(self.latent_dim))
 
 
 class Uniform(keras.layers.Layer):
@@ -81,7 +95,7 @@ class Mixture(keras.layers.Layer):
         means = ops.convert_to_tensor(self.means)
         return GaussianMixture(
             tfd.Categorical(logits=ops.convert_to_tensor(self.logits)),
-            tfd.MultivariateNormalDiag(means, deviations),
+            gaussian(means, deviations),
         )
 
 
@@ -92,7 +106,7 @@ class Vamp(keras.layers.Layer):
     weights stay the encoder's.
 
     Args:
-        posterior: `posterior(images)`, a `tfd.MultivariateNormalDiag` over latents.
+        posterior: `posterior(images)`, a `gaussian` over latents.
         image_shape: (height, width, channels).
         num_components: Pseudo-inputs.
         **kwargs: Of the layer.
@@ -367,7 +381,7 @@ class Codes(keras.layers.Layer):
 
     def distribution(self):
         """A `tfd.Blockwise` over all of them, side by side."""
-        parts = [tfd.MultivariateNormalDiag(tf.zeros(self.noise_dim))]
+        parts = [Normal(self.noise_dim).distribution()]
         for count in self.categories:
             logits = tf.zeros(count)
             parts.append(tfd.OneHotCategorical(logits=logits, dtype=tf.float32))

@@ -357,6 +357,10 @@ class GenerativeModel(keras.Model):
                 "An optimizer clips what one replica computed, before the sum over "
                 "replicas: expected compile(clip_norm=...) instead."
             )
+        if replicas == 1:
+            # Keras sums over a lone replica too. TensorFlow registers the gradient of
+            # each such sum by a name, for good, and what it holds: the step's graph.
+            optimizer._all_reduce_sum_gradients = list
         if self.dtype_policy.name == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(player.all_variables)  # Before any replica runs.

@@ -379,11 +379,16 @@ def test_one_fit_does_the_whole_schedule_and_no_graph_outlives_its_level():
     model = ProGAN(**SMALL)
     model.compile(seed=0)
     seen, graphs = [], []
+    train_step = model.train_step
+
+    def traced(batch):
+        graphs.append(weakref.ref(tf.compat.v1.get_default_graph()))
+        return train_step(batch)
+
+    model.train_step = traced
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            if not graphs or graphs[-1]() is not model.train_function:
-                graphs.append(weakref.ref(model.train_function))
             side, step = model.image_shape[0], int(model.step.numpy())
             alpha = float(model.growth.alpha.numpy())
             rate = float(model.optimizers["generator"].learning_rate)

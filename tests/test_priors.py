@@ -26,7 +26,7 @@ def stir(layer, scale=0.4):
 def posterior(images):
     """Gaussians in the plane, for pseudo-inputs of two pixels."""
     means = tf.reshape(images, (-1, 2))
-    return tfd.MultivariateNormalDiag(means, 0.5 + tf.abs(means))
+    return priors.gaussian(means, 0.5 + tf.abs(means))
 
 
 PRIORS = {

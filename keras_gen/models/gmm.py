@@ -69,7 +69,7 @@ class Gaussians(keras.layers.Layer):
         raw = ops.convert_to_tensor(self.raw_deviations)
         deviations = self.min_deviation + ops.softplus(raw)
         if self.covariance == "diagonal":
-            components = tfd.MultivariateNormalDiag(means, deviations)
+            components = priors.gaussian(means, deviations)
         elif self.covariance == "full":
             lower = tf.linalg.band_part(ops.convert_to_tensor(self.factors), -1, 0)
             factor = tf.linalg.set_diag(lower, deviations)

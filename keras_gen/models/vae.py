@@ -200,7 +200,7 @@ class VAE(GenerativeModel):
         """q(z | x): a diagonal Gaussian, bent by a flow where there is one."""
         mean, log_variance, *context = self.encoder(images, training=training)
         deviation = ops.exp(0.5 * ops.clip(log_variance, -6.0, 2.0))
-        gaussian = tfd.MultivariateNormalDiag(mean, deviation)
+        gaussian = priors.gaussian(mean, deviation)
         if self.posterior_flow is None:
             return gaussian
         bijector = self.posterior_flow.bijector(*context)
