@@ -208,6 +208,8 @@ def test_two_replicas_step_as_one_does(name, two_replicas, monkeypatch):
         keras_gen.GenerativeModel, "draw_seed", lambda self: tf.constant([1, 2])
     )
     alone = tiny(name)
+    half = make_batch(alone, 4)
+    alone.initialize(iter([half]))
     with two_replicas.scope():
         shared = tiny(name)
     for source, target in zip(alone.variables, shared.variables, strict=True):
@@ -217,7 +219,6 @@ def test_two_replicas_step_as_one_does(name, two_replicas, monkeypatch):
     for model in (alone, shared):
         model.compile({p: keras.optimizers.SGD(0.1) for p in model.players()}, seed=0)
     before = values(alone.trainable_variables)
-    half = make_batch(alone, 4)
     both = {key: np.concatenate([value, value]) for key, value in half.items()}
     train(alone, half)
     train(shared, both)
