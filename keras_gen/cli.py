@@ -96,6 +96,7 @@ def show(
 
 @app.command()
 def train(
+    context: typer.Context,
     name: Name,
     data: Annotated[
         str | None,
@@ -139,7 +140,10 @@ def train(
     ),
     resume: Annotated[
         pathlib.Path | None,
-        typer.Option(help="A run's folder, to go on from its last checkpoint."),
+        typer.Option(
+            help="A run's folder, to go on from its last checkpoint; only --epochs and "
+            "--set may be given beside it."
+        ),
     ] = None,
 ):
     """Trains a model into runs/NAME/TIME/.
@@ -150,7 +154,9 @@ def train(
     """
     with _errors_in_a_line():
         if resume is not None:
+            _refuse_beside_resume(context)
             settings = _read_run(resume, name)
+            settings["overrides"] |= _parse(overrides)
             settings["epochs"] = max(epochs or 0, settings["epochs"])
             folder = resume
         else:
@@ -178,6 +184,20 @@ def train(
         rich.print(f"The model lies in {folder}/model.keras. What to type next:")
         rich.print(f"  keras-gen sample {name} --weights {folder}/model.keras")
         rich.print(f"  keras-gen export {name} --weights {folder}/model.keras")
+
+
+def _refuse_beside_resume(context):
+    """ValueError for options that a run has settled."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if context.get_parameter_source(parameter.name).name == "COMMANDLINE"
+    ]
+    settled = set(given) - {"name", "--resume", "--epochs", "--set"}
+    if settled:
+        raise ValueError(
+            f"Expected only --epochs and --set beside --resume, got {sorted(settled)}."
+        )
 
 
 def _read_run(folder, name):
@@ -232,10 +252,11 @@ def _train(settings, folder):
         validation = keras_gen.data.load(
             settings["data"], settings["validation"], shuffle=False, **load
         )
-    text = json.dumps(settings, indent=2) + "\n"
-    write_text(folder / "run.json", text)
+    checkpoint = keras_gen.callbacks.Checkpoint(folder / "model.keras")
+    checkpoint.restore(model)  # Or it fails, and run.json stays.
+    write_text(folder / "run.json", json.dumps(settings, indent=2) + "\n")
     callbacks = [
-        keras_gen.callbacks.Checkpoint(folder / "model.keras"),
+        checkpoint,
         keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
     ]

@@ -36,6 +36,8 @@ def test_list_and_show():
     assert "Traceback" not in wrong.output
 
 
+# Keras warns of weights that do not fit before it fails.
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
 def test_train_resume_sample_export(tmp_path):
     runs = tmp_path / "runs"
     options = [
@@ -53,9 +55,21 @@ def test_train_resume_sample_export(tmp_path):
     for more in (["--epochs", 3], []):  # Without a number, no further than asked for.
         done = run("train", "dcgan", "--resume", folder, *more)
         assert done.exit_code == 0, done.output
+    done = run("train", "dcgan", "--resume", folder, "--epochs", 4, "--set", "r1=2")
+    assert done.exit_code == 0, done.output
+    settled = (folder / "run.json").read_text()
+    assert json.loads(settled)["overrides"] == {
+        **{"image_shape": [16, 16, 1], "width": 4, "loss": "hinge", "latent_dim": 4},
+        "r1": 2,
+    }
+    assert keras_gen.zoo.load("dcgan", folder / "model.keras").r1 == 2
+    for wrong in (["--set", "packing=2"], ["--batch-size", 16], ["--set", "r2=1"]):
+        failed = run("train", "dcgan", "--resume", folder, "--epochs", 9, *wrong)
+        assert failed.exit_code == 2 and "Error" in failed.output
+    assert (folder / "run.json").read_text() == settled
     with open(folder / "log.csv") as file:
         rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
     assert {"d_real", "generator_loss", "val_d_fake"} <= set(rows[0])
     weights = folder / "model.keras"
     grids = []
@@ -148,6 +162,7 @@ def test_evaluate_prints_figures_and_writes_a_page(tmp_path, monkeypatch):
         (["train", "dcgan", "--data", "mnist", "--set", "width"], "key=value"),
         (["train", "dcgan", "--data", "mnist", "--set", "widht=3"], "width"),
         (["train", "gan", "--resume", "nowhere"], "run.json"),
+        (["train", "gan", "--resume", ".", "--seed", "3"], "--seed"),
         (["sample", "dcgan", "--weights", "nowhere"], "ship for 'dcgan'"),
         (["train", "dcgan", "--data", "minst"], "mnist"),
     ],
