@@ -141,7 +141,7 @@ def test_evaluate_prints_figures_and_writes_a_page(tmp_path, monkeypatch):
         for i, image in enumerate(batch["image"].numpy()):
             path = tmp_path / "digits" / split / f"{i}.png"
             keras_gen.images.save_grid(image[None], path)
-    command = ("evaluate", "dcgan", "--weights", "mnist", "--data", "digits", "-n", 200)
+    command = ("evaluate", "gan", "--weights", "mnist", "--data", "digits", "-n", 200)
     done = run(*command, "--json")
     assert done.exit_code == 0, done.output
     figures = json.loads(done.stdout)
