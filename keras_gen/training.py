@@ -586,6 +586,7 @@ class GenerativeModel(keras.Model):
 
 def _clip(gradients, limit, replicas):
     """Shares of the gradient summed over replicas, clipped to a global norm."""
-    gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
+    if replicas > 1:  # See `_build_optimizer`.
+        gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
     gradients, _ = tf.clip_by_global_norm(gradients, limit)
     return [gradient / replicas for gradient in gradients]
