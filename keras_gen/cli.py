@@ -252,11 +252,13 @@ def _train(settings, folder):
         validation = keras_gen.data.load(
             settings["data"], settings["validation"], shuffle=False, **load
         )
-    checkpoint = keras_gen.callbacks.Checkpoint(folder / "model.keras")
-    checkpoint.restore(model)  # Or it fails, and run.json stays.
-    write_text(folder / "run.json", json.dumps(settings, indent=2) + "\n")
+    text = json.dumps(settings, indent=2) + "\n"
     callbacks = [
-        checkpoint,
+        keras_gen.callbacks.Checkpoint(folder / "model.keras"),
+        # After the checkpoint was read: what does not fit it leaves run.json as it is.
+        keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs: write_text(folder / "run.json", text)
+        ),
         keras.callbacks.CSVLogger(str(folder / "log.csv"), append=True),
         keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
     ]
