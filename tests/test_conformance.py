@@ -220,8 +220,8 @@ def test_two_replicas_step_as_one_does(name, two_replicas, monkeypatch):
         model.compile({p: keras.optimizers.SGD(0.1) for p in model.players()}, seed=0)
     before = values(alone.trainable_variables)
     both = {key: np.concatenate([value, value]) for key, value in half.items()}
-    train(alone, half)
-    train(shared, both)
+    train(alone, half, count=2)
+    train(shared, both, count=2)
     after = values(alone.trainable_variables), values(shared.trainable_variables)
     for old, *new in zip(before, *after, strict=True):
         ours, theirs = (value - old for value in new)
