@@ -1,7 +1,6 @@
 """Strategies of `tf.distribute` by name, and what callers must know of them."""
 
 import functools
-import os
 
 import tensorflow as tf
 
@@ -33,14 +32,14 @@ def strategy(name="auto"):
         )
     if name not in NAMES:
         raise ValueError(f"Expected a strategy of {NAMES}, got {name!r}.")
-    if name == "multi_worker" and not os.environ.get("TF_CONFIG"):
+    jobs = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec()
+    workers = sum(len(jobs.as_dict().get(job, ())) for job in ("chief", "worker"))
+    if name == "multi_worker" and not workers:
         raise ValueError(
             "Expected the environment variable TF_CONFIG, which names the workers and "
             'this one: {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
             '"worker", "index": 0}}.'
         )
-    jobs = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec()
-    workers = sum(len(jobs.as_dict().get(job, ())) for job in ("chief", "worker"))
     if name != "mirrored" and workers > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = tf.config.list_logical_devices("GPU")

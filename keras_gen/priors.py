@@ -381,7 +381,7 @@ class Codes(keras.layers.Layer):
 
     def distribution(self):
         """A `tfd.Blockwise` over all of them, side by side."""
-        parts = [Normal(self.noise_dim).distribution()]
+        parts = [gaussian(tf.zeros(self.noise_dim), tf.ones(self.noise_dim))]
         for count in self.categories:
             logits = tf.zeros(count)
             parts.append(tfd.OneHotCategorical(logits=logits, dtype=tf.float32))
