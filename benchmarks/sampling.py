@@ -16,7 +16,7 @@ import rich.table
 import tensorflow as tf
 
 import keras_gen
-from keras_gen.abilities import row_seeds
+from keras_gen.core.abilities import row_seeds
 
 BATCH = 16
 SIDES = (16, 28, 40, 56)

@@ -21,7 +21,7 @@ import rich.console
 import rich.table
 
 import keras_gen
-from keras_gen.abilities import row_seeds
+from keras_gen.core.abilities import row_seeds
 
 TESTS = pathlib.Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))

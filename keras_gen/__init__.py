@@ -18,14 +18,16 @@ from keras_gen import (  # noqa: E402
     losses,
     metrics,
     models,
-    priors,
     zoo,
 )
-from keras_gen.training import GenerativeModel, Player  # noqa: E402
+from keras_gen.core.game import Lazy, Player  # noqa: E402
+from keras_gen.core.model import GenerativeModel  # noqa: E402
+from keras_gen.distributions import priors  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = [
     "GenerativeModel",
+    "Lazy",
     "Player",
     "callbacks",
     "data",

@@ -16,8 +16,8 @@ import sklearn.manifold
 import sklearn.mixture
 import tensorflow as tf
 
-from keras_gen import priors
-from keras_gen.abilities import check_rows, row_seeds
+from keras_gen.core.noise import row_seeds
+from keras_gen.distributions import priors
 from keras_gen.files import write_aside
 
 
@@ -63,10 +63,10 @@ def codes(model, rows):
     Raises:
         ValueError: For rows of another shape, or images where a model cannot encode.
     """
-    specs = model.input_specs()
+    inputs = model.inputs()
     rows = np.asarray(rows)
-    if rows.ndim == 2 and "latents" in specs:
-        return check_rows("latents", rows, specs["latents"])
+    if rows.ndim == 2 and "latents" in inputs:
+        return inputs["latents"].check(rows)
     if "encode" not in model.abilities():
         raise ValueError(
             f"Expected latents, which {type(model).__name__} decodes, got an array of "
@@ -254,7 +254,7 @@ def beside_prior(model, images, path, labels=None, seed=0):
             "Expected an adversarial autoencoder with latent_dim=2, got "
             f"{type(model).__name__}."
         )
-    images = check_rows("images", images, model.input_specs()["images"])
+    images = model.inputs()["images"].check(images)
     if labels is not None and len(labels) != len(images):
         raise ValueError(f"Expected {len(images)} labels, got {len(labels)}.")
     noise = np.random.default_rng(seed).normal(size=(len(images), 2))

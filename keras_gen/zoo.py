@@ -20,10 +20,10 @@ import safetensors
 import safetensors.numpy
 
 from keras_gen import models  # noqa: F401 Fills the registry.
-from keras_gen.abilities import abilities_of
+from keras_gen.core.abilities import abilities_of
+from keras_gen.core.model import GenerativeModel
+from keras_gen.core.registry import PRESETS, preset
 from keras_gen.files import sha256, write_aside, write_text
-from keras_gen.registry import PRESETS, preset
-from keras_gen.training import GenerativeModel
 
 WEIGHTS = "weights.safetensors"
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from conftest import make_batch, train
 
 import keras_gen
-from keras_gen import augmentation
+from keras_gen.core import augmentation
 from keras_gen.layers import MinibatchStdDev, SpectralConv2D, SpectralDense
 from keras_gen.layers.spectral import spectral_norm
 from keras_gen.models import GAN, WGANGP, ConditionalGAN, InfoGAN

@@ -23,8 +23,8 @@ from keras_gen.models import (
     StackedAE,
     classifier_from,
 )
-from keras_gen.models.denoising_ae import NOISES, psnr
-from keras_gen.models.sparse_ae import kl_penalty
+from keras_gen.models.autoencoders.denoising_ae import NOISES, psnr
+from keras_gen.models.autoencoders.sparse_ae import kl_penalty
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from conftest import make_batch, train
 
 import keras_gen
-from keras_gen.abilities import row_seeds
+from keras_gen.core.abilities import row_seeds
 from keras_gen.models import PixelCNN, PixelRNN
 
 SHAPES = {"bernoulli": (5, 5, 1), "categorical": (3, 4, 3)}

@@ -14,7 +14,7 @@ from session_loader import COMPILER, SessionLoader
 
 import keras_gen
 from keras_gen.callbacks import Phase
-from keras_gen.registry import PRESETS
+from keras_gen.core.registry import PRESETS
 
 NAMES = keras_gen.zoo.names()
 # A model's tests go to one worker (`--dist loadgroup`), which trains it once.

@@ -15,7 +15,7 @@ from session_loader import COMPILER, Refused, SessionLoader, read_signatures
 from tensorflow.core.protobuf import saved_model_pb2
 
 import keras_gen
-from keras_gen.abilities import ability
+from keras_gen.core.abilities import ability
 from keras_gen.models import GAN
 
 

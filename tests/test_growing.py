@@ -22,7 +22,7 @@ from keras_gen.layers import (
     PixelNorm,
 )
 from keras_gen.models import ProGAN, StyleGAN
-from keras_gen.models.growing import num_maps
+from keras_gen.networks.growing import num_maps
 
 RANDOM = np.random.default_rng(0)
 SMALL = {

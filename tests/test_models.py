@@ -7,7 +7,7 @@ import tensorflow as tf
 from conftest import make_batch, train
 
 from keras_gen.models import DCGAN, GAN, VAE
-from keras_gen.models.dcgan import num_doublings
+from keras_gen.networks.dcgan import num_doublings
 
 
 def test_gan_learns_where_a_gaussian_lies():

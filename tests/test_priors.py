@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import keras_gen
-from keras_gen import priors
+from keras_gen.distributions import priors
 from keras_gen.layers.affine_network import AffineNetwork
 from keras_gen.layers.flow import Flow
 from keras_gen.layers.masked_dense import MaskedDense

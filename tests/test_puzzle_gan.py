@@ -8,9 +8,9 @@ import tensorflow as tf
 from conftest import make_batch, train
 
 import keras_gen
-from keras_gen import proposals
 from keras_gen.models import PuzzleGAN
-from keras_gen.models.puzzle_gan import in_order
+from keras_gen.models.parts import proposals
+from keras_gen.models.parts.puzzle_gan import in_order
 
 RANDOM = np.random.default_rng(0)
 

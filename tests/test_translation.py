@@ -7,10 +7,10 @@ import tensorflow as tf
 from conftest import make_batch, train
 
 import keras_gen
+from keras_gen.core.schedules import LinearDecay
 from keras_gen.layers import ReflectionPadding2D, Zoom
 from keras_gen.models import CycleGAN, StarGAN
-from keras_gen.models.cyclegan import resnet_generator
-from keras_gen.schedules import LinearDecay
+from keras_gen.networks.residual import resnet_generator
 
 RANDOM = np.random.default_rng(0)
 

@@ -11,9 +11,9 @@ import tensorflow_probability as tfp
 from conftest import make_batch, train
 
 import keras_gen
-from keras_gen.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian
+from keras_gen.distributions.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian
+from keras_gen.distributions.posteriors import from_noise, kl_divergence
 from keras_gen.models import VAE
-from keras_gen.posteriors import from_noise, kl_divergence
 
 tfd = tfp.distributions
 

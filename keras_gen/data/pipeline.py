@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.augmentation import mirror
+from keras_gen.core.augmentation import mirror
 
 AUTOTUNE = tf.data.AUTOTUNE
 IMAGES = ("image", "image_b")  # Features that are images.

@@ -11,7 +11,7 @@ import rich.console
 import rich.progress
 import tensorflow as tf
 
-from keras_gen.abilities import check_rows, repeat_single, row_random, row_seeds
+from keras_gen.core.noise import row_seeds
 from keras_gen.export.signatures import SLACK, bytes_name
 from keras_gen.export.transports import Grpc, Rest, ServingError
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import images as image_files
-from keras_gen.abilities import row_seeds
+from keras_gen.core.noise import row_seeds
 from keras_gen.data.pipeline import prepare
 
 SLACK = 0.01  # That images may lie outside [-1, 1], for resizing.

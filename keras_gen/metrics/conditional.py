@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import data as data_sources
-from keras_gen import proposals
 from keras_gen.data import emoji
 from keras_gen.data.pipeline import prepare
 from keras_gen.metrics import captions as caption_figures
 from keras_gen.metrics import parts as part_figures
 from keras_gen.metrics.translation import l1, translation_figures
+from keras_gen.models.parts import proposals
 
 ROWS = 16  # Of a picture.
 

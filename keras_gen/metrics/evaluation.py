@@ -11,8 +11,9 @@ import numpy as np
 
 from keras_gen import data as data_sources
 from keras_gen import images as image_files
-from keras_gen import latent, priors
-from keras_gen.abilities import MAX_ROWS, row_seeds
+from keras_gen import latent
+from keras_gen.core.noise import row_seeds
+from keras_gen.distributions import priors
 from keras_gen.metrics import codes as codes_figures
 from keras_gen.metrics import conditional, densities, memorisation, variety
 from keras_gen.metrics.features import BATCH, extractor
@@ -101,8 +102,9 @@ class Scale:
             conditions["captions"] = np.resize(np.concatenate(captions), len(seeds))
 
         def parts():
-            for start in range(0, len(seeds), MAX_ROWS):
-                rows = slice(start, start + MAX_ROWS)
+            step = model.rows_per_call
+            for start in range(0, len(seeds), step):
+                rows = slice(start, start + step)
                 own = {name: value[rows] for name, value in conditions.items()}
                 yield model.sample(len(seeds[rows]), seed=seeds[rows], **own)
 

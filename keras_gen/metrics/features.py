@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.abilities import check_range
+from keras_gen.core.inputs import check_image_range
 from keras_gen.data import pipeline
 from keras_gen.files import sha256
 
@@ -75,7 +75,7 @@ def check_images(images):
         )
     if not np.isfinite(images).all():
         raise ValueError("Expected finite images, got NaN or infinity.")
-    check_range(images)
+    check_image_range(images)
     return images.astype(np.float32, copy=False)
 
 

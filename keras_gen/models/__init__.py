@@ -1,44 +1,40 @@
-"""The models: one a file, one line here."""
+"""The models, one a file, in families."""
 
-from keras_gen.models.aae import AAE
-from keras_gen.models.cgan import ConditionalGAN
-from keras_gen.models.classifier import Classifier
-from keras_gen.models.conv_ae import ConvAE
-from keras_gen.models.cyclegan import CycleGAN
-from keras_gen.models.dcgan import DCGAN
-from keras_gen.models.denoising_ae import DenoisingAE
-from keras_gen.models.gan import GAN
-from keras_gen.models.gmm import GMM
-from keras_gen.models.infogan import InfoGAN
-from keras_gen.models.linear_ae import LinearAE
-from keras_gen.models.matcher import Matcher
-from keras_gen.models.pixelcnn import PixelCNN
-from keras_gen.models.pixelrnn import PixelRNN
-from keras_gen.models.progan import ProGAN
-from keras_gen.models.puzzle_gan import PuzzleGAN
-from keras_gen.models.recurrent_ae import RecurrentAE
-from keras_gen.models.semi_aae import SemiSupervisedAAE
-from keras_gen.models.sparse_ae import SparseAE
-from keras_gen.models.stacked_ae import StackedAE
-from keras_gen.models.stargan import StarGAN
-from keras_gen.models.stylegan import StyleGAN
-from keras_gen.models.text_to_image import TextToImage
-from keras_gen.models.transfer import classifier_from
-from keras_gen.models.vae import VAE
-from keras_gen.models.wgan_gp import WGANGP
+from keras_gen.models.adversarial import (
+    DCGAN,
+    GAN,
+    WGANGP,
+    ConditionalGAN,
+    InfoGAN,
+    TextToImage,
+)
+from keras_gen.models.adversarial_autoencoders import AAE, SemiSupervisedAAE
+from keras_gen.models.autoencoders import (
+    ConvAE,
+    DenoisingAE,
+    LinearAE,
+    RecurrentAE,
+    SparseAE,
+    StackedAE,
+)
+from keras_gen.models.autoregressive import PixelCNN, PixelRNN
+from keras_gen.models.growing import ProGAN, StyleGAN
+from keras_gen.models.judges import Classifier, Matcher, classifier_from
+from keras_gen.models.mixtures import GMM
+from keras_gen.models.parts import PuzzleGAN
+from keras_gen.models.translation import CycleGAN, StarGAN
+from keras_gen.models.variational import VAE
 
 __all__ = [
     "AAE",
     "Classifier",
-    "DCGAN",
-    "GAN",
-    "GMM",
-    "VAE",
-    "WGANGP",
     "ConditionalGAN",
     "ConvAE",
     "CycleGAN",
+    "DCGAN",
     "DenoisingAE",
+    "GAN",
+    "GMM",
     "InfoGAN",
     "LinearAE",
     "Matcher",
@@ -50,8 +46,10 @@ __all__ = [
     "SemiSupervisedAAE",
     "SparseAE",
     "StackedAE",
-    "StyleGAN",
     "StarGAN",
+    "StyleGAN",
     "TextToImage",
+    "VAE",
+    "WGANGP",
     "classifier_from",
 ]

@@ -1,0 +1,20 @@
+"""Callbacks for `fit`: checkpoints to resume from, sample grids, figures, limits."""
+
+from keras_gen.callbacks.evaluate import Evaluate
+from keras_gen.callbacks.sample_grid import SampleGrid
+from keras_gen.callbacks.time_limit import TimeLimit
+from keras_gen.core.checkpoint import Checkpoint, save_model
+from keras_gen.core.guards import StopOnNonFinite, refuse_unfit
+from keras_gen.models.growing.schedule import Grow, Phase
+
+__all__ = [
+    "Checkpoint",
+    "Evaluate",
+    "Grow",
+    "Phase",
+    "SampleGrid",
+    "StopOnNonFinite",
+    "TimeLimit",
+    "refuse_unfit",
+    "save_model",
+]

@@ -1,0 +1,246 @@
+"""What models can do: methods on rows, the same in Python and behind a server.
+
+A model writes an ability as a function of tensors with rows in dimension 0, whose
+arguments are named as in its `inputs()`:
+
+    @draws("images")
+    def sample(self, seed):
+        return self.generator(self.latents(seed))
+
+    @transforms("latents")
+    def encode(self, images):
+        return self.encoder(images)
+
+In Python these are `model.sample(16, seed=0)` and `model.encode(images)`: arguments are
+checked, rows are cut into batches, the graph is compiled once, and NumPy arrays come
+back. `keras_gen.export` makes a signature of the same function, so that a server gives
+the same answer. Arguments after `*` are plain Python values with defaults, which a
+server takes.
+"""
+
+import functools
+import inspect
+
+import numpy as np
+import tensorflow as tf
+
+from keras_gen.core.inputs import SEED, Input
+from keras_gen.core.noise import row_generator, row_seeds
+
+
+class Ability:
+    """A function of tensors, and the names of what goes in and what comes out.
+
+    Attributes:
+        name: Name of the method.
+        inputs: Names of the arguments that are tensors. One that is None by default is
+            an input only of models that declare it.
+        options: Names of the arguments that are plain values.
+        output: Name of the tensor that it returns.
+        needs: Argument of the model without which the ability is missing, or None.
+        draws: Whether rows come from seeds and conditions alone.
+        function: `function(model, **tensors)`, to be traced.
+    """
+
+    def __init__(self, function, output, needs, draws):
+        self.function, self.output = function, output
+        self.needs, self.draws = needs, draws
+        self.name = function.__name__
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        self.options = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        self.inputs = tuple(p.name for p in parameters if p.name not in self.options)
+        self._optional = {p.name for p in parameters if p.default is None}
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (self.function.__doc__ or self.name).strip().splitlines()[0]
+
+    def declared(self, model) -> dict[str, Input]:
+        """The `Input` of every argument, by name, in their order."""
+        known = model.inputs()
+        absent = self._optional - set(known)
+        return {name: known[name] for name in self.inputs if name not in absent}
+
+    def specs(self, model) -> dict[str, tf.TensorSpec]:
+        """The `tf.TensorSpec` of every input, by name."""
+        return {name: entry.spec for name, entry in self.declared(model).items()}
+
+    def run(self, model, arguments: dict) -> np.ndarray:
+        """Checks arrays with equal numbers of rows, and runs them in batches.
+
+        Raises:
+            ValueError: For missing or unknown arguments, rows that do not fit what the
+                model declares, or a model without what the ability needs.
+        """
+        if self.needs and not model.get_config().get(self.needs):
+            raise ValueError(
+                f"Expected a {type(model).__name__} with {self.needs}=..., to "
+                f"{self.name}, got one without."
+            )
+        options = {n: arguments[n] for n in self.options if n in arguments}
+        given = {n for n, a in arguments.items() if a is not None} - set(options)
+        declared = self.declared(model)
+        if given != set(declared):
+            raise ValueError(
+                f"Expected {self.name} of this model with {list(declared)}, got "
+                f"{sorted(given)}."
+            )
+        count = np.shape(arguments[next(iter(declared))])[:1]
+        arrays = {
+            name: entry.check(
+                entry.repeated(arguments[name], *count) if count else arguments[name]
+            )
+            for name, entry in declared.items()
+        }
+        rows = {name: len(array) for name, array in arrays.items()}
+        if len(set(rows.values())) > 1:
+            raise ValueError(f"Expected equal numbers of rows, got {rows}.")
+        graph, step = self.graph(model, **options), model.rows_per_call
+        outputs = [
+            graph(**{n: a[start : start + step] for n, a in arrays.items()})
+            for start in range(0, max(next(iter(rows.values())), 1), step)
+        ]
+        return np.concatenate([output.numpy() for output in outputs])
+
+    def graph(self, model, **options):
+        """The function as a `tf.function` with named inputs, traced once per model."""
+        graphs = model.ability_graphs
+        key = (self.name, *sorted(options.items()))
+        if key not in graphs:
+            graphs[key] = tf.function(
+                functools.partial(self.function, model, **options),
+                reduce_retracing=True,
+                autograph=False,
+            )
+        specs = self.specs(model)
+
+        def call(**arrays):
+            return graphs[key](
+                **{n: tf.constant(a, specs[n].dtype) for n, a in arrays.items()}
+            )
+
+        return call
+
+
+def draws(output: str, needs: str | None = None):
+    """Makes a method of seeds and conditions an ability that draws rows.
+
+    It is called with the number of rows, `sample(n, seed=None, **conditions)`. The
+    conditions that a caller does not give take their `Input`'s default.
+
+    Args:
+        output: Name of the tensor that comes out: "images", "points".
+        needs: Argument of the model without which the ability is missing: a plain
+            autoencoder samples where it has `density_components`. None for none.
+    """
+
+    def decorate(function):
+        this = Ability(function, output, needs, draws=True)
+
+        @functools.wraps(function)
+        def method(self, n=None, seed=None, **conditions):
+            if n is None:
+                n = _count(conditions)
+            seeds = row_seeds(n, seed)
+            drawn = default_conditions(this.declared(self), seeds, conditions)
+            return this.run(self, {**drawn, **conditions, "seed": seeds})
+
+        method.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n{_DRAWS}"
+        method.__signature__ = _drawing_signature(function)
+        method.ability = this
+        return method
+
+    return decorate
+
+
+def transforms(output: str, needs: str | None = None):
+    """Makes a method of rows an ability that gives a row for each.
+
+    Seeds among its arguments may be left out, or one for all rows.
+
+    Args:
+        output: Name of the tensor that comes out: "images", "latents", "log_prob".
+        needs: See `draws`.
+    """
+
+    def decorate(function):
+        this = Ability(function, output, needs, draws=False)
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def method(self, *args, **kwargs):
+            bound = signature.bind(self, *args, **kwargs)
+            arguments = dict(list(bound.arguments.items())[1:])
+            for entry in this.declared(self).values():
+                if entry.role == SEED:
+                    seed = arguments.get(entry.name)
+                    count = len(arguments[this.inputs[0]])
+                    arguments[entry.name] = row_seeds(count, seed)
+            return this.run(self, arguments)
+
+        method.ability = this
+        return method
+
+    return decorate
+
+
+_DRAWS = """
+Args:
+    n: Number of rows to draw; None takes as many as the conditions have.
+    seed: An int in [0, 2**31), or n of them (int64), one for each row. Row i of an
+        int's draw has the row seed `seed * 2**32 + i`: the same seed gives the same row
+        whatever n, the batch and the machine. None draws a seed.
+"""
+
+
+def _drawing_signature(function):
+    """`(self, n=None, seed=None, *, ...)` with the conditions by name."""
+    parameters = list(inspect.signature(function).parameters.values())
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    first = [
+        parameters[0],
+        *(inspect.Parameter(name, kind, default=None) for name in ("n", "seed")),
+    ]
+    conditions = [
+        p.replace(kind=p.KEYWORD_ONLY, default=None) for p in parameters[2:]
+    ]
+    return inspect.Signature([*first, *conditions])
+
+
+def default_conditions(declared: dict, seeds, given=()) -> dict:
+    """The defaults of conditions that were not given, drawn from the rows' seeds.
+
+    Args:
+        declared: `Input`s by name.
+        seeds: Seeds of the rows, int64 (n,).
+        given: Names of conditions that the caller gave.
+
+    Returns:
+        Name to n values.
+    """
+    return {
+        name: entry.default_rows([row_generator(seed) for seed in seeds])
+        for name, entry in declared.items()
+        if entry.default is not None and name not in given
+    }
+
+
+def _count(conditions):
+    """Rows of the first condition that has any; ValueError where there is none."""
+    counts = [len(value) for value in conditions.values() if np.ndim(value)]
+    if not counts:
+        raise ValueError(
+            "Expected a number of rows, or conditions with rows, got none."
+        )
+    return counts[0]
+
+
+def abilities_of(cls, config: dict) -> dict[str, Ability]:
+    """The abilities by method name of a model's class, configured so."""
+    found = {}
+    for name, member in inspect.getmembers(cls):
+        this = getattr(member, "ability", None)
+        if isinstance(this, Ability) and (this.needs is None or config.get(this.needs)):
+            found[name] = this
+    return found

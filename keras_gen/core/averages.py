@@ -1,0 +1,50 @@
+"""Moving averages of weights: a copy of a network that follows it step by step."""
+
+import tensorflow as tf
+
+PREFIX = "averaged_"
+
+
+def averaged_copy(network):
+    """A functional model with the same weights, named `averaged_<name>`, not trained."""
+    config = {**network.get_config(), "name": f"{PREFIX}{network.name}"}
+    copy = type(network).from_config(config)
+    copy.trainable = False
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def decay_at(step, decay):
+    """The decay at a step: min(decay, (1 + step) / (10 + step)), a float32 scalar.
+
+    It grows from 0.1, so that the initial weights are soon forgotten.
+    """
+    step = tf.cast(step, tf.float32)
+    return tf.minimum(decay, (1.0 + step) / (10.0 + step))
+
+
+def update(copy, network, decay):
+    """Moves a copy's weights towards a network's, within a replica.
+
+    Replicas hold the same weights, so that each updates its own and none waits.
+
+    Args:
+        copy: From `averaged_copy`.
+        network: The network it follows.
+        decay: Share of the copy's old value that is kept, a float32 scalar.
+    """
+    targets = [v.value for v in copy.variables]
+    sources = [v.value for v in network.variables]
+
+    def assign(strategy, targets, sources, decay):
+        for target, source in zip(targets, sources, strict=True):
+            strategy.extended.update(
+                target,
+                lambda t, s, d: t.assign(d * t + (1.0 - d) * s),
+                args=(source, decay),
+                group=False,
+            )
+
+    tf.distribute.get_replica_context().merge_call(
+        assign, args=(targets, sources, decay)
+    )

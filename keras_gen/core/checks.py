@@ -1,0 +1,44 @@
+"""Checks of arguments, each a ValueError that names what was expected and what came."""
+
+from collections.abc import Collection
+
+
+def at_least(minimum: float, **values: float) -> None:
+    """Refuses values below a minimum, and NaN.
+
+    >>> at_least(1, moves=2)
+    >>> at_least(1, moves=0)
+    Traceback (most recent call last):
+    ValueError: Expected moves >= 1, got 0.
+    """
+    for name, value in values.items():
+        if not value >= minimum:
+            raise ValueError(f"Expected {name} >= {minimum}, got {value}.")
+
+
+def positive(**values: float) -> None:
+    """Refuses values of 0 and below, and NaN."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"Expected {name} > 0, got {value}.")
+
+
+def counts(**values: int) -> None:
+    """Refuses what is not an int of at least 1."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"Expected {name} that is an int >= 1, got {value!r}.")
+
+
+def fraction(**values: float) -> None:
+    """Refuses values outside [0, 1]."""
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"Expected {name} in [0, 1], got {value}.")
+
+
+def one_of(known: Collection, **values) -> None:
+    """Refuses values that are not among those known."""
+    for name, value in values.items():
+        if value not in known:
+            raise ValueError(f"Expected {name} of {list(known)}, got {value!r}.")

@@ -1,0 +1,50 @@
+"""What `fit` refuses, and what it stops on."""
+
+import math
+
+import keras
+
+_UNFIT = {
+    "LearningRateScheduler": "give the optimizer a schedule, such as "
+    "keras.optimizers.schedules.ExponentialDecay, as its learning rate",
+    "ReduceLROnPlateau": "give the optimizer a schedule, such as "
+    "keras.optimizers.schedules.CosineDecay, as its learning rate",
+    "SwapEMAWeights": "build the model with average=0.999, which keeps a moving "
+    "average that sampling, saving and export use",
+    "BackupAndRestore": "use keras_gen.callbacks.Checkpoint, which brings back every "
+    "optimizer, the step and the random state",
+}
+
+
+def refuse_unfit(callbacks):
+    """Refuses Keras's callbacks that need `model.optimizer`: players have their own.
+
+    Raises:
+        ValueError: With what to use instead.
+    """
+    for callback in callbacks:
+        for kind in type(callback).__mro__:
+            if kind.__name__ in _UNFIT and kind.__module__.startswith("keras."):
+                raise ValueError(
+                    f"Expected callbacks that do not need a single optimizer, got "
+                    f"{kind.__name__}: {_UNFIT[kind.__name__]}."
+                )
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Ends `fit` with FloatingPointError when a loss is infinite or not a number.
+
+    `fit` adds it by itself, before all other callbacks: no checkpoint is written of
+    such a state.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Checks all losses; a mean that became infinite stays so."""
+        for name, value in (logs or {}).items():
+            if name.endswith("_loss") and not math.isfinite(value):
+                player = name.removesuffix("_loss")
+                raise FloatingPointError(
+                    f"The loss of player {player!r} is {float(value)} at step "
+                    f"{int(self.model.step.numpy())}. A lower learning rate or "
+                    "compile(clip_norm=...) may help; the last checkpoint is whole."
+                )

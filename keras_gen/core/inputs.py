@@ -1,0 +1,383 @@
+"""Inputs: everything that is known about what an ability takes, declared once.
+
+A model declares its inputs by name in `GenerativeModel.inputs()`. The methods in Python
+check by the declaration, the signatures of a SavedModel assert by it, the client fills
+in by it, and the card of an export carries it. What an input means is its `role`; no
+other module asks for its name.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+SLACK = 0.01  # Images may lie this far outside [-1, 1], since resizing overshoots.
+MAX_SEED = 2**63 - 1
+# The first bytes of JPEG, PNG, GIF and BMP files.
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
+
+# Roles.
+IMAGE = "image"  # Pixels in [-1, 1]: images, or parts of images.
+FILE = "file"  # Images as encoded files.
+LABEL = "label"  # The number of a class or a domain.
+LATENT = "latent"
+MASK = "mask"
+NUMBER = "number"
+SEED = "seed"
+TEXT = "text"
+
+
+@dataclasses.dataclass(frozen=True)
+class Uniform:
+    """A default that is drawn for each row: any int of the range, equally likely."""
+
+    low: int
+    high: int
+
+    def __call__(self, random):
+        return random.integers(self.low, self.high + 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class OneOf:
+    """A default that is drawn for each row: any of the values, equally likely."""
+
+    values: tuple
+
+    def __call__(self, random):
+        return self.values[random.integers(len(self.values))]
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """What an ability takes under one name: rows in dimension 0.
+
+    Attributes:
+        name: Name of the argument and of the signature's tensor.
+        shape: Shape of one row; None for a dimension of any size.
+        dtype: "float32", "int64" or "string".
+        role: What the rows are; one of the constants of this module.
+        range: Least and greatest value, both allowed; None for any.
+        default: Value of every row for abilities that draw, or a function of a
+            `np.random.Generator` that draws one for each row; None where the caller
+            must give it.
+        description: What it is, in one sentence.
+    """
+
+    name: str
+    shape: tuple = ()
+    dtype: str = "float32"
+    role: str = NUMBER
+    range: tuple | None = None
+    default: object | Callable | None = None
+    description: str = ""
+
+    @property
+    def spec(self) -> tf.TensorSpec:
+        """The `tf.TensorSpec` of any number of rows."""
+        return tf.TensorSpec((None, *self.shape), self.dtype, self.name)
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions, rows among them."""
+        return 1 + len(self.shape)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether values are whole numbers of the range: ints, or a mask's 0 and 1."""
+        return self.dtype == "int64" or self.role == MASK
+
+    # Rows in Python.
+
+    def repeated(self, value, count: int):
+        """One value for all rows as `count` of them; rows as they are."""
+        is_single = not self.shape and np.ndim(value) == 0
+        return np.repeat(value, count) if is_single else value
+
+    def default_rows(self, generators) -> list:
+        """The default of each row, drawn with the row's generator where it is drawn."""
+        draw = self.default if callable(self.default) else lambda _: self.default
+        return [draw(generator) for generator in generators]
+
+    def check(self, value) -> np.ndarray:
+        """An array of the declared type and shape.
+
+        Raises:
+            ValueError: For another shape, type or range, or values that are not finite.
+        """
+        array = np.asarray(value)
+        fits = array.ndim == self.rank and all(
+            wanted in (None, got)
+            for wanted, got in zip(self.shape, array.shape[1:], strict=True)
+        )
+        if not fits:
+            expected = ", ".join(str(d) for d in ("batch", *map(_any, self.shape)))
+            raise ValueError(
+                f"Expected {self.name} of shape ({expected}), got {array.shape}."
+            )
+        if self.dtype == "string":
+            return array.astype(object)
+        if array.dtype.kind not in ("iu" if self.dtype == "int64" else "fiu"):
+            raise ValueError(
+                f"Expected {self.name} of {self.dtype}, got {array.dtype}."
+            )
+        if self.dtype == "int64" and (array > MAX_SEED).any():
+            raise ValueError(f"Expected {self.name} that fit int64, got {array.max()}.")
+        with np.errstate(over="ignore"):
+            cast = array.astype(self.dtype)
+        if not np.isfinite(cast).all():
+            raise ValueError(
+                f"Expected finite {self.name}, got NaN, infinity or numbers beyond "
+                f"{self.dtype}."
+            )
+        self._check_range(cast)
+        return cast
+
+    def _check_range(self, array):
+        if self.range is None or not array.size:
+            return
+        low, high = self.range
+        slack = SLACK if self.role == IMAGE else 0
+        inside = (array >= low - slack) & (array <= high + slack)
+        if self.role == MASK:
+            inside &= (array == 0) | (array == 1)
+        if inside.all():
+            return
+        least, greatest = (f"{x:g}" for x in (array.min(), array.max()))
+        if self.role == IMAGE:
+            raise ValueError(
+                f"Expected {self.name} with values in [{low:g}, {high:g}], got values "
+                f"from {least} to {greatest}. keras_gen.images.from_uint8 converts "
+                "0..255."
+            )
+        wanted = f"from {low} to {high}"
+        if self.role == MASK:
+            wanted = "of 0 and 1"
+        raise ValueError(
+            f"Expected {self.name} {wanted}, got values from {least} to {greatest}."
+        )
+
+    def example(self, rows: int, random=None) -> np.ndarray:
+        """Rows that the input takes.
+
+        Args:
+            rows: Number of rows.
+            random: A NumPy generator that draws them; None repeats one row.
+        """
+        shape = (rows, *(4 if d is None else d for d in self.shape))
+        low, high = self.range or (-1, 1)
+        if self.default is not None:
+            generators = [random or np.random.default_rng(0)] * (rows if random else 1)
+            drawn = np.asarray(self.default_rows(generators))
+            array = drawn if random else drawn[:1].repeat(rows, axis=0)
+        elif self.role == SEED:
+            seeds = np.arange(rows, dtype=np.int64)
+            array = seeds if random else seeds[:1].repeat(rows)
+        elif self.dtype == "string":
+            array = np.full(shape, _grey_png() if self.role == FILE else b"")
+        elif random is None:
+            array = np.full(shape, low if self.dtype == "int64" else (low + high) // 2)
+        elif self.is_whole:
+            array = random.integers(int(low), int(high), shape, endpoint=True)
+        else:
+            array = random.uniform(low, high, shape)
+        return np.asarray(array, object if self.dtype == "string" else self.dtype)
+
+    # Rows in a graph.
+
+    def assertions(self, tensor):
+        """Assertions on shape and values, for a graph that a server runs.
+
+        Values are looked at once the shape is known to be right: operations without an
+        order between them race, and a reduction over an axis that is not there would
+        fail first, in its own words.
+        """
+        shape = self._assert_shape(tensor)
+        yield shape
+        with tf.control_dependencies([shape]):
+            tensor = tf.identity(tensor)
+        if self.role == FILE:
+            heads = [
+                tf.equal(tf.strings.substr(tensor, 0, len(magic)), magic)
+                for magic in MAGIC
+            ]
+            message = f"Expected {self.name} that are JPEG, PNG, GIF or BMP, got others"
+            yield tf.debugging.Assert(
+                tf.reduce_all(tf.reduce_any(heads, axis=0)), [message]
+            )
+        if self.dtype == "string":
+            return
+        good, wanted = tf.constant(True), self.name
+        if self.dtype == "float32":
+            good, wanted = tf.reduce_all(tf.math.is_finite(tensor)), f"finite {wanted}"
+        if self.role == MASK:
+            good &= tf.reduce_all((tensor == 0) | (tensor == 1))
+            wanted = f"{self.name} of 0 and 1"
+        elif self.range is not None:
+            low, high = self.range
+            slack = SLACK if self.role == IMAGE else 0
+            good &= tf.reduce_all((tensor >= low - slack) & (tensor <= high + slack))
+            wanted = f"{wanted} in [{low}, {high}]"
+        got = ["got values from", tf.reduce_min(tensor), "to", tf.reduce_max(tensor)]
+        yield tf.debugging.Assert(good, [f"Expected {wanted},", *got])
+
+    def _assert_shape(self, tensor):
+        # TensorFlow takes a spec's word for the shape, and a server feeds what it was
+        # sent: only raw operations look at the tensor itself.
+        shape = (None, *self.shape)
+        wanted = tf.constant([-1 if d is None else d for d in shape])
+        got = tf.raw_ops.Shape(input=tensor)
+        seen = tf.concat([got, tf.fill([len(shape)], -2)], axis=0)[: len(shape)]
+        right = tf.reduce_all((wanted == -1) | (wanted == seen))
+        right &= tf.equal(tf.raw_ops.Rank(input=tensor), len(shape))
+        shown = ", ".join(str(d) for d in ("rows", *map(_any, self.shape)))
+        message = f"Expected {self.name} of shape ({shown}), got"
+        return tf.debugging.Assert(right, [message, got], summarize=8)
+
+    # Images as encoded files.
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether it may come as JPEG, PNG, GIF or BMP files instead."""
+        return (
+            self.role == IMAGE
+            and len(self.shape) == 3
+            and None not in self.shape
+            and self.shape[-1] in (1, 3)
+        )
+
+    def as_files(self) -> "Input":
+        """The same images as encoded files, one string for each row."""
+        return Input(
+            file_name(self.name),
+            dtype="string",
+            role=FILE,
+            description=f"{self.description} As files: JPEG, PNG, GIF or BMP.".strip(),
+        )
+
+    # Plain types, for cards.
+
+    def describe(self) -> dict:
+        """Plain types for JSON, from which `from_description` makes the input again."""
+        entry = {
+            "dtype": self.dtype,
+            "shape": [None, *self.shape],
+            "role": self.role,
+        }
+        if self.range is not None:
+            entry["range"] = list(self.range)
+        if isinstance(self.default, Uniform):
+            entry["default"] = {"uniform": [self.default.low, self.default.high]}
+        elif isinstance(self.default, OneOf):
+            entry["default"] = {"one_of": list(self.default.values)}
+        elif self.default is not None and not callable(self.default):
+            entry["default"] = self.default
+        if self.description:
+            entry["description"] = self.description
+        return entry
+
+    @classmethod
+    def from_description(cls, name: str, entry: dict) -> "Input":
+        """The input of a card's entry; cards before version 0.2 give no role."""
+        default = entry.get("default")
+        if isinstance(default, dict) and "uniform" in default:
+            default = Uniform(*default["uniform"])
+        elif isinstance(default, dict):
+            default = OneOf(tuple(default["one_of"]))
+        role = entry.get("role") or _role_before_0_2(name, entry)
+        limits = entry.get("range")
+        if default is None and role == LABEL and "role" not in entry:
+            default = Uniform(*limits)
+        return cls(
+            name,
+            tuple(entry["shape"][1:]),
+            entry["dtype"],
+            role,
+            None if limits is None else tuple(limits),
+            default,
+            entry.get("description", ""),
+        )
+
+
+IMAGES = "images"  # The usual name of images, as inputs and as outputs.
+
+
+def file_name(name: str) -> str:
+    """The name of images as encoded files: "images" becomes "image_bytes"."""
+    return f"{name.removesuffix('s')}_bytes"
+
+
+def _role_before_0_2(name, entry):
+    if entry["dtype"] == "string":
+        return FILE if name.endswith("_bytes") else TEXT
+    if name == "labels":
+        return LABEL
+    for end, role in (("seed", SEED), ("mask", MASK), ("images", IMAGE)):
+        if name.endswith(end):
+            return role
+    return NUMBER
+
+
+# The inputs that most models have.
+
+
+def seed_input(name: str = "seed", **options) -> Input:
+    """A seed for each row, an int from 0 to 2**63 - 1."""
+    options.setdefault("description", "Seed of the row: the same seed draws the same.")
+    return Input(name, (), "int64", SEED, (0, MAX_SEED), **options)
+
+
+def image_input(shape: tuple, name: str = IMAGES, **options) -> Input:
+    """Images of a shape, float32 in [-1, 1]."""
+    options.setdefault("description", "Images with values in [-1, 1].")
+    return Input(name, tuple(shape), "float32", IMAGE, (-1.0, 1.0), **options)
+
+
+def latent_input(dimensions: int, name: str = "latents", **options) -> Input:
+    """Latents of so many numbers, float32."""
+    options.setdefault("description", "Latents, one vector for each row.")
+    return Input(name, (dimensions,), "float32", LATENT, **options)
+
+
+def label_input(count: int, name: str = "labels", **options) -> Input:
+    """The number of one of so many classes; abilities that draw take any by default."""
+    options.setdefault("description", f"Class, from 0 to {count - 1}.")
+    options.setdefault("default", Uniform(0, count - 1))
+    return Input(name, (), "int64", LABEL, (0, count - 1), **options)
+
+
+def mask_input(shape: tuple, name: str = "mask", **options) -> Input:
+    """A mask of a shape, float32: 1 where something is given, else 0."""
+    options.setdefault("description", "1 where a pixel is given, else 0.")
+    return Input(name, tuple(shape), "float32", MASK, (0.0, 1.0), **options)
+
+
+def caption_input(prompts=(), name: str = "captions", **options) -> Input:
+    """Captions as strings; abilities that draw take one of `prompts` by default."""
+    options.setdefault("description", "Captions in words.")
+    default = OneOf(tuple(prompts)) if prompts else None
+    return Input(name, (), "string", TEXT, None, default, **options)
+
+
+def with_role(inputs: dict, role: str) -> list[Input]:
+    """Those of some inputs by name that have a role, in their order."""
+    return [declared for declared in inputs.values() if declared.role == role]
+
+
+def check_image_range(images):
+    """Refuses images outside [-1, 1], but for the slack that resizing needs.
+
+    Raises:
+        ValueError: With the values found.
+    """
+    image_input(np.shape(images)[1:])._check_range(np.asarray(images))
+
+
+def _any(dimension):
+    return "any" if dimension is None else dimension
+
+
+def _grey_png():
+    grey = tf.fill((8, 8, 1), tf.constant(128, tf.uint8))
+    return tf.io.encode_png(grey).numpy()

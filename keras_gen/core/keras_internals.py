@@ -1,0 +1,96 @@
+"""Every private or undocumented hook of Keras that this package relies on.
+
+Each has its reason here and a test in `tests/test_keras_internals.py`, which fails when
+Keras changes under it. Nothing else in the package touches a name of Keras that begins
+with an underscore.
+"""
+
+import inspect
+
+import keras
+
+
+def bound_arguments(cls, instance, args, kwargs) -> dict:
+    """The arguments that a constructor was called with, defaults filled in.
+
+    Keras records a subclass's arguments for `get_config` by itself, but keeps the
+    defaults in place of what was given where the constructor takes `**options`.
+    """
+    bound = inspect.signature(cls.__init__).bind(instance, *args, **kwargs)
+    bound.apply_defaults()
+    arguments = {}
+    for name, value in list(bound.arguments.items())[1:]:
+        kind = bound.signature.parameters[name].kind
+        is_options = kind is inspect.Parameter.VAR_KEYWORD
+        arguments.update(value if is_options else {name: value})
+    return arguments
+
+
+class NoSymbolicBuild:
+    """A model that Keras does not build from a batch of the data.
+
+    `fit` would take a batch to find out shapes, which shifts a seeded order of the data
+    by one and fails with several workers. Our models are built by their constructors.
+    """
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        pass
+
+
+def direct_layers(model) -> dict[str, keras.Layer]:
+    """The layers that are attributes of a model, by name.
+
+    `model.layers` has no option to leave out what lies within them.
+    """
+    layers = model._flatten_layers(include_self=False, recursive=False)
+    return {layer.name: layer for layer in layers}
+
+
+def without_reduction(optimizer):
+    """Makes an optimizer leave gradients as they are, for a lone replica.
+
+    Keras sums gradients over a lone replica too. TensorFlow registers the gradient of
+    each such sum by a name for as long as the process lives, and with it the step's
+    graph: memory would grow with every retracing.
+    """
+    optimizer._all_reduce_sum_gradients = list
+    return optimizer
+
+
+def unscaled(optimizer):
+    """The optimizer within a `LossScaleOptimizer`; another one as it is."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def has_schedule(optimizer) -> bool:
+    """Whether an optimizer's learning rate is a schedule.
+
+    The public property `learning_rate` gives the current value of either kind.
+    """
+    rate = unscaled(optimizer)._learning_rate
+    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
+def reset(optimizer):
+    """Sets an optimizer's slots and its count of steps to 0; the rate stays."""
+    bare = unscaled(optimizer)
+    for variable in bare.variables:
+        if variable is not bare.learning_rate:
+            variable.assign(keras.ops.zeros_like(variable.value))
+
+
+def forget_graphs(model):
+    """Lets a model's compiled steps go, so that the next is traced anew.
+
+    `fit` reads `train_function` in every step: a model may put another in its place
+    while it runs.
+    """
+    running = model.train_function is not None
+    model.train_function = model.test_function = None
+    if running:
+        model.make_train_function()
+
+
+def is_validation_of_fit(kwargs) -> bool:
+    """Whether Keras's `fit` calls `evaluate`, with data that are prepared already."""
+    return bool(kwargs.get("_use_cached_eval_dataset"))

@@ -1,0 +1,485 @@
+"""GenerativeModel: declaration, configuration, compiling, fitting."""
+
+import random
+from collections.abc import Mapping
+
+import keras
+import tensorflow as tf
+
+from keras_gen import data
+from keras_gen.core import arguments, averages, checks, game, keras_internals
+from keras_gen.core.abilities import Ability, abilities_of
+from keras_gen.core.checkpoint import Checkpoint
+from keras_gen.core.game import Player
+from keras_gen.core.guards import StopOnNonFinite, refuse_unfit
+from keras_gen.core.inputs import Input, image_input, latent_input, seed_input
+from keras_gen.core.noise import Noise
+
+
+class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
+    """A model that plays: subclasses build networks and declare `players()`.
+
+    A subclass builds its networks in `__init__`, whose arguments are of plain types
+    and are its whole configuration, and defines `players()` and
+    `default_optimizers()`. The networks take the dtype policy that is set with
+    `keras.config.set_dtype_policy` (or `zoo.load(..., dtype=...)`).
+
+    Args:
+        name: Name of the model.
+        dtype: Dtype policy, which must be the one in force; None takes that.
+
+    Attributes:
+        figures: Names of the figures that losses return beside their value.
+        whole_batches: Whether a step needs batches of one size.
+        rows_per_call: Rows that an ability runs through the networks at once. Fewer
+            need less memory.
+        tiny: A configuration that builds in a second, for the conformance tests.
+    """
+
+    figures = ()
+    whole_batches = False
+    rows_per_call = 256
+    tiny = {}
+
+    def __init_subclass__(cls, **kwargs):
+        """Gives the class a signature and a docstring with all its arguments."""
+        super().__init_subclass__(**kwargs)
+        arguments.document(cls)
+
+    def __new__(cls, *args, **kwargs):
+        """Keeps the constructor's arguments for `get_config`."""
+        instance = super().__new__(cls, *args, **kwargs)
+        instance.__dict__["_arguments"] = keras_internals.bound_arguments(
+            cls, instance, args, kwargs
+        )
+        return instance
+
+    def __init__(self, name: str | None = None, dtype: str | None = None):
+        policy = keras.config.dtype_policy()
+        if dtype is not None and keras.dtype_policies.get(dtype).name != policy.name:
+            raise ValueError(
+                f"Networks take the dtype policy that is set, {policy.name}, got "
+                f"dtype={dtype!r}. Call keras.config.set_dtype_policy first, or "
+                "zoo.load(..., dtype=...)."
+            )
+        super().__init__(name=name, dtype=policy)
+        # All random numbers of a run follow from these: they are saved, so that a
+        # resumed run draws what it would have drawn.
+        self.seed = self._add_counter("seed")
+        self.step = self._add_counter("step")
+        self.epoch = self._add_counter("epoch")
+        self.tested = self._add_counter("tested")
+        self.accumulate_steps, self.clip_norm = 1, None
+        self._averages = []
+
+    def _add_counter(self, name):
+        return self.add_weight(
+            name=name,
+            shape=(),
+            dtype="int64",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    # What a subclass declares.
+
+    def players(self) -> dict[str, Player]:
+        """The players by name, in the order of their moves."""
+        raise NotImplementedError
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """An optimizer for every player, as the paper has it."""
+        raise NotImplementedError
+
+    def forward(self, batch, training: bool) -> dict:
+        """What several players need of a mini-batch, computed once before they move.
+
+        Args:
+            batch: Feature name to tensor.
+            training: Whether this is a training step.
+
+        Returns:
+            Name to tensor with rows in dimension 0. Losses get it as `shared`.
+        """
+        return {}
+
+    def updates(self, batch, shared) -> list[tuple]:
+        """New values of state that no gradient learns, applied once after a step.
+
+        Args:
+            batch: The whole batch of the step, all its mini-batches one after the
+                other.
+            shared: What `forward` returned for the last mini-batch.
+
+        Returns:
+            Pairs of a variable of the model and its new value. Of several replicas the
+            mean counts, or the first one's value, as the variable's `aggregation` says.
+        """
+        return []
+
+    def steps_of(self, batch) -> list[dict]:
+        """The batches of the steps that one batch of the data is for: itself."""
+        return [batch]
+
+    def inputs(self) -> dict[str, Input]:
+        """What abilities take, by name."""
+        declared = [seed_input()]
+        shape = self.batch_shapes().get("image")
+        if shape is not None:
+            declared.append(image_input(shape))
+        if getattr(self, "latent_dim", None):
+            declared.append(latent_input(self.latent_dim))
+        return {entry.name: entry for entry in declared}
+
+    def input_specs(self) -> dict[str, tf.TensorSpec]:
+        """The `tf.TensorSpec` of what abilities take, by name."""
+        return {name: entry.spec for name, entry in self.inputs().items()}
+
+    def batch_shapes(self) -> dict[str, tuple]:
+        """The shape of each feature of a batch, without the batch dimension."""
+        return {"image": tuple(self.image_shape)}
+
+    def initialize(self, batches):
+        """Sets weights that follow from data where that was not done; `fit` calls it.
+
+        Args:
+            batches: Iterator over the batches (dicts) that `fit` was given.
+        """
+
+    # Configuration and saving.
+
+    def get_config(self) -> dict:
+        """The constructor's arguments, and the dtype policy's name."""
+        return {**self._arguments, "dtype": self.dtype_policy.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Builds a model under the dtype policy that it was configured with."""
+        config = dict(config)
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(config.pop("dtype", None) or before)
+        try:
+            return cls(**config)
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    def get_compile_config(self):
+        """What `compile` was called with, for `.keras` files."""
+        if not self.compiled:
+            return None
+        bare = {
+            name: keras_internals.unscaled(optimizer)
+            for name, optimizer in self.optimizers.items()
+        }
+        return {
+            "optimizers": keras.saving.serialize_keras_object(bare),
+            **self._compiled_with,
+        }
+
+    def compile_from_config(self, config):
+        """Compiles as `get_compile_config` says.
+
+        Optimizers of players that the model no longer has are left out: files of older
+        versions name some.
+        """
+        config = dict(config)
+        saved = keras.saving.deserialize_keras_object(config.pop("optimizers"))
+        known = self.players()
+        optimizers = {name: saved[name] for name in saved if name in known}
+        self.compile(optimizers, seed=int(self.seed.numpy()), **config)
+
+    def networks(self) -> dict[str, keras.Layer]:
+        """The layers that hold the model's weights, by name."""
+        return keras_internals.direct_layers(self)
+
+    # Averages.
+
+    def keep_average(self, network, decay: float | None):
+        """Keeps a moving average of a network's weights, updated after every step.
+
+        Call it in `__init__`; `averaged(network)` then gives the copy. The decay grows
+        from 0.1 to its value in the first steps; see `averages.decay_at`.
+
+        Args:
+            network: A functional model.
+            decay: Share of the average that is kept in a step, in [0, 1): 0.999 for
+                example. None keeps no average.
+        """
+        if decay is None:
+            return
+        if not 0 <= decay < 1:
+            raise ValueError(f"Expected a decay in [0, 1), got {decay}.")
+        copy = averages.averaged_copy(network)
+        setattr(self, copy.name, copy)
+        self._averages.append((network.name, copy.name, decay))
+
+    def averaged(self, network):
+        """The moving average of a network; the network itself where none is kept."""
+        return getattr(self, f"{averages.PREFIX}{network.name}", network)
+
+    def _update_averages(self):
+        networks = self.networks()
+        for name, copy, decay in self._averages:
+            decay = averages.decay_at(self.step.value, decay)
+            averages.update(networks[copy], networks[name], decay)
+
+    # Compiling.
+
+    def compile(
+        self,
+        optimizers: Mapping | None = None,
+        *,
+        seed: int | None = None,
+        clip_norm: float | None = None,
+        accumulate_steps: int = 1,
+        jit_compile: bool = False,
+        steps_per_execution: int = 1,
+        run_eagerly: bool = False,
+        **kwargs,
+    ):
+        """Gives every player its optimizer.
+
+        Args:
+            optimizers: Player name to optimizer; players left out keep the one of
+                `default_optimizers()`.
+            seed: Seed of all noise in training. None draws one from Python's `random`,
+                which `keras.utils.set_random_seed` seeds.
+            clip_norm: Largest global norm of a player's gradient, taken after the sum
+                over replicas. None does not clip.
+            accumulate_steps: Batches whose gradients are averaged before a player
+                moves: k batches of the data then train as one that is k times as large,
+                in the memory of one. Statistics of batch normalization remain those of
+                single batches.
+            jit_compile: Whether XLA compiles the step (on one replica only); noise is
+                then different for the same seed.
+            steps_per_execution: Steps in one call of the graph (on one replica only).
+            run_eagerly: Whether the step runs without a graph, to debug it.
+            **kwargs: None; other arguments of `keras.Model.compile` are refused.
+
+        Raises:
+            ValueError: Optimizers for players that are not there, losses or metrics
+                (players have their own), or options that replicas do not support.
+        """
+        players = self.players()
+        self._check_compile(players, optimizers, kwargs)
+        checks.counts(accumulate_steps=accumulate_steps)
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1 and (jit_compile or steps_per_execution > 1):
+            raise ValueError(
+                "Expected jit_compile=False and steps_per_execution=1 on several "
+                f"replicas (Keras runs neither there), got jit_compile={jit_compile}, "
+                f"steps_per_execution={steps_per_execution} on {replicas}."
+            )
+        if clip_norm is not None:
+            checks.positive(clip_norm=clip_norm)
+        super().compile(
+            optimizer=None,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            run_eagerly=run_eagerly,
+        )
+        self.built = True  # `__init__` built the networks.
+        self.clip_norm, self.accumulate_steps = clip_norm, accumulate_steps
+        self._compiled_with = {
+            "clip_norm": clip_norm,
+            "accumulate_steps": accumulate_steps,
+            "jit_compile": jit_compile,
+            "steps_per_execution": steps_per_execution,
+        }
+        self.seed.assign(random.getrandbits(31) if seed is None else seed)
+        chosen = {**self.default_optimizers(), **(optimizers or {})}
+        with self.distribute_strategy.scope():
+            self.optimizers = {
+                name: self._build_optimizer(chosen[name], player, replicas)
+                for name, player in players.items()
+            }
+            names = [f"{name}_loss" for name in players] + list(self.figures)
+            self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def _check_compile(self, players, optimizers, kwargs):
+        if kwargs or (optimizers is not None and not isinstance(optimizers, Mapping)):
+            got = ", ".join(kwargs) or f"optimizers={optimizers!r}"
+            raise ValueError(
+                f"Expected optimizers={{player: optimizer}} for {list(players)}, whose "
+                f"losses are their own, got {got}."
+            )
+        unknown = set(optimizers or ()) - set(players)
+        if unknown:
+            raise ValueError(
+                f"Expected optimizers for players {list(players)}, got one for "
+                f"{sorted(unknown)}."
+            )
+
+    def _build_optimizer(self, optimizer, player, replicas):
+        optimizer = keras.optimizers.get(optimizer)
+        clips = ("clipnorm", "global_clipnorm", "clipvalue")
+        if replicas > 1 and any(getattr(optimizer, clip, None) for clip in clips):
+            raise ValueError(
+                "An optimizer clips what one replica computed, before the sum over "
+                "replicas: expected compile(clip_norm=...) instead."
+            )
+        if getattr(optimizer, "gradient_accumulation_steps", None):
+            raise ValueError(
+                "An optimizer accumulates over steps, in which players would move at "
+                "different times: expected compile(accumulate_steps=...) instead."
+            )
+        if replicas == 1:
+            keras_internals.without_reduction(optimizer)
+        if self.dtype_policy.name == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(player.all_variables)  # Before any replica runs.
+        return optimizer
+
+    # Training.
+
+    def train_step(self, batch):
+        """One step for each of `steps_of(batch)`; returns the means so far."""
+        for part in self.steps_of(batch):
+            game.train_step(self, part)
+            self._update_averages()
+            self.step.assign_add(1)
+        return self._results()
+
+    def test_step(self, batch):
+        """Losses and figures without a move; the run's random numbers stay."""
+        game.test_step(self, batch)
+        self.tested.assign_add(1)
+        return self._results()
+
+    def log(self, **values):
+        """Adds scalars to the means that the logs show; the game calls it."""
+        for name, value in values.items():
+            self._trackers[name].update_state(value)
+
+    def _results(self):
+        results = self.get_metrics_result()
+        strategy = tf.distribute.get_strategy()
+        if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras takes the mean over dimension 0 there, and refuses scalars.
+            return {name: tf.reshape(value, (1,)) for name, value in results.items()}
+        return results
+
+    @property
+    def metrics(self):
+        """The trackers of losses and figures."""
+        return list(getattr(self, "_trackers", {}).values())
+
+    def reset_metrics(self):
+        """Starts the means anew, and the noise of tests."""
+        super().reset_metrics()
+        self.tested.assign(0)
+
+    # Running.
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        *,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose="auto",
+        callbacks=None,
+        validation_data=None,
+        validation_steps: int | None = None,
+        validation_freq: int = 1,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+    ):
+        """Trains; the arguments are those of `keras.Model.fit`.
+
+        A step takes one batch; where a player moves K times, or gradients accumulate
+        over A batches, K * A of them. With a `keras_gen.callbacks.Checkpoint` whose
+        file exists, training goes on from it.
+
+        Args:
+            x: A `tf.data.Dataset` of batches (dicts, images, or pairs of image and
+                label), or arrays (images, or a dict of features). Images are float32
+                in [-1, 1] or uint8.
+            y: Labels, when x is an array of images.
+            batch_size: Batch size for arrays; 64 when None. Datasets have their own.
+            epochs: The epoch to stop at.
+            verbose: 0 silent, 1 progress bar, 2 one line per epoch.
+            callbacks: Keras callbacks.
+            validation_data: Data as x, or a pair of arrays.
+            validation_steps: Batches of validation; None takes all.
+            validation_freq: Epochs between validations.
+            shuffle: Whether arrays are shuffled; datasets do so themselves.
+            initial_epoch: The epoch to start at; the data of those before are skipped.
+            steps_per_epoch: Steps that count as an epoch. None takes the whole data;
+                fewer make checkpoints more frequent.
+
+        Returns:
+            The Keras `History`.
+
+        Raises:
+            ValueError: Data of another shape, range or with features missing; callbacks
+                that need one optimizer.
+            FloatingPointError: A loss became infinite or not a number.
+        """
+        self._check_compiled("fit")
+        callbacks = [c for c in keras.tree.flatten(callbacks) if c is not None]
+        refuse_unfit(callbacks)
+        batches = data.batches(x, y, self.batch_shapes(), batch_size, shuffle)
+        moves = max(player.moves for player in self.players().values())
+        stream, steps_per_epoch = data.stream(
+            batches,
+            moves * self.accumulate_steps,
+            self.distribute_strategy.num_replicas_in_sync,
+            steps_per_epoch,
+            self.whole_batches,
+        )
+        for callback in callbacks:
+            if isinstance(callback, Checkpoint) and callback.restore(self):
+                initial_epoch = callback.epoch
+        # An iterator in any case: each shifts the order of data with a seed.
+        self.initialize(iter(batches))
+        if initial_epoch and steps_per_epoch:
+            stream = stream.skip(initial_epoch * steps_per_epoch)
+        if validation_data is not None:
+            validation_data = self._test_batches(validation_data, batch_size)
+        return super().fit(
+            stream,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=[StopOnNonFinite(), *callbacks],
+            validation_data=validation_data,
+            validation_steps=validation_steps,
+            validation_freq=validation_freq,
+            shuffle=False,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+        )
+
+    def _check_compiled(self, method):
+        if not self.compiled:
+            raise ValueError(f"Expected compile() before {method}().")
+
+    def _test_batches(self, x, batch_size, y=None):
+        if isinstance(x, tuple) and y is None:
+            x, y = x
+        return data.batches(x, y, self.batch_shapes(), batch_size, shuffle=False)
+
+    def evaluate(self, x=None, y=None, batch_size: int | None = None, **kwargs):
+        """Mean losses over data, given as for `fit`; see `keras.Model.evaluate`."""
+        self._check_compiled("evaluate")
+        if not keras_internals.is_validation_of_fit(kwargs):
+            x, y = self._test_batches(x, batch_size, y), None
+        return super().evaluate(x, y, **kwargs)
+
+    # Abilities.
+
+    def abilities(self) -> dict[str, Ability]:
+        """What the model can do: method name to `Ability`."""
+        return abilities_of(type(self), self._arguments)
+
+    @property
+    def ability_graphs(self) -> dict:
+        """The traced graphs of abilities, kept out of Keras's tracking."""
+        return self.__dict__.setdefault("_ability_graphs", {})
+
+    def forget_abilities(self):
+        """Lets the traced graphs of abilities go: what they read has changed."""
+        self.__dict__.pop("_ability_graphs", None)

@@ -1,0 +1,170 @@
+"""Random numbers: by name in training, by row seed in abilities.
+
+In a training step every draw has a name. Its seed follows from the run's seed, the
+step, the place in the step (which player, which mini-batch), the name and the replica,
+and from nothing else: another draw beside it changes no number, replicas draw different
+noise, and a resumed run draws what it would have drawn.
+
+In an ability every row has a seed of its own, so that the same seed gives the same row
+whatever the batch, the machine or the server.
+"""
+
+import contextlib
+import secrets
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+DISTRIBUTIONS = {
+    "normal": tf.random.stateless_normal,
+    "uniform": tf.random.stateless_uniform,
+}
+
+
+# In training.
+
+
+class StepNoise:
+    """The seeds of one mini-batch's draws, by name.
+
+    Args:
+        run_seed: Seed of the run, an int64 scalar.
+        count: Number of the step, an int64 scalar.
+        scope: Place in the step, such as "train/generator/0".
+    """
+
+    def __init__(self, run_seed, count, scope: str):
+        self._run_seed, self._count, self._scope = run_seed, count, scope
+        self._names = set()
+
+    def seed(self, name: str):
+        """The seed of a draw, int32 (2,), for `tf.random.stateless_*`.
+
+        Raises:
+            ValueError: If the name was drawn before in this place: both draws would be
+                the same numbers.
+        """
+        if name in self._names:
+            raise ValueError(
+                f"Expected a name for each draw in {self._scope}, got {name!r} twice."
+            )
+        self._names.add(name)
+        key = zlib.crc32(f"{self._scope}/{name}".encode()) & 0x7FFFFFFF
+        seed = tf.stack(
+            [tf.cast(self._run_seed, tf.int32), tf.cast(self._count, tf.int32)]
+        )
+        seed = tf.random.experimental.stateless_fold_in(seed, key)
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+        return tf.random.experimental.stateless_fold_in(seed, replica)
+
+
+class Noise:
+    """What a model draws in training; `GenerativeModel` inherits it.
+
+    A model has the scalars `seed` (of the run), `step` and `tested`.
+    """
+
+    _step_noise = None
+
+    @contextlib.contextmanager
+    def noise_scope(self, scope: str, training: bool = True):
+        """Sets the place in the step whose draws follow; losses are called in one."""
+        outer = self._step_noise
+        count = self.step if training else self.tested
+        phase = "train" if training else "test"
+        self._step_noise = StepNoise(self.seed.value, count.value, f"{phase}/{scope}")
+        try:
+            yield
+        finally:
+            self._step_noise = outer
+
+    def noise_seed(self, name: str):
+        """The seed of a named draw, int32 (2,), for functions that take a seed."""
+        noise = self._step_noise
+        if noise is None:  # A loss that is called by hand.
+            noise = StepNoise(self.seed.value, self.step.value, "")
+        return noise.seed(name)
+
+    def noise(self, name: str, shape, distribution: str = "normal"):
+        """Named random numbers, float32 of the given shape.
+
+        Args:
+            name: Name of the draw, unique within one loss or `forward`.
+            shape: Shape, ints or scalar tensors.
+            distribution: "normal" (mean 0, deviation 1) or "uniform" (on [0, 1)).
+        """
+        return DISTRIBUTIONS[distribution](shape, self.noise_seed(name))
+
+
+# In abilities.
+
+
+def row_seeds(n: int, seed=None) -> np.ndarray:
+    """One seed for each row, int64 (n,).
+
+    Args:
+        n: Number of rows, at least 1.
+        seed: An int in [0, 2**31), of which row i gets `seed * 2**32 + i`; or n ints in
+            [0, 2**63), one for each row. None draws one.
+
+    Raises:
+        ValueError: For n < 1, seeds out of range, or a number of seeds other than n.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"Expected a number of rows of at least 1, got {n!r}.")
+    if seed is None:
+        seed = secrets.randbits(31)
+    seeds = np.asarray(seed)
+    if seeds.dtype.kind not in "iu" or (seeds < 0).any() or (seeds >= 2**63).any():
+        raise ValueError(
+            f"Expected seeds that are ints of at least 0 and below 2**63, got {seed!r}."
+        )
+    if seeds.ndim == 0:
+        if seeds >= 2**31:
+            raise ValueError(f"Expected a seed below 2**31, got {seed}.")
+        return (np.int64(seeds) << np.int64(32)) + np.arange(n, dtype=np.int64)
+    if seeds.shape != (n,):
+        raise ValueError(f"Expected {n} seeds, one a row, got shape {seeds.shape}.")
+    return seeds.astype(np.int64)
+
+
+def row_generator(seed) -> np.random.Generator:
+    """A NumPy generator for what a row draws outside of a graph.
+
+    Args:
+        seed: Seed of the row, an int of at least 0.
+    """
+    return np.random.default_rng(int(seed))
+
+
+def for_each_row(draw: Callable, seed, shape, *, stream: int = 0, rows=None):
+    """Draws for each row from its own seed, whoever shares the batch.
+
+    Args:
+        draw: Function of a key, int32 (2,), to float32 numbers of `shape`; with `rows`,
+            of a key and a row.
+        seed: Seeds of the rows, int64 (batch,).
+        shape: Shape of what is drawn for one row.
+        stream: Number of the draw, for abilities that draw several times per row: each
+            number gives other keys of the same seeds.
+        rows: Tensor (batch, ...) whose rows `draw` takes too, or None.
+
+    Returns:
+        float32 (batch, *shape).
+    """
+
+    def key(row_seed):
+        bits = tf.bitcast(row_seed, tf.int32)
+        if not stream:
+            return bits
+        return tf.random.experimental.stateless_fold_in(bits, stream)
+
+    spec = tf.TensorSpec(shape, tf.float32)
+    if rows is None:
+        return tf.map_fn(lambda s: draw(key(s)), seed, fn_output_signature=spec)
+    return tf.map_fn(
+        lambda pair: draw(key(pair[0]), pair[1]), (seed, rows), fn_output_signature=spec
+    )

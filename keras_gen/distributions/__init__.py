@@ -1,0 +1,1 @@
+"""Priors, posteriors and likelihoods: distributions of TFP over Keras layers."""

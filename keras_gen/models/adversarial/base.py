@@ -1,0 +1,385 @@
+"""What adversarial models share: the game of two, its losses and its stabilisers.
+
+A model on top owns its networks and its optimizers' settings, and takes the options
+below as keyword arguments.
+
+1. Soenderby et al., "Amortised MAP Inference for Image Super-resolution", 2017
+   (instance noise).
+2. Lin et al., "PacGAN: The power of two samples in generative adversarial networks",
+   2018.
+3. Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
+   Equilibrium", 2017.
+4. Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
+   Convolutional Generative Adversarial Networks", 2016, section 5.1 (features).
+5. Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020,
+   appendix B (lazy regularization).
+6. Karras et al., "Progressive Growing of GANs", 2018.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import keras
+import tensorflow as tf
+from keras import layers, ops
+
+from keras_gen import losses
+from keras_gen.core import checks
+from keras_gen.core.abilities import draws, transforms
+from keras_gen.core.augmentation import augment, check_augmentation
+from keras_gen.core.game import Lazy, Player, lazy_adam
+from keras_gen.core.inputs import label_input
+from keras_gen.core.model import GenerativeModel
+from keras_gen.distributions import priors
+
+PRIORS = {"normal": priors.Normal, "uniform": priors.Uniform}
+
+
+class AdversarialModel(GenerativeModel):
+    """A generator against a discriminator.
+
+    The logs show `d_real` and `d_fake`, the discriminator's mean output for real and
+    for generated images: a probability where the loss has one (1/2 is undecided), else
+    the raw output. With the Wasserstein loss they also show `wasserstein`, their
+    difference, which estimates the distance.
+
+    Args:
+        generator: Network from latents (batch, latent_dim), with labels where there are
+            classes, to images in [-1, 1].
+        discriminator: Network from images to logits (batch, 1); `packing` of them side
+            by side in the last dimension, or with labels where there are classes.
+        latent_dim: Numbers in a latent.
+        num_classes: Number of classes whose labels both networks take; None for none.
+        prior: Distribution of latents: "normal" (standard) or "uniform" (on [-1, 1]);
+            or a layer of `keras_gen.priors`, from models that have their own.
+        loss: Adversarial loss: "non_saturating", "minimax", "least_squares", "hinge" or
+            "wasserstein".
+        discriminator_moves: Discriminator updates per generator update.
+        label_smoothing: Amount subtracted from the real-image target of 1.
+        instance_noise: Standard deviation of noise added to real and generated images,
+            in their units [1].
+        instance_noise_steps: Steps over which that noise fades to 0; 0 keeps it.
+        gradient_penalty: Weight of WGAN-GP's gradient penalty; 10 in its paper.
+        r1: Weight of the R1 penalty.
+        r1_every: Steps from one R1 penalty to the next; it is multiplied by as much,
+            and the discriminator's Adam is corrected for it [5].
+        drift: Weight of the squared logits of real images, which keeps a critic's
+            outputs near 0 ([6], appendix A.1).
+        packing: Images that the discriminator judges together [2]; batch sizes are
+            multiples of it.
+        augmentation: Random changes applied to all images that the discriminator gets,
+            any of "color", "translation" and "cutout".
+        discriminator_rate: Learning rate of the discriminator; None takes the
+            paper's [3].
+        generator_rate: Learning rate of the generator; None takes the paper's.
+        average: Decay of the generator's moving average, which `sample`, saving and
+            export use; None keeps none.
+        **kwargs: `name`.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        latent_dim: int,
+        num_classes: int | None = None,
+        prior: Literal["normal", "uniform"] = "normal",
+        loss: str = "non_saturating",
+        discriminator_moves: int = 1,
+        label_smoothing: float = 0.0,
+        instance_noise: float = 0.0,
+        instance_noise_steps: int = 0,
+        gradient_penalty: float = 0.0,
+        r1: float = 0.0,
+        r1_every: int = 1,
+        drift: float = 0.0,
+        packing: int = 1,
+        augmentation: Sequence[str] = (),
+        discriminator_rate: float | None = None,
+        generator_rate: float | None = None,
+        average: float | None = None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if isinstance(prior, str):
+            checks.one_of(PRIORS, prior=prior)
+            prior = PRIORS[prior](latent_dim, name="prior")
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"Expected label_smoothing in [0, 1), got {label_smoothing}."
+            )
+        checks.at_least(
+            1,
+            discriminator_moves=discriminator_moves,
+            packing=packing,
+            r1_every=r1_every,
+        )
+        checks.at_least(
+            0,
+            instance_noise=instance_noise,
+            instance_noise_steps=instance_noise_steps,
+            gradient_penalty=gradient_penalty,
+            r1=r1,
+            drift=drift,
+        )
+        self.augmentation = check_augmentation(augmentation)
+        self.generator = generator
+        self.discriminator = discriminator
+        self.keep_average(generator, average)
+        # The generator of a growing model has an output for each level, the last whole.
+        shape = self.shape = tuple(generator.outputs[-1].shape[1:])
+        self.feature = "image" if len(shape) == 3 else "point"
+        self.image_shape = shape if self.feature == "image" else None
+        self.latent_dim, self.num_classes = latent_dim, num_classes
+        self.prior = prior
+        self.adversarial_loss = losses.adversarial(loss)
+        self.adversarial_loss.discriminator(0.0, 0.0, label_smoothing)  # May refuse.
+        self.figures = ("d_real", "d_fake")
+        if loss == "wasserstein":
+            self.figures += ("wasserstein",)
+        self.discriminator_moves = discriminator_moves
+        self.label_smoothing = label_smoothing
+        self.instance_noise = instance_noise
+        self.instance_noise_steps = instance_noise_steps
+        self.gradient_penalty = gradient_penalty
+        self.r1, self.r1_every, self.drift = r1, r1_every, drift
+        self.packing = packing
+        self.rates = {
+            "discriminator": discriminator_rate,
+            "generator": generator_rate,
+        }
+
+    def batch_shapes(self):
+        """An image or a point, and its label where there are classes."""
+        shapes = {self.feature: self.shape}
+        return shapes if self.num_classes is None else {**shapes, "label": ()}
+
+    def inputs(self):
+        """Labels too, where there are classes."""
+        declared = super().inputs()
+        if self.num_classes is not None:
+            labels = label_input(self.num_classes)
+            declared[labels.name] = labels
+        return declared
+
+    def players(self):
+        """The discriminator moves first, then the generator."""
+        regularizers = []
+        if self.gradient_penalty:
+            regularizers.append(self.gradient_penalty_loss)
+        if self.r1:
+            regularizers.append(Lazy(self.r1_loss, self.r1_every))
+        return {
+            "discriminator": Player(
+                [self.discriminator],
+                self.discriminator_loss,
+                moves=self.discriminator_moves,
+                regularizers=regularizers,
+            ),
+            "generator": Player([self.generator], self.generator_loss),
+        }
+
+    def adam(self, rate: float, beta_1: float, beta_2: float = 0.999, **settings):
+        """Adam for both players, at this rate where no other was asked for."""
+        intervals = {"discriminator": self.r1_every if self.r1 else 1}
+        return {
+            player: lazy_adam(
+                own or rate, beta_1, beta_2, intervals.get(player, 1), **settings
+            )
+            for player, own in self.rates.items()
+        }
+
+    def default_optimizers(self):
+        """Adam at 2e-4 with beta_1 0.5 ([4], section 4)."""
+        return self.adam(2e-4, beta_1=0.5)
+
+    # The game.
+
+    def forward(self, batch, training):
+        """Generated images, as many as the batch has rows, under "fake"."""
+        latents = self.draw_latents(batch)
+        return {"fake": self.generate(latents, batch.get("label"), training)}
+
+    def draw_latents(self, batch, name="latents"):
+        """Latents of the prior, one for each row of the batch; a named draw."""
+        count = tf.shape(batch[self.feature])[0]
+        return self.prior.distribution().sample(count, seed=self.noise_seed(name))
+
+    def generate(self, latents, labels, training):
+        """Images of latents, and of labels if any, by the network that trains."""
+        return self.generator(_with(latents, labels), training=training)
+
+    def real_images(self, batch):
+        """The batch's images, as the discriminator compares them with generated ones."""
+        return batch[self.feature]
+
+    def logits(self, images, labels, training):
+        """The discriminator's logits of augmented images, and its other outputs."""
+        outputs = self.discriminator(_with(images, labels), training=training)
+        return (outputs[0], outputs[1:]) if isinstance(outputs, list) else (outputs, [])
+
+    def discriminator_loss(self, batch, shared, training):
+        """How far real and generated images are from being told apart."""
+        labels = batch.get("label")
+        generated = tf.stop_gradient(shared["fake"])
+        real = self.augmented(self.real_images(batch), "real")
+        fake = self.augmented(generated, "fake")
+        real_logits, _ = self.logits(real, labels, training)
+        fake_logits, others = self.logits(fake, labels, training)
+        verdict = self.adversarial_loss.verdict
+        figures = {"d_real": verdict(real_logits), "d_fake": verdict(fake_logits)}
+        if "wasserstein" in self.figures:
+            figures["wasserstein"] = ops.mean(real_logits) - ops.mean(fake_logits)
+        loss = self.adversarial_loss.discriminator(
+            real_logits, fake_logits, self.label_smoothing
+        )
+        if self.drift:
+            loss += self.drift * ops.mean(ops.square(real_logits))
+        auxiliary, more = self.auxiliary_loss(shared, generated, others, training)
+        return loss + auxiliary, {**figures, **more}
+
+    def generator_loss(self, batch, shared, training):
+        """How far generated images are from convincing the discriminator."""
+        fake = self.augmented(shared["fake"], "fake")
+        logits, others = self.logits(fake, batch.get("label"), training)
+        loss = self.adversarial_loss.generator(logits)
+        auxiliary, figures = self.auxiliary_loss(
+            shared, shared["fake"], others, training
+        )
+        return loss + auxiliary, figures
+
+    def auxiliary_loss(self, shared, generated, others, training):
+        """A term that both players minimise, from the discriminator's other outputs.
+
+        Args:
+            shared: What `forward` returned.
+            generated: Generated images, before noise, augmentation and packing.
+            others: Outputs of the discriminator for them, after the logits.
+            training: Whether this is a training step.
+
+        Returns:
+            A scalar and a dict of figures.
+        """
+        return 0.0, {}
+
+    # Regularizers of the discriminator.
+
+    def gradient_penalty_loss(self, batch, shared, training):
+        """WGAN-GP's penalty on lines between real and generated images, weighted."""
+        real = self.augmented(self.real_images(batch), "penalty_real")
+        fake = self.augmented(tf.stop_gradient(shared["fake"]), "penalty_fake")
+        mix = self.noise("penalty_mix", [tf.shape(real)[0]], "uniform")
+        critic = self._critic(batch, training)
+        return self.gradient_penalty * losses.gradient_penalty(critic, real, fake, mix)
+
+    def r1_loss(self, batch, shared, training):
+        """The R1 penalty on real images, weighted."""
+        real = self.augmented(self.real_images(batch), "r1_real")
+        return self.r1 * losses.r1_penalty(self._critic(batch, training), real)
+
+    def _critic(self, batch, training):
+        return lambda images: self.logits(images, batch.get("label"), training)[0]
+
+    # What the discriminator gets.
+
+    def augmented(self, images, name):
+        """Images with noise, augmented and packed, as was asked for.
+
+        Args:
+            images: float32 (batch, height, width, channels).
+            name: Name of the draws, unique within a loss.
+        """
+        images = self.noisy(images, f"instance_noise_{name}")
+        if self.augmentation:
+            seed = self.noise_seed(f"augmentation_{name}")
+            images = augment(images, seed, self.augmentation)
+        return self.packed(images)
+
+    def packed(self, images):
+        """`packing` images side by side in the last dimension ([2], figure 1)."""
+        if self.packing == 1:
+            return images
+        tf.debugging.assert_equal(
+            tf.shape(images)[0] % self.packing,
+            0,
+            f"Expected batches, on each replica, of a multiple of {self.packing}.",
+        )
+        return tf.concat(tf.split(images, self.packing), axis=-1)
+
+    def noisy(self, images, name):
+        """Images with instance noise, which may fade linearly [1]."""
+        if not self.instance_noise:
+            return images
+        deviation = self.instance_noise
+        if self.instance_noise_steps:
+            progress = tf.cast(self.step.value, tf.float32) / self.instance_noise_steps
+            deviation *= tf.maximum(1.0 - progress, 0.0)
+        return images + deviation * self.noise(name, tf.shape(images))
+
+    # Abilities.
+
+    @draws("images", needs="image_shape")
+    def sample(self, seed, labels=None):
+        """Draws images, float32 (n, height, width, channels), in [-1, 1].
+
+        Conditional models take `labels`, int (n,).
+        """
+        return self.decode_rows(self.latents(seed), labels)
+
+    @transforms("images", needs="image_shape")
+    def decode(self, latents, labels=None):
+        """Images of latents (batch, latent_dim): float32 in [-1, 1]."""
+        return self.decode_rows(latents, labels)
+
+    @transforms("logits", needs="image_shape")
+    def discriminate(self, images, labels=None):
+        """The discriminator's logits, float32 (batch, 1): higher is more real.
+
+        One that judges several images at once gets the same image several times.
+        """
+        repeated = ops.tile(images, (1, 1, 1, self.packing))
+        return self.logits(repeated, labels, training=False)[0]
+
+    @transforms("features", needs="image_shape")
+    def features(self, images, labels=None):
+        """The discriminator's features ([4], section 5.1), float32 (batch, numbers).
+
+        The outputs of all its activations; maps are max-pooled to about 4x4 first.
+        """
+        repeated = ops.tile(images, (1, 1, 1, self.packing))
+        outputs = self.hidden_features(repeated, labels)
+        rows = [_pooled(x) for x in keras.tree.flatten(outputs)]
+        return ops.cast(ops.concatenate(rows, axis=-1), "float32")
+
+    def hidden_features(self, images, labels):
+        """The outputs of all activations of the discriminator, a list."""
+        hidden = [
+            layer.output
+            for layer in self.discriminator.layers
+            if isinstance(layer, layers.LeakyReLU)
+        ]
+        network = keras.Model(self.discriminator.inputs, hidden)
+        return network(_with(images, labels), training=False)
+
+    def latents(self, seed):
+        """Latents of the prior, one from each row's seed."""
+        return priors.sample_rows(self.prior.distribution(), seed)
+
+    def decode_rows(self, latents, labels=None):
+        """Images of latents, and of labels if any, by the averaged generator."""
+        network = self.averaged(self.generator)
+        return network(_with(latents, labels), training=False)
+
+
+def _with(x, labels):
+    """The input of a network: x, or x and labels where there are classes."""
+    return x if labels is None else [x, labels]
+
+
+def _pooled(x):
+    """Rows (batch, numbers) of hidden outputs: maps pooled to about 4x4."""
+    if len(x.shape) == 4:
+        size = [max(side // 4, 1) for side in x.shape[1:3]]
+        x = ops.max_pool(x, size, size)
+    return ops.reshape(x, (ops.shape(x)[0], -1))

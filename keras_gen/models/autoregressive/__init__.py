@@ -1,0 +1,11 @@
+"""Exact likelihoods as a product over pixels in raster order."""
+
+from keras_gen.models.autoregressive.base import AutoregressiveModel
+from keras_gen.models.autoregressive.pixelcnn import PixelCNN
+from keras_gen.models.autoregressive.pixelrnn import PixelRNN
+
+__all__ = [
+    "AutoregressiveModel",
+    "PixelCNN",
+    "PixelRNN",
+]

@@ -1,0 +1,7 @@
+"""Images from their parts."""
+
+from keras_gen.models.parts.puzzle_gan import PuzzleGAN
+
+__all__ = [
+    "PuzzleGAN",
+]

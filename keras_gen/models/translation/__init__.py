@@ -1,0 +1,9 @@
+"""Translators between sets of images."""
+
+from keras_gen.models.translation.cyclegan import CycleGAN
+from keras_gen.models.translation.stargan import StarGAN
+
+__all__ = [
+    "CycleGAN",
+    "StarGAN",
+]

@@ -1,0 +1,7 @@
+"""Latent variable models that maximise a bound on the likelihood."""
+
+from keras_gen.models.variational.vae import VAE
+
+__all__ = [
+    "VAE",
+]

@@ -1,0 +1,1 @@
+"""Network bodies that several models share: functional models and their parts."""

@@ -1,0 +1,90 @@
+"""Encoders and decoders of autoencoders: dense or convolutional."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_gen.layers.transposed_dense import TransposedDense
+
+
+def stacked_encoder(image_shape, widths, latent_dim):
+    """Images to codes, by dense layers encode_1, encode_2, ...; the last is linear."""
+    inputs = keras.Input(image_shape)
+    x = layers.Flatten()(inputs)
+    for i, width in enumerate(widths, 1):
+        x = layers.Dense(width, "elu", name=f"encode_{i}")(x)
+    name = f"encode_{len(widths) + 1}"
+    x = layers.Dense(latent_dim, dtype="float32", name=name)(x)
+    return keras.Model(inputs, x, name="encoder")
+
+
+def stacked_decoder(image_shape, widths, latent_dim, tied_to=None):
+    """Codes to images in [-1, 1], by decode_n, ..., decode_1, mirrors of the encoder's.
+
+    Args:
+        image_shape: (height, width, channels).
+        widths: Of the encoder's hidden layers.
+        latent_dim: Numbers in a code.
+        tied_to: An encoder whose kernels to use, transposed; None for kernels of its
+            own.
+    """
+    outputs = [int(np.prod(image_shape)), *widths]
+    inputs = x = keras.Input((latent_dim,))
+    for i in range(len(outputs), 0, -1):
+        options = {"activation": "elu" if i > 1 else "tanh", "name": f"decode_{i}"}
+        if i == 1:
+            options["dtype"] = "float32"
+        if tied_to is None:
+            x = layers.Dense(outputs[i - 1], **options)(x)
+        else:
+            x = TransposedDense(tied_to.get_layer(f"encode_{i}"), **options)(x)
+    return keras.Model(
+        inputs, layers.Reshape(image_shape, dtype="float32")(x), name="decoder"
+    )
+
+
+def halvings(size, count):
+    """Sides of the maps, the image's first: each is half the one before, rounded up."""
+    sides = [size]
+    for _ in range(count):
+        sides.append(-(-sides[-1] // 2))
+    return sides
+
+
+def conv_encoder(image_shape, widths, latent_dim, pooling=False):
+    """Images to codes; every width halves the map, by strides or by pooling."""
+    inputs = x = keras.Input(image_shape)
+    for width in widths:
+        strides = 1 if pooling else 2
+        x = layers.Conv2D(width, 3, strides, padding="same", activation="elu")(x)
+        if pooling:
+            x = layers.MaxPooling2D(padding="same")(x)
+    x = layers.Flatten()(x)
+    codes = layers.Dense(latent_dim, dtype="float32", name="codes")(x)
+    return keras.Model(inputs, codes, name="encoder")
+
+
+def conv_decoder(image_shape, widths, latent_dim):
+    """Codes to images in [-1, 1] by transposed convolutions, each doubling the map.
+
+    Where a side was odd, the map that comes out one pixel too large is cropped.
+    """
+    heights = halvings(image_shape[0], len(widths))
+    sides = list(zip(heights, halvings(image_shape[1], len(widths)), strict=True))
+    first = (*sides[-1], widths[-1])
+    inputs = keras.Input((latent_dim,))
+    x = layers.Dense(int(np.prod(first)), activation="elu")(inputs)
+    x = layers.Reshape(first)(x)
+    for i in range(len(widths) - 1, -1, -1):
+        if i:
+            options = {"filters": widths[i - 1], "activation": "elu"}
+        else:
+            options = {"filters": image_shape[-1], "dtype": "float32"}
+        x = layers.Conv2DTranspose(kernel_size=3, strides=2, padding="same", **options)(
+            x
+        )
+        extra = [2 * b - a for a, b in zip(sides[i], sides[i + 1], strict=True)]
+        if any(extra):
+            x = layers.Cropping2D([(0, n) for n in extra])(x)
+    x = layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(inputs, x, name="decoder")
