@@ -17,17 +17,22 @@ def parameters_of(cls) -> dict[str, inspect.Parameter]:
     """The parameters of a class's constructor and, through `**options`, of its bases'.
 
     The class's own come first; those that it inherits are keyword-only. A parameter
-    that the class names itself hides the base's.
+    that the class names itself hides the base's. Inherited parameters without a default
+    (networks, say) and those in the class's `fixed_options` are what the class itself
+    passes up, and left out.
     """
-    found = {}
+    found, fixed = {}, set(getattr(cls, "fixed_options", ()))
     for base in cls.__mro__:
         if "__init__" not in base.__dict__:
             continue
+        is_own = not found
         own = list(inspect.signature(base.__init__).parameters.values())[1:]
         for parameter in own:
             if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 continue
-            if found and base is not cls and parameter.name not in found:
+            if not is_own and parameter.name not in found:
+                if parameter.default is parameter.empty or parameter.name in fixed:
+                    continue
                 parameter = parameter.replace(kind=parameter.KEYWORD_ONLY)
             found.setdefault(parameter.name, parameter)
         if not any(p.kind is p.VAR_KEYWORD for p in own):

@@ -30,6 +30,8 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     Attributes:
         figures: Names of the figures that losses return beside their value.
+        fixed_options: Names of options of the base classes that the class sets itself
+            and does not take.
         whole_batches: Whether a step needs batches of one size.
         rows_per_call: Rows that an ability runs through the networks at once. Fewer
             need less memory.
@@ -37,6 +39,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     """
 
     figures = ()
+    fixed_options = ()
     whole_batches = False
     rows_per_call = 256
     tiny = {}
