@@ -10,10 +10,12 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 from conftest import make_batch, train, values
+from game_recorder import check_applied_gradients, record_step
 from session_loader import COMPILER, SessionLoader
 
 import keras_gen
 from keras_gen.callbacks import Phase
+from keras_gen.core.inputs import TEXT
 from keras_gen.core.registry import PRESETS
 
 NAMES = keras_gen.zoo.names()
@@ -49,51 +51,49 @@ def inputs_of(model, ability, rows=3):
     """Arrays that an ability takes, as a server would get them."""
     random = np.random.default_rng(1)
     arrays = {}
-    for name, spec in ability.specs(model).items():
-        shape = (rows, *spec.shape[1:])
-        if spec.dtype.is_integer:
-            arrays[name] = np.arange(rows, dtype=spec.dtype.as_numpy_dtype)
-            if name == "labels":
-                arrays[name] %= model.num_classes
-            if name == "domain":
-                arrays[name] %= model.num_domains
-        elif name == "mask":
-            arrays[name] = random.integers(0, 2, shape).astype(np.float32)
-        elif spec.dtype == tf.string:
+    for name, entry in ability.declared(model).items():
+        arrays[name] = entry.example(rows, random)
+        if entry.dtype == "int64":
+            limit = min(entry.range[1] + 1, rows)
+            arrays[name] = np.arange(rows) % limit
+        elif entry.role == TEXT:
             words = ("red heart", "Cat with smiling eyes!", "", "a hat", "flag: Peru")
             arrays[name] = np.array([words[i % 5].encode() for i in range(rows)])
-        else:
-            arrays[name] = random.uniform(-1, 1, shape).astype(np.float32)
+        elif entry.range is None:
+            arrays[name] = random.uniform(-1, 1, arrays[name].shape).astype("float32")
     return arrays
 
 
 def call(model, ability, arrays):
     """The public method on the same arrays."""
     arrays = dict(arrays)
-    if ability.inputs[0] == "seed":
+    if ability.draws:
         seed = arrays.pop("seed")
         return getattr(model, ability.name)(len(seed), seed=seed, **arrays)
     return getattr(model, ability.name)(**arrays)
 
 
 @every_model
-def test_every_players_move_changes_its_own_weights_and_nobody_elses(name):
+def test_a_move_changes_its_players_weights_and_no_others(name):
     model = tiny(name)
-    batch = {key: tf.constant(value) for key, value in make_batch(model, 4).items()}
-    players = model.players()
-    # Losses may build on what earlier players left in the batch.
-    with tf.GradientTape(persistent=True) as tape:
-        for player_name, player in players.items():
-            own = {id(variable) for variable in player.variables}
-            before = {
-                id(v): (v, np.array(v.numpy())) for v in model.trainable_variables
-            }
-            model._move(player_name, player, batch, tape)
-            for key, (variable, old) in before.items():
-                changed = not np.array_equal(old, variable.numpy())
-                assert changed == (key in own), variable.path
-            assert own
+    records, last, _ = record_step(model, make_batch(model, 4))
+    places = {id(v): i for i, v in enumerate(model.variables)}
+    trained = {places[id(v)] for v in model.trainable_variables}
+    weights = [before for _, before, _ in records] + [last]
+    for (player, *_), before, after in zip(
+        records, weights[:-1], weights[1:], strict=True
+    ):
+        own = {places[id(v)] for v in model.players()[player].variables}
+        assert own
+        changed = {i for i in trained if not np.array_equal(before[i], after[i])}
+        assert changed == own, player
     assert all(np.isfinite(float(metric.result())) for metric in model.metrics)
+
+
+@every_model
+def test_applied_gradients_are_those_of_the_losses_at_the_weights_as_they_are(name):
+    model = tiny(name)
+    check_applied_gradients(model, make_batch(model, 8))
 
 
 @every_model
@@ -205,7 +205,7 @@ def test_config_round_trip(name):
 def test_two_replicas_step_as_one_does(name, two_replicas, monkeypatch):
     """Replicas with one noise and equal halves step as one replica on one half."""
     monkeypatch.setattr(
-        keras_gen.GenerativeModel, "draw_seed", lambda self: tf.constant([1, 2])
+        "keras_gen.core.noise.StepNoise.seed", lambda self, name: tf.constant([1, 2])
     )
     alone = tiny(name)
     half = make_batch(alone, 4)

@@ -25,7 +25,7 @@ from keras_gen import GenerativeModel, Player
 class Line(GenerativeModel):
     """One weight that is pulled towards the batch's mean: all is known by hand."""
 
-    figures = ("seen",)
+    figures = ("mean",)
 
     def __init__(self, moves=1, average=None, noise=0.0, **kwargs):
         super().__init__(**kwargs)
@@ -35,7 +35,7 @@ class Line(GenerativeModel):
         other = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
         self.other = keras.Model(inputs, other(inputs), name="other")
         self.keep_average(self.line, average)
-        self.moves, self.noise = moves, noise
+        self.moves, self.deviation = moves, noise
 
     def batch_shapes(self):
         return {"point": (1,)}
@@ -49,17 +49,18 @@ class Line(GenerativeModel):
     def default_optimizers(self):
         return {name: keras.optimizers.SGD(0.1) for name in ("line", "other")}
 
-    def line_loss(self, batch, training):
+    def forward(self, batch, training):
         points = batch["point"]
-        if self.noise:
-            shape = tf.shape(points)
-            points += self.noise * tf.random.stateless_normal(shape, self.draw_seed())
-        batch["shared"] = self.line(ops.ones_like(points))
-        self.report(seen=ops.mean(points))
-        return ops.mean(ops.square(batch["shared"] - points)) / 2.0
+        if self.deviation:
+            points += self.deviation * self.noise("points", tf.shape(points))
+        return {"points": points, "line": self.line(ops.ones_like(points))}
 
-    def other_loss(self, batch, training):
-        return ops.mean(ops.square(batch["shared"] * self.other(batch["point"])))
+    def line_loss(self, batch, shared, training):
+        loss = ops.mean(ops.square(shared["line"] - shared["points"])) / 2.0
+        return loss, {"mean": ops.mean(shared["points"])}
+
+    def other_loss(self, batch, shared, training):
+        return ops.mean(ops.square(shared["line"] * self.other(batch["point"])))
 
     @property
     def weight(self):
@@ -88,7 +89,7 @@ class Normed(GenerativeModel):
     def default_optimizers(self):
         return {"network": keras.optimizers.Adam(0.01)}
 
-    def network_loss(self, batch, training):
+    def network_loss(self, batch, shared, training):
         outputs = self.network(batch["point"], training=training)
         return ops.mean(ops.square(outputs - batch["point"]))
 
@@ -103,7 +104,7 @@ def test_one_step_is_worked_out_by_hand():
     history = train(model, points(1.0, 3.0)).history
     # w = 0; loss = mean((0 - x)^2) / 2 = 2.5; dw = mean(0 - x) = -2; w = 0.2.
     assert history["line_loss"] == [pytest.approx(2.5)]
-    assert history["seen"] == [pytest.approx(2.0)]
+    assert history["mean"] == [pytest.approx(2.0)]
     assert model.weight == pytest.approx(0.2)
 
 
@@ -180,7 +181,7 @@ def test_noise_differs_by_replica_and_follows_from_the_seed(two_replicas):
             model.compile(seed=seed)
         shown = []
         grab = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: shown.append(logs["seen"])
+            on_train_batch_end=lambda batch, logs: shown.append(logs["mean"])
         )
         model.fit(steps(points(0.0, 0.0)), steps_per_epoch=2, verbose=0, callbacks=grab)
         return shown
@@ -191,20 +192,9 @@ def test_noise_differs_by_replica_and_follows_from_the_seed(two_replicas):
     with two_replicas.scope():
         model = Line()
         model.compile(seed=1)
-    drawn = two_replicas.run(lambda: model.draw_seed())
+    drawn = two_replicas.run(lambda: model.noise_seed("points"))
     one, two = two_replicas.experimental_local_results(drawn)
     assert not np.array_equal(one.numpy(), two.numpy())
-
-
-def test_noise_differs_by_step_and_by_call():
-    model = Line()
-    model.compile(seed=3)
-    seeds = []
-    for _ in range(2):
-        model._moment = (0, model.step, iter(range(9)))
-        seeds += [tuple(model.draw_seed().numpy()) for _ in range(2)]
-        model.step.assign_add(1)
-    assert len(set(seeds)) == 4
 
 
 def test_average_follows_the_weights_and_is_what_samples_use():
@@ -275,7 +265,7 @@ def test_compile_names_what_is_wrong(two_replicas):
 
 def test_a_loss_without_a_path_to_its_weights_is_named():
     class Lost(Line):
-        def other_loss(self, batch, training):
+        def other_loss(self, batch, shared, training):
             return ops.mean(batch["point"])
 
     model = Lost()
