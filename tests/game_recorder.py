@@ -19,12 +19,13 @@ class Recording(keras.optimizers.SGD):
 
     def __init__(self, name, model, records, rate):
         super().__init__(rate)
-        self.player, self.model, self.records = name, model, records
+        self.player, self.model = name, model
+        self.record = records.append  # Keras would copy a list that is an attribute.
 
     def apply(self, gradients, variables=None):
         weights = [np.array(v.numpy()) for v in self.model.variables]
         gradients = [tf.convert_to_tensor(g) for g in gradients]
-        self.records.append((self.player, weights, [g.numpy() for g in gradients]))
+        self.record((self.player, weights, [g.numpy() for g in gradients]))
         super().apply(gradients, variables)
 
 

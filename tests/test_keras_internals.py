@@ -1,0 +1,127 @@
+"""Each private hook of Keras that the package relies on still does what it did."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import steps, train
+
+import keras_gen
+from keras_gen.core import keras_internals
+
+
+def tiny_gan(**options):
+    return keras_gen.zoo.load("gan", **keras_gen.models.GAN.tiny, **options)
+
+
+def test_arguments_of_a_constructor_are_recorded_with_what_was_given():
+    config = tiny_gan(loss="hinge").get_config()
+    assert config["loss"] == "hinge" and config["latent_dim"] == 3
+    assert config["point_dim"] is None  # A default.
+
+
+def test_fit_asks_for_a_symbolic_build_that_is_off(monkeypatch):
+    """Keras would call it by this name, and take a batch of the data for it."""
+    assert hasattr(keras.Model, "_maybe_symbolic_build") or hasattr(
+        keras.src.backend.tensorflow.trainer.TensorFlowTrainer, "_maybe_symbolic_build"
+    )
+    asked = []
+    monkeypatch.setattr(
+        keras_internals.NoSymbolicBuild,
+        "_maybe_symbolic_build",
+        lambda self, *args, **kwargs: asked.append(1),
+    )
+    train(tiny_gan(), {"image": np.zeros((4, 8, 8, 1), np.float32)})
+    assert asked
+
+
+def test_direct_layers_are_the_attributes_and_not_what_lies_within():
+    layers = keras_internals.direct_layers(tiny_gan(average=0.9))
+    assert set(layers) == {"generator", "discriminator", "averaged_generator", "prior"}
+
+
+def test_an_optimizer_reduces_gradients_by_the_hook_that_is_replaced():
+    optimizer = keras.optimizers.SGD(1.0)
+    called = []
+    optimizer._all_reduce_sum_gradients = lambda pairs: called.append(1) or list(pairs)
+    variable = keras.Variable(1.0)
+    optimizer.apply([tf.constant(0.5)], [variable])
+    assert called and float(variable.numpy()) == 0.5
+    # The hook gets and gives pairs or gradients, which `list` passes on.
+    optimizer = keras_internals.without_reduction(keras.optimizers.SGD(1.0))
+    optimizer.apply([tf.constant(0.5)], [variable])
+    assert float(variable.numpy()) == 0.0
+
+
+def test_loss_scaling_wraps_the_optimizer():
+    inner = keras.optimizers.SGD(0.1)
+    assert keras_internals.unscaled(keras.optimizers.LossScaleOptimizer(inner)) is inner
+    assert keras_internals.unscaled(inner) is inner
+
+
+def test_a_schedule_is_told_from_a_rate():
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    assert keras_internals.has_schedule(keras.optimizers.SGD(schedule))
+    assert not keras_internals.has_schedule(keras.optimizers.SGD(0.1))
+
+
+def test_reset_empties_slots_and_count_and_keeps_the_rate():
+    optimizer = keras.optimizers.Adam(0.1)
+    variable = keras.Variable(1.0)
+    optimizer.apply([tf.constant(0.5)], [variable])
+    keras_internals.reset(optimizer)
+    assert int(optimizer.iterations.numpy()) == 0
+    assert float(optimizer.learning_rate) == pytest.approx(0.1)
+    slots = [v for v in optimizer.variables if v is not optimizer.learning_rate]
+    assert not any(np.any(v.numpy()) for v in slots)
+
+
+def test_graphs_that_are_forgotten_in_fit_are_traced_anew():
+    model = tiny_gan()
+    data = steps({"image": np.zeros((4, 8, 8, 1), np.float32)})
+    traced = []
+
+    class Forgets(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            traced.append(self.model.train_function)
+            keras_internals.forget_graphs(self.model)
+            assert self.model.train_function is not traced[-1]
+
+    model.fit(data, steps_per_epoch=2, verbose=0, callbacks=[Forgets()])
+    assert int(model.step.numpy()) == 2 and traced[0] is not traced[1]
+
+
+def test_fit_says_that_it_validates():
+    asked = []
+
+    class Asks(keras_gen.models.GAN):
+        def evaluate(self, *args, **kwargs):
+            asked.append(keras_internals.is_validation_of_fit(kwargs))
+            return super().evaluate(*args, **kwargs)
+
+    model = Asks(**keras_gen.models.GAN.tiny)
+    model.compile()
+    images = np.zeros((4, 8, 8, 1), np.float32)
+    model.fit(images, validation_data=images, verbose=0)
+    model.evaluate(images, verbose=0)
+    assert asked == [True, False]
+
+
+def test_a_read_of_a_weight_asks_the_scope_first():
+    variable = keras.Variable(2.0)
+
+    class Other(keras.StatelessScope):
+        def get_current_value(self, variable):
+            return tf.constant(5.0)
+
+    with Other():
+        assert float(variable.value) == 5.0
+    assert float(variable.value) == 2.0
+
+
+def test_every_hook_has_its_reason():
+    for name, member in inspect.getmembers(keras_internals):
+        if getattr(member, "__module__", None) == keras_internals.__name__:
+            assert member.__doc__, name

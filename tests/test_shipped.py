@@ -1,0 +1,69 @@
+"""What shipped weights answer, and what files of version 0.1 hold, does not change."""
+
+import json
+import pathlib
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from conftest import make_batch, train
+
+import keras_gen
+
+DATA = pathlib.Path(__file__).parent / "data"
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tools"))
+import fingerprints  # noqa: E402
+
+SHIPPED = json.loads((DATA / "fingerprints.json").read_text())
+OLD = json.loads((DATA / "keras_files_0_1.json").read_text())
+
+
+def check(model, expected):
+    """Compares projections of answers of order 1 to float32 rounding.
+
+    Sums of many terms, such as log-likelihoods, are compared relative to their size.
+    """
+    found = fingerprints.fingerprint(model)
+    assert found.keys() == expected.keys()
+    for name, rows in expected.items():
+        rows = np.array(rows)
+        size = max(np.abs(rows).max(), 1.0)
+        np.testing.assert_allclose(
+            found[name], rows, rtol=0, atol=2e-4 * size, err_msg=name
+        )
+
+
+def test_every_set_of_weights_is_held():
+    assert set(SHIPPED) == {
+        f"{name}:{weights}"
+        for name in keras_gen.zoo.names()
+        for weights in keras_gen.zoo.weights_of(name)
+    }
+
+
+@pytest.mark.parametrize("key", SHIPPED)
+def test_shipped_weights_answer_as_they_did(key):
+    name, _, weights = key.partition(":")
+    check(keras_gen.zoo.load(name, weights=weights), SHIPPED[key])
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_a_file_of_version_0_1_loads_and_resumes(name, tmp_path):
+    with zipfile.ZipFile(DATA / "keras_files_0_1.zip") as archive:
+        path = archive.extract(f"{name}.keras", tmp_path)
+    model = keras_gen.zoo.load(name, weights=path)
+    check(model, OLD[name])
+    by_keras = keras.saving.load_model(path)
+    for loaded in (model, by_keras):
+        assert int(loaded.step.numpy()) == 2
+        for player in loaded.players():  # With the state of every optimizer.
+            assert int(loaded.optimizers[player].iterations.numpy()) >= 2
+            slots = loaded.optimizers[player].variables[2:]
+            assert any(np.any(slot.numpy()) for slot in slots)
+    for a, b in zip(model.variables, by_keras.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    history = train(model, make_batch(model, 8)).history
+    assert int(model.step.numpy()) == 3
+    assert all(np.isfinite(values).all() for values in history.values())
