@@ -1,8 +1,8 @@
-"""Losses as pure functions: logits and images in, a float32 batch mean out.
+"""Losses as pure functions of logits, images or vectors; batch means in float32.
 
-Adversarial losses come in pairs, one for each side of the game, under the names that
-models take as `loss=`. Logits are a discriminator's or critic's last layer without
-activation, any shape.
+Adversarial losses come in pairs, one for the discriminator and one for the generator,
+under the names that models take as `loss=`. Logits are the outputs of a discriminator's
+or critic's last layer, without activation, of any shape.
 
 1. Goodfellow et al., "Generative Adversarial Networks", 2014.
 2. Mao et al., "Least Squares Generative Adversarial Networks", 2017.
@@ -29,17 +29,26 @@ def _mean(values):
     return ops.mean(ops.cast(values, "float32"))
 
 
-def binary_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
-    """Binary cross-entropy of real against fake ([1], equation 1, negated).
+# Adversarial losses.
+
+
+def binary_discriminator_loss(
+    real_logits, fake_logits, label_smoothing: float = 0.0
+) -> tf.Tensor:
+    """Binary cross-entropy of real against generated images ([1], equation 1, negated).
+
+    >>> loss = binary_discriminator_loss(ops.zeros((4, 1)), ops.zeros((4, 1)))
+    >>> round(float(loss), 4)
+    1.3863
 
     Args:
         real_logits: Logits of real images.
         fake_logits: Logits of generated images.
-        label_smoothing: What the target of real images lies below 1 ([7], one-sided:
-            fakes keep target 0).
+        label_smoothing: Amount subtracted from the real-image target of 1. The target
+            of generated images stays 0 ([7], one-sided).
 
     Returns:
-        Scalar, at least 0 and 2 log 2 where the discriminator is undecided.
+        Scalar, at least 0; 2 log 2 where the discriminator is undecided.
     """
     target = 1.0 - label_smoothing
     real = target * ops.softplus(-real_logits) + (1 - target) * ops.softplus(
@@ -48,38 +57,61 @@ def binary_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
     return _mean(real) + _mean(ops.softplus(fake_logits))
 
 
-def minimax_generator_loss(fake_logits):
+def minimax_generator_loss(fake_logits) -> tf.Tensor:
     """E[log(1 - D(G(z)))] ([1], equation 1): weak gradients while D wins."""
     return -_mean(ops.softplus(fake_logits))
 
 
-def non_saturating_generator_loss(fake_logits):
+def non_saturating_generator_loss(fake_logits) -> tf.Tensor:
     """E[-log D(G(z))] ([1], section 3): strong gradients while D wins."""
     return _mean(ops.softplus(-fake_logits))
 
 
-def least_squares_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
-    """Half the squared distance to 1 for real and 0 for fake ([2], equation 9)."""
+def least_squares_discriminator_loss(
+    real_logits, fake_logits, label_smoothing: float = 0.0
+) -> tf.Tensor:
+    """Half the squared distances of outputs from 1 (real) and 0 (fake) ([2], eq. 9).
+
+    Args:
+        real_logits: Outputs for real images.
+        fake_logits: Outputs for generated images.
+        label_smoothing: Amount subtracted from the real-image target of 1.
+    """
     real = ops.square(real_logits - (1.0 - label_smoothing))
     return 0.5 * (_mean(real) + _mean(ops.square(fake_logits)))
 
 
-def least_squares_generator_loss(fake_logits):
-    """Half the squared distance to 1 ([2], equation 9)."""
+def least_squares_generator_loss(fake_logits) -> tf.Tensor:
+    """Half the squared distance of outputs from 1 ([2], equation 9)."""
     return 0.5 * _mean(ops.square(fake_logits - 1.0))
 
 
-def hinge_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
-    """Margin of 1 on either side ([3], equation 14), `1 - label_smoothing` for real."""
+def hinge_discriminator_loss(
+    real_logits, fake_logits, label_smoothing: float = 0.0
+) -> tf.Tensor:
+    """Shortfall of logits from a margin of 1 on either side of 0 ([3], equation 14).
+
+    Args:
+        real_logits: Logits of real images.
+        fake_logits: Logits of generated images.
+        label_smoothing: Amount subtracted from the margin of real images.
+    """
     real = ops.relu(1.0 - label_smoothing - real_logits)
     return _mean(real) + _mean(ops.relu(1.0 + fake_logits))
 
 
-def wasserstein_critic_loss(real_logits, fake_logits, label_smoothing=0.0):
+def wasserstein_critic_loss(
+    real_logits, fake_logits, label_smoothing: float = 0.0
+) -> tf.Tensor:
     """E[C(fake)] - E[C(real)]: minus the estimated distance ([4], equation 2).
 
+    Args:
+        real_logits: The critic's outputs for real images.
+        fake_logits: The critic's outputs for generated images.
+        label_smoothing: Must be 0, since a critic's outputs have no target.
+
     Raises:
-        ValueError: With label smoothing, which has no meaning for a critic.
+        ValueError: If there is label smoothing.
     """
     if label_smoothing:
         raise ValueError(
@@ -89,18 +121,26 @@ def wasserstein_critic_loss(real_logits, fake_logits, label_smoothing=0.0):
     return _mean(fake_logits) - _mean(real_logits)
 
 
-def critic_generator_loss(fake_logits):
+def critic_generator_loss(fake_logits) -> tf.Tensor:
     """-E[C(G(z))] ([3], equation 15; [4], equation 3)."""
     return -_mean(fake_logits)
 
 
 @dataclasses.dataclass(frozen=True)
 class AdversarialLoss:
-    """Both sides of the game, and how to read the discriminator's logits."""
+    """The losses of both players, and how to read the discriminator's logits.
 
-    discriminator: Callable  # (real_logits, fake_logits, label_smoothing): scalar.
-    generator: Callable  # (fake_logits): scalar.
-    verdict: Callable  # What logs show as D(x): 1/2 is undecided where bounded.
+    Attributes:
+        discriminator: `discriminator(real_logits, fake_logits, label_smoothing)`, a
+            scalar.
+        generator: `generator(fake_logits)`, a scalar.
+        verdict: Function from logits to what the logs show as D(x): probabilities
+            where the loss has them, so that 1/2 is undecided, else the logits.
+    """
+
+    discriminator: Callable
+    generator: Callable
+    verdict: Callable
 
 
 def _identity(logits):
@@ -126,14 +166,29 @@ ADVERSARIAL = {
 }
 
 
-def adversarial(name):
-    """The `AdversarialLoss` of a name; ValueError with the names that there are."""
+def adversarial(name: str) -> AdversarialLoss:
+    """The pair of losses of a name.
+
+    >>> pair = adversarial("hinge")
+    >>> float(pair.generator(ops.convert_to_tensor([[2.0], [0.0]])))
+    -1.0
+
+    Args:
+        name: One of "minimax", "non_saturating", "least_squares", "hinge" and
+            "wasserstein".
+
+    Raises:
+        ValueError: For another name.
+    """
     if name not in ADVERSARIAL:
         raise ValueError(f"Expected a loss of {list(ADVERSARIAL)}, got {name!r}.")
     return ADVERSARIAL[name]
 
 
-def _input_gradient_norms(network, images):
+# Penalties on the discriminator's gradient.
+
+
+def _squared_gradient_norms(network, images):
     """Squared L2 norm of d network / d image for each image, float32 (batch,)."""
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -142,41 +197,53 @@ def _input_gradient_norms(network, images):
     return ops.sum(ops.square(gradients), axis=tuple(range(1, len(images.shape))))
 
 
-def gradient_penalty(critic, real, fake, mix):
+def gradient_penalty(critic: Callable, real, fake, mix) -> tf.Tensor:
     """E[(|grad C(x)| - 1)^2] on lines between real and fake ([5], equation 3).
 
     Args:
-        critic: Function of images, called with gradients recorded.
-        real: float32 (batch, ...), real images.
-        fake: float32 (batch, ...), generated images.
-        mix: float32 (batch,), uniform in [0, 1]: the place of x on each line.
+        critic: Function from images to outputs, called with gradients recorded.
+        real: Real images, float32 (batch, ...).
+        fake: Generated images, float32 (batch, ...).
+        mix: Share of the real image in x, float32 (batch,), uniform in [0, 1].
 
     Returns:
-        Scalar, unweighted; [5] weighs it by 10.
+        Scalar, unweighted; the weight in [5] is 10.
     """
     mix = ops.reshape(mix, (-1,) + (1,) * (len(real.shape) - 1))
     between = tf.stop_gradient(mix * real + (1.0 - mix) * fake)
-    squares = _input_gradient_norms(critic, between)
+    squares = _squared_gradient_norms(critic, between)
     # The root has no derivative at 0.
     return _mean(ops.square(ops.sqrt(squares + 1e-12) - 1.0))
 
 
-def r1_penalty(discriminator, real):
-    """E[|grad D(x)|^2] / 2 on real images ([6], equation 9), unweighted."""
-    return 0.5 * _mean(_input_gradient_norms(discriminator, real))
-
-
-def contrastive_loss(first, second, same, temperature):
-    """How hard it is to find each one's partner among the batch's, both ways ([8]).
+def r1_penalty(discriminator: Callable, real) -> tf.Tensor:
+    """E[|grad D(x)|^2] / 2 on real images ([6], equation 9).
 
     Args:
-        first: float32 (batch, numbers), of length 1: an image each.
-        second: The same, of their texts.
-        same: Boolean (batch, batch): whether i and j are partners, as equal texts are.
-        temperature: That cosines are divided by.
+        discriminator: Function from images to logits, called with gradients recorded.
+        real: Real images, float32 (batch, ...).
 
     Returns:
-        Scalar, the mean of two cross-entropies in nats.
+        Scalar, unweighted.
+    """
+    return 0.5 * _mean(_squared_gradient_norms(discriminator, real))
+
+
+# Images and texts.
+
+
+def contrastive_loss(first, second, same, temperature: float) -> tf.Tensor:
+    """Cross-entropy of finding partners within the batch, in both directions ([8]).
+
+    Args:
+        first: Vectors of images, float32 (batch, numbers), of length 1.
+        second: Vectors of their texts, float32 (batch, numbers), of length 1.
+        same: Whether image i and text j are partners, boolean (batch, batch). Equal
+            texts are partners of the same images.
+        temperature: Divisor of cosines, above 0.
+
+    Returns:
+        Scalar, the mean of the cross-entropies of both directions, in nats.
     """
     logits = ops.matmul(first, ops.transpose(second)) / temperature
     right = ops.cast(same, "float32")
@@ -190,14 +257,43 @@ def contrastive_loss(first, second, same, temperature):
     return 0.5 * total
 
 
-def jaccard_distance(predicted, true):
-    """1 less the intersection over union of masks ([9], equation 4), by row.
-
-    Where `true` is 0 or 1 that is their L1 distance, as a share of their union.
+def matching_loss(images, texts, captions, temperature: float) -> tuple:
+    """The contrastive loss of images and their captions, and how many were matched.
 
     Args:
-        predicted: float32 (batch, height, width, 1), in [0, 1].
-        true: The same; no row is empty.
+        images: Vectors of images, float32 (batch, numbers), of length 1.
+        texts: Vectors of their captions, float32 (batch, numbers), of length 1.
+        captions: The captions, strings (batch,). Where several are equal, each of them
+            is right.
+        temperature: Divisor of cosines, above 0.
+
+    Returns:
+        The loss, a scalar in nats; and the share of images whose nearest caption is
+        right.
+    """
+    same = ops.equal(captions[:, None], captions[None])
+    nearest = ops.argmax(ops.matmul(images, ops.transpose(texts)), axis=-1)
+    right = tf.gather(same, nearest, axis=1, batch_dims=1)
+    return contrastive_loss(images, texts, same, temperature), _mean(right)
+
+
+# Masks and distributions.
+
+
+def jaccard_distance(predicted, true) -> tf.Tensor:
+    """1 minus the intersection over union of masks ([9], equation 4), for each row.
+
+    Where `true` is 0 or 1 everywhere, this is the masks' L1 distance divided by the
+    area of their union.
+
+    >>> predicted = ops.reshape(ops.convert_to_tensor([1.0, 1.0, 0.0]), (1, 1, 3, 1))
+    >>> true = ops.reshape(ops.convert_to_tensor([0.0, 1.0, 1.0]), (1, 1, 3, 1))
+    >>> round(float(jaccard_distance(predicted, true)[0]), 4)
+    0.6667
+
+    Args:
+        predicted: Predicted masks, float32 (batch, height, width, 1), in [0, 1].
+        true: True masks of the same shape and range, none of them empty.
 
     Returns:
         float32 (batch,), in [0, 1].
@@ -206,7 +302,25 @@ def jaccard_distance(predicted, true):
     return distance / ops.sum(ops.maximum(predicted, true), axis=(1, 2, 3))
 
 
-def diagonal_gaussian_divergence(mean, log_variance):
-    """KL(N(mean, variance) || N(0, 1)) in nats: summed over numbers, batch mean."""
+def diagonal_gaussian_divergence(mean, log_variance) -> tf.Tensor:
+    """KL(N(mean, variance) || N(0, 1)) in nats: summed over numbers, batch mean.
+
+    >>> float(diagonal_gaussian_divergence(ops.ones((5, 2)), ops.zeros((5, 2))))
+    1.0
+
+    Args:
+        mean: Means, float32 (batch, numbers).
+        log_variance: Logarithms of the variances, float32 (batch, numbers).
+    """
     terms = ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance
     return _mean(0.5 * ops.sum(terms, axis=-1))
+
+
+def mean_squared_error(outputs, images):
+    """Mean squared error per pixel and image, in the units of the images.
+
+    Args:
+        outputs: Images of any float type, (batch, ...).
+        images: The target images, float32, of the same shape or one to broadcast.
+    """
+    return ops.mean(ops.square(ops.cast(outputs, "float32") - images))
