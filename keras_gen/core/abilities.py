@@ -24,7 +24,7 @@ import inspect
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.core.inputs import SEED, Input
+from keras_gen.core.inputs import SEED, Input, check_rows
 from keras_gen.core.noise import row_generator, row_seeds
 
 
@@ -86,20 +86,12 @@ class Ability:
                 f"Expected {self.name} of this model with {list(declared)}, got "
                 f"{sorted(given)}."
             )
-        count = np.shape(arguments[next(iter(declared))])[:1]
-        arrays = {
-            name: entry.check(
-                entry.repeated(arguments[name], *count) if count else arguments[name]
-            )
-            for name, entry in declared.items()
-        }
-        rows = {name: len(array) for name, array in arrays.items()}
-        if len(set(rows.values())) > 1:
-            raise ValueError(f"Expected equal numbers of rows, got {rows}.")
+        arrays = check_rows(declared, arguments)
+        count = len(next(iter(arrays.values())))
         graph, step = self.graph(model, **options), model.rows_per_call
         outputs = [
             graph(**{n: a[start : start + step] for n, a in arrays.items()})
-            for start in range(0, max(next(iter(rows.values())), 1), step)
+            for start in range(0, max(count, 1), step)
         ]
         return np.concatenate([output.numpy() for output in outputs])
 
@@ -202,9 +194,7 @@ def _drawing_signature(function):
         parameters[0],
         *(inspect.Parameter(name, kind, default=None) for name in ("n", "seed")),
     ]
-    conditions = [
-        p.replace(kind=p.KEYWORD_ONLY, default=None) for p in parameters[2:]
-    ]
+    conditions = [p.replace(kind=p.KEYWORD_ONLY, default=None) for p in parameters[2:]]
     return inspect.Signature([*first, *conditions])
 
 

@@ -7,7 +7,7 @@ other module asks for its name.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +15,7 @@ import tensorflow as tf
 SLACK = 0.01  # Images may lie this far outside [-1, 1], since resizing overshoots.
 MAX_SEED = 2**63 - 1
 # The first bytes of JPEG, PNG, GIF and BMP files.
-MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
+FILE_HEADERS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
 
 # Roles.
 IMAGE = "image"  # Pixels in [-1, 1]: images, or parts of images.
@@ -36,6 +36,7 @@ class Uniform:
     high: int
 
     def __call__(self, random):
+        """A value, by a NumPy generator."""
         return random.integers(self.low, self.high + 1)
 
 
@@ -46,6 +47,7 @@ class OneOf:
     values: tuple
 
     def __call__(self, random):
+        """A value, by a NumPy generator."""
         return self.values[random.integers(len(self.values))]
 
 
@@ -106,7 +108,8 @@ class Input:
         Raises:
             ValueError: For another shape, type or range, or values that are not finite.
         """
-        array = np.asarray(value)
+        # As objects, since NumPy's own strings drop null bytes at the end.
+        array = np.asarray(value, object if self.dtype == "string" else None)
         fits = array.ndim == self.rank and all(
             wanted in (None, got)
             for wanted, got in zip(self.shape, array.shape[1:], strict=True)
@@ -117,7 +120,7 @@ class Input:
                 f"Expected {self.name} of shape ({expected}), got {array.shape}."
             )
         if self.dtype == "string":
-            return array.astype(object)
+            return array
         if array.dtype.kind not in ("iu" if self.dtype == "int64" else "fiu"):
             raise ValueError(
                 f"Expected {self.name} of {self.dtype}, got {array.dtype}."
@@ -189,22 +192,28 @@ class Input:
     def assertions(self, tensor):
         """Assertions on shape and values, for a graph that a server runs.
 
-        Values are looked at once the shape is known to be right: operations without an
-        order between them race, and a reduction over an axis that is not there would
-        fail first, in its own words.
+        Values are checked only after the shape: operations without a declared order
+        race, and a reduction over an axis that does not exist would fail first, with a
+        message that does not name the input.
+
+        Args:
+            tensor: Rows that were sent.
+
+        Yields:
+            Operations to put under `tf.control_dependencies`.
         """
         shape = self._assert_shape(tensor)
         yield shape
         with tf.control_dependencies([shape]):
             tensor = tf.identity(tensor)
         if self.role == FILE:
-            heads = [
-                tf.equal(tf.strings.substr(tensor, 0, len(magic)), magic)
-                for magic in MAGIC
+            matches = [
+                tf.equal(tf.strings.substr(tensor, 0, len(header)), header)
+                for header in FILE_HEADERS
             ]
             message = f"Expected {self.name} that are JPEG, PNG, GIF or BMP, got others"
             yield tf.debugging.Assert(
-                tf.reduce_all(tf.reduce_any(heads, axis=0)), [message]
+                tf.reduce_all(tf.reduce_any(matches, axis=0)), [message]
             )
         if self.dtype == "string":
             return
@@ -223,23 +232,24 @@ class Input:
         yield tf.debugging.Assert(good, [f"Expected {wanted},", *got])
 
     def _assert_shape(self, tensor):
-        # TensorFlow takes a spec's word for the shape, and a server feeds what it was
-        # sent: only raw operations look at the tensor itself.
+        # A server feeds whatever it was sent. TensorFlow's own functions would assume
+        # the shape of the spec; only raw operations read the shape of the tensor.
         shape = (None, *self.shape)
         wanted = tf.constant([-1 if d is None else d for d in shape])
         got = tf.raw_ops.Shape(input=tensor)
-        seen = tf.concat([got, tf.fill([len(shape)], -2)], axis=0)[: len(shape)]
-        right = tf.reduce_all((wanted == -1) | (wanted == seen))
-        right &= tf.equal(tf.raw_ops.Rank(input=tensor), len(shape))
-        shown = ", ".join(str(d) for d in ("rows", *map(_any, self.shape)))
-        message = f"Expected {self.name} of shape ({shown}), got"
-        return tf.debugging.Assert(right, [message, got], summarize=8)
+        # Padded, so that a tensor of another rank compares without an error.
+        padded = tf.concat([got, tf.fill([len(shape)], -2)], axis=0)[: len(shape)]
+        fits = tf.reduce_all((wanted == -1) | (wanted == padded))
+        fits &= tf.equal(tf.raw_ops.Rank(input=tensor), len(shape))
+        expected = ", ".join(str(d) for d in ("rows", *map(_any, self.shape)))
+        message = f"Expected {self.name} of shape ({expected}), got"
+        return tf.debugging.Assert(fits, [message, got], summarize=8)
 
     # Images as encoded files.
 
     @property
     def takes_files(self) -> bool:
-        """Whether it may come as JPEG, PNG, GIF or BMP files instead."""
+        """Whether rows may also come as JPEG, PNG, GIF or BMP files."""
         return (
             self.role == IMAGE
             and len(self.shape) == 3
@@ -253,7 +263,7 @@ class Input:
             file_name(self.name),
             dtype="string",
             role=FILE,
-            description=f"{self.description} As files: JPEG, PNG, GIF or BMP.".strip(),
+            description="Images of any size as JPEG, PNG, GIF or BMP files.",
         )
 
     # Plain types, for cards.
@@ -279,7 +289,10 @@ class Input:
 
     @classmethod
     def from_description(cls, name: str, entry: dict) -> "Input":
-        """The input of a card's entry; cards before version 0.2 give no role."""
+        """The input that a card's entry describes.
+
+        Cards that version 0.1 wrote give no role; it is derived from the name there.
+        """
         default = entry.get("default")
         if isinstance(default, dict) and "uniform" in default:
             default = Uniform(*default["uniform"])
@@ -301,16 +314,46 @@ class Input:
 
 
 IMAGES = "images"  # The usual name of images, as inputs and as outputs.
+# The end of the names of encoded files, and of signatures that take them.
+FILE_SUFFIX = "_bytes"
 
 
 def file_name(name: str) -> str:
-    """The name of images as encoded files: "images" becomes "image_bytes"."""
-    return f"{name.removesuffix('s')}_bytes"
+    """The name of images as encoded files.
+
+    >>> file_name("images")
+    'image_bytes'
+    """
+    return f"{name.removesuffix('s')}{FILE_SUFFIX}"
+
+
+def check_rows(inputs: Mapping[str, Input], arguments: Mapping) -> dict:
+    """Arrays of the declared types and shapes, all with the same number of rows.
+
+    Args:
+        inputs: Declared inputs by name.
+        arguments: Values by the same names. A single value for an input of single
+            values holds for all rows of the first input.
+
+    Raises:
+        ValueError: For values that do not fit, or different numbers of rows.
+    """
+    count = np.shape(arguments[next(iter(inputs))])[:1]
+    arrays = {
+        name: declared.check(
+            declared.repeated(arguments[name], *count) if count else arguments[name]
+        )
+        for name, declared in inputs.items()
+    }
+    rows = {name: len(array) for name, array in arrays.items()}
+    if len(set(rows.values())) > 1:
+        raise ValueError(f"Expected equal numbers of rows, got {rows}.")
+    return arrays
 
 
 def _role_before_0_2(name, entry):
     if entry["dtype"] == "string":
-        return FILE if name.endswith("_bytes") else TEXT
+        return FILE if name.endswith(FILE_SUFFIX) else TEXT
     if name == "labels":
         return LABEL
     for end, role in (("seed", SEED), ("mask", MASK), ("images", IMAGE)):
@@ -335,13 +378,13 @@ def image_input(shape: tuple, name: str = IMAGES, **options) -> Input:
 
 
 def latent_input(dimensions: int, name: str = "latents", **options) -> Input:
-    """Latents of so many numbers, float32."""
+    """Latents with the given number of dimensions, float32."""
     options.setdefault("description", "Latents, one vector for each row.")
     return Input(name, (dimensions,), "float32", LATENT, **options)
 
 
 def label_input(count: int, name: str = "labels", **options) -> Input:
-    """The number of one of so many classes; abilities that draw take any by default."""
+    """Classes from 0 to `count - 1`; abilities that draw take any by default."""
     options.setdefault("description", f"Class, from 0 to {count - 1}.")
     options.setdefault("default", Uniform(0, count - 1))
     return Input(name, (), "int64", LABEL, (0, count - 1), **options)
@@ -354,8 +397,8 @@ def mask_input(shape: tuple, name: str = "mask", **options) -> Input:
 
 
 def caption_input(prompts=(), name: str = "captions", **options) -> Input:
-    """Captions as strings; abilities that draw take one of `prompts` by default."""
-    options.setdefault("description", "Captions in words.")
+    """Captions as strings; abilities that draw take any of `prompts` by default."""
+    options.setdefault("description", "Caption of the row.")
     default = OneOf(tuple(prompts)) if prompts else None
     return Input(name, (), "string", TEXT, None, default, **options)
 

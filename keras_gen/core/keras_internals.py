@@ -94,3 +94,24 @@ def forget_graphs(model):
 def is_validation_of_fit(kwargs) -> bool:
     """Whether Keras's `fit` calls `evaluate`, with data that are prepared already."""
     return bool(kwargs.get("_use_cached_eval_dataset"))
+
+
+class ReplacedWeights(keras.StatelessScope):
+    """A scope in which Keras reads weights from a function, not from their variables.
+
+    `StatelessScope` is public, but wants all values when it is made. Keras asks its
+    undocumented method `get_current_value` for each weight that it reads, so that
+    nothing is made for those that it does not read.
+
+    Args:
+        value_of: Function of a Keras variable to the tensor to read, or to None, which
+            reads the variable itself.
+    """
+
+    def __init__(self, value_of):
+        super().__init__()
+        self._value_of = value_of
+
+    def get_current_value(self, variable):
+        """The tensor to read for a variable, or None for its own value."""
+        return self._value_of(variable)

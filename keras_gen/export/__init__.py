@@ -1,16 +1,16 @@
-"""From a model to TF Serving, and back through a client.
+"""Exports for TF Serving, and a client that asks the server.
 
     keras_gen.export.save(model, "serving/models/dcgan")    # serving/models/dcgan/1/
     client = keras_gen.export.Client("localhost:8500", "dcgan")
     images = client.sample(64, seed=0)  # What model.sample(64, seed=0) gives.
 
-Every ability is a signature with rows in dimension 0 for all inputs and outputs. `seed`
-is int64 (rows,), the row seeds of `keras_gen.abilities.row_seeds`, so that a server
-draws what the model draws. Images come out as `images` (float32, in [-1, 1]) and
-`image_bytes` (PNG), and go in as either.
+Every ability is a signature, with rows in dimension 0 of all inputs and outputs. Seeds
+are int64 (rows,), from `keras_gen.core.noise.row_seeds`, so that a server draws what
+the model draws. Images come out as `images` (float32, in [-1, 1]) and as `image_bytes`
+(PNG files); they go in as either (files may be JPEG, PNG, GIF or BMP).
 
-`saved_model.py` writes versions, `signatures.py` says what is in them, `deploy.py`
-makes the folder that a server takes, `client.py` and `transports.py` ask it.
+`saved_model.py` writes versions, `signatures.py` defines what they contain, `deploy.py`
+writes the folder for a server, and `client.py` and `transports.py` ask the server.
 """
 
 from keras_gen.export import deploy

@@ -5,47 +5,54 @@ import json
 import pathlib
 import random
 import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import rich.console
 import rich.progress
-import tensorflow as tf
 
+from keras_gen.core.abilities import default_conditions
+from keras_gen.core.inputs import FILE, FILE_SUFFIX, SEED, check_rows, file_name
 from keras_gen.core.noise import row_seeds
-from keras_gen.export.signatures import SLACK, bytes_name
+from keras_gen.export.signatures import draws_rows, inputs_of
 from keras_gen.export.transports import Grpc, Rest, ServingError
 
-AGAIN = ("UNAVAILABLE", "ABORTED")  # Answers are the same however often one asks.
+# Codes after which a request is repeated; a repeated request gets the same answer.
+REPEATABLE = ("UNAVAILABLE", "ABORTED")
 
 
 class Client:
-    """Asks a server for what a model can do.
+    """Calls the methods of a model on a server.
 
         client = Client("localhost:8500", "dcgan")
         images = client.sample(64, seed=0)
-        again = client.reconstruct(images)
-        again = client.reconstruct([pathlib.Path("photo.jpg")])  # Decoded over there.
+        images = client.reconstruct(images)
+        images = client.reconstruct([pathlib.Path("photo.jpg")])  # The server decodes.
 
-    Methods are those of the model, by the card that the server answers (`client.card`);
-    `dir(client)` names them. Arguments are checked here first, rows are cut into
-    batches that the server takes, and NumPy arrays come back. A server that is away or
-    full is asked again, each time after twice the pause. So is one that refuses rows
-    which are right by the card: a server that batches refuses them all for one.
+    The methods are those of the model, by the card that the server answers
+    (`client.card`); `dir(client)` names them. Arguments are checked here first, rows
+    are sent in batches that the server accepts, and NumPy arrays come back.
+
+    A request that fails because the server is away or full is repeated, with a pause
+    that doubles each time. So is one that is refused although its rows fit the card: a
+    server that merges requests refuses all of a batch because of one.
 
     Args:
-        address: "host:port" for gRPC, "http://host:port" (or https) for REST.
-        model: The name that it is served under.
-        label: Of the version to ask; None takes the newest.
-        version: The version itself, in place of a label.
-        timeout: Seconds that a request may take; a time-out is not tried again.
-        retries: How often a request is made again.
-        pause: Seconds before it is made again for the first time.
-        progress: Whether a bar shows on the error stream for several batches.
-        max_bytes: The largest gRPC message either way.
+        address: Address of the server: "host:port" for gRPC, "http://host:port" (or
+            https) for REST.
+        model: Name under which the model is served.
+        label: Label of the version to ask; None takes the newest version.
+        version: Number of the version to ask, instead of a label.
+        timeout: Seconds that a request may take; one that times out is not repeated.
+        retries: Number of times that a failed request is repeated.
+        pause: Seconds before a request is repeated for the first time.
+        progress: Whether a progress bar is shown on the error stream where several
+            batches are sent.
+        max_bytes: Largest size of a gRPC message, sent or received.
 
     Raises:
-        ServingError: From every method, for what a server said in place of an answer.
-        ValueError: For arguments that the model does not take.
+        ServingError: From every method, when a server answers with an error.
+        ValueError: From every method, for arguments that the model does not take.
     """
 
     def __init__(
@@ -81,115 +88,128 @@ class Client:
     def __getattr__(self, name):
         if name.startswith("_") or name not in self.card["signatures"]:
             raise AttributeError(f"The model that is served has no {name!r}.")
-        return functools.partial(self._ask, name)
+        return functools.partial(self._call, name)
 
     def __dir__(self):
         return [*super().__dir__(), *self.card["signatures"]]
 
     @functools.cached_property
     def card(self) -> dict:
-        """What the model is, and what its signatures take and give."""
+        """Description of the model and of what its signatures take and give."""
         answer = self.predict("describe", {"row": np.zeros(1, np.int64)}, ["card"])
         return json.loads(answer["card"][0])
 
     def status(self) -> dict[int, str]:
-        """State by version: "AVAILABLE", "LOADING", ..."""
-        return self._again(functools.partial(self._transport.status, self._target))
+        """State of each version: "AVAILABLE", "LOADING", ..."""
+        return self._repeated(functools.partial(self._transport.status, self._target))
 
-    def close(self):
-        """Ends the connection."""
+    def close(self) -> None:
+        """Closes the connection."""
         self._transport.close()
 
-    def predict(self, signature, arrays, outputs=None, checked=False) -> dict:
-        """One request as it is, unchecked.
+    def predict(
+        self,
+        signature: str,
+        arrays: Mapping[str, np.ndarray],
+        outputs: Sequence[str] | None = None,
+        checked: bool = False,
+    ) -> dict[str, np.ndarray]:
+        """Sends one request, whose rows are not checked.
 
         Args:
-            signature: Its name.
-            arrays: Input name to rows.
-            outputs: Names of those wanted; None for all.
-            checked: Whether rows are known to be right, so that a refusal is for those
-                of others.
+            signature: Name of the signature.
+            arrays: Rows of each input, by name.
+            outputs: Names of the outputs to answer; None asks for all.
+            checked: Whether the rows are known to fit the signature. A refusal is then
+                taken to be for the rows of other clients, and the request is repeated.
+
+        Returns:
+            Rows of each output, by name.
         """
-        ask = functools.partial(
+        send = functools.partial(
             self._transport.predict, self._target, signature, arrays, outputs
         )
-        return self._again(ask, (*AGAIN, "INVALID_ARGUMENT") if checked else AGAIN)
+        codes = (*REPEATABLE, "INVALID_ARGUMENT") if checked else REPEATABLE
+        return self._repeated(send, codes)
 
-    def _again(self, ask, codes=AGAIN):
+    def _repeated(self, send, codes=REPEATABLE):
+        """What `send(timeout)` returns, called again after errors with these codes."""
         for attempt in range(self._retries + 1):
             try:
-                return ask(self._timeout)
+                return send(self._timeout)
             except ServingError as error:
                 if attempt == self._retries or error.code not in codes:
                     raise
             time.sleep(self._pause * 2**attempt * random.uniform(1.0, 1.5))
 
-    def _ask(self, name, *args, **kwargs):
-        name, arguments = self._bind(name, args, kwargs)
+    def _call(self, name, *args, **kwargs):
+        name, arguments = self._bound(name, args, kwargs)
+        inputs = inputs_of(self.card, name)
+        arrays = check_rows(inputs, arguments)
+        count, size = len(next(iter(arrays.values()))), self.card["batch_sizes"][-1]
+        if not count:
+            raise ValueError(f"Expected at least one row of {list(inputs)}, got none.")
+        # Whether files decode is found out by the server alone.
+        checked = all(declared.role != FILE for declared in inputs.values())
         entry = self.card["signatures"][name]
-        ranks = {n: len(s["shape"]) for n, s in entry["inputs"].items()}
-        repeat_single(arguments, ranks)
-        arrays = {n: _check(n, arguments[n], s) for n, s in entry["inputs"].items()}
-        counts = {n: len(array) for n, array in arrays.items()}
-        if len(set(counts.values())) > 1 or 0 in counts.values():
-            raise ValueError(f"Expected rows, of all inputs as many, got {counts}.")
-        # Files may not decode; all else was looked at.
-        checked = not any(n.endswith("_bytes") for n in arrays)
-        count, size = next(iter(counts.values())), self.card["batch_sizes"][-1]
         output, parts = entry["output"], []
-        for start in self._track(range(0, count, size)):
+        for start in self._tracked(range(0, count, size)):
             batch = {n: array[start : start + size] for n, array in arrays.items()}
             parts.append(self.predict(name, batch, [output], checked)[output])
         return np.concatenate(parts).astype(entry["outputs"][output]["dtype"])
 
-    def _bind(self, name, args, kwargs):
-        """The signature meant, and its arguments by name, as the model's method has it.
+    def _bound(self, name, args, kwargs):
+        """The signature to ask, and its arguments by name.
 
-        Seeds and labels are drawn, and the card has other defaults.
+        Arguments are taken as by the model's method: an option's choice, or images as
+        files, select another signature, and seeds and defaults are filled in.
         """
         signatures, kwargs = self.card["signatures"], dict(kwargs)
         for option in set(kwargs) - set(signatures[name]["inputs"]):
-            if f"{name}_{option}_{kwargs[option]}" in signatures:
-                name = f"{name}_{option}_{kwargs.pop(option)}"
-        inputs = signatures[name]["inputs"]
-        draws = next(iter(inputs)) == "seed"
+            chosen = f"{name}_{option}_{kwargs[option]}"
+            if chosen in signatures:
+                name = chosen
+                del kwargs[option]
+        inputs, draws = inputs_of(self.card, name), draws_rows(self.card, name)
         order = ["n", *inputs] if draws else list(inputs)
         if len(args) > len(order) or set(order[: len(args)]) & set(kwargs):
             raise ValueError(f"Expected {name}({', '.join(order)}), got {len(args)}.")
-        arguments = {**dict(zip(order, args, strict=False)), **kwargs}
-        files = [n for n in arguments if n in inputs and _are_files(arguments[n])]
-        if files and f"{name}_bytes" in signatures:
-            name = f"{name}_bytes"
-            inputs = signatures[name]["inputs"]
-            for file in files:
-                arguments[bytes_name(file)] = arguments.pop(file)
-        if "seed" in inputs:
-            n = (
-                arguments.pop("n", None)
-                if draws
-                else len(arguments[next(iter(inputs))])
-            )
-            arguments["seed"] = row_seeds(n, arguments.get("seed"))
-            if draws and "labels" in inputs and arguments.get("labels") is None:
-                count = inputs["labels"]["range"][1] + 1
-                drawn = [row_random(s).integers(count) for s in arguments["seed"]]
-                arguments["labels"] = drawn
-        if "noise_seed" in inputs:
-            rows, seed = arguments[next(iter(inputs))], arguments.get("noise_seed")
-            arguments["noise_seed"] = row_seeds(len(rows), seed)
-        defaults = self.card.get("defaults", {})  # Older cards have none.
-        arguments = {**{n: v for n, v in defaults.items() if n in inputs}, **arguments}
+        given = {**dict(zip(order, args, strict=False)), **kwargs}
+        given = {n: value for n, value in given.items() if value is not None}
+        arguments = {n: _encoded(value) for n, value in given.items()}
+        files = [n for n in inputs if n in given and _are_files(given[n])]
+        if files and f"{name}{FILE_SUFFIX}" in signatures:
+            name = f"{name}{FILE_SUFFIX}"
+            inputs = inputs_of(self.card, name)
+            for images in files:
+                arguments[file_name(images)] = arguments.pop(images)
+        _fill_in(inputs, arguments, draws)
         if set(arguments) != set(inputs):
             raise ValueError(
                 f"Expected {name} with {list(inputs)}, got {sorted(arguments)}."
             )
         return name, arguments
 
-    def _track(self, starts):
+    def _tracked(self, starts):
+        """The same numbers, with a progress bar where there are several."""
         if not self._progress or len(starts) < 2:
             return starts
         console = rich.console.Console(stderr=True)
         return rich.progress.track(starts, "batches", console=console)
+
+
+def _fill_in(inputs, arguments, draws):
+    """Adds the seeds and, for a signature that draws, the defaults not given."""
+    seeds = [name for name, declared in inputs.items() if declared.role == SEED]
+    if draws:
+        count = arguments.pop("n", None)
+    else:
+        count = len(arguments.get(next(iter(inputs)), ()))
+    for name in seeds:
+        arguments[name] = row_seeds(count, arguments.get(name))
+    if draws:
+        drawn = default_conditions(inputs, arguments[seeds[0]], given=arguments)
+        arguments.update(drawn)
 
 
 def _are_files(value):
@@ -200,23 +220,11 @@ def _are_files(value):
     )
 
 
-def _check(name, value, entry):
-    """An array as the card says; ValueError says what is wrong with it."""
-    if entry["dtype"] == "string":
-        value = [p.read_bytes() if isinstance(p, pathlib.Path) else p for p in value]
-        value = [p.encode() if isinstance(p, str) else p for p in value]
-        return np.array(value, object)
-    spec = tf.TensorSpec(entry["shape"], entry["dtype"], name)
-    array = check_rows(name, value, spec)
-    if "range" in entry and array.size:
-        low, high = entry["range"]
-        slack = SLACK if array.ndim == 4 else 0
-        inside = (array >= low - slack) & (array <= high + slack)
-        if name == "mask":
-            inside = (array == 0) | (array == 1)
-        if not inside.all():
-            raise ValueError(
-                f"Expected {name} in [{low}, {high}], got values from {array.min()} to "
-                f"{array.max()}."
-            )
-    return array
+def _encoded(value):
+    """Rows of files as their contents and rows of text as UTF-8; others as they are."""
+    if not isinstance(value, (list, tuple)) or not value:
+        return value
+    if not all(isinstance(part, (bytes, str, pathlib.Path)) for part in value):
+        return value
+    rows = [p.read_bytes() if isinstance(p, pathlib.Path) else p for p in value]
+    return np.array([p.encode() if isinstance(p, str) else p for p in rows], object)

@@ -1,16 +1,17 @@
-"""The folder that a server takes: models, configuration, compose file, manifest.
+"""The folder of a server: models, configuration, compose file, manifest.
 
     serving/
-      models/<name>/<version>/    SavedModels; the server loads all that lie here
-      models.config               which models there are, and labels of versions
+      models/<name>/<version>/    SavedModels; the server loads all of them
+      models.config               the models, and labels of their versions
       batching.config, monitoring.config, compose.yaml, kubernetes.yaml
 
-`models.config` is the protocol buffer `ModelServerConfig` as text, read and written by
-its own classes. The other files start from the templates in `export/` and are yours to
-edit: what is there already stays.
+`models.config` is the protocol buffer `ModelServerConfig` in text format, read and
+written by its own classes. The other files are copies of the templates in `export/`,
+for users to edit: a file that exists already is kept.
 """
 
 import importlib.resources
+import os
 import pathlib
 import re
 import string
@@ -23,24 +24,37 @@ from keras_gen.files import write_text
 
 CONFIG = "models.config"
 TEMPLATES = ("batching.config", "monitoring.config", "compose.yaml", "kubernetes.yaml")
-ROOT = "/serving"  # Where compose file and manifest mount the folder.
+ROOT = "/serving"  # Path at which the compose file and the manifest mount the folder.
 
 
-def add(model, folder, name, version=None, *, label=None, root=ROOT, **options):
+def add(
+    model,
+    folder: str | os.PathLike,
+    name: str,
+    version: int | None = None,
+    *,
+    label: str | None = None,
+    root: str = ROOT,
+    **options,
+) -> pathlib.Path:
     """Exports a model into a folder for TF Serving, and configures the server for it.
 
     Args:
         model: A `GenerativeModel`.
-        folder: The folder for all models; made if it is not there.
-        name: What the model is called on the server.
-        version: At least 1; None takes the next one.
-        label: That the version gets. None labels a model's first version "stable", and
-            all others "canary".
-        root: The folder as the server sees it.
-        **options: Of `keras_gen.export.save`.
+        folder: Folder of the server, with all its models; it is created if needed.
+        name: Name of the model on the server.
+        version: Number of the version, at least 1; None takes the next one.
+        label: Label of the version. None gives "stable" to a model's first version, and
+            "canary" to later ones.
+        root: Path of the folder on the server.
+        **options: Further arguments of `keras_gen.export.save`.
 
     Returns:
         The version's folder.
+
+    Raises:
+        ValueError: For a name or a label that paths cannot hold, a `models.config` that
+            cannot be read, or what `keras_gen.export.save` refuses.
     """
     folder = pathlib.Path(folder)
     _check_name("a model's name", name)
@@ -58,35 +72,56 @@ def add(model, folder, name, version=None, *, label=None, root=ROOT, **options):
     return path
 
 
-def labels(folder, name) -> dict[str, int]:
-    """Version by label."""
+def labels(folder: str | os.PathLike, name: str) -> dict[str, int]:
+    """The version of each label of a model.
+
+    Args:
+        folder: Folder of the server.
+        name: Name of the model.
+
+    Raises:
+        ValueError: If the folder has no such model.
+    """
     return dict(_entry(read_config(folder), name).version_labels)
 
 
-def set_label(folder, name, label, version):
-    """Sets a label, or moves it: a roll-out and a roll-back are the same.
+def set_label(
+    folder: str | os.PathLike, name: str, label: str, version: int | str
+) -> None:
+    """Gives a label to a version, which releases it or rolls back to it.
 
-    A server that polls `models.config` follows; requests by label go to the old version
-    until then.
+    A server reads `models.config` again every few seconds. Until it has, requests by
+    label get the old version.
+
+    Args:
+        folder: Folder of the server.
+        name: Name of the model.
+        label: Label to set; another version that has it loses it.
+        version: Number of the version.
 
     Raises:
-        ValueError: If there is no such model, or no such version in its folder.
+        ValueError: If the folder has no such model, or the model no such version.
     """
     _check_name("a label", label)
     config = read_config(folder)
     entry = _entry(config, name)
-    there = versions_in(pathlib.Path(folder) / "models" / name)
-    if int(version) not in there:
-        raise ValueError(f"Expected a version of {name!r}, {there}, got {version}.")
+    known = versions_in(pathlib.Path(folder) / "models" / name)
+    if int(version) not in known:
+        raise ValueError(f"Expected a version of {name!r}, {known}, got {version}.")
     entry.version_labels[label] = int(version)
     write_config(folder, config)
 
 
-def remove_label(folder, name, label):
-    """Takes a label away.
+def remove_label(folder: str | os.PathLike, name: str, label: str) -> None:
+    """Removes a label of a model.
+
+    Args:
+        folder: Folder of the server.
+        name: Name of the model.
+        label: Label to remove.
 
     Raises:
-        ValueError: If it is not there.
+        ValueError: If the folder has no such model, or the model no such label.
     """
     config = read_config(folder)
     entry = _entry(config, name)
@@ -97,11 +132,11 @@ def remove_label(folder, name, label):
     write_config(folder, config)
 
 
-def read_config(folder):
-    """The folder's `ModelServerConfig`; an empty one where there is none.
+def read_config(folder: str | os.PathLike):
+    """The `ModelServerConfig` in a folder; an empty one if there is no file.
 
     Raises:
-        ValueError: For a file that is none.
+        ValueError: If the file is not a `ModelServerConfig`.
     """
     path = pathlib.Path(folder) / CONFIG
     config = model_server_config_pb2.ModelServerConfig()
@@ -113,8 +148,8 @@ def read_config(folder):
     return config
 
 
-def write_config(folder, config):
-    """Writes it aside and renames: a server that polls never sees half of it."""
+def write_config(folder: str | os.PathLike, config) -> None:
+    """Replaces a folder's `models.config`; a server never reads an incomplete file."""
     write_text(pathlib.Path(folder) / CONFIG, text_format.MessageToString(config))
 
 
@@ -126,7 +161,7 @@ def _entry(config, name):
 
 
 def _check_name(what, name):
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):  # It stands in URLs and paths.
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):  # URLs and paths contain it.
         raise ValueError(
             f"Expected {what} of letters, digits, '_', '.' and '-', got {name!r}."
         )

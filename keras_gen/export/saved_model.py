@@ -1,4 +1,4 @@
-"""SavedModels, version by version: signatures, weights, card and warm-up requests."""
+"""Writing of SavedModels by version: signatures, weights, card, warm-up requests."""
 
 import contextlib
 import dataclasses
@@ -7,58 +7,61 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterable
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from keras_gen.export.signatures import Signature, examples, signatures_of
+from keras_gen.core.inputs import Input
+from keras_gen.core.keras_internals import ReplacedWeights
+from keras_gen.export.signatures import Signature, signatures_of
 
-# The first that is there is the default.
+# The default signature is the first of these that the model has.
 MAIN = ("sample", "reconstruct", "encode", "translate", "assemble", "match")
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # As in export/batching.config.
 CARD = "assets.extra/card.json"
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
-MAX_WARM_UP = 1000  # More, and a server refuses the model.
+MAX_WARM_UP = 1000  # A server refuses a model with more warm-up requests.
 
 
 def save(
     model,
-    path,
+    path: str | os.PathLike,
     version: int | None = None,
     *,
-    abilities=None,
+    abilities: Iterable[str] | None = None,
     float16: bool = False,
-    batch_sizes=BATCH_SIZES,
+    batch_sizes: Iterable[int] = BATCH_SIZES,
     card: dict | None = None,
 ) -> pathlib.Path:
     """Exports a model as `path/<version>/`.
 
-    The folder is written aside and renamed, so that a server that watches `path` never
-    sees half of it. It holds the weights that the signatures need, moving averages in
-    place of what they average, and no optimizers; a card (`assets.extra/card.json`,
-    also what the signature `describe` answers); and warm-up requests.
+    The folder is written under another name and renamed, so that a server that watches
+    `path` never reads an incomplete one. It holds the weights that the signatures need
+    (moving averages instead of the weights that they average; no optimizers), a card
+    (`assets.extra/card.json`, which the signature `describe` answers too), and warm-up
+    requests.
 
     Args:
         model: A `GenerativeModel` with at least one ability.
-        path: The folder of the model's versions.
-        version: At least 1; None takes the next one.
-        abilities: Names of those to export, "interpolate" among them; None takes all.
-            `["sample"]` of a GAN leaves its discriminator out.
-        float16: Whether weights are stored in half the bytes. They are cast back at
-            every request; the card says how far answers are from the model's.
-        batch_sizes: What a server may run, increasing: warm-up requests are of these
-            sizes, and clients send no more rows at once than the last.
+        path: Folder of the model's versions.
+        version: Number of the version, at least 1; None takes the next one.
+        abilities: Names of the abilities to export, "interpolate" among them; None
+            takes all. `["sample"]` of a GAN leaves its discriminator out.
+        float16: Whether weights are stored as float16. They are cast to float32 at
+            every request; the card says how far answers differ from the model's.
+        batch_sizes: Batch sizes that a server may run, increasing. Warm-up requests
+            have these sizes, and clients send at most the largest number of rows.
         card: More entries for the card.
 
     Returns:
         The version's folder.
 
     Raises:
-        ValueError: If the version is there already, the model has not the abilities,
-            or one of them cannot be served.
+        ValueError: If the version exists already, the model does not have the
+            abilities, or one of them cannot be served.
     """
     path = pathlib.Path(path)
     version = _new_version(path, version)
@@ -71,14 +74,13 @@ def save(
         "configuration": model.get_config(),
         "tensorflow": tf.__version__,
         "batch_sizes": batch_sizes,
-        "defaults": model.input_defaults(),
         "stored_as": "float16" if float16 else "float32",
         **(card or {}),
         "signatures": {n: s.describe(graphs[n]) for n, s in signatures.items()},
     }
     if float16:
         exact = signatures_of(model, abilities)
-        contents["differences"] = _differences(model, exact, graphs)
+        contents["differences"] = _differences(exact, graphs)
     text = json.dumps(contents, indent=2) + "\n"
     signatures["describe"] = _describe(text)
     graphs["describe"] = signatures["describe"].trace()
@@ -87,7 +89,7 @@ def save(
         _write_saved_model(aside, graphs)
         (aside / CARD).parent.mkdir(exist_ok=True)
         (aside / CARD).write_text(text)
-        _write_warm_up(aside / WARM_UP, path.name, model, signatures, batch_sizes)
+        _write_warm_up(aside / WARM_UP, path.name, signatures, batch_sizes)
 
     _write_folder_aside(path / str(version), write)
     return path / str(version)
@@ -100,15 +102,15 @@ def _write_saved_model(folder, graphs):
     module.weights = list({id(variable): variable for variable in read}.values())
     endpoints = {**graphs, "serving_default": graphs[main]}
     tf.saved_model.save(module, str(folder), signatures=endpoints)
-    _part_outputs(folder / "saved_model.pb", endpoints)
+    _separate_outputs(folder / "saved_model.pb", endpoints)
 
 
-def _part_outputs(path, keys):
+def _separate_outputs(path, keys):
     """Gives every output of every signature a node of its own in the main graph.
 
-    A session writes the function of a signature out into the graph, but keeps its call
-    as one node that waits for all outputs. What follows that node is joined to the one
-    output that it reads, so that floats alone can be had without the PNG files.
+    A session inlines a signature's function into the graph, but keeps the call itself
+    as one node that waits for all outputs. A node after the call waits only for the
+    output that it reads: a request for floats alone then encodes no PNG files.
     """
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     (meta,) = saved.meta_graphs
@@ -132,22 +134,22 @@ def _write_folder_aside(folder, write):
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def versions_in(path) -> list[int]:
-    """The versions of a model that lie in its folder, increasing."""
+def versions_in(path: str | os.PathLike) -> list[int]:
+    """The versions in a model's folder, increasing."""
     return sorted(int(p.name) for p in pathlib.Path(path).glob("*") if p.name.isdigit())
 
 
-def read_card(path) -> dict:
-    """The card of a version's folder."""
+def read_card(path: str | os.PathLike) -> dict:
+    """Reads the card in a version's folder."""
     return json.loads((pathlib.Path(path) / CARD).read_text())
 
 
 def _new_version(path, version):
-    there = versions_in(path)
-    version = max(there, default=0) + 1 if version is None else version
+    known = versions_in(path)
+    version = max(known, default=0) + 1 if version is None else version
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise ValueError(f"Expected a version that is an int >= 1, got {version!r}.")
-    if version in there:
+    if version in known:
         raise ValueError(f"Expected a new version, got {version}, which {path} has.")
     return version
 
@@ -160,17 +162,17 @@ def _check_batch_sizes(sizes):
 
 
 def _describe(text):
-    """A signature that gives the card, a copy for every row that asks."""
+    """A signature that answers the card, once for each row of the request."""
+    row = Input("row", dtype="int64", description="Any number; one card for each.")
     return Signature(
         "This card, as JSON, once for every row.",
-        {"row": tf.TensorSpec((None,), tf.int64, "row")},
-        {},
+        {row.name: row},
         "card",
         lambda row: tf.fill(tf.shape(row), text),
     )
 
 
-# What must not be in a graph that is served.
+# Operations that a graph on a server must not have.
 
 PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 STATE = ("Assign", "Random", "TruncatedNormal", "Multinomial", "Stateful", "Rng")
@@ -178,7 +180,11 @@ CALLS = ("StatefulPartitionedCall",)
 
 
 def _trace(name, signature, weights):
-    """A signature's graph, traced in a scope for weights; refuses what cannot run."""
+    """A signature's concrete function, traced in a scope that gives the weights.
+
+    Raises:
+        ValueError: For a graph that a server cannot run, or that has state.
+    """
 
     def function(**rows):
         with weights:
@@ -200,28 +206,35 @@ def _trace(name, signature, weights):
     return concrete
 
 
-# Half the bytes.
+# Weights as float16.
 
 
-class _Halved(keras.StatelessScope):
-    """Within it, a model's float32 weights are read from float16 copies.
+class _Halved(ReplacedWeights):
+    """A scope in which a model's float32 weights are read from float16 copies.
 
-    Copies are made where a graph reads them, so that it holds none that it does not.
+    A copy is made when a graph first reads its weight, so that a graph holds no copies
+    of weights that it does not read.
+
+    Args:
+        model: A `GenerativeModel`.
+
+    Raises:
+        ValueError: For weights that float16 cannot hold.
     """
 
     def __init__(self, model):
-        super().__init__()
-        weights = [v for v in model.variables if v.dtype == "float32"]
+        super().__init__(self._read)
         self._halves, self._copies = {}, {}
-        for variable in weights:
+        for variable in model.variables:
+            if variable.dtype != "float32":
+                continue
             with np.errstate(over="ignore"):
                 half = variable.numpy().astype(np.float16)
             if not np.isfinite(half).all():
                 raise ValueError(f"Expected weights below 65504, got {variable.path}.")
             self._halves[id(variable)] = half
 
-    def get_current_value(self, variable):
-        """Keras asks for every weight that it reads."""
+    def _read(self, variable):
         key = id(variable)
         if key not in self._halves:
             return None
@@ -231,25 +244,35 @@ class _Halved(keras.StatelessScope):
         return tf.cast(self._copies[key], tf.float32)
 
 
-def _differences(model, signatures, graphs):
-    """The largest absolute difference to the model's own answers, by signature."""
+def _differences(signatures, graphs):
+    """The largest absolute difference to the model's own answers, by signature.
+
+    Args:
+        signatures: Signatures with the model's own weights.
+        graphs: Concrete functions of the same signatures with other weights.
+    """
     found = {}
     for name, signature in signatures.items():
-        if name.endswith("_bytes"):
+        if signature.takes_files:
             continue
-        arrays = examples(model, signature, 4, np.random.default_rng(0))
-        rows = {n: tf.constant(a, signature.specs[n].dtype) for n, a in arrays.items()}
-        both = (graphs[name], signature.trace())
-        ours, exact = (graph(**rows)[signature.output] for graph in both)
-        found[name] = float(np.abs(ours.numpy() - exact.numpy()).max())
+        arrays = signature.examples(4, np.random.default_rng(0))
+        rows = {
+            n: tf.constant(array, signature.inputs[n].dtype)
+            for n, array in arrays.items()
+        }
+        halved, exact = (
+            graph(**rows)[signature.output].numpy()
+            for graph in (graphs[name], signature.trace())
+        )
+        found[name] = float(np.abs(halved - exact).max())
     return found
 
 
 # Warm-up.
 
 
-def _write_warm_up(path, name, model, signatures, batch_sizes):
-    """Requests for every signature and batch size, which a server runs on loading."""
+def _write_warm_up(path, name, signatures, batch_sizes):
+    """Writes requests for every signature and batch size; a server runs them first."""
     requests = [
         (key, rows, signature)
         for key, signature in signatures.items()
@@ -260,17 +283,17 @@ def _write_warm_up(path, name, model, signatures, batch_sizes):
             request = predict_pb2.PredictRequest()
             request.model_spec.name = name
             request.model_spec.signature_name = key
-            for place, array in examples(model, signature, rows).items():
-                request.inputs[place].CopyFrom(_compact(array, signature.specs[place]))
+            for n, array in signature.examples(rows).items():
+                request.inputs[n].CopyFrom(_compact(array, signature.inputs[n].dtype))
             log = prediction_log_pb2.PredictionLog(
                 predict_log=prediction_log_pb2.PredictLog(request=request)
             )
             writer.write(log.SerializeToString())
 
 
-def _compact(array, spec):
-    """A TensorProto; of an array of one value, that value alone and the shape."""
+def _compact(array, dtype):
+    """A TensorProto, which stores an array of equal values as one value and a shape."""
     first = array.flat[0]
     if (array == first).all():
-        return tf.make_tensor_proto(first, spec.dtype, array.shape)
-    return tf.make_tensor_proto(array, spec.dtype)
+        return tf.make_tensor_proto(first, dtype, array.shape)
+    return tf.make_tensor_proto(array, dtype)

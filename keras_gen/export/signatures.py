@@ -1,23 +1,29 @@
 """Signatures: abilities as graphs of named rows that check what they are given.
 
-The checks are inside the graph, for a server has nothing else: whoever asks gets an
-error that names the input and says what was expected.
+The checks are part of the graph, since a server runs nothing else: every client gets
+an error that names the input and says what was expected.
 """
 
 import dataclasses
 import functools
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen import images as image_files
-from keras_gen.core.noise import row_seeds
+from keras_gen.core.inputs import (
+    FILE,
+    FILE_SUFFIX,
+    IMAGE,
+    IMAGES,
+    SEED,
+    Input,
+    file_name,
+    image_input,
+)
 from keras_gen.data.pipeline import prepare
-
-SLACK = 0.01  # That images may lie outside [-1, 1], for resizing.
-MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")  # JPEG, PNG, GIF, BMP.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,36 +31,42 @@ class Signature:
     """What a server offers under one name.
 
     Attributes:
-        summary: What it does, in a sentence.
-        specs: Input name to `tf.TensorSpec`, in the order of the method's arguments.
-        ranges: Input name to its least and greatest value, where it has such.
-        output: The name of the rows that come out.
-        function: `function(**tensors)`, to be traced.
+        summary: What it does, in one sentence.
+        inputs: Declared inputs by name, in the order of the method's arguments.
+        output: Name of the rows that come out.
+        function: Function of named tensors, to be traced.
+        draws: Whether rows are drawn from seeds and conditions alone.
     """
 
     summary: str
-    specs: Mapping[str, tf.TensorSpec]
-    ranges: Mapping[str, tuple]
+    inputs: Mapping[str, Input]
     output: str
     function: Callable
+    draws: bool = False
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether images come as encoded files."""
+        return any(declared.role == FILE for declared in self.inputs.values())
 
     def trace(self):
-        """The concrete function: named rows in, a dict of named rows out."""
+        """The concrete function, from named rows to a dict of named rows."""
 
         def call(**rows):
             output = self.function(**self._checked(rows))
             outputs = {self.output: output}
-            if self.output == "images" and output.shape[-1] <= 4:
-                outputs["image_bytes"] = image_files.to_png_bytes(output)
+            if self.output == IMAGES and output.shape[-1] <= 4:
+                outputs[file_name(IMAGES)] = image_files.to_png_bytes(output)
             return outputs
 
-        return _graph(call).get_concrete_function(**self.specs)
+        specs = {name: declared.spec for name, declared in self.inputs.items()}
+        return _graph(call).get_concrete_function(**specs)
 
     def _checked(self, rows):
         checks = [
             check
-            for name, spec in self.specs.items()
-            for check in _checks(name, rows[name], spec, self.ranges.get(name))
+            for name, declared in self.inputs.items()
+            for check in declared.assertions(rows[name])
         ]
         with tf.control_dependencies(checks):
             rows = {name: tf.identity(tensor) for name, tensor in rows.items()}
@@ -66,64 +78,116 @@ class Signature:
         with tf.control_dependencies([tf.debugging.Assert(equal, [message, *counts])]):
             return {name: tf.identity(tensor) for name, tensor in rows.items()}
 
-    def describe(self, concrete):
-        """What it takes and gives, as plain types for JSON."""
-        inputs = {}
-        for name, spec in self.specs.items():
-            inputs[name] = _described(spec)
-            if name in self.ranges:
-                inputs[name]["range"] = list(self.ranges[name])
+    def examples(
+        self, rows: int, random: np.random.Generator | None = None
+    ) -> dict[str, np.ndarray]:
+        """Arrays that the signature takes, by name.
+
+        Args:
+            rows: Number of rows.
+            random: Generator that draws them; None repeats one row.
+        """
+        return {
+            n: declared.example(rows, random) for n, declared in self.inputs.items()
+        }
+
+    def describe(self, concrete) -> dict:
+        """The entry of a card: inputs, outputs and summary, as plain types for JSON.
+
+        Args:
+            concrete: The concrete function from `trace`.
+        """
         outputs = {
-            name: _described(tensor)
+            name: {"dtype": tensor.dtype.name, "shape": list(tensor.shape)}
             for name, tensor in concrete.structured_outputs.items()
         }
         return {
             "summary": self.summary,
-            "inputs": inputs,
+            "draws": self.draws,
+            "inputs": {n: declared.describe() for n, declared in self.inputs.items()},
             "outputs": outputs,
             "output": self.output,
         }
 
 
-def signatures_of(model, abilities=None) -> dict[str, Signature]:
+# Cards.
+
+
+def inputs_of(card: dict, name: str) -> dict[str, Input]:
+    """The inputs of a card's signature, by name.
+
+    Args:
+        card: Card of an export.
+        name: Name of the signature.
+    """
+    # Cards that version 0.1 wrote keep all defaults in one place.
+    defaults = card.get("defaults", {})
+    found = {}
+    for key, entry in card["signatures"][name]["inputs"].items():
+        if key in defaults and "role" not in entry:
+            entry = {**entry, "default": defaults[key]}
+        found[key] = Input.from_description(key, entry)
+    return found
+
+
+def draws_rows(card: dict, name: str) -> bool:
+    """Whether a card's signature draws rows from seeds and conditions alone.
+
+    Args:
+        card: Card of an export.
+        name: Name of the signature.
+    """
+    # Cards that version 0.1 wrote do not say so: there a seed comes first.
+    first = next(iter(inputs_of(card, name).values()))
+    return card["signatures"][name].get("draws", first.role == SEED)
+
+
+# From abilities to signatures.
+
+
+def signatures_of(
+    model, abilities: Iterable[str] | None = None
+) -> dict[str, Signature]:
     """The signatures of a model by name.
 
-    One for every ability; `ability_option_choice` for every choice of an option after
-    `*` that is annotated `Literal[...]`; `interpolate` between latents, and
-    `interpolate_images`, where a model decodes and encodes; and beside each that takes
-    images one that takes them as encoded files, `..._bytes`.
+    There is one for every ability; `ability_option_choice` for every choice of an
+    option after `*` that is annotated `Literal[...]`; and, where the model decodes (and
+    encodes), `interpolate` between latents (and `interpolate_images` between images).
+    For each that takes images there is another that takes them as encoded files,
+    `..._bytes`.
 
     Args:
         model: A `GenerativeModel`.
-        abilities: Names of those wanted, "interpolate" among them; None takes all.
+        abilities: Names of the abilities to export, "interpolate" among them; None
+            takes all.
 
     Raises:
-        ValueError: For abilities that the model has not, or a model without any.
+        ValueError: For abilities that the model does not have, or a model without any.
     """
-    there = model.abilities()
-    walks = ["interpolate"] if "decode" in there else []
-    wanted = [*there, *walks] if abilities is None else list(abilities)
-    unknown = sorted(set(wanted) - {*there, *walks})
+    known = model.abilities()
+    walks = ["interpolate"] if "decode" in known else []
+    wanted = [*known, *walks] if abilities is None else list(abilities)
+    unknown = sorted(set(wanted) - {*known, *walks})
     if unknown or not wanted:
         raise ValueError(
-            f"Expected abilities of {model.name!r}, {[*there, *walks]}, got "
+            f"Expected abilities of {model.name!r}, {[*known, *walks]}, got "
             f"{unknown or wanted}."
         )
-    # Each is traced once: walks, and those that take files, call the same graph.
+    # Each ability is traced once: signatures of walks and of files call its graph.
     graphs = {
         name: _graph(functools.partial(ability.function, model))
-        for name, ability in there.items()
+        for name, ability in known.items()
     }
     found = {}
     for name in wanted:
-        if name in there:
-            found |= _of_ability(model, there[name], graphs[name])
+        if name in known:
+            found |= _of_ability(model, known[name], graphs[name])
         else:
-            found |= _walks(model, there, graphs)
+            found |= _walks(model, known, graphs)
     for name, signature in list(found.items()):
-        encoded = _with_files(signature)
-        if encoded is not None:
-            found[f"{name}_bytes"] = encoded
+        with_files = _with_files(signature)
+        if with_files is not None:
+            found[f"{name}{FILE_SUFFIX}"] = with_files
     return found
 
 
@@ -132,107 +196,125 @@ def _graph(function):
 
 
 def _of_ability(model, ability, graph):
-    """An ability with its defaults, and with every choice of its options."""
-    summary = (ability.function.__doc__ or ability.name).strip().splitlines()[0]
-    common = (summary, ability.specs(model), model.input_ranges(), ability.output)
-    found = {ability.name: Signature(*common, graph)}
+    """An ability with the defaults of its options, and with each of their choices."""
+    signature = Signature(
+        ability.summary, ability.declared(model), ability.output, graph, ability.draws
+    )
+    found = {ability.name: signature}
     for option in ability.options:
         hint = typing.get_type_hints(ability.function).get(option)
         if typing.get_origin(hint) is typing.Literal:
             for choice in typing.get_args(hint):
                 chosen = functools.partial(ability.function, model, **{option: choice})
-                found[f"{ability.name}_{option}_{choice}"] = Signature(
-                    *common, _graph(chosen)
+                found[f"{ability.name}_{option}_{choice}"] = dataclasses.replace(
+                    signature, function=_graph(chosen)
                 )
     return found
 
 
 def _walks(model, abilities, graphs):
-    """Between two latents, and between two images, by a position a row."""
+    """Interpolation between two latents and, with an encoder, between two images."""
     decode = abilities["decode"]
-    specs = dict(decode.specs(model))
-    latents = specs.pop("latents")
-    position = {"position": tf.TensorSpec((None,), tf.float32, "position")}
-    ranges = {**model.input_ranges(), "position": (0.0, 1.0)}
+    latents, *conditions = decode.declared(model).values()
+    position = Input(
+        "position",
+        range=(0.0, 1.0),
+        description="Position between the two ends, from 0 (start) to 1 (end).",
+    )
+    others = {declared.name: declared for declared in (position, *conditions)}
 
     def walk(start, end, position, **conditions):
         position = position[:, None]
         between = (1.0 - position) * start + position * end
-        return graphs["decode"](latents=between, **conditions)
+        return graphs["decode"](**{latents.name: between}, **conditions)
 
-    ends = {n: tf.TensorSpec(latents.shape, latents.dtype, n) for n in ("start", "end")}
+    ends = {
+        name: dataclasses.replace(latents, name=name, description=description)
+        for name, description in (
+            ("start", "Latents at position 0."),
+            ("end", "Latents at position 1."),
+        )
+    }
     found = {
         "interpolate": Signature(
             "Images on the line from one latent (position 0) to another (1).",
-            {**ends, **position, **specs},
-            ranges,
+            {**ends, **others},
             decode.output,
             _graph(walk),
         )
     }
-    encode = abilities.get("encode")
-    if encode is None or list(encode.specs(model)) != ["images"]:
+    encoded = abilities["encode"].declared(model) if "encode" in abilities else {}
+    if [declared.role for declared in encoded.values()] != [IMAGE]:
         return found
+    (images,) = encoded.values()
 
     def walk_images(start_images, end_images, position, **conditions):
-        codes = (graphs["encode"](images=x) for x in (start_images, end_images))
+        codes = (
+            graphs["encode"](**{images.name: end}) for end in (start_images, end_images)
+        )
         return walk(*codes, position, **conditions)
 
-    images = encode.specs(model)["images"]
-    names = ("start_images", "end_images")
+    ends = (
+        image_input(
+            images.shape,
+            name="start_images",
+            description="Images at position 0, with values in [-1, 1].",
+        ),
+        image_input(
+            images.shape,
+            name="end_images",
+            description="Images at position 1, with values in [-1, 1].",
+        ),
+    )
     found["interpolate_images"] = Signature(
         "Images on the line between the latents of two images.",
-        {n: tf.TensorSpec(images.shape, images.dtype, n) for n in names}
-        | {**position, **specs},
-        ranges | {n: ranges["images"] for n in names},
+        {**{declared.name: declared for declared in ends}, **others},
         decode.output,
         _graph(walk_images),
     )
     return found
 
 
-def bytes_name(name):
-    """What images are called as encoded files: "images" becomes "image_bytes"."""
-    return f"{name[:-1]}_bytes"
-
-
 def _with_files(signature):
-    """The same, taking images as encoded files; None where none can be read so."""
-    shapes = {
-        name: tuple(spec.shape[1:])
-        for name, spec in signature.specs.items()
-        if (name == "images" or name.endswith("_images")) and spec.shape.rank == 4
+    """A signature that takes images as encoded files; None where no input can be so."""
+    images = {
+        name: declared
+        for name, declared in signature.inputs.items()
+        if declared.takes_files
     }
-    shapes = {n: s for n, s in shapes.items() if None not in s and s[-1] in (1, 3)}
-    if not shapes:
+    if not images:
         return None
-    specs = {}
-    for name, spec in signature.specs.items():
-        if name in shapes:
-            name = bytes_name(name)
-            spec = tf.TensorSpec((None,), tf.string, name)
-        specs[name] = spec
+    inputs = [
+        declared.as_files() if declared.takes_files else declared
+        for declared in signature.inputs.values()
+    ]
 
     def call(**rows):
-        for name, shape in shapes.items():
-            contents = rows.pop(bytes_name(name))
-            rows[name] = decode_files(bytes_name(name), contents, shape)
+        for name, declared in images.items():
+            contents = rows.pop(file_name(name))
+            rows[name] = decode_files(file_name(name), contents, declared.shape)
         return signature.function(**rows)
 
-    summary = f"{signature.summary} Images as JPEG, PNG, GIF or BMP of any size."
-    return Signature(summary, specs, signature.ranges, signature.output, call)
+    return dataclasses.replace(
+        signature,
+        summary=f"{signature.summary} Images as JPEG, PNG, GIF or BMP of any size.",
+        inputs={declared.name: declared for declared in inputs},
+        function=call,
+    )
 
 
-def decode_files(name, contents, image_shape):
-    """Images in [-1, 1] of encoded files, inside a graph, as training data are made.
+def decode_files(
+    name: str, contents: tf.Tensor, image_shape: tuple[int, int, int]
+) -> tf.Tensor:
+    """Images in [-1, 1] from encoded files, inside a graph, made as training data are.
 
-    Cropped around the centre and resized; transparency lies on white. An orientation
-    in EXIF is not looked at.
+    They are cropped around the centre and resized; transparent parts become white. The
+    orientation that EXIF data give is ignored.
 
     Args:
-        name: Of the input, which stands in the error of a file that does not decode.
-        contents: string (batch,).
-        image_shape: (height, width, 1 or 3).
+        name: Name of the input, which the error of a file that does not decode has.
+        contents: Encoded files, string (batch,).
+        image_shape: Shape of the images, (height, width, 1 or 3).
 
     Returns:
         float32 (batch, *image_shape).
@@ -244,111 +326,13 @@ def decode_files(name, contents, image_shape):
         image = tf.ensure_shape(image, (None, None, None))
         height, width, count = tf.unstack(tf.shape(image))
         opaque = tf.fill((height, width, 1), tf.constant(255, tf.uint8))
-        has_alpha = count % 2 == 0  # Grey and alpha, or RGBA; not grey, not RGB.
+        # Two channels are grey and alpha, four are RGB and alpha.
+        has_alpha = count % 2 == 0
         alpha = tf.where(has_alpha, image[..., -1:], opaque)
         colour = image[..., : count - tf.cast(has_alpha, tf.int32)]
         colour = tf.broadcast_to(colour, (height, width, 3))
-        whole = tf.concat([colour, alpha], axis=-1)
-        return prepare(tf.ensure_shape(whole, (None, None, 4)), image_shape)
+        rgba = tf.concat([colour, alpha], axis=-1)
+        return prepare(tf.ensure_shape(rgba, (None, None, 4)), image_shape)
 
     spec = tf.TensorSpec(image_shape, tf.float32)
     return tf.map_fn(one, contents, fn_output_signature=spec)
-
-
-# Checks.
-
-
-def _checks(name, tensor, spec, limits):
-    """Assertions on an input's shape and values.
-
-    Values are looked at once the shape is known to be right: operations without an
-    order between them would race, and a reduction would fail first, in its own words.
-    """
-    shape = _check_shape(name, tensor, spec.shape)
-    yield shape
-    with tf.control_dependencies([shape]):
-        tensor = tf.identity(tensor)
-    if spec.dtype == tf.string:
-        if name.endswith("_bytes"):
-            heads = [
-                tf.equal(tf.strings.substr(tensor, 0, len(magic)), magic)
-                for magic in MAGIC
-            ]
-            message = f"Expected {name} that are JPEG, PNG, GIF or BMP, got others"
-            yield tf.debugging.Assert(
-                tf.reduce_all(tf.reduce_any(heads, axis=0)), [message]
-            )
-        return
-    good, wanted = tf.constant(True), name
-    if spec.dtype.is_floating:
-        good, wanted = tf.reduce_all(tf.math.is_finite(tensor)), f"finite {name}"
-    if name == "mask":
-        good &= tf.reduce_all((tensor == 0) | (tensor == 1))
-        wanted = "mask of 0 and 1"
-    elif limits is not None:
-        low, high = limits
-        slack = SLACK if spec.shape.rank == 4 else 0
-        good &= tf.reduce_all((tensor >= low - slack) & (tensor <= high + slack))
-        wanted = f"{wanted} in [{low}, {high}]"
-    got = ["got values from", tf.reduce_min(tensor), "to", tf.reduce_max(tensor)]
-    yield tf.debugging.Assert(good, [f"Expected {wanted},", *got])
-
-
-def _check_shape(name, tensor, shape):
-    """Asserts it at run time: a server feeds what it was sent.
-
-    Through raw operations, since TensorFlow would take the specs' word for it.
-    """
-    wanted = tf.constant([-1 if d is None else d for d in shape])
-    got = tf.raw_ops.Shape(input=tensor)
-    seen = tf.concat([got, tf.fill([len(shape)], -2)], axis=0)[: len(shape)]
-    right = tf.reduce_all((wanted == -1) | (wanted == seen))
-    right &= tf.equal(tf.raw_ops.Rank(input=tensor), len(shape))
-    shown = ", ".join(["rows", *("any" if d is None else str(d) for d in shape[1:])])
-    message = f"Expected {name} of shape ({shown}), got"
-    return tf.debugging.Assert(right, [message, got], summarize=8)
-
-
-def _described(tensor):
-    return {"dtype": tensor.dtype.name, "shape": list(tensor.shape)}
-
-
-# Examples.
-
-
-def examples(model, signature, rows, random=None):
-    """Arrays that a signature takes, by name.
-
-    Args:
-        model: Whose signature it is.
-        signature: A `Signature`.
-        rows: How many.
-        random: A NumPy generator that draws them; None takes one row again and again.
-    """
-    seeds = row_seeds(rows, 0)
-    conditions = model.default_conditions(seeds)
-    arrays = {}
-    for name, spec in signature.specs.items():
-        kind = spec.dtype.as_numpy_dtype
-        shape = (rows, *(4 if d is None else d for d in spec.shape[1:]))
-        low, high = signature.ranges.get(name, (-1, 1))
-        if name in conditions:
-            array = np.asarray(conditions[name])
-            array = array if random else array[:1].repeat(rows, axis=0)
-        elif name == "seed":
-            array = seeds if random else seeds[:1].repeat(rows)
-        elif spec.dtype == tf.string:
-            array = np.full(shape, _grey_png() if name.endswith("_bytes") else b"")
-        elif random is None:
-            array = np.full(shape, low if spec.dtype.is_integer else (low + high) // 2)
-        elif spec.dtype.is_integer or name == "mask":
-            array = random.integers(low, high, shape, endpoint=True)
-        else:
-            array = random.uniform(low, high, shape)
-        arrays[name] = np.asarray(array, object if spec.dtype == tf.string else kind)
-    return arrays
-
-
-def _grey_png():
-    grey = np.zeros((1, 8, 8, 1), np.float32)
-    return image_files.to_png_bytes(grey).numpy()[0]

@@ -1,7 +1,8 @@
-"""Two ways to TF Serving: gRPC and REST. Rows out, rows or an error back."""
+"""The two protocols of TF Serving: gRPC and REST."""
 
 import base64
 import json
+from collections.abc import Mapping, Sequence
 
 import grpc
 import numpy as np
@@ -14,7 +15,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-# What HTTP statuses are called in gRPC.
+# gRPC's code for each HTTP status.
 CODES = {
     400: "INVALID_ARGUMENT",
     403: "PERMISSION_DENIED",
@@ -30,48 +31,78 @@ CODES = {
 }
 
 
+# Name of a model, and label and version to ask, either of which may be None.
+Target = tuple[str, str | None, int | None]
+
+
 class ServingError(OSError):
-    """What a server said in place of an answer.
+    """An error that a server answered, or that kept it from answering.
 
     Attributes:
-        code: gRPC's name for it: "INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE", ...
-        details: The server's own words.
+        code: gRPC's name of the error: "INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE".
+        details: Message of the server.
     """
 
-    def __init__(self, address, code, details):
+    def __init__(self, address: str, code: str, details: str):
         super().__init__(f"{address} said {code}: {details}")
         self.code, self.details = code, details
 
 
 class Grpc:
-    """PredictionService and ModelService on a port that speaks gRPC, 8500 say.
+    """PredictionService and ModelService over gRPC, which TF Serving has on port 8500.
 
     Args:
-        address: "host:port".
-        max_bytes: The largest message either way; gRPC's own limit is 4 MiB.
+        address: Address of the server, "host:port".
+        max_bytes: Largest size of a message, sent or received; gRPC's default is 4 MiB.
     """
 
-    def __init__(self, address, max_bytes):
+    def __init__(self, address: str, max_bytes: int):
         limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
         self._address = address
         self._channel = grpc.insecure_channel(address, [(n, max_bytes) for n in limits])
         self._predict = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
-    def predict(self, target, signature, arrays, outputs, timeout):
-        """Named arrays of a signature's outputs, those asked for; None asks for all."""
+    def predict(
+        self,
+        target: Target,
+        signature: str,
+        arrays: Mapping[str, np.ndarray],
+        outputs: Sequence[str] | None,
+        timeout: float,
+    ) -> dict[str, np.ndarray]:
+        """Rows of a signature's outputs, by name.
+
+        Args:
+            target: Model and version to ask.
+            signature: Name of the signature.
+            arrays: Rows of each input, by name.
+            outputs: Names of the outputs to answer; None asks for all.
+            timeout: Seconds that the request may take.
+
+        Raises:
+            ServingError: If the server answers with an error, or not in time.
+        """
         request = predict_pb2.PredictRequest(output_filter=outputs or ())
-        _aim(request.model_spec, target)
+        _set_target(request.model_spec, target)
         request.model_spec.signature_name = signature
         for name, array in arrays.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array))
         answer = self._call(self._predict.Predict, request, timeout)
         return {name: tf.make_ndarray(proto) for name, proto in answer.outputs.items()}
 
-    def status(self, target, timeout):
-        """Version to state, "AVAILABLE" say."""
+    def status(self, target: Target, timeout: float) -> dict[int, str]:
+        """State of each version, such as "AVAILABLE".
+
+        Args:
+            target: Model and version to ask for.
+            timeout: Seconds that the request may take.
+
+        Raises:
+            ServingError: If the server answers with an error, or not in time.
+        """
         request = get_model_status_pb2.GetModelStatusRequest()
-        _aim(request.model_spec, target)
+        _set_target(request.model_spec, target)
         answer = self._call(self._models.GetModelStatus, request, timeout)
         names = get_model_status_pb2.ModelVersionStatus.State.Name
         return {s.version: names(s.state) for s in answer.model_version_status}
@@ -83,37 +114,48 @@ class Grpc:
             code = error.code().name
             raise ServingError(self._address, code, error.details()) from error
 
-    def close(self):
-        """Ends the connection."""
+    def close(self) -> None:
+        """Closes the connection."""
         self._channel.close()
 
 
 class Rest:
-    """The same in JSON over HTTP, on port 8501 say.
+    """Predictions and status as JSON over HTTP, which TF Serving has on port 8501.
 
     Args:
-        address: "http://host:port", with a path before /v1 if there is one.
+        address: Address of the server, "http://host:port", followed by the path before
+            "/v1" if there is one.
     """
 
-    def __init__(self, address):
+    def __init__(self, address: str):
         self._address = address.rstrip("/")
         self._session = requests.Session()
 
-    def predict(self, target, signature, arrays, outputs, timeout):
-        """As `Grpc.predict`, in the column format; floats come back as Python reads."""
+    def predict(
+        self,
+        target: Target,
+        signature: str,
+        arrays: Mapping[str, np.ndarray],
+        outputs: Sequence[str] | None,
+        timeout: float,
+    ) -> dict[str, np.ndarray]:
+        """Rows as `Grpc.predict` gives them, but in the types that JSON has.
+
+        Requests are in the column format, which names each input once.
+        """
         body = {
             "signature_name": signature,
             "inputs": {name: _to_json(array) for name, array in arrays.items()},
         }
         url = f"{self._url(target)}:predict"
         answer = self._call("POST", url, timeout, body)["outputs"]
-        if not isinstance(answer, dict):  # A lone output comes without its name.
+        if not isinstance(answer, dict):  # A single output is sent without its name.
             (name,) = outputs
             answer = {name: answer}
         return {n: _from_json(answer[n]) for n in outputs or answer}
 
-    def status(self, target, timeout):
-        """As `Grpc.status`."""
+    def status(self, target: Target, timeout: float) -> dict[int, str]:
+        """State of each version, as `Grpc.status` gives it."""
         answer = self._call("GET", self._url(target), timeout)
         states = answer["model_version_status"]
         return {int(state["version"]): state["state"] for state in states}
@@ -126,13 +168,14 @@ class Rest:
         return url if label is None else f"{url}/labels/{label}"
 
     def _call(self, method, url, timeout, body=None):
-        data = None if body is None else json.dumps(body)  # NaN goes, to be refused.
+        # Python writes NaN, which is not JSON; the server refuses it.
+        data = None if body is None else json.dumps(body)
         try:
             answer = self._session.request(method, url, timeout=timeout, data=data)
             content = answer.json()
         except requests.Timeout as error:
-            words = f"no answer within {timeout} s"
-            raise ServingError(self._address, "DEADLINE_EXCEEDED", words) from error
+            details = f"no answer within {timeout} s"
+            raise ServingError(self._address, "DEADLINE_EXCEEDED", details) from error
         except requests.ConnectionError as error:
             raise ServingError(self._address, "UNAVAILABLE", str(error)) from error
         except requests.JSONDecodeError:
@@ -142,12 +185,12 @@ class Rest:
         code = CODES.get(answer.status_code, f"HTTP {answer.status_code}")
         raise ServingError(self._address, code, content.get("error", content))
 
-    def close(self):
-        """Ends the connection."""
+    def close(self) -> None:
+        """Closes the connection."""
         self._session.close()
 
 
-def _aim(spec, target):
+def _set_target(spec, target):
     spec.name, label, version = target
     if version is not None:
         spec.version.value = version
@@ -166,7 +209,7 @@ def _bytes(value):
 
 
 def _from_json(values):
-    """An array; strings as bytes, those sent as {"b64": ...} decoded."""
+    """An array; strings become bytes, and {"b64": ...} is decoded."""
     if values and isinstance(values[0], dict):
         return np.array([base64.b64decode(v["b64"]) for v in values], object)
     if values and isinstance(values[0], str):
