@@ -1,15 +1,19 @@
-"""Files of the user's: written aside, then renamed, so that nothing is lost."""
+"""Files that are replaced as a whole: written under a temporary name, then renamed."""
 
 import hashlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Callable
 
 
-def write_aside(path, write):
-    """Calls `write(temporary path)`, then renames: the old file is whole or replaced.
+def write_aside(path: str | os.PathLike, write: Callable[[str], object]) -> None:
+    """Writes a temporary file and renames it: readers find the old file or the new.
 
-    The temporary file lies beside the target and keeps its suffixes.
+    Args:
+        path: Path of the file. Missing parent folders are made.
+        write: Function that writes the file to the path it is given, which is in the
+            same folder and has the same suffixes.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -18,6 +22,7 @@ def write_aside(path, write):
     os.close(handle)
     try:
         write(aside)
+        # mkstemp allows the owner alone; the only way to read the umask is to set it.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(aside, 0o666 & ~umask)
@@ -27,12 +32,12 @@ def write_aside(path, write):
             os.remove(aside)
 
 
-def write_text(path, text):
-    """Writes UTF-8, aside at first."""
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes a text file in UTF-8 by `write_aside`."""
     write_aside(path, lambda aside: pathlib.Path(aside).write_text(text, "utf-8"))
 
 
-def sha256(path):
+def sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

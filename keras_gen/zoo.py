@@ -1,26 +1,32 @@
-"""The zoo: models by name, with the weights that ship, and their cards.
+"""The zoo: models by name, the weights that ship for them, and their cards.
 
     model = keras_gen.zoo.load("dcgan", weights="mnist")
     images = model.sample(16, seed=0)
 
-What ships lies in `zoo/<preset>/<weights>/`: `card.json`, `weights.safetensors` and
-pictures, which stay in the repository. Nothing that is loaded can run code: cards are
-JSON, weights are arrays.
+Weights that ship are in `zoo/<preset>/<weights>/` of the repository: `card.json`,
+`weights.safetensors`, and pictures, which are not part of the distribution. Loading
+runs no code from files: cards are JSON, and weights are arrays.
 """
 
 import difflib
 import importlib.resources
 import inspect
 import json
+import os
 import pathlib
 import zipfile
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
 
+import keras
 import numpy as np
 import safetensors
 import safetensors.numpy
 
 from keras_gen import models  # noqa: F401 Fills the registry.
+from keras_gen.core import averages
 from keras_gen.core.abilities import abilities_of
+from keras_gen.core.arguments import defaults_of
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import PRESETS, preset
 from keras_gen.files import sha256, write_aside, write_text
@@ -29,29 +35,49 @@ WEIGHTS = "weights.safetensors"
 
 
 def names() -> list[str]:
-    """The names of all models, sorted."""
+    """The names of all models, sorted.
+
+    >>> names()[:3]
+    ['aae', 'cgan', 'classifier']
+    """
     return sorted(PRESETS)
 
 
 def weights_of(name: str) -> list[str]:
-    """The names of the weights that ship for a model, sorted."""
+    """The names of the weights that ship for a model, sorted.
+
+    >>> weights_of("stacked_ae")
+    ['mnist', 'tied']
+
+    Raises:
+        ValueError: For an unknown name; the message names the nearest known ones.
+    """
     folder = _shipped() / preset(name).name
     if not folder.is_dir():
         return []
     return sorted(p.name for p in folder.iterdir() if (p / "card.json").is_file())
 
 
-def card(name: str, weights: str | None = None) -> dict:
-    """What is known of a model, or of weights that ship for it.
+def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
+    """A description of a model, or of weights for it, in plain types.
+
+    >>> card("dcgan")["configuration"]
+    {'image_shape': (32, 32, 1)}
+    >>> card("dcgan", "mnist")["figures"]["frechet_distance"] < 1
+    True
 
     Args:
-        name: The model's name.
-        weights: The weights' name; None describes the preset.
+        name: Name of the model.
+        weights: Name of weights that ship, or path of a folder with a card; None
+            describes the model itself.
 
     Returns:
         For weights: preset, configuration, data and their licence, the command that
-        trained them, measured figures, sha256. For a preset: its summary,
-        configuration, abilities, and the names of its weights.
+        trained them, measured figures, sha256. For a model: its summary, configuration,
+        arguments with their defaults, abilities, and the names of its weights.
+
+    Raises:
+        ValueError: For unknown names; the message names the nearest known ones.
     """
     if weights is not None:
         return _read_card(_find(name, weights))
@@ -72,28 +98,36 @@ def card(name: str, weights: str | None = None) -> dict:
 
 def load(
     name: str,
-    weights=None,
+    weights: str | os.PathLike | None = None,
     *,
     dtype: str | None = None,
     **overrides,
 ) -> GenerativeModel:
-    """Builds a model, compiled with its paper's optimizers.
+    """Builds a model and compiles it with the optimizers of its paper.
+
+    >>> model = load("dcgan", weights="mnist")
+    >>> model.sample(4, seed=0).shape
+    (4, 32, 32, 1)
+    >>> load("gan", image_shape=(8, 8, 3), widths=[16]).image_shape
+    (8, 8, 3)
 
     Args:
-        name: One of `names()`.
-        weights: None starts from random weights. A name that ships ("mnist") or a path
-            brings weights and the configuration that they were trained with: a `.keras`
-            file that a model was saved to, a run's folder, or a folder with a card.
-        dtype: A dtype policy: "float32", "mixed_float16", "mixed_bfloat16". None takes
+        name: Name of the model, one of `names()`.
+        weights: Weights to load, which bring the configuration that they were trained
+            with: the name of weights that ship ("mnist"), or the path of a `.keras`
+            file that a model was saved to, of a run's folder, or of a folder with a
+            card. None starts from random weights.
+        dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
             the one in force.
-        **overrides: Arguments of the model's class, in place of the preset's.
+        **overrides: Arguments of the model's class, which replace those of the preset
+            or of the weights.
 
     Raises:
-        ValueError: For names that are not there (the nearest are named), or weights
-            whose sha256, names or shapes do not fit.
+        ValueError: For unknown names (the message names the nearest known ones), or
+            weights whose sha256, names or shapes do not fit.
     """
     chosen = preset(name)
-    _check_overrides(chosen, overrides)
+    check_overrides(name, overrides)
     if weights is None:
         return _build(chosen.model, {**chosen.config, **overrides}, dtype)
     path = _find(name, weights)
@@ -116,27 +150,32 @@ def load(
     return model
 
 
-def arguments(cls) -> dict:
-    """The arguments of a model's class, those of its bases included, with defaults."""
-    found = {}
-    for base in cls.__mro__:
-        parameters = inspect.signature(base.__init__).parameters.values()
-        for parameter in parameters:
-            if parameter.default is not parameter.empty:
-                found.setdefault(parameter.name, parameter.default)
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            break
-    found.pop("dtype", None)
-    return found
+def arguments(cls: type) -> dict[str, Any]:
+    """The arguments of a model's class, inherited ones included, with their defaults.
+
+    >>> arguments(models.DCGAN)["latent_dim"]
+    100
+    """
+    return defaults_of(cls)
 
 
-def _check_overrides(chosen, overrides):
-    known = arguments(chosen.model)
+def check_overrides(name: str, overrides: Iterable[str]) -> None:
+    """Refuses names that are no arguments of a model.
+
+    Args:
+        name: Name of the model.
+        overrides: Names of arguments.
+
+    Raises:
+        ValueError: With the nearest known arguments.
+    """
+    model = preset(name).model
+    known = arguments(model)
     for key in overrides:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=3) or sorted(known)
             raise ValueError(
-                f"Expected an argument of {chosen.model.__name__}, got {key!r}. "
+                f"Expected an argument of {model.__name__}, got {key!r}. "
                 f"Nearest: {', '.join(near)}."
             )
 
@@ -147,19 +186,23 @@ def _build(cls, config, dtype):
     return model
 
 
-# Weights as arrays, for what ships.
+# Weights as arrays, the form in which they ship.
 
 
-def save_weights(model, path, dtype="float32"):
+def save_weights(
+    model: GenerativeModel,
+    path: str | os.PathLike,
+    dtype: Literal["float32", "float16"] = "float32",
+) -> None:
     """Writes the networks' weights as named arrays, without optimizers.
 
-    Of a network with a moving average, only the average is written.
+    Where a network has a moving average, the average is written in its place.
 
     Args:
-        model: A `GenerativeModel`.
-        path: A `.safetensors` file.
-        dtype: Of floats: "float32", or "float16" for half the size. Counters keep
-            their own.
+        model: A model.
+        path: Path of the `.safetensors` file.
+        dtype: Type of floats in the file; float16 halves its size. Integers, such as
+            counters, keep their type.
     """
     arrays = {}
     for name, variable in _named(model, averaged=True).items():
@@ -169,8 +212,12 @@ def save_weights(model, path, dtype="float32"):
     write_aside(path, lambda aside: safetensors.numpy.save_file(arrays, aside))
 
 
-def load_weights(model, path):
-    """Reads what `save_weights` wrote; averages start from the same weights.
+def load_weights(model: GenerativeModel, path: str | os.PathLike) -> None:
+    """Reads a file of `save_weights`; moving averages start from the same weights.
+
+    Args:
+        model: A model of the same configuration.
+        path: Path of the `.safetensors` file.
 
     Raises:
         ValueError: If names or shapes are not the model's, or values are not finite.
@@ -198,24 +245,24 @@ def load_weights(model, path):
     for name, variable in targets.items():
         variable.assign(arrays[name])
     for name, network in model.networks().items():
-        if name.startswith("averaged_"):
-            source = model.networks()[name.removeprefix("averaged_")]
+        if name.startswith(averages.PREFIX):
+            source = model.networks()[name.removeprefix(averages.PREFIX)]
             network.set_weights(source.get_weights())
 
 
-def _named(model, averaged):
-    """Variables by name: network, place in it, own name: "generator/003/kernel"."""
+def _named(model, averaged) -> dict[str, keras.Variable]:
+    """Variables by network, index in it, and own name: "generator/003/kernel"."""
     found = {}
     for name, network in model.networks().items():
-        if name.startswith("averaged_"):
+        if name.startswith(averages.PREFIX):
             continue
         source = model.averaged(network) if averaged else network
-        for place, variable in enumerate(source.weights):
-            found[f"{name}/{place:03d}/{variable.name}"] = variable
+        for index, variable in enumerate(source.weights):
+            found[f"{name}/{index:03d}/{variable.name}"] = variable
     return found
 
 
-# Where weights lie.
+# Finding and reading weights.
 
 
 def _shipped():
@@ -223,7 +270,7 @@ def _shipped():
 
 
 def _find(name, weights):
-    """The folder or file of weights, by the name that ships or by path."""
+    """The folder or file of weights, given the name of shipped ones or a path."""
     shipped = weights_of(name)
     if weights in shipped:
         return _shipped() / name / weights
@@ -246,7 +293,7 @@ def _read_card(folder):
 
 
 def _load_archive(chosen, path, overrides, dtype):
-    """A model from the plain configuration in a `.keras` file, and its weights."""
+    """A model with the plain configuration and the weights of a `.keras` file."""
     try:
         with zipfile.ZipFile(path) as archive:
             saved = json.loads(archive.read("config.json"))
@@ -259,7 +306,7 @@ def _load_archive(chosen, path, overrides, dtype):
         )
     config = {**saved["config"], **overrides}
     saved_dtype = config.pop("dtype", None)
-    _check_overrides(chosen, config)
+    check_overrides(chosen.name, config)
     if not _plain(list(config.values())):
         raise ValueError(f"Expected a configuration of plain values in {path}.")
     model = _build(chosen.model, config, dtype or saved_dtype)
@@ -276,7 +323,7 @@ def _load_archive(chosen, path, overrides, dtype):
 
 
 def _plain(value):
-    """Whether a value is numbers, strings, and lists or dicts of them: no objects."""
+    """Whether a value is of numbers, strings, lists and dicts, without objects."""
     if isinstance(value, (list, tuple)):
         return all(map(_plain, value))
     if isinstance(value, dict):
@@ -285,7 +332,7 @@ def _plain(value):
 
 
 def _restore_optimizers(model, compiled):
-    """Compiles as saved, for optimizers of Keras; others would be foreign code."""
+    """Compiles as saved, with optimizers of Keras only: others may run any code."""
     for saved in compiled["optimizers"].values():
         if saved.get("module") != "keras.optimizers":
             raise ValueError(
@@ -298,16 +345,26 @@ def _restore_optimizers(model, compiled):
 # Shipping.
 
 
-def write_card(model, folder, *, name, dtype="float16", samples=None, **entries):
-    """Writes a folder that `load` takes: weights, card, and a sample grid.
+def write_card(
+    model: GenerativeModel,
+    folder: str | os.PathLike,
+    *,
+    name: str,
+    dtype: Literal["float32", "float16"] = "float16",
+    samples: Callable[[pathlib.Path], object] | None = None,
+    **entries,
+) -> dict[str, Any]:
+    """Writes a folder that `load` takes: weights, card, and a grid of samples.
 
     Args:
         model: The trained model.
-        folder: `zoo/<preset>/<weights>`.
-        name: The preset's name.
-        dtype: Of the weights in the file.
-        samples: A function that writes a picture to a path; None writes none.
-        **entries: data, data_licence, command, figures, notes, ...
+        folder: Path of the folder: `zoo/<preset>/<weights>`.
+        name: Name of the preset.
+        dtype: Type of floats in the file of weights.
+        samples: Function that writes a picture to the path it is given; None writes no
+            picture.
+        **entries: Further entries of the card: data, data_licence, command, figures,
+            notes, ...
 
     Returns:
         The card.

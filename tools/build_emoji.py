@@ -1,13 +1,14 @@
 """Builds the emoji data set from public npm packages: keras_gen/data/files/emoji*.
 
-One sheet of 64x64 drawings a style, WebP without loss, on white, and emoji.json, which
-says what stands at each place of all sheets. Needs npm, and resvg to draw SVGs:
+Writes one sheet of 64x64 drawings on white for each style, as lossless WebP, and
+emoji.json, which describes the drawings in their order; it is the same in all sheets.
+Needs npm, and resvg to draw SVGs:
 
 .venv/bin/pip install resvg_py==0.5.0
 .venv/bin/python tools/build_emoji.py
 
 1. emoji-datasource-google, emoji-datasource-twitter: Noto and Twemoji, 64x64 PNG.
-2. openmoji: SVG, 72x72 with a margin of 4, which is cut off.
+2. openmoji: SVG, 72x72 with a margin of 4, which is removed.
 3. emojibase-data: names and keywords, from Unicode's CLDR.
 """
 
@@ -20,6 +21,7 @@ import re
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable
 
 import numpy as np
 import PIL.Image
@@ -37,8 +39,8 @@ COLUMNS = 44
 TEST_SHARE = 0.1
 
 
-def fetch(package, folder):
-    """An npm package's files, path to bytes, by the registry that npm is set to."""
+def fetch(package: str, folder: str) -> dict[str, bytes]:
+    """The files of an npm package by path, from the registry that npm is set to."""
     packed = subprocess.run(
         ["npm", "pack", "--silent", package],
         cwd=folder,
@@ -55,8 +57,8 @@ def fetch(package, folder):
         }
 
 
-def on_white(picture):
-    """A picture as RGB, uint8 (64, 64, 3)."""
+def on_white(picture: bytes) -> np.ndarray:
+    """A picture on white, as RGB, uint8 (64, 64, 3)."""
     picture = PIL.Image.open(io.BytesIO(picture)).convert("RGBA")
     if picture.size != (SIDE, SIDE):
         raise ValueError(f"Expected pictures of {SIDE}x{SIDE}, got {picture.size}.")
@@ -65,30 +67,33 @@ def on_white(picture):
     return np.asarray(white.convert("RGB"))
 
 
-def draw_svg(text):
-    """OpenMoji's SVG without its margin: its pixels are the picture's."""
+def draw_svg(text: str) -> bytes:
+    """A PNG of one of OpenMoji's SVGs without the margin, at 1 pixel per unit."""
     text, count = re.subn(r'viewBox="0 0 72 72"', 'viewBox="4 4 64 64"', text)
     if count != 1:
         raise ValueError("Expected an SVG of 72x72.")
     return bytes(resvg_py.svg_to_bytes(svg_string=text, width=SIDE, height=SIDE))
 
 
-def bare(code):
-    """A code point sequence without what only asks for colour."""
+def bare(code: str) -> str:
+    """A sequence of code points without variation selectors, which ask for colour."""
     return code.upper().replace("-FE0F", "")
 
 
-def test_split(code):
-    """Whether an emoji is a test image: follows from its code points alone."""
+def test_split(code: str) -> bool:
+    """Whether an emoji is a test image, which depends on its code points alone."""
     digest = hashlib.sha256(code.encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32 < TEST_SHARE
 
 
-def pictures_of(files):
-    """By style, a function from an entry of emoji-datasource to its picture."""
+def pictures_of(files: dict[str, dict[str, bytes]]) -> dict[str, Callable]:
+    """By style, a function from an entry of emoji-datasource to its picture.
 
-    def stored(style, place, entry):
-        path = f"img/{place}/64/{entry['image']}"
+    The functions return None where the style has no picture.
+    """
+
+    def stored(style, folder, entry):
+        path = f"img/{folder}/64/{entry['image']}"
         return on_white(files[style][path]) if path in files[style] else None
 
     svgs = {
@@ -108,14 +113,14 @@ def pictures_of(files):
     }
 
 
-def caption_of(named):
-    """Name and keywords: "nerd face: brainy, clever, expert"."""
+def caption_of(named: dict) -> str:
+    """Name and keywords of an emoji: "nerd face: brainy, clever, expert"."""
     name = named["label"]
     tags = [tag for tag in named.get("tags", ()) if tag != name]
     return f"{name}: {', '.join(tags)}" if tags else name
 
 
-def main():
+def main() -> None:
     """Writes the sheets and emoji.json."""
     with tempfile.TemporaryDirectory() as folder:
         files = {key: fetch(package, folder) for key, package in PACKAGES.items()}
@@ -125,7 +130,8 @@ def main():
     sheets, found = {style: [] for style in drawers}, []
     for entry in sorted(entries, key=lambda e: e["sort_order"]):
         named = names.get(bare(entry["unified"]))
-        if entry["category"] == "Component" or named is None:  # Swatches of skin.
+        # Components are swatches of skin colours and hair styles.
+        if entry["category"] == "Component" or named is None:
             continue
         drawings = {s: draw(entry) for s, draw in drawers.items()}
         if any(drawing is None for drawing in drawings.values()):
@@ -139,11 +145,11 @@ def main():
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in found)
     (FILES / "emoji.json").write_text(f"[\n{lines}\n]\n", "utf-8")
     tests = sum(row[-1] for row in found)
-    print(f"{len(found)} emoji in {len(sheets)} styles, {tests} of them for the test.")
+    print(f"{len(found)} emoji in {len(sheets)} styles, {tests} of them test images.")
 
 
-def write_sheet(path, drawings):
-    """Drawings side by side, row by row, without loss."""
+def write_sheet(path: pathlib.Path, drawings: list[np.ndarray]) -> None:
+    """Writes drawings side by side, row by row, as lossless WebP."""
     rows = -(-len(drawings) // COLUMNS)
     canvas = np.full((rows * COLUMNS, SIDE, SIDE, 3), 255, np.uint8)
     canvas[: len(drawings)] = drawings

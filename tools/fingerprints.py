@@ -1,10 +1,11 @@
-"""Writes what shipped weights answer, which the tests hold every change to.
+"""Writes what abilities return with the weights that ship; tests compare with it.
 
-For each preset and weights, and each ability, three projections of each of four rows
-of the answer on fixed random directions of length 1: a change of any number shows.
+For each preset, weights and ability, the file holds three numbers for each of four
+rows: projections of the result on fixed random directions of length 1, which a change
+of any value of the result changes too.
 
-.venv/bin/python tools/fingerprints.py          # All that ships.
-.venv/bin/python tools/fingerprints.py dcgan    # One preset anew.
+.venv/bin/python tools/fingerprints.py          # All weights that ship.
+.venv/bin/python tools/fingerprints.py dcgan    # Those of one preset.
 """
 
 import json
@@ -14,35 +15,39 @@ import sys
 import numpy as np
 
 import keras_gen
+from keras_gen.core.abilities import Ability
+from keras_gen.core.inputs import MASK, SEED, Input
 
 PATH = pathlib.Path(__file__).parents[1] / "tests" / "data" / "fingerprints.json"
 ROWS, DIRECTIONS = 4, 3
 
 
-def inputs_of(model, specs):
-    """Four rows of every input, the same at every call."""
+def inputs_of(declared: dict[str, Input]) -> dict[str, np.ndarray]:
+    """Four rows of each input, the same at every call."""
     random = np.random.default_rng(0)
     arrays = {}
-    for name, spec in specs.items():
-        shape = (ROWS, *(5 if d is None else d for d in spec.shape[1:]))
-        if spec.dtype.name == "string":
+    for name, entry in declared.items():
+        shape = (ROWS, *(5 if d is None else d for d in entry.shape))
+        if entry.dtype == "string":
             words = ("red heart", "cat face", "a green apple", "woman")
             arrays[name] = np.array([word.encode() for word in words])
-        elif spec.dtype.is_integer:
+        elif entry.role == SEED:
+            arrays[name] = np.arange(ROWS, dtype=np.int64) + 7
+        elif entry.dtype == "int64":
             arrays[name] = np.arange(ROWS, dtype=np.int64) % 2
-            if name.endswith("seed"):
-                arrays[name] = np.arange(ROWS, dtype=np.int64) + 7
-        elif name == "mask":
+        elif entry.role == MASK:
             arrays[name] = random.integers(0, 2, shape).astype(np.float32)
         else:
             arrays[name] = random.uniform(-1, 1, shape).astype(np.float32)
     return arrays
 
 
-def answer(model, ability, arrays):
-    """The public method on four rows."""
+def answer(
+    model: keras_gen.GenerativeModel, ability: Ability, arrays: dict
+) -> np.ndarray:
+    """The result of the public method for four rows."""
     arrays = dict(arrays)
-    if ability.inputs[0] == "seed":
+    if ability.draws:
         seed = arrays.pop("seed")
         return getattr(model, ability.name)(len(seed), seed=seed, **arrays)
     if "num_samples" in ability.options:
@@ -50,11 +55,11 @@ def answer(model, ability, arrays):
     return getattr(model, ability.name)(**arrays)
 
 
-def fingerprint(model) -> dict:
-    """Ability to projections, a list of (ROWS, DIRECTIONS) numbers."""
+def fingerprint(model: keras_gen.GenerativeModel) -> dict[str, list[list[float]]]:
+    """Projections (ROWS, DIRECTIONS) of the results, by ability."""
     found = {}
     for name, ability in sorted(model.abilities().items()):
-        arrays = inputs_of(model, ability.specs(model))
+        arrays = inputs_of(ability.declared(model))
         rows = np.asarray(answer(model, ability, arrays), np.float64).reshape(ROWS, -1)
         directions = np.random.default_rng(1).normal(size=(rows.shape[1], DIRECTIONS))
         directions /= np.linalg.norm(directions, axis=0)
@@ -62,8 +67,8 @@ def fingerprint(model) -> dict:
     return found
 
 
-def main(names):
-    """Measures the presets of these names, or all, and keeps the others."""
+def main(names: list[str]) -> None:
+    """Updates the entries of these presets, or of all if no names are given."""
     known = json.loads(PATH.read_text()) if PATH.is_file() else {}
     for name in names or keras_gen.zoo.names():
         for weights in keras_gen.zoo.weights_of(name):

@@ -1,6 +1,6 @@
-"""Makes the weights of a run ship: zoo/<preset>/<weights>/ with card and pictures.
+"""Makes the weights of a run ship: `zoo/<preset>/<weights>/` with card and pictures.
 
-`samples.png` shows samples, or inputs beside reconstructions where a model has no
+`samples.png` shows samples, or images beside their reconstructions where a model has no
 distribution to sample from.
 
 .venv/bin/python tools/ship.py runs/vae/20261121-075000 mnist
@@ -8,9 +8,7 @@ distribution to sample from.
 
 import functools
 import itertools
-import json
 import pathlib
-import shlex
 from typing import Annotated
 
 import numpy as np
@@ -20,6 +18,7 @@ from measure import measured
 from table import write as write_table
 
 import keras_gen
+from keras_gen.runs import Run
 
 LICENCES = {
     "mnist": "MNIST (LeCun, Cortes, Burges), CC BY-SA 3.0",
@@ -27,34 +26,18 @@ LICENCES = {
     "OpenMoji (the OpenMoji project), CC BY-SA 4.0; names and keywords of Unicode's "
     "CLDR, Unicode-3.0, by emojibase, MIT",
 }
-CLI_DEFAULTS = {"split": "train", "batch_size": 64, "seed": 0, "strategy": "auto"}
 
 
-def command_of(settings):
-    """The command line that a run.json stands for."""
-    words = ["keras-gen", "train", settings["name"], "--data", settings["data"]]
-    words += ["--epochs", str(settings["epochs"])]
-    for key, value in settings["overrides"].items():
-        text = value if isinstance(value, str) else json.dumps(value)
-        words += ["--set", f"{key}={text}"]
-    for key in (
-        "split",
-        "validation",
-        "labels",
-        "batch_size",
-        "steps_per_epoch",
-        "seed",
-        "dtype",
-        "strategy",
-    ):
-        if settings.get(key) not in (None, CLI_DEFAULTS.get(key)):
-            words += [f"--{key.replace('_', '-')}", str(settings[key])]
-    words += [f"--{flag}" for flag in ("mirror", "jit") if settings.get(flag)]
-    return shlex.join(words)
+def draw(model: keras_gen.GenerativeModel, data: str, path: pathlib.Path) -> None:
+    """Writes the pictures of a card.
 
-
-def draw(model, data, path):
-    """Writes samples, or test images beside what the model makes of them."""
+    Args:
+        model: The model.
+        data: Data set that the model was trained on; its test images are shown where a
+            model needs images.
+        path: Path of the PNG file. Models that can show more get further files beside
+            it.
+    """
     abilities = model.abilities()
     if hasattr(model, "pictures"):
         test = keras_gen.data.load(
@@ -95,7 +78,7 @@ def draw(model, data, path):
 
 
 def draw_plane(model, data, path):
-    """Codes of test images beside the prior."""
+    """Draws the codes of test images beside samples of the prior."""
     test = keras_gen.data.load(
         data,
         "test",
@@ -110,16 +93,17 @@ def draw_plane(model, data, path):
 
 
 def draw_codes(model, path):
-    """A row a category: one continuous code from -2 to 2, then the next.
+    """Draws a row for each category, in which the continuous codes vary in turn.
 
-    The noise is one and the same.
+    Each continuous code goes from -2 to 2 while the others are 0. The noise is the same
+    in all images.
     """
     count, values = model.categories[0], np.linspace(-2, 2, 9)
     num_codes = sum(model.categories) + model.continuous
     codes = np.zeros((count, model.continuous, len(values), num_codes))
     codes[np.arange(count), :, :, np.arange(count)] = 1
-    for place in range(model.continuous):
-        codes[:, place, :, sum(model.categories) + place] = values
+    for index in range(model.continuous):
+        codes[:, index, :, sum(model.categories) + index] = values
     flat = codes.reshape(-1, num_codes).astype(np.float32)
     images = model.sample(len(flat), seed=np.zeros(len(flat), np.int64), codes=flat)
     columns = model.continuous * len(values)
@@ -127,29 +111,32 @@ def draw_codes(model, path):
 
 
 def draw_mixing(model, path):
-    """Three tables, one below the other: coarse, middle and fine styles of the top's.
+    """Draws three tables of style mixing, one below the other.
 
-    Coarse are the layers up to 8x8, middle those of the next level, fine the rest.
+    The images of the top row give the coarse styles of the first table, the middle ones
+    of the second and the fine ones of the third. Coarse are the layers up to 8x8,
+    middle those of the next level, fine all others.
     """
     latents = keras_gen.latent.draw(model, 12, seed=3)
     ends = sorted({min(end, model.num_layers) for end in (0, 4, 6, model.num_layers)})
     tables = [
-        keras_gen.latent.mix_styles(model, latents[:8], latents[8:], range(*places))
-        for places in itertools.pairwise(ends)
+        keras_gen.latent.mix_styles(model, latents[:8], latents[8:], range(*layers))
+        for layers in itertools.pairwise(ends)
     ]
     rows = np.concatenate(tables)
     flat = rows.reshape(-1, *rows.shape[2:])
     keras_gen.images.save_grid(flat, path, columns=rows.shape[1])
 
 
-def draw_growth(run, path):
-    """A GIF of the upper half of a run's sample grids, where their sizes differ.
+def draw_growth(run: Run, path: pathlib.Path) -> None:
+    """Writes a GIF of a run's sample grids, if the images grew.
 
-    Of at most 24 epochs: in colour every frame takes as much as the samples do.
+    It shows the upper half of the grids, of at most 24 epochs: a frame in colour takes
+    as many bytes as the picture of samples.
     """
-    files = sorted((run / "samples").glob("*.png"))
+    files = sorted((run.folder / "samples").glob("*.png"))
     chosen = np.unique(np.linspace(0, len(files) - 1, 24).round().astype(int))
-    grids = [PIL.Image.open(files[place]).convert("RGB") for place in chosen]
+    grids = [PIL.Image.open(files[index]).convert("RGB") for index in chosen]
     if len({grid.size for grid in grids}) < 2:
         return
     width, height = grids[-1].size
@@ -165,37 +152,39 @@ def draw_growth(run, path):
 
 
 def main(
-    run: Annotated[pathlib.Path, typer.Argument(help="A run's folder.")],
-    weights: Annotated[str, typer.Argument(help="What the weights are called.")],
-    notes: Annotated[str, typer.Option(help="What was given up, what one sees.")] = "",
-    dtype: Annotated[str, typer.Option(help="float16 or float32.")] = "float16",
+    folder: Annotated[pathlib.Path, typer.Argument(help="Folder of the run.")],
+    weights: Annotated[str, typer.Argument(help="Name of the weights.")],
+    notes: Annotated[
+        str, typer.Option(help="Notes for the card: what was left out, what to expect.")
+    ] = "",
+    dtype: Annotated[
+        str, typer.Option(help="Type of the stored weights: float16 or float32.")
+    ] = "float16",
 ):
-    """Loads a run's model as it will ship, measures it on test data, writes it all."""
-    settings = json.loads((run / "run.json").read_text())
-    name = settings["name"]
-    folder = pathlib.Path("zoo") / name / weights
-    trained = keras_gen.zoo.load(name, weights=run / "model.keras")
-    keras_gen.zoo.write_card(trained, folder, name=name, dtype=dtype)
-    model = keras_gen.zoo.load(name, weights=folder)  # Measured as it ships.
-    figures = measured(model, settings["data"])
+    """Stores a run's model, measures it as stored, and writes card and pictures."""
+    run = Run.open(folder)
+    name, data = run.settings.name, run.settings.data
+    shipped = pathlib.Path("zoo") / name / weights
+    keras_gen.zoo.write_card(run.load_model(), shipped, name=name, dtype=dtype)
+    model = keras_gen.zoo.load(name, weights=shipped)  # With the rounded weights.
+    figures = measured(model, data)
     again = f"keras-gen evaluate {name} --weights {weights} --json"
-    if settings["data"] != "mnist":
-        again += f" --data {settings['data']}"
-
+    if data != "mnist":
+        again += f" --data {data}"
     keras_gen.zoo.write_card(
         model,
-        folder,
+        shipped,
         name=name,
         dtype=dtype,
-        samples=functools.partial(draw, model, settings["data"]),
-        data=settings["data"],
-        data_licence=LICENCES[settings["data"].partition("/")[0]],
-        command=command_of(settings),
+        samples=functools.partial(draw, model, data),
+        data=data,
+        data_licence=LICENCES[data.partition("/")[0]],
+        command=run.command,
         figures=figures,
         figures_again=again,
         notes=notes,
     )
-    draw_growth(run, folder / "growth.gif")
+    draw_growth(run, shipped / "growth.gif")
     write_table()
 
 

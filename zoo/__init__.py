@@ -1,1 +1,1 @@
-"""Data: a folder a preset, a folder in it for weights, with card and samples."""
+"""Weights and their cards: `<preset>/<weights>/`. This package holds no code."""

@@ -1,33 +1,44 @@
-"""The one table of presets: a name, a model's class, and its configuration."""
+"""The table of presets: names, each for a model's class and its configuration."""
 
 import dataclasses
 import difflib
+from collections.abc import Callable
 
 import keras
 
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """A model's class with the arguments that a name stands for."""
+    """A model's class and the arguments that a name stands for.
+
+    Attributes:
+        name: Name of the preset.
+        model: Class of the model.
+        config: Arguments of the class, by name; the others have their defaults.
+    """
 
     name: str
     model: type
     config: dict
 
     @property
-    def summary(self):
-        """The first sentence of the model's module: what it is."""
+    def summary(self) -> str:
+        """The first line of the class's docstring: what the model is."""
         return self.model.__doc__.strip().splitlines()[0]
 
 
 PRESETS: dict[str, Preset] = {}
 
 
-def register(name, **config):
-    """Makes a model's class known under a name, with these arguments.
+def register(name: str, **config) -> Callable[[type], type]:
+    """Decorates a model's class: makes it a preset, and known to Keras for saving.
 
         @register("dcgan", image_shape=(32, 32, 1))
         class DCGAN(GenerativeModel): ...
+
+    Args:
+        name: Name of the preset.
+        **config: Arguments of the class.
 
     Raises:
         ValueError: If the name is taken.
@@ -42,8 +53,12 @@ def register(name, **config):
     return decorate
 
 
-def preset(name):
-    """The preset of a name; ValueError with the nearest right ones."""
+def preset(name: str) -> Preset:
+    """The preset of a name.
+
+    Raises:
+        ValueError: For an unknown name; the message names the nearest known ones.
+    """
     if name not in PRESETS:
         near = difflib.get_close_matches(str(name), PRESETS, n=3, cutoff=0.4)
         known = near or sorted(PRESETS)

@@ -1,0 +1,105 @@
+"""`keras-gen export` and `keras-gen label`: a folder for TF Serving."""
+
+import pathlib
+from typing import Annotated
+
+import rich
+import typer
+
+from keras_gen import zoo
+from keras_gen.cli.common import Weights
+from keras_gen.export import deploy
+
+Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
+
+
+def export(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Models as SERVED=NAME:WEIGHTS, one or more: 'digits=vae:mnist'. "
+            "Without SERVED= the name on the server is NAME; without :WEIGHTS, "
+            "--weights counts."
+        ),
+    ],
+    weights: Weights = None,
+    to: Folder = pathlib.Path("serving"),
+    version: Annotated[
+        int | None,
+        typer.Option(help="Number of the version.", show_default="the next one"),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Label of the versions.",
+            show_default="stable for a model's first version, then canary",
+        ),
+    ] = None,
+    abilities: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ability",
+            help="Ability to export, with no more weights than it needs; may be "
+            "repeated.",
+            show_default="all",
+        ),
+    ] = None,
+    float16: Annotated[
+        bool, typer.Option("--float16", help="Store weights in half the bytes.")
+    ] = False,
+    root: Annotated[
+        str, typer.Option(help="Path of the folder on the server.")
+    ] = deploy.ROOT,
+):
+    """Makes or extends a folder for TF Serving: models, configuration, manifests."""
+    chosen = [_parse_served(name, weights) for name in names]  # Before any work.
+    for served, preset, source in chosen:
+        model = zoo.load(preset, source)
+        card = {"preset": preset}
+        if source in zoo.weights_of(preset):
+            card["trained"] = zoo.card(preset, source)
+        options = {"abilities": abilities, "float16": float16, "card": card}
+        path = deploy.add(model, to, served, version, label=label, root=root, **options)
+        rich.print(f"{path}: {_describe_labels(to, served)}")
+    rich.print("What to type next:")
+    rich.print(f"  cd {to} && docker compose --profile cpu up")
+    rich.print(f"  keras-gen query localhost:8500 {chosen[0][0]}")
+
+
+def label(
+    served: Annotated[str, typer.Argument(help="Name of the model on the server.")],
+    name: Annotated[str, typer.Argument(help="Name of the label: stable, canary, ...")],
+    version: Annotated[
+        int | None,
+        typer.Argument(help="Version that gets the label; left out with --remove."),
+    ] = None,
+    to: Folder = pathlib.Path("serving"),
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the label.")] = False,
+):
+    """Sets, moves or removes a label of a model's versions.
+
+    Moving the label stable to another version releases that version, or rolls back to
+    it.
+    """
+    if remove == (version is not None):
+        raise ValueError("Expected a version, or --remove.")
+    if remove:
+        deploy.remove_label(to, served, name)
+    else:
+        deploy.set_label(to, served, name, version)
+    rich.print(f"{served}: {_describe_labels(to, served)}")
+
+
+def _parse_served(text, weights):
+    """Name on the server, preset and weights from `[SERVED=]NAME[:WEIGHTS]`."""
+    served, equals, rest = text.partition("=")
+    preset, _, source = (rest if equals else text).partition(":")
+    source = source or weights
+    if not source:
+        raise ValueError(f"Expected --weights, or {preset}:WEIGHTS, got {text!r}.")
+    return (served if equals else preset), preset, source
+
+
+def _describe_labels(folder, served):
+    labels = deploy.labels(folder, served)
+    return ", ".join(f"{name} is version {n}" for name, n in sorted(labels.items()))

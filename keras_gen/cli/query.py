@@ -1,0 +1,75 @@
+"""`keras-gen query`: one request to a server."""
+
+import json
+import pathlib
+from typing import Annotated
+
+import rich
+import typer
+
+from keras_gen.cli.common import Picture, Scale, parse_values
+from keras_gen.core.inputs import SEED, Input
+from keras_gen.export import Client
+from keras_gen.images import save_grid
+
+
+def query(
+    address: Annotated[
+        str,
+        typer.Argument(
+            help="Address of the server: HOST:PORT for gRPC, http://HOST:PORT for REST."
+        ),
+    ],
+    served: Annotated[str, typer.Argument(help="Name of the model on the server.")],
+    ability: Annotated[str, typer.Argument(help="Ability to use.")] = "sample",
+    images: Annotated[
+        list[pathlib.Path] | None,
+        typer.Option(
+            help="Path of an image file, which the server decodes; may be repeated."
+        ),
+    ] = None,
+    n: Annotated[
+        int, typer.Option("-n", help="Number of rows, for abilities that draw them.")
+    ] = 64,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of what is drawn.", show_default="random")
+    ] = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Argument of the ability and its value as JSON; may be repeated.",
+        ),
+    ] = None,
+    label: Annotated[
+        str, typer.Option(help="Label of the version to use; '' uses the newest.")
+    ] = "stable",
+    output: Picture = pathlib.Path("answer.png"),
+    scale: Scale = 2,
+):
+    """Sends a request to a server; images become a grid, other results are JSON."""
+    given = {**parse_values(arguments), **({"images": images} if images else {})}
+    with Client(address, served, label=label or None) as client:
+        signatures = client.card["signatures"]
+        if ability not in signatures:
+            raise ValueError(
+                f"Expected one of {', '.join(signatures)}, got {ability!r}."
+            )
+        inputs = [
+            Input.from_description(name, entry)
+            for name, entry in signatures[ability]["inputs"].items()
+        ]
+        if inputs[0].role == SEED:
+            given["n"] = n
+        given |= {
+            entry.name: seed
+            for entry in inputs
+            if entry.role == SEED and entry.name not in given
+        }
+        answer = getattr(client, ability)(**given)
+    if answer.ndim == 4:
+        save_grid(answer, output, scale=scale)
+        rich.print(f"{len(answer)} images are in {output}.")
+    else:
+        print(json.dumps(answer.tolist()))

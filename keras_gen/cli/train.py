@@ -1,0 +1,138 @@
+"""`keras-gen train`: a `keras_gen.runs.Run`, new or resumed."""
+
+import pathlib
+import sys
+from typing import Annotated
+
+import rich
+import typer
+
+from keras_gen.cli.common import Name, Overrides, Weights, parse_values
+from keras_gen.runs import Run, Settings
+
+
+def train(
+    context: typer.Context,
+    name: Name,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Data set: 'mnist', 'emoji', 'emoji/noto,openmoji', the name of one "
+            "in tensorflow-datasets, or a folder of images; two folders with a comma "
+            "between them are two domains."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of epochs, counted from the start of the run.",
+            show_default=f"{Settings.epochs}, or that of the resumed run",
+        ),
+    ] = None,
+    steps_per_epoch: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of steps that count as an epoch.", show_default="all data"
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(help="Number of images in a batch.")
+    ] = Settings.batch_size,
+    split: Annotated[
+        str, typer.Option(help="Part of the data to train on.")
+    ] = Settings.split,
+    validation: Annotated[
+        str | None,
+        typer.Option(help="Part of the data to measure losses on, such as 'test'."),
+    ] = None,
+    labels: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of labels to keep; all others are hidden.", show_default="all"
+        ),
+    ] = None,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Flip half of the images horizontally.")
+    ] = False,
+    weights: Weights = None,
+    overrides: Overrides = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of initial weights, order of data, and noise.")
+    ] = Settings.seed,
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            help="Dtype policy: float32, mixed_float16 or mixed_bfloat16.",
+            show_default="float32",
+        ),
+    ] = None,
+    strategy: Annotated[
+        str,
+        typer.Option(help="Distribution strategy: auto, mirrored or multi_worker."),
+    ] = Settings.strategy,
+    jit: Annotated[
+        bool,
+        typer.Option("--jit", help="Compile the step with XLA; on one replica only."),
+    ] = False,
+    runs: Annotated[
+        pathlib.Path, typer.Option(help="Folder in which runs are kept.")
+    ] = pathlib.Path("runs"),
+    resume: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="Folder of a run to resume from its last checkpoint; only --epochs "
+            "and --set may be given with it."
+        ),
+    ] = None,
+):
+    """Trains a model into the folder runs/NAME/TIME/, or resumes a run.
+
+    The folder holds the settings (run.json), the log (log.csv, and tensorboard/ for
+    TensorBoard), a grid of samples for each epoch (samples/), and the model with
+    everything that training needs (model.keras). An interrupted run goes on from it
+    with --resume.
+    """
+    verbose = "auto" if sys.stdout.isatty() else 2
+    if resume is not None:
+        _refuse_with_resume(context)
+        run = Run.open(resume, name)
+        run.train(epochs, parse_values(overrides), verbose=verbose)
+    else:
+        if data is None:
+            raise ValueError("Expected --data: 'mnist', another name, or a folder.")
+        run = Run.create(
+            name,
+            data,
+            runs=runs,
+            split=split,
+            validation=validation,
+            labels=labels,
+            mirror=mirror,
+            batch_size=batch_size,
+            epochs=Settings.epochs if epochs is None else epochs,
+            steps_per_epoch=steps_per_epoch,
+            weights=weights,
+            overrides=parse_values(overrides),
+            seed=seed,
+            dtype=dtype,
+            strategy=strategy,
+            jit=jit,
+        )
+        run.train(verbose=verbose)
+    rich.print(f"The model is in {run.model_path}. What to type next:")
+    rich.print(f"  keras-gen sample {name} --weights {run.model_path}")
+    rich.print(f"  keras-gen export {name} --weights {run.model_path}")
+
+
+def _refuse_with_resume(context):
+    """ValueError for options that the settings of the run have decided."""
+    given = {
+        parameter.opts[0]
+        for parameter in context.command.params
+        if context.get_parameter_source(parameter.name).name == "COMMANDLINE"
+    }
+    refused = given - {"name", "--resume", "--epochs", "--set"}
+    if refused:
+        raise ValueError(
+            f"Expected only --epochs and --set with --resume, got {sorted(refused)}."
+        )

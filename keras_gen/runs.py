@@ -1,0 +1,464 @@
+"""Runs: trainings in folders, which can be interrupted, resumed and repeated.
+
+    run = keras_gen.runs.Run.create("dcgan", "mnist", epochs=5)
+    model = run.train()
+
+    run = keras_gen.runs.Run.open("runs/dcgan/20260101-120000")
+    model = run.train(epochs=10)  # Goes on from the last checkpoint.
+
+The folder of a run holds:
+
+    run.json        the settings
+    model.keras     the last checkpoint: weights, optimizers and random state
+    log.csv         losses and figures, one line for each epoch
+    tensorboard/    the same for TensorBoard
+    samples/        one grid of images for each epoch
+
+`keras-gen train` and `keras-gen train --resume` are this class on the command line.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import inspect
+import json
+import os
+import pathlib
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+from keras_gen import callbacks, data, distribute, zoo
+from keras_gen.core import checks
+from keras_gen.core.model import GenerativeModel
+from keras_gen.files import write_text
+
+SETTINGS = "run.json"
+MODEL = "model.keras"
+# Settings in the order in which a command line names them, after `name`, `data`,
+# `epochs` and `overrides`.
+OPTIONS = (
+    "split",
+    "validation",
+    "labels",
+    "batch_size",
+    "steps_per_epoch",
+    "weights",
+    "seed",
+    "dtype",
+    "strategy",
+)
+FLAGS = ("mirror", "jit")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All settings of a run, as `run.json` stores them.
+
+    >>> settings = Settings("dcgan", "mnist", epochs=3, overrides={"width": 32})
+    >>> settings.command
+    'keras-gen train dcgan --data mnist --epochs 3 --set width=32'
+
+    Args:
+        name: Name of the model's preset.
+        data: Data set: "mnist", "emoji", "emoji/noto,openmoji", the name of one in
+            tensorflow-datasets, or the path of a folder of images. Two folders with a
+            comma between them are two domains.
+        split: Part of the data to train on, such as "train[:50000]".
+        validation: Part of the data on which losses are measured after each epoch,
+            such as "test"; None measures none.
+        labels: Number of labels to keep; all others are hidden. None keeps all.
+        mirror: Whether half of the images are flipped horizontally.
+        batch_size: Number of images in a batch.
+        epochs: Number of epochs, counted from the start of the run.
+        steps_per_epoch: Number of steps that count as an epoch; None takes all data.
+        weights: Weights to start from: the name of weights that ship, the path of a
+            `.keras` file, or of a run's folder. None starts from random weights.
+        overrides: Arguments of the model that replace those of the preset, by name.
+        seed: Seed of the initial weights, of the order of the data, and of all noise.
+        dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
+            the one in force.
+        strategy: Distribution strategy: "auto", "mirrored" or "multi_worker"; see
+            `keras_gen.distribute.strategy`.
+        jit: Whether XLA compiles the training step; on one replica only.
+
+    Raises:
+        ValueError: Numbers out of range.
+    """
+
+    name: str
+    data: str
+    split: str = "train"
+    validation: str | None = None
+    labels: int | None = None
+    mirror: bool = False
+    batch_size: int = 64
+    epochs: int = 20
+    steps_per_epoch: int | None = None
+    weights: str | None = None
+    overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    seed: int = 0
+    dtype: str | None = None
+    strategy: Literal["auto", "mirrored", "multi_worker"] = "auto"
+    jit: bool = False
+
+    def __post_init__(self):
+        checks.counts(batch_size=self.batch_size)
+        checks.at_least(0, epochs=self.epochs, seed=self.seed)
+        if self.steps_per_epoch is not None:
+            checks.counts(steps_per_epoch=self.steps_per_epoch)
+        if self.labels is not None:
+            checks.at_least(0, labels=self.labels)
+
+    @property
+    def command(self) -> str:
+        """The shell command that trains a new run with these settings."""
+        words = ["keras-gen", "train", self.name, "--data", self.data]
+        words += ["--epochs", str(self.epochs)]
+        for key, value in self.overrides.items():
+            words += ["--set", f"{key}={_as_option(value)}"]
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for name in OPTIONS:
+            value = getattr(self, name)
+            if value not in (None, defaults[name]):
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        words += [f"--{flag}" for flag in FLAGS if getattr(self, flag)]
+        return shlex.join(words)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> "Settings":
+        """The settings in a file `run.json`; those that older runs lack get defaults.
+
+        Raises:
+            ValueError: If the file holds no settings, or unknown ones.
+        """
+        path = pathlib.Path(path)
+        try:
+            stored = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"Expected JSON in {path}: {error}") from error
+        if not isinstance(stored, dict) or not {"name", "data"} <= set(stored):
+            raise ValueError(f"Expected a run's settings in {path}, got others.")
+        known = {field.name for field in dataclasses.fields(cls)}
+        if set(stored) - known:
+            raise ValueError(
+                f"Expected settings of {sorted(known)} in {path}, got "
+                f"{sorted(set(stored) - known)}."
+            )
+        return cls(**stored)
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Writes the settings to a file `run.json`."""
+        write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+
+def _as_option(value):
+    """The value of --set that is read as this value: JSON, or a bare string."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except json.JSONDecodeError:
+        return value
+    return json.dumps(value)
+
+
+def _shows_settings(function):
+    """Shows the fields of `Settings` in a signature in place of `**settings`."""
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    settings = [
+        parameter.replace(kind=parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(Settings).parameters.values()
+        if parameter.name not in signature.parameters
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *settings])
+    return function
+
+
+class Run:
+    """A training of a model in a folder of its own.
+
+    Make one with `Run.create` or `Run.open`.
+
+    >>> import tempfile
+    >>> run = Run.create(
+    ...     "gan",
+    ...     "mnist",
+    ...     runs=tempfile.mkdtemp(),
+    ...     split="train[:64]",
+    ...     epochs=1,
+    ...     overrides={"widths": [8]},
+    ... )
+    >>> model = run.train(verbose=0)
+    >>> model.sample(4, seed=0).shape
+    (4, 28, 28, 1)
+    >>> Run.open(run.folder).settings.overrides
+    {'widths': [8]}
+
+    Args:
+        folder: Path of the run's folder.
+        settings: Settings of the run.
+    """
+
+    def __init__(self, folder: str | os.PathLike, settings: Settings):
+        self._folder, self._settings = pathlib.Path(folder), settings
+
+    @classmethod
+    @_shows_settings
+    def create(
+        cls,
+        name: str,
+        data: str | os.PathLike,
+        *,
+        folder: str | os.PathLike | None = None,
+        runs: str | os.PathLike = "runs",
+        **settings,
+    ) -> "Run":
+        """A new run, whose folder is made at once; `train` starts it.
+
+        Args:
+            name: Name of the model's preset.
+            data: Data set; see `Settings`.
+            folder: Path of the run's folder. None makes `<runs>/<name>/<time>`.
+            runs: Path of the folder in which runs are kept by name and time.
+            **settings: Further settings; see `Settings`.
+
+        Raises:
+            ValueError: For a model, arguments of the model, or settings that are not
+                there, or a folder that holds a run already.
+        """
+        known = {field.name for field in dataclasses.fields(Settings)}
+        if set(settings) - known:
+            raise ValueError(
+                f"Expected settings of {sorted(known)}, got "
+                f"{sorted(set(settings) - known)}."
+            )
+        if settings.get("weights") is not None:
+            settings["weights"] = os.fspath(settings["weights"])
+        overrides = _plain(settings.pop("overrides", None) or {})
+        chosen = Settings(name, os.fspath(data), overrides=overrides, **settings)
+        zoo.check_overrides(name, overrides)
+        if folder is None:
+            return cls(_new_folder(pathlib.Path(runs) / name), chosen)
+        folder = pathlib.Path(folder)
+        if (folder / SETTINGS).exists() or (folder / MODEL).exists():
+            raise ValueError(f"Expected a new folder, got {folder}, which holds a run.")
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(folder, chosen)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike, name: str | None = None) -> "Run":
+        """The run in a folder, to resume it or to use its model.
+
+        Args:
+            folder: Path of the run's folder.
+            name: Name of the preset that the run must be of; None allows any.
+
+        Raises:
+            ValueError: If the folder holds no run, or one of another model.
+        """
+        path = pathlib.Path(folder) / SETTINGS
+        if not path.is_file():
+            raise ValueError(f"Expected a run's folder with {SETTINGS}, got {folder}.")
+        settings = Settings.read(path)
+        if name is not None and settings.name != name:
+            raise ValueError(
+                f"Expected a run of {name!r}, got one of {settings.name!r}."
+            )
+        return cls(folder, settings)
+
+    def __repr__(self):
+        return f"Run({str(self.folder)!r}, {self.settings})"
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Path of the run's folder."""
+        return self._folder
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the run, with the changes that `train` was given."""
+        return self._settings
+
+    @property
+    def command(self) -> str:
+        """The shell command that trains a new run with the same settings."""
+        return self.settings.command
+
+    @property
+    def model_path(self) -> pathlib.Path:
+        """Path of the checkpoint, which `zoo.load` takes as weights."""
+        return self.folder / MODEL
+
+    def load_model(self) -> GenerativeModel:
+        """The model of the last checkpoint, with its optimizers.
+
+        Raises:
+            ValueError: If there is no checkpoint yet.
+        """
+        if not self.model_path.is_file():
+            raise ValueError(
+                f"Expected a run that was trained, got {self.folder} without {MODEL}."
+            )
+        return zoo.load(self.settings.name, self.model_path)
+
+    def train(
+        self,
+        epochs: int | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        verbose: int | Literal["auto"] = "auto",
+        more_callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> GenerativeModel:
+        """Trains from the last checkpoint, if there is one, to the last epoch.
+
+        Random numbers and the order of the data go on as if the run had not been
+        interrupted.
+
+        Args:
+            epochs: Number of epochs, counted from the start of the run. None, or fewer
+                than in the settings, takes those of the settings.
+            overrides: Arguments of the model that replace those of the settings. They
+                must fit the checkpoint's weights.
+            verbose: What `fit` prints: 0 nothing, 1 a progress bar, 2 a line for each
+                epoch; "auto" is 1.
+            more_callbacks: Callbacks beside those that write the run's files.
+
+        Returns:
+            The trained model.
+
+        Raises:
+            ValueError: For data, weights or arguments that do not fit. The folder is
+                left as it was, or removed where training never started.
+        """
+        overrides = {**self.settings.overrides, **_plain(overrides or {})}
+        zoo.check_overrides(self.settings.name, overrides)
+        settings = dataclasses.replace(
+            self.settings,
+            epochs=max(epochs or 0, self.settings.epochs),
+            overrides=overrides,
+        )
+        try:
+            return self._train(settings, verbose, more_callbacks)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()  # Does nothing unless the folder is empty.
+            raise
+
+    def _train(self, settings, verbose, more_callbacks):
+        keras.utils.set_random_seed(settings.seed)
+        with distribute.strategy(settings.strategy).scope():
+            model = zoo.load(
+                settings.name,
+                settings.weights,
+                dtype=settings.dtype,
+                **settings.overrides,
+            )
+            model.compile(seed=settings.seed, jit_compile=settings.jit)
+        batches, validation = _load_data(settings, model)
+        model.fit(
+            batches,
+            epochs=settings.epochs,
+            verbose=verbose,
+            steps_per_epoch=settings.steps_per_epoch,
+            validation_data=validation,
+            callbacks=[*self._callbacks(settings, model, batches), *more_callbacks],
+        )
+        return model
+
+    def _callbacks(self, settings, model, batches):
+        """The callbacks that write the run's files."""
+
+        def keep(logs):
+            settings.write(self.folder / SETTINGS)
+            self._settings = settings
+
+        chosen = [
+            callbacks.Checkpoint(self.model_path),
+            # `fit` reads the checkpoint before training begins: overrides that do not
+            # fit it leave run.json as it is.
+            keras.callbacks.LambdaCallback(on_train_begin=keep),
+            keras.callbacks.CSVLogger(str(self.folder / "log.csv"), append=True),
+            keras.callbacks.TensorBoard(
+                str(self.folder / "tensorboard"), write_graph=False
+            ),
+        ]
+        grid = sample_grid(model, batches, self.folder / "samples")
+        return chosen if grid is None else [*chosen, grid]
+
+
+def sample_grid(
+    model: GenerativeModel, batches: tf.data.Dataset, folder: str | os.PathLike
+) -> callbacks.SampleGrid | None:
+    """The callback that shows what a model can draw.
+
+    Models with `pictures` show those of 16 training examples, models that sample show
+    samples, and models that reconstruct show 32 training images beside their
+    reconstructions.
+
+    Args:
+        model: A model.
+        batches: Batches of training data.
+        folder: Path of the folder for the grids.
+
+    Returns:
+        The callback; None for models that draw nothing.
+    """
+    grid = functools.partial(callbacks.SampleGrid, folder)
+    if hasattr(model, "pictures"):
+        batch = next(iter(batches.unbatch().batch(16)))
+        return grid(images={key: value.numpy() for key, value in batch.items()})
+    if "sample" in model.abilities():
+        return grid()
+    if "reconstruct" in model.abilities():
+        return grid(images=next(iter(batches.take(1)))["image"].numpy()[:32])
+    return None
+
+
+def _load_data(settings, model):
+    """Training and validation data of the shapes that the model takes."""
+    shapes = model.batch_shapes()  # A growing model gives those of its last level.
+    options = {
+        "features": tuple(shapes),
+        "image_shape": shapes.get("image"),
+        "batch_size": settings.batch_size,
+        "seed": settings.seed,
+    }
+    batches = data.load(
+        settings.data, settings.split, mirror=settings.mirror, **options
+    )
+    if settings.labels:
+        batches = data.keep_labels(batches, settings.labels)
+    validation = None
+    if settings.validation:
+        validation = data.load(
+            settings.data, settings.validation, shuffle=False, **options
+        )
+    return batches, validation
+
+
+def _plain(overrides):
+    """Overrides as JSON keeps them: tuples become lists."""
+    try:
+        return json.loads(json.dumps(dict(overrides)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected overrides of plain values, got {overrides!r}: {error}."
+        ) from error
+
+
+def _new_folder(parent):
+    """A new folder named by the time, with a number where that one exists."""
+    time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", *(f"-{i}" for i in range(2, 100))):
+        try:
+            (parent / f"{time}{suffix}").mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return parent / f"{time}{suffix}"
+    raise OSError(f"No new folder could be made in {parent}.")
