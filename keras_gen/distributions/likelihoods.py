@@ -1,7 +1,7 @@
-"""Likelihoods over images: Keras layers that own what a decoder does not give.
+"""Likelihoods of images: Keras layers that own the parameters no decoder gives.
 
 `likelihood.log_prob(parameters, images)` takes a decoder's output and images in
-[-1, 1], both (..., height, width, channels), and gives nats, (...).
+[-1, 1], both (..., height, width, channels), and gives nats, (...), summed over pixels.
 
 1. Salimans et al., "PixelCNN++", 2017.
 """
@@ -15,29 +15,37 @@ tfd = tfp.distributions
 
 
 def draw_binary(images, seed):
-    """Draws -1 or 1 for every pixel, its grey value the probability of 1, in a graph.
+    """Draws -1 or 1 for every pixel, with the grey value as the probability of 1.
 
     Args:
         images: float32, in [-1, 1].
-        seed: int32 (2,).
+        seed: Seed, int32 (2,).
     """
     uniform = tf.random.stateless_uniform(tf.shape(images), seed)
     return ops.where(uniform < (images + 1.0) / 2.0, 1.0, -1.0)
 
 
 class Likelihood(keras.layers.Layer):
-    """p(x | z); subclasses give `log_prob`, and what differs from the rest."""
+    """Base of p(x | z): subclasses define `log_prob`, and override what differs.
+
+    Args:
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
 
     def __init__(self, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.built = True
 
+    def log_prob(self, parameters, images):
+        """Nats (...) of images, given a decoder's output of the same shape."""
+        raise NotImplementedError
+
     def draw(self, images, seed):
-        """What of images a training step sees, by a seed, int32 (2,)."""
+        """The images that a training step uses, drawn from a seed, int32 (2,)."""
         return self.nearest(images)
 
     def nearest(self, images):
-        """The images that have a probability and lie nearest."""
+        """The nearest images that have a likelihood."""
         return images
 
     def mean(self, parameters):
@@ -46,14 +54,14 @@ class Likelihood(keras.layers.Layer):
 
 
 class Bernoulli(Likelihood):
-    """Binary pixels, -1 or 1, by logits."""
+    """Binary pixels, -1 or 1; parameters are logits of 1."""
 
     def log_prob(self, parameters, images):
         """Nats of binary images, a probability."""
         return _sum(ops.log_sigmoid(parameters * images))
 
     def draw(self, images, seed):
-        """Binary images, drawn with the grey value as probability."""
+        """Binary images, drawn with the grey value as the probability of 1."""
         return draw_binary(images, seed)
 
     def nearest(self, images):
@@ -66,7 +74,7 @@ class Bernoulli(Likelihood):
 
 
 class Gaussian(Likelihood):
-    """Means by tanh, and one deviation for all pixels."""
+    """Gaussian pixels: means are tanh(parameters), one deviation serves all pixels."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -81,15 +89,15 @@ class Gaussian(Likelihood):
 
 
 class DiscretizedLogistic(Likelihood):
-    """256 levels, each the share of a logistic distribution between its neighbours.
+    """Pixels of 256 levels, each with a logistic distribution's mass around it.
 
-    Centres come by tanh; one scale stands for all pixels. Black and white take in the
-    tails ([1], equation 2). `mean` is the centre.
+    Centres are tanh(parameters), one scale serves all pixels. The mass of the tails
+    belongs to black and white ([1], equation 2). `mean` is the centre.
     """
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.log_scale = self.add_weight(  # In the units of [-1, 1].
+        self.log_scale = self.add_weight(  # In units of [-1, 1].
             name="log_scale",
             shape=(),
             initializer=keras.initializers.Constant(-2.0),
@@ -98,7 +106,8 @@ class DiscretizedLogistic(Likelihood):
     def log_prob(self, parameters, images):
         """Nats of images of 256 levels, a probability."""
         scale = 127.5 * ops.exp(ops.convert_to_tensor(self.log_scale))
-        # P(level) is the share between level - 1 and level, half a level too high.
+        # TFP's mass of a level lies between level - 1 and level, so that the
+        # distribution is shifted down by half a level.
         centre = 127.5 * (ops.tanh(parameters) + 1.0) - 0.5
         levels = tfd.QuantizedDistribution(
             tfd.Logistic(centre, scale), low=0.0, high=255.0
@@ -106,7 +115,7 @@ class DiscretizedLogistic(Likelihood):
         return _sum(levels.log_prob(ops.round(127.5 * (images + 1.0))))
 
     def nearest(self, images):
-        """Images of 256 levels."""
+        """Images rounded to 256 levels."""
         return ops.round(127.5 * (images + 1.0)) / 127.5 - 1.0
 
 
@@ -118,5 +127,5 @@ LIKELIHOODS = {
 
 
 def _sum(log_probs):
-    """Over (height, width, channels)."""
+    """Sums over height, width and channels."""
     return ops.sum(log_probs, axis=(-3, -2, -1))

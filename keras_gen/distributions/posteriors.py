@@ -1,4 +1,4 @@
-"""Posteriors over latents: drawn from noise, compared with priors, summed over samples.
+"""Posteriors over latents: draws, divergences from priors, importance weights.
 
 1. Burda, Grosse and Salakhutdinov, "Importance Weighted Autoencoders", 2016.
 2. Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow",
@@ -6,25 +6,28 @@
 """
 
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
 
+from keras_gen.core import checks
+
 tfd = tfp.distributions
 
-CHUNK = 20  # Importance samples that are held at once.
+CHUNK = 20  # Number of importance samples that are in memory at once.
 
 
-def from_noise(posterior, noise):
-    """Latents that standard normal noise becomes, and log q(z | x) of them.
+def from_noise(posterior: tfd.Distribution, noise):
+    """Draws of a posterior from standard normal noise, and log q(z | x) of them.
 
     Args:
-        posterior: A `priors.gaussian`, or one bent by a bijector.
-        noise: float32 (..., latent_dim), to broadcast against (batch, latent_dim).
+        posterior: A `priors.gaussian`, or one that a bijector transforms.
+        noise: float32 (..., latent_dim), which broadcasts with (batch, latent_dim).
 
     Returns:
-        Latents, and float32 (..., batch).
+        Latents (..., batch, latent_dim), and their log q, float32 (..., batch).
     """
     if isinstance(posterior, tfd.Independent):
         latents = posterior.mean() + posterior.stddev() * noise
@@ -35,19 +38,25 @@ def from_noise(posterior, noise):
     return bijector.forward(latents), log_q - volume
 
 
-def kl_divergence(posterior, prior, latents, log_q, closed_form=True):
-    """KL(q || p) in nats, in closed form where tfp has it.
+def kl_divergence(
+    posterior: tfd.Distribution,
+    prior: tfd.Distribution,
+    latents,
+    log_q,
+    closed_form: bool = True,
+):
+    """KL(q || p) in nats, in closed form if TFP has one.
 
     Args:
-        posterior: A distribution of batch shape (batch,).
-        prior: Of batch shape ().
+        posterior: Distribution with batch shape (batch,).
+        prior: Distribution with batch shape ().
         latents: Draws of the posterior, (samples, batch, latent_dim).
-        log_q: Their log q(z | x), (samples, batch).
-        closed_form: False goes by the draws in any case.
+        log_q: log q(z | x) of the draws, (samples, batch).
+        closed_form: Whether a closed form may be used; False estimates from the draws.
 
     Returns:
-        (batch, latent_dim), in closed form, latent by latent; or (samples, batch, 1),
-        log q - log p of the draws.
+        In closed form (batch, latent_dim), one value for each latent; otherwise
+        log q - log p of each draw, (samples, batch, 1).
     """
     if closed_form:
         try:
@@ -58,22 +67,24 @@ def kl_divergence(posterior, prior, latents, log_q, closed_form=True):
 
 
 def _by_latent(distribution):
-    """A factorised Gaussian as one `tfd.Normal` a latent; others as they are."""
+    """A factorised Gaussian as a `tfd.Normal` for each latent; others unchanged."""
     if isinstance(distribution, tfd.Independent):
         return distribution.distribution
     return distribution
 
 
-def less_free_nats(kl, free):
-    """The KL term as a loss counts it, less what is free ([2], equation 15).
+def with_free_nats(kl, free: float):
+    """The KL term of the loss, in which a number of nats is free ([2], equation 15).
+
+    A group of latents whose mean KL over the batch is below its share costs as much as
+    its share, so that nothing is gained by reducing it further.
 
     Args:
-        kl: (..., groups of latents), as of `kl_divergence`.
-        free: Nats that all latents may use at no cost; each group has an even share,
-            against which its mean stands.
+        kl: KL divergences (..., groups of latents), from `kl_divergence`.
+        free: Free nats of all latents together, shared equally among the groups.
 
     Returns:
-        The sum over groups, (...); where nats are free, of their means: ().
+        The sum over groups, (...); if nats are free, the sum of the groups' costs, ().
     """
     if not free:
         return ops.sum(kl, axis=-1)
@@ -82,31 +93,35 @@ def less_free_nats(kl, free):
 
 
 def active_units(means):
-    """Latents whose posterior mean has a variance above 0.01 ([1], section 5.2).
+    """Number of latents whose posterior mean varies over the batch ([1], section 5.2).
 
     Args:
-        means: float32 (batch, latent_dim).
+        means: Posterior means, float32 (batch, latent_dim). A variance above 0.01
+            counts.
+
+    Returns:
+        A float32 scalar.
     """
     return ops.sum(ops.cast(ops.var(means, axis=0) > 0.01, "float32"))
 
 
-def log_mean_weight(log_weights, num_samples, latent_dim, batch):
+def log_mean_weight(log_weights: Callable, num_samples: int, latent_dim: int, batch):
     """The logarithm of the mean importance weight, float32 (batch,).
 
-    The noise is fixed and the same for all rows. Weights are summed some samples at a
-    time, so that memory does not grow with their number.
+    The noise is fixed and the same for all rows. Samples are drawn and summed in
+    chunks, so that memory does not grow with their number.
 
     Args:
-        log_weights: From noise, float32 (samples, 1, latent_dim), to (samples, batch).
-        num_samples: At least 1.
+        log_weights: Function of noise, float32 (samples, 1, latent_dim), to log-weights
+            (samples, batch).
+        num_samples: Number of samples, at least 1.
         latent_dim: Numbers in a latent.
-        batch: Rows, a scalar tensor.
+        batch: Number of rows, a scalar tensor.
 
     Raises:
-        ValueError: For less than one sample.
+        ValueError: For fewer samples than 1.
     """
-    if num_samples < 1:
-        raise ValueError(f"Expected num_samples >= 1, got {num_samples}.")
+    checks.at_least(1, num_samples=num_samples)
     chunk = min(CHUNK, num_samples)
 
     def add(start, total):

@@ -1,13 +1,15 @@
 """Priors over latents: Keras layers that own their weights and return distributions.
 
-`prior.distribution()` is a `tfp.distributions` object over single
-latents, event shape (latent_dim,), in float32.
+`prior.distribution()` is a `tfp.distributions` object over single latents: its event
+shape is (latent_dim,), its batch shape (), its draws are float32. `sample_rows` draws
+from it with a seed for each row.
 
 1. Tomczak and Welling, "VAE with a VampPrior", 2018.
 2. Makhzani et al., "Adversarial Autoencoders", 2016.
 """
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -15,21 +17,42 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
 
+from keras_gen.core import checks
 from keras_gen.core.noise import for_each_row
 from keras_gen.layers.flow import Flow as FlowLayer
 
 tfd = tfp.distributions
 
 
-def gaussian(means, deviations):
-    """Independent Gaussians over the last axis.
-
-    `tfd.MultivariateNormalDiag` holds every graph that drew from it for as long as the
-    process lives, in a cache that all bijectors share; a model that grows has many.
+def sample_rows(distribution: tfd.Distribution, seed):
+    """Draws one value for each row from the row's own seed, whatever the batch.
 
     Args:
-        means: float32 (..., latent_dim).
-        deviations: The same.
+        distribution: A distribution with batch shape ().
+        seed: Seeds of the rows, int64 (batch,).
+
+    Returns:
+        float32 (batch, *event shape).
+    """
+    if type(distribution) is tfd.TransformedDistribution:
+        # The base is drawn row by row, but all rows pass the flow together.
+        base = sample_rows(distribution.distribution, seed)
+        return distribution.bijector.forward(base)
+    return for_each_row(
+        lambda key: distribution.sample(seed=key), seed, distribution.event_shape
+    )
+
+
+def gaussian(means, deviations) -> tfd.Independent:
+    """Independent Gaussians over the last axis.
+
+    `tfd.MultivariateNormalDiag` would do the same, but a cache that all bijectors share
+    keeps every graph that drew from it until the process ends; a growing model has many
+    graphs.
+
+    Args:
+        means: Means, float32 (..., latent_dim).
+        deviations: Standard deviations, float32 (..., latent_dim).
 
     Returns:
         `tfd.Independent` over `tfd.Normal`, event shape (latent_dim,).
@@ -38,44 +61,54 @@ def gaussian(means, deviations):
 
 
 class Normal(keras.layers.Layer):
-    """The standard normal distribution: no weights."""
+    """The standard normal distribution, without weights.
 
-    def __init__(self, latent_dim, **kwargs):
+    Args:
+        latent_dim: Numbers in a latent.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, latent_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.built = True
 
-    def distribution(self):
-        """`gaussian` with mean 0 and deviation 1."""
+    def distribution(self) -> tfd.Distribution:
+        """`gaussian` with mean 0 and standard deviation 1."""
         return gaussian(tf.zeros(self.latent_dim), tf.ones(self.latent_dim))
 
 
 class Uniform(keras.layers.Layer):
-    """Independent uniform distributions on [-1, 1]: no weights."""
+    """Independent uniform distributions on [-1, 1], without weights.
 
-    def __init__(self, latent_dim, **kwargs):
+    Args:
+        latent_dim: Numbers in a latent.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, latent_dim: int, **kwargs):
         super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.built = True
 
-    def distribution(self):
+    def distribution(self) -> tfd.Distribution:
         """`tfd.Independent` over `tfd.Uniform`."""
         low = -tf.ones(self.latent_dim)
         return tfd.Independent(tfd.Uniform(low, -low), reinterpreted_batch_ndims=1)
 
 
 class Mixture(keras.layers.Layer):
-    """A mixture of Gaussians with weights, means and deviations of their own.
+    """A mixture of Gaussians with learned weights, means and standard deviations.
 
     Args:
         latent_dim: Numbers in a latent.
-        num_components: Gaussians.
-        **kwargs: Of the layer.
+        num_components: Number of Gaussians.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, latent_dim, num_components=10, **kwargs):
+    def __init__(self, latent_dim: int, num_components: int = 10, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        check_components(num_components)
+        checks.at_least(1, num_components=num_components)
         shape = (num_components, latent_dim)
         self.logits = self.add_weight(
             name="logits", shape=shape[:1], initializer="zeros"
@@ -90,8 +123,8 @@ class Mixture(keras.layers.Layer):
         )
         self.built = True
 
-    def distribution(self):
-        """A `tfd.MixtureSameFamily`."""
+    def distribution(self) -> tfd.Distribution:
+        """A `GaussianMixture`."""
         deviations = ops.exp(ops.convert_to_tensor(self.log_deviations))
         means = ops.convert_to_tensor(self.means)
         return GaussianMixture(
@@ -101,21 +134,27 @@ class Mixture(keras.layers.Layer):
 
 
 class Vamp(keras.layers.Layer):
-    """VampPrior ([1], equation 9): the even mixture of posteriors at pseudo-inputs.
+    """VampPrior ([1], equation 9): the equal mixture of posteriors at pseudo-inputs.
 
-    It owns the pseudo-inputs alone. The encoder is borrowed as a function, so that its
-    weights stay the encoder's.
+    The layer owns the pseudo-inputs only. It gets the posterior as a function, so that
+    the encoder's weights are not tracked here too.
 
     Args:
-        posterior: `posterior(images)`, a `gaussian` over latents.
+        posterior: Function of images that returns a `gaussian` over latents.
         image_shape: (height, width, channels).
-        num_components: Pseudo-inputs.
-        **kwargs: Of the layer.
+        num_components: Number of pseudo-inputs.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, posterior, image_shape, num_components=500, **kwargs):
+    def __init__(
+        self,
+        posterior: Callable,
+        image_shape: tuple[int, int, int],
+        num_components: int = 500,
+        **kwargs,
+    ):
         super().__init__(dtype="float32", **kwargs)
-        check_components(num_components)
+        checks.at_least(1, num_components=num_components)
         self.posterior = posterior
         self.num_components = num_components
         self.pixels = self.add_weight(
@@ -128,11 +167,11 @@ class Vamp(keras.layers.Layer):
         )
         self.built = True
 
-    def initialize(self, batches):
-        """Takes the first images of batches, a little greyer, as pseudo-inputs; once.
+    def initialize(self, batches: Iterable) -> None:
+        """Sets the pseudo-inputs to 0.9 times the first images of batches, once.
 
         Args:
-            batches: An iterable of float32 (batch, height, width, channels).
+            batches: Batches of images, float32 (batch, height, width, channels).
         """
         if self.initialized.numpy():
             return
@@ -145,11 +184,11 @@ class Vamp(keras.layers.Layer):
         self.initialized.assign(1.0)
 
     def pseudo_inputs(self):
-        """float32 (num_components, height, width, channels), in [-1, 1]."""
+        """Images, float32 (num_components, height, width, channels), in [-1, 1]."""
         return ops.clip(self.pixels, -1.0, 1.0)
 
-    def distribution(self):
-        """A `tfd.MixtureSameFamily`, after one pass of the encoder."""
+    def distribution(self) -> tfd.Distribution:
+        """A `GaussianMixture`; each call encodes all pseudo-inputs."""
         return GaussianMixture(
             tfd.Categorical(logits=tf.zeros(self.num_components)),
             self.posterior(self.pseudo_inputs()),
@@ -157,25 +196,30 @@ class Vamp(keras.layers.Layer):
 
 
 class Flow(keras.layers.Layer):
-    """The standard normal distribution, bent by a normalizing flow.
+    """The standard normal distribution, transformed by a normalizing flow.
 
     Args:
         latent_dim: Numbers in a latent.
-        kind: "realnvp" or "maf"; see `keras_gen.layers.flow.Flow`.
-        num_steps: Of the flow.
-        widths: Of its networks.
-        **kwargs: Of the layer.
+        kind: Kind of the flow, "realnvp" or "maf"; see `keras_gen.layers.flow.Flow`.
+        num_steps: Number of the flow's steps.
+        widths: Widths of the hidden layers in a step's network.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     def __init__(
-        self, latent_dim, kind="realnvp", num_steps=8, widths=(128, 128), **kwargs
+        self,
+        latent_dim: int,
+        kind: str = "realnvp",
+        num_steps: int = 8,
+        widths: Sequence[int] = (128, 128),
+        **kwargs,
     ):
         super().__init__(dtype="float32", **kwargs)
         self.base = Normal(latent_dim)
         self.flow = FlowLayer(latent_dim, kind, num_steps, widths)
         self.built = True
 
-    def distribution(self):
+    def distribution(self) -> tfd.Distribution:
         """A `tfd.TransformedDistribution`."""
         return tfd.TransformedDistribution(
             self.base.distribution(), self.flow.bijector()
@@ -183,9 +227,9 @@ class Flow(keras.layers.Layer):
 
 
 class GaussianMixture(tfd.MixtureSameFamily):
-    """Diagonal Gaussians whose log-density is two matrix products.
+    """Diagonal Gaussians whose log-density is computed by two matrix products.
 
-    `tfd.MixtureSameFamily` holds (batch, components, latent_dim) numbers, which for
+    `tfd.MixtureSameFamily` needs (batch, components, latent_dim) numbers, which for
     thousands of samples and 500 components is gigabytes.
     """
 
@@ -205,22 +249,16 @@ class GaussianMixture(tfd.MixtureSameFamily):
         return tf.reduce_logsumexp(log_probs + weights, axis=-1)
 
 
-def check_components(num_components):
-    """ValueError for a mixture of nothing."""
-    if num_components < 1:
-        raise ValueError(f"Expected num_components >= 1, got {num_components}.")
-
-
 class CodeDensity(keras.layers.Layer):
-    """A mixture of Gaussians over codes, fitted to them and not trained by players.
+    """A mixture of Gaussians over codes, which is fitted to them and not trained.
 
     Args:
         latent_dim: Numbers in a code.
-        num_components: Gaussians, each with a mean and a covariance of its own.
-        **kwargs: Of the layer.
+        num_components: Number of Gaussians, each with its own mean and covariance.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, latent_dim, num_components, **kwargs):
+    def __init__(self, latent_dim: int, num_components: int, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         shape = (num_components, latent_dim, latent_dim)
         fixed = {"trainable": False, "initializer": "zeros"}
@@ -230,13 +268,19 @@ class CodeDensity(keras.layers.Layer):
         self.scales.assign(tf.eye(latent_dim, batch_shape=[num_components]))
         self.built = True
 
-    def assign(self, weights, means, covariances):
-        """Takes a mixture: weights (k,), means (k, d) and covariances (k, d, d)."""
+    def assign(self, weights, means, covariances) -> None:
+        """Sets the mixture's parameters.
+
+        Args:
+            weights: Weights of the Gaussians, (components,), which sum to 1.
+            means: Means (components, latent_dim).
+            covariances: Covariances (components, latent_dim, latent_dim).
+        """
         self.logits.assign(tf.math.log(weights))
         self.means.assign(means)
         self.scales.assign(tf.linalg.cholesky(covariances))
 
-    def distribution(self):
+    def distribution(self) -> tfd.Distribution:
         """`tfd.MixtureSameFamily` of `tfd.MultivariateNormalTriL`."""
         return tfd.MixtureSameFamily(
             tfd.Categorical(logits=tf.convert_to_tensor(self.logits)),
@@ -250,36 +294,36 @@ class ClassMixture(keras.layers.Layer):
     """A fixed mixture of Gaussians whose components belong to classes, in order.
 
     Args:
-        means: (num_components, latent_dim).
+        means: Means (num_components, latent_dim).
         factors: Cholesky factors of the covariances, (num_components, latent_dim,
             latent_dim).
-        num_classes: Among which components are shared out evenly.
-        **kwargs: Of the layer.
+        num_classes: Number of classes, which share the components equally.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, means, factors, num_classes, **kwargs):
+    def __init__(self, means, factors, num_classes: int, **kwargs):
         super().__init__(**kwargs)
         self.means = np.asarray(means, np.float32)
         self.factors = np.asarray(factors, np.float32)
         classes = np.arange(len(means)) * num_classes // len(means)
-        ours = classes == np.arange(num_classes)[:, None]
+        own = classes == np.arange(num_classes)[:, None]
         every = np.ones((1, len(means)), bool)
-        # Row i for class i, the last one for a label of -1.
-        self.logits = np.where(np.concatenate([ours, every]), 0.0, -1e9)
+        # Row i holds the logits for label i, the last row those for label -1.
+        self.logits = np.where(np.concatenate([own, every]), 0.0, -1e9)
         self.built = True
 
-    def distribution(self):
+    def distribution(self) -> tfd.Distribution:
         """A `tfd.MixtureSameFamily` of all components."""
         return self._mixture(self.logits[-1])
 
-    def given(self, labels):
-        """The mixtures of labels' components; label -1 has all of them.
+    def given(self, labels) -> tfd.Distribution:
+        """The mixture of each label's components; label -1 has all of them.
 
         Args:
             labels: int (batch,).
 
         Returns:
-            A distribution of batch shape (batch,).
+            A distribution with batch shape (batch,).
         """
         return self._mixture(tf.gather(np.roll(self.logits, 1, axis=0), labels + 1))
 
@@ -292,33 +336,33 @@ class ClassMixture(keras.layers.Layer):
         )
 
 
-def gaussian_petals(num_classes=10, **kwargs):
-    """Gaussians around a circle in the plane, long towards its centre ([2], figure 4).
+def gaussian_petals(num_classes: int = 10, **kwargs) -> ClassMixture:
+    """Gaussians around a circle in the plane, elongated radially ([2], figure 4).
 
     Args:
-        num_classes: Gaussians, one a class.
-        **kwargs: Of the layer.
+        num_classes: Number of Gaussians, one for each class.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
     angles = 2 * np.pi * np.arange(num_classes) / num_classes
-    outwards = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    along = np.stack([-outwards[:, 1], outwards[:, 0]], axis=-1)
+    radial = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    tangential = np.stack([-radial[:, 1], radial[:, 0]], axis=-1)
     covariances = sum(
         deviation**2 * axis[:, :, None] * axis[:, None]
-        for axis, deviation in ((outwards, 0.8), (along, 0.25))
+        for axis, deviation in ((radial, 0.8), (tangential, 0.25))
     )
     return ClassMixture(
-        3 * outwards, np.linalg.cholesky(covariances), num_classes, **kwargs
+        3 * radial, np.linalg.cholesky(covariances), num_classes, **kwargs
     )
 
 
-def swiss_roll(num_classes=10, **kwargs):
-    """A spiral in the plane, cut into a piece a class ([2], figure 4).
+def swiss_roll(num_classes: int = 10, **kwargs) -> ClassMixture:
+    """A spiral in the plane, cut into one piece for each class ([2], figure 4).
 
     Args:
-        num_classes: Pieces.
-        **kwargs: Of the layer.
+        num_classes: Number of pieces.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
-    count = 40 * num_classes  # Gaussians so near to each other that none is seen.
+    count = 40 * num_classes  # Enough Gaussians to overlap into a smooth band.
     angles = 1.5 * np.pi + 3 * np.pi * np.sqrt((np.arange(count) + 0.5) / count)
     points = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     means = 4 * (angles / angles[-1])[:, None] * points
@@ -331,16 +375,16 @@ class Named(keras.layers.Layer):
 
     Args:
         latent_dim: Numbers in a latent.
-        kind: "Laplace", "StudentT", "MultivariateNormalTriL", ...
-        arguments: Of the class: numbers, or lists of them. Where the distribution is
-            of single numbers, all latents are drawn alike.
-        **kwargs: Of the layer.
+        kind: Name of the class: "Laplace", "StudentT", "MultivariateNormalTriL", ...
+        arguments: Arguments of the class: numbers, or lists of them. A distribution
+            over single numbers is that of every latent.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-        ValueError: For another name, or a distribution over something else.
+        ValueError: For an unknown name, or a distribution over another shape.
     """
 
-    def __init__(self, latent_dim, kind, arguments, **kwargs):
+    def __init__(self, latent_dim: int, kind: str, arguments: dict, **kwargs):
         super().__init__(**kwargs)
         cls = getattr(tfd, str(kind), None)
         if not isinstance(cls, type) or not issubclass(cls, tfd.Distribution):
@@ -354,14 +398,14 @@ class Named(keras.layers.Layer):
                 f"{shape}."
             )
 
-    def distribution(self):
-        """The distribution, over (latent_dim,)."""
-        made = getattr(tfd, self.kind)(**self.arguments)
-        if made.event_shape.rank == 0 and made.batch_shape.rank == 0:
-            made = tfd.Sample(made, self.latent_dim)
-        elif made.event_shape.rank == 0:
-            made = tfd.Independent(made, 1)
-        return made
+    def distribution(self) -> tfd.Distribution:
+        """The distribution, with event shape (latent_dim,)."""
+        distribution = getattr(tfd, self.kind)(**self.arguments)
+        if distribution.event_shape.rank > 0:
+            return distribution
+        if distribution.batch_shape.rank == 0:
+            return tfd.Sample(distribution, self.latent_dim)
+        return tfd.Independent(distribution, 1)
 
 
 class Codes(keras.layers.Layer):
@@ -369,19 +413,21 @@ class Codes(keras.layers.Layer):
 
     Args:
         noise_dim: Numbers of standard normal noise.
-        categories: Values of each category, all as likely.
-        continuous: Numbers that are uniform on [-1, 1].
-        **kwargs: Of the layer.
+        categories: Number of values of each category, which are equally likely.
+        continuous: Number of codes that are uniform on [-1, 1].
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, noise_dim, categories, continuous, **kwargs):
+    def __init__(
+        self, noise_dim: int, categories: Iterable[int], continuous: int, **kwargs
+    ):
         super().__init__(**kwargs)
         self.noise_dim = noise_dim
         self.categories, self.continuous = tuple(categories), continuous
         self.built = True
 
-    def distribution(self):
-        """A `tfd.Blockwise` over all of them, side by side."""
+    def distribution(self) -> tfd.Distribution:
+        """A `tfd.Blockwise` of the parts, side by side."""
         parts = [gaussian(tf.zeros(self.noise_dim), tf.ones(self.noise_dim))]
         for count in self.categories:
             logits = tf.zeros(count)
@@ -390,21 +436,3 @@ class Codes(keras.layers.Layer):
             high = tf.ones(self.continuous)
             parts.append(tfd.Independent(tfd.Uniform(-high, high), 1))
         return tfd.Blockwise(parts)
-
-
-def sample_rows(distribution, seed):
-    """One draw a row, each from its own seed, whoever shares the batch.
-
-    Args:
-        distribution: A `tfd.Distribution` with batch shape ().
-        seed: int64 (batch,).
-
-    Returns:
-        float32 (batch, *event shape).
-    """
-    if type(distribution) is tfd.TransformedDistribution:  # All rows through a flow.
-        base = sample_rows(distribution.distribution, seed)
-        return distribution.bijector.forward(base)
-    return for_each_row(
-        lambda key: distribution.sample(seed=key), seed, distribution.event_shape
-    )

@@ -1,25 +1,39 @@
-"""Dense networks of adversarial autoencoders."""
+"""Dense networks of adversarial autoencoders [1].
+
+1. Makhzani et al., "Adversarial Autoencoders", 2016.
+"""
+
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
 from keras import layers
 
+# Kinds of encoders, in the order of [1], section 2.
+ENCODERS = ("deterministic", "gaussian", "universal")
 
-def hidden(x, widths):
-    """Dense layers with ReLU."""
+
+def hidden(x, widths: Iterable[int]):
+    """Output of dense layers with ReLU, one for each width."""
     for width in widths:
         x = layers.Dense(width, activation="relu")(x)
     return x
 
 
-def aae_encoder(image_shape, latent_dim, widths, kind):
-    """Images, and noise if universal, to codes, or to means and log-variances.
+def aae_encoder(
+    image_shape: tuple[int, int, int],
+    latent_dim: int,
+    widths: Sequence[int],
+    kind: str,
+) -> keras.Model:
+    """Network from images (and noise, if universal) to codes.
 
     Args:
         image_shape: (height, width, channels).
-        latent_dim: Numbers in a code, and of noise.
-        widths: Of the hidden layers.
-        kind: Of `ENCODERS` ([1], section 2).
+        latent_dim: Numbers in a code, and in the noise.
+        widths: Widths of the hidden layers.
+        kind: One of `ENCODERS`. A Gaussian encoder has two outputs, mean and
+            log-variance, each (batch, latent_dim).
     """
     inputs = keras.Input(image_shape)
     x = layers.Flatten()(inputs)
@@ -35,8 +49,16 @@ def aae_encoder(image_shape, latent_dim, widths, kind):
     return keras.Model(inputs, codes, name="encoder")
 
 
-def aae_decoder(image_shape, latent_dim, widths):
-    """Codes (batch, latent_dim) to images in [-1, 1]."""
+def aae_decoder(
+    image_shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int]
+) -> keras.Model:
+    """Network from codes (batch, latent_dim) to images in [-1, 1].
+
+    Args:
+        image_shape: (height, width, channels).
+        latent_dim: Numbers in a code.
+        widths: Widths of the encoder's hidden layers, which the decoder reverses.
+    """
     inputs = keras.Input((latent_dim,))
     x = hidden(inputs, reversed(widths))
     x = layers.Dense(int(np.prod(image_shape)), activation="tanh", dtype="float32")(x)
@@ -44,20 +66,28 @@ def aae_decoder(image_shape, latent_dim, widths):
     return keras.Model(inputs, x, name="decoder")
 
 
-def code_discriminator(inputs_dim, widths, name="discriminator"):
-    """Codes, and labels as one-hot vectors beside them, to logits; no batch norm."""
+def code_discriminator(
+    inputs_dim: int, widths: Sequence[int], name: str = "discriminator"
+) -> keras.Model:
+    """Network from codes (batch, inputs_dim) to logits (batch, 1).
+
+    Args:
+        inputs_dim: Numbers in a code and in a one-hot label beside it.
+        widths: Widths of the hidden layers.
+        name: Name of the network.
+    """
     inputs = keras.Input((inputs_dim,))
     x = layers.Dense(1, dtype="float32")(hidden(inputs, widths))
     return keras.Model(inputs, x, name=name)
 
 
-def trunk(image_shape, widths):
-    """Images to features (batch, widths[-1])."""
+def trunk(image_shape: tuple[int, int, int], widths: Sequence[int]) -> keras.Model:
+    """Network from images to features (batch, widths[-1])."""
     inputs = keras.Input(image_shape)
     return keras.Model(inputs, hidden(layers.Flatten()(inputs), widths), name="encoder")
 
 
-def head(width, units, name):
-    """Features to numbers."""
+def head(width: int, units: int, name: str) -> keras.Model:
+    """One dense layer from features (batch, width) to (batch, units)."""
     inputs = keras.Input((width,))
     return keras.Model(inputs, layers.Dense(units, dtype="float32")(inputs), name=name)

@@ -1,5 +1,7 @@
 """Encoders and decoders of autoencoders: dense or convolutional."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import layers
@@ -7,8 +9,16 @@ from keras import layers
 from keras_gen.layers.transposed_dense import TransposedDense
 
 
-def stacked_encoder(image_shape, widths, latent_dim):
-    """Images to codes, by dense layers encode_1, encode_2, ...; the last is linear."""
+def stacked_encoder(
+    image_shape: tuple[int, int, int], widths: Sequence[int], latent_dim: int
+) -> keras.Model:
+    """Network from images to codes by dense layers encode_1, encode_2, ...
+
+    Args:
+        image_shape: (height, width, channels).
+        widths: Widths of the hidden layers, which have ELU; the last layer is linear.
+        latent_dim: Numbers in a code.
+    """
     inputs = keras.Input(image_shape)
     x = layers.Flatten()(inputs)
     for i, width in enumerate(widths, 1):
@@ -18,15 +28,22 @@ def stacked_encoder(image_shape, widths, latent_dim):
     return keras.Model(inputs, x, name="encoder")
 
 
-def stacked_decoder(image_shape, widths, latent_dim, tied_to=None):
-    """Codes to images in [-1, 1], by decode_n, ..., decode_1, mirrors of the encoder's.
+def stacked_decoder(
+    image_shape: tuple[int, int, int],
+    widths: Sequence[int],
+    latent_dim: int,
+    tied_to: keras.Model | None = None,
+) -> keras.Model:
+    """Network from codes to images in [-1, 1] by layers decode_n, ..., decode_1.
+
+    Each layer mirrors the encoder's layer of the same number.
 
     Args:
         image_shape: (height, width, channels).
-        widths: Of the encoder's hidden layers.
+        widths: Widths of the encoder's hidden layers.
         latent_dim: Numbers in a code.
-        tied_to: An encoder whose kernels to use, transposed; None for kernels of its
-            own.
+        tied_to: Encoder whose transposed kernels the decoder uses; None gives the
+            decoder kernels of its own.
     """
     outputs = [int(np.prod(image_shape)), *widths]
     inputs = x = keras.Input((latent_dim,))
@@ -43,16 +60,32 @@ def stacked_decoder(image_shape, widths, latent_dim, tied_to=None):
     )
 
 
-def halvings(size, count):
-    """Sides of the maps, the image's first: each is half the one before, rounded up."""
+def halvings(size: int, count: int) -> list[int]:
+    """Sides of maps that are halved `count` times, rounded up; the first is `size`.
+
+    >>> halvings(7, 2)
+    [7, 4, 2]
+    """
     sides = [size]
     for _ in range(count):
         sides.append(-(-sides[-1] // 2))
     return sides
 
 
-def conv_encoder(image_shape, widths, latent_dim, pooling=False):
-    """Images to codes; every width halves the map, by strides or by pooling."""
+def conv_encoder(
+    image_shape: tuple[int, int, int],
+    widths: Sequence[int],
+    latent_dim: int,
+    pooling: bool = False,
+) -> keras.Model:
+    """Network from images to codes; each convolution halves the map.
+
+    Args:
+        image_shape: (height, width, channels).
+        widths: Numbers of feature maps, one for each convolution.
+        latent_dim: Numbers in a code.
+        pooling: Whether maps are halved by max pooling instead of strides.
+    """
     inputs = x = keras.Input(image_shape)
     for width in widths:
         strides = 1 if pooling else 2
@@ -64,10 +97,18 @@ def conv_encoder(image_shape, widths, latent_dim, pooling=False):
     return keras.Model(inputs, codes, name="encoder")
 
 
-def conv_decoder(image_shape, widths, latent_dim):
-    """Codes to images in [-1, 1] by transposed convolutions, each doubling the map.
+def conv_decoder(
+    image_shape: tuple[int, int, int], widths: Sequence[int], latent_dim: int
+) -> keras.Model:
+    """Network from codes to images in [-1, 1]; each convolution doubles the map.
 
-    Where a side was odd, the map that comes out one pixel too large is cropped.
+    Where the encoder halved an odd side, the doubled map is one pixel too large and is
+    cropped.
+
+    Args:
+        image_shape: (height, width, channels).
+        widths: Numbers of feature maps of the encoder, which the decoder reverses.
+        latent_dim: Numbers in a code.
     """
     heights = halvings(image_shape[0], len(widths))
     sides = list(zip(heights, halvings(image_shape[1], len(widths)), strict=True))

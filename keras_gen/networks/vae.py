@@ -1,15 +1,24 @@
-"""Encoders and decoders of gated layers, after the VampPrior's [1].
+"""Encoders and decoders of gated layers, as in VAEs with the VampPrior [1].
 
 1. Tomczak and Welling, "VAE with a VampPrior", 2018.
 """
+
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 from keras import layers
 
 
-def gated(layer, x, units, **kwargs):
-    """H * sigmoid(g), for two layers h and g of the same kind ([1], section 5.2)."""
+def gated(layer: Callable, x, units: int, **kwargs):
+    """h(x) * sigmoid(g(x)), for two layers h and g of one kind ([1], section 5.2).
+
+    Args:
+        layer: Class of the layers: `keras.layers.Dense`, a convolution, ...
+        x: Input of both.
+        units: Units or feature maps of each.
+        **kwargs: Further arguments of the class.
+    """
     gate = layer(units, activation="sigmoid", **kwargs)(x)
     return layers.Multiply()([layer(units, **kwargs)(x), gate])
 
@@ -24,10 +33,20 @@ def _posterior(inputs, x, latent_dim, context_dim):
     return keras.Model(inputs, outputs, name="encoder")
 
 
-def mlp_encoder(image_shape, latent_dim, widths, context_dim=0):
-    """Images in [-1, 1] to mean and log-variance, each (batch, latent_dim).
+def mlp_encoder(
+    image_shape: tuple[int, int, int],
+    latent_dim: int,
+    widths: Sequence[int],
+    context_dim: int = 0,
+) -> keras.Model:
+    """Dense network from images in [-1, 1] to mean and log-variance of the posterior.
 
-    With a context_dim, a third output (batch, context_dim) is what a flow sees.
+    Args:
+        image_shape: (height, width, channels).
+        latent_dim: Numbers in a latent; both outputs are (batch, latent_dim).
+        widths: Widths of the hidden layers.
+        context_dim: Numbers of a third output (batch, context_dim), the context of a
+            posterior flow; 0 for none.
     """
     inputs = keras.Input(image_shape)
     x = layers.Flatten()(inputs)
@@ -36,8 +55,16 @@ def mlp_encoder(image_shape, latent_dim, widths, context_dim=0):
     return _posterior(inputs, x, latent_dim, context_dim)
 
 
-def mlp_decoder(image_shape, latent_dim, widths):
-    """(batch, latent_dim) to logits of pixels, (batch, height, width, channels)."""
+def mlp_decoder(
+    image_shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int]
+) -> keras.Model:
+    """Dense network from latents (batch, latent_dim) to parameters of the likelihood.
+
+    Args:
+        image_shape: (height, width, channels); the output is (batch, *image_shape).
+        latent_dim: Numbers in a latent.
+        widths: Widths of the encoder's hidden layers, which the decoder reverses.
+    """
     inputs = x = keras.Input((latent_dim,))
     for width in reversed(widths):
         x = gated(layers.Dense, x, width)
@@ -46,16 +73,27 @@ def mlp_decoder(image_shape, latent_dim, widths):
     return keras.Model(inputs, x, name="decoder")
 
 
-def conv_encoder(image_shape, latent_dim, widths, context_dim=0):
-    """As `mlp_encoder`, by convolutions: every width halves the map."""
+def conv_encoder(
+    image_shape: tuple[int, int, int],
+    latent_dim: int,
+    widths: Sequence[int],
+    context_dim: int = 0,
+) -> keras.Model:
+    """Convolutional counterpart of `mlp_encoder`; each width halves the map."""
     inputs = x = keras.Input(image_shape)
     for width in widths:
         x = gated(layers.Conv2D, x, width, kernel_size=4, strides=2, padding="same")
     return _posterior(inputs, layers.Flatten()(x), latent_dim, context_dim)
 
 
-def conv_decoder(image_shape, latent_dim, widths):
-    """As `mlp_decoder`, by transposed convolutions."""
+def conv_decoder(
+    image_shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int]
+) -> keras.Model:
+    """Convolutional counterpart of `mlp_decoder`; each width doubles the map.
+
+    Raises:
+        ValueError: For sides that are no multiple of 2 ** len(widths).
+    """
     height, width, channels = image_shape
     factor = 2 ** len(widths)
     if height % factor or width % factor:

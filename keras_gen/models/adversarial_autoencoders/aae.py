@@ -1,36 +1,49 @@
-"""Adversarial autoencoder [1]: a discriminator makes codes look like draws of a prior.
+"""Adversarial autoencoder [1]: a discriminator makes codes resemble draws of a prior.
 
-An encoder and a decoder reconstruct images; then a discriminator on codes learns to
-tell them from draws of the prior, and the encoder to fool it. The prior may be any
-distribution that one can draw from. Where the discriminator is told labels, classes
-take their own parts of the prior. What differs from [1]: the squared error is averaged,
-not summed, over pixels, and Adam takes the place of momentum.
+An encoder and a decoder reconstruct images; a discriminator of codes learns to tell
+them from draws of the prior, and the encoder learns to deceive it. The prior may be any
+distribution that can be sampled. If the discriminator also gets labels, each class
+takes its own part of the prior. What differs from [1]: the squared error is averaged,
+not summed, over pixels, and Adam replaces momentum.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016.
 """
+
+from collections.abc import Sequence
+from typing import Literal
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
-from keras_gen.core import schedules
+from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
-from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.distributions import priors
-from keras_gen.networks.aae import aae_decoder, aae_encoder, code_discriminator
+from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
+from keras_gen.networks.aae import (
+    ENCODERS,
+    aae_decoder,
+    aae_encoder,
+    code_discriminator,
+)
 
-ENCODERS = ("deterministic", "gaussian", "universal")
 PLANES = {
     "gaussian_mixture": priors.gaussian_petals,
     "swiss_roll": priors.swiss_roll,
 }
 
 
-def prior_of(prior, latent_dim, num_classes):
-    """The layer that `AAE`'s argument `prior` stands for."""
+def prior_of(
+    prior: str | Sequence, latent_dim: int, num_classes: int | None
+) -> keras.Layer:
+    """The layer of `keras_gen.priors` that `AAE`'s argument `prior` describes.
+
+    Raises:
+        ValueError: For an unknown prior, or one in the plane with another latent_dim.
+    """
     if prior == "normal":
         return priors.Normal(latent_dim, name="prior")
     if isinstance(prior, str) and prior in PLANES:
@@ -47,55 +60,28 @@ def prior_of(prior, latent_dim, num_classes):
     )
 
 
-class AdversarialAutoencoder(GenerativeModel):
-    """What the plain and the semi-supervised one share: rates, and the way back.
-
-    A model on top owns `encoder`, `decoder` and the ability `encode`.
-    """
-
-    def __init__(self, *, learning_rate, decay_steps, **kwargs):
-        super().__init__(**kwargs)
-        self.learning_rate, self.decay_steps = learning_rate, decay_steps
-
-    def default_optimizers(self):
-        """Adam, at 2e-4 with beta_1 0.5 for those that play."""
-        rate, games = (
-            schedules.cosine(r, self.decay_steps) for r in (self.learning_rate, 2e-4)
-        )
-        return {
-            "autoencoder": keras.optimizers.Adam(rate),
-            "discriminator": keras.optimizers.Adam(games, beta_1=0.5),
-            "generator": keras.optimizers.Adam(games, beta_1=0.5),
-        }
-
-    @transforms("images")
-    def decode(self, latents):
-        """Images in [-1, 1] of latents (batch, latent_dim)."""
-        return self.decoder(latents, training=False)
-
-    @transforms("images")
-    def reconstruct(self, images):
-        """Images in [-1, 1], through their latents and back."""
-        encode = type(self).encode.ability.function
-        return self.decoder(encode(self, images), training=False)
-
-
 @register("aae", image_shape=(28, 28, 1))
 class AAE(AdversarialAutoencoder):
     """Adversarial autoencoder, whose codes take the shape of any prior.
 
+    The logs show `mse`, the reconstruction error per pixel, and `d_real` and `d_fake`,
+    the discriminator's mean probability for draws of the prior and for codes.
+
     Args:
         image_shape: (height, width, channels).
         latent_dim: Numbers in a code.
-        widths: Of the encoder's and discriminator's hidden layers; the decoder's are
-            reversed.
-        encoder: "deterministic", "gaussian", or "universal" (of images and noise).
-        prior: "normal"; in the plane "gaussian_mixture" or "swiss_roll"; or a class of
-            `tfp.distributions` and its arguments: ["Laplace", {"loc": 0, "scale": 1}].
-        num_classes: The discriminator is told labels below it (-1 for unknown), so that
-            classes take their own parts of the prior; None for no labels.
-        learning_rate: Of the autoencoder's Adam.
-        decay_steps: Steps in which all rates fall to 0, by a cosine; None keeps them.
+        widths: Widths of the encoder's and the discriminator's hidden layers; the
+            decoder's are reversed.
+        encoder: Kind of the encoder: "deterministic", "gaussian", or "universal" (a
+            function of images and noise).
+        prior: Prior over codes: "normal"; "gaussian_mixture" or "swiss_roll" in the
+            plane; or a class of `tfp.distributions` and its arguments, as in
+            ["Laplace", {"loc": 0, "scale": 1}].
+        num_classes: Number of classes whose labels the discriminator gets (-1 for
+            unknown), so that each takes its own part of the prior; None for no labels.
+        learning_rate: Initial learning rate of the autoencoder's Adam.
+        decay_steps: Steps in which all learning rates fall to 0 along a cosine; None
+            keeps them constant.
         **kwargs: `name`.
     """
 
@@ -111,36 +97,35 @@ class AAE(AdversarialAutoencoder):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        latent_dim=8,
-        widths=(1000, 1000),
-        encoder="deterministic",
-        prior="normal",
-        num_classes=None,
-        learning_rate=5e-4,
-        decay_steps=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        latent_dim: int = 8,
+        widths: Sequence[int] = (1000, 1000),
+        encoder: Literal["deterministic", "gaussian", "universal"] = "deterministic",
+        prior: str | Sequence = "normal",
+        num_classes: int | None = None,
+        learning_rate: float = 5e-4,
+        decay_steps: int | None = None,
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
-        if encoder not in ENCODERS:
-            raise ValueError(f"Expected encoder of {ENCODERS}, got {encoder!r}.")
-        if num_classes is not None and num_classes < 2:
-            raise ValueError(f"Expected num_classes >= 2, got {num_classes}.")
+        checks.one_of(ENCODERS, encoder=encoder)
+        if num_classes is not None:
+            checks.at_least(2, num_classes=num_classes)
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
-        self.num_classes, self.kind = num_classes, encoder
+        self.num_classes, self.encoder_kind = num_classes, encoder
         self.encoder = aae_encoder(self.image_shape, latent_dim, widths, encoder)
         self.decoder = aae_decoder(self.image_shape, latent_dim, widths)
-        told = 0 if num_classes is None else num_classes + 1
-        self.discriminator = code_discriminator(latent_dim + told, widths)
+        label_dim = 0 if num_classes is None else num_classes + 1
+        self.discriminator = code_discriminator(latent_dim + label_dim, widths)
         self.prior = prior_of(prior, latent_dim, num_classes)
 
     def batch_shapes(self):
-        """An image, and its label where the discriminator is told."""
+        """An image, and its label if the discriminator gets labels."""
         shapes = {"image": self.image_shape}
         return shapes if self.num_classes is None else {**shapes, "label": ()}
 
     def players(self):
-        """The autoencoder, and two that play for its codes ([1], section 2)."""
+        """The phases of [1], section 2, in their order."""
         autoencoder = [self.encoder, self.decoder]
         return {
             "autoencoder": Player(autoencoder, self.autoencoder_loss),
@@ -148,52 +133,59 @@ class AAE(AdversarialAutoencoder):
             "generator": Player([self.encoder], self.generator_loss),
         }
 
-    def autoencoder_loss(self, batch, training):
-        """Mean squared error per pixel; leaves the codes to the other players."""
+    def autoencoder_loss(self, batch, shared, training):
+        """Mean squared error per pixel, in units of [-1, 1]."""
         images = batch["image"]
-        noise = tf.random.stateless_normal(
-            (tf.shape(images)[0], self.latent_dim), self.draw_seed()
-        )
-        batch["codes"] = self.draw_codes(images, noise, training)
-        outputs = self.decoder(batch["codes"], training=training)
-        mse = ops.mean(ops.square(outputs - images))
-        self.report(mse=mse)
-        return mse
+        outputs = self.decoder(self.draw_codes(images, training), training=training)
+        mse = losses.mean_squared_error(outputs, images)
+        return mse, {"mse": mse}
 
-    def discriminator_loss(self, batch, training):
-        """How far codes are from being told from draws of the prior."""
-        labels, codes = batch.get("label"), tf.stop_gradient(batch["codes"])
-        draws = self.draw_prior(labels, tf.shape(codes)[0])
-        real, fake = self._judge(draws, labels), self._judge(codes, labels)
-        self.report(d_real=ops.sigmoid(real), d_fake=ops.sigmoid(fake))
-        return losses.binary_discriminator_loss(real, fake)
+    def discriminator_loss(self, batch, shared, training):
+        """Cross-entropy of telling draws of the prior from codes."""
+        labels = batch.get("label")
+        codes = tf.stop_gradient(self.draw_codes(batch["image"], training))
+        real = self.logits(self.draw_prior(labels, tf.shape(codes)[0]), labels)
+        fake = self.logits(codes, labels)
+        figures = {
+            "d_real": ops.mean(ops.sigmoid(real)),
+            "d_fake": ops.mean(ops.sigmoid(fake)),
+        }
+        return losses.binary_discriminator_loss(real, fake), figures
 
-    def generator_loss(self, batch, training):
-        """How far codes are from passing for draws of the prior."""
-        logits = self._judge(batch["codes"], batch.get("label"))
+    def generator_loss(self, batch, shared, training):
+        """Cross-entropy of codes being taken for draws of the prior."""
+        codes = self.draw_codes(batch["image"], training)
+        logits = self.logits(codes, batch.get("label"))
         return losses.non_saturating_generator_loss(logits)
 
-    def draw_codes(self, images, noise, training=False):
-        """Draws of q(z | x), (batch, latent_dim), from noise of that shape."""
-        if self.kind == "universal":
+    def draw_codes(self, images, training):
+        """Draws of q(z | x), (batch, latent_dim), with the encoder as it is now."""
+        if self.encoder_kind == "deterministic":
+            return self.encoder(images, training=training)
+        noise = self.noise("codes", (tf.shape(images)[0], self.latent_dim))
+        if self.encoder_kind == "universal":
             return self.encoder([images, noise], training=training)
-        codes = self.encoder(images, training=training)
-        if self.kind == "gaussian":
-            mean, log_variance = codes
-            codes = mean + ops.exp(0.5 * ops.clip(log_variance, -6.0, 2.0)) * noise
-        return codes
+        mean, log_variance = self.encoder(images, training=training)
+        return mean + ops.exp(0.5 * ops.clip(log_variance, -6.0, 2.0)) * noise
 
     def draw_prior(self, labels, count):
-        """Draws of the prior, of the labels' parts where it has such."""
-        if labels is not None and hasattr(self.prior, "given"):
-            return self.prior.given(labels).sample(seed=self.draw_seed())
-        return self.prior.distribution().sample(count, seed=self.draw_seed())
+        """Draws of the prior, of each label's own part if it has such parts.
 
-    def _judge(self, codes, labels):
-        if labels is not None:  # One more class for those that are not known.
-            place = ops.where(labels < 0, self.num_classes, labels)
-            told = ops.one_hot(place, self.num_classes + 1, dtype="float32")
-            codes = ops.concatenate([codes, told], axis=-1)
+        Args:
+            labels: int (batch,), -1 for unknown; None for no labels.
+            count: Number of draws, a scalar tensor, the batch's.
+        """
+        seed = self.noise_seed("prior")
+        if labels is not None and hasattr(self.prior, "given"):
+            return self.prior.given(labels).sample(seed=seed)
+        return self.prior.distribution().sample(count, seed=seed)
+
+    def logits(self, codes, labels):
+        """The discriminator's logits, (batch, 1), of codes and labels if there are."""
+        if labels is not None:  # Unknown labels are a class of their own, the last.
+            index = ops.where(labels < 0, self.num_classes, labels)
+            one_hot = ops.one_hot(index, self.num_classes + 1, dtype="float32")
+            codes = ops.concatenate([codes, one_hot], axis=-1)
         return self.discriminator(codes)
 
     @draws("images")
@@ -204,9 +196,13 @@ class AAE(AdversarialAutoencoder):
 
     @transforms("latents")
     def encode(self, images):
-        """Codes, float32 (batch, latent_dim): without noise, or means."""
-        if self.kind == "universal":
-            silence = ops.zeros((ops.shape(images)[0], self.latent_dim))
-            return self.encoder([images, silence], training=False)
+        """Codes, float32 (batch, latent_dim): the mean, or the code without noise."""
+        return self.codes(images)
+
+    def codes(self, images):
+        """Codes (batch, latent_dim) of images: the mean, or the code without noise."""
+        if self.encoder_kind == "universal":
+            zeros = ops.zeros((ops.shape(images)[0], self.latent_dim))
+            return self.encoder([images, zeros], training=False)
         codes = self.encoder(images, training=False)
-        return codes[0] if self.kind == "gaussian" else codes
+        return codes[0] if self.encoder_kind == "gaussian" else codes

@@ -1,24 +1,27 @@
-"""Semi-supervised adversarial autoencoder [1]: a few labels name the categories.
+"""Semi-supervised adversarial autoencoder [1]: few labels name the categories.
 
-The encoder splits an image into a category, pushed towards one-hot vectors, and a
-style, pushed towards a Gaussian, by a discriminator each; the decoder needs both.
-Labels, where they are known, train the category like a classifier's output.
+The encoder splits an image into a category, which one discriminator pushes towards
+one-hot vectors, and a style, which another pushes towards a Gaussian; the decoder needs
+both. Known labels also train the category as the output of a classifier.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 5.
 """
+
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
-from keras_gen.core import schedules
+from keras_gen.core import checks, schedules
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
+from keras_gen.core.inputs import label_input
 from keras_gen.core.registry import register
 from keras_gen.distributions import priors
-from keras_gen.models.adversarial_autoencoders.aae import AdversarialAutoencoder
+from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
 
 
@@ -26,20 +29,24 @@ from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
 class SemiSupervisedAAE(AdversarialAutoencoder):
     """Adversarial autoencoder that learns to classify from few labels.
 
-    Latents are a one-hot category, then the style.
+    Latents are a one-hot category, then the style. The logs show `mse`, the
+    reconstruction error per pixel, and `accuracy`, over the images whose label is
+    known.
 
     Args:
         image_shape: (height, width, channels).
-        num_classes: Labels lie below it; those of images without one are -1.
+        num_classes: Number of classes; the label of images without one is -1.
         style_dim: Numbers of style in a latent.
-        widths: Of the encoder's and the discriminators' hidden layers.
-        input_noise: Deviation of noise on what the encoder sees in training.
-        turn: Largest angle by which training images are turned, in radians; [1] leaves
-            them as they are.
-        scale: Largest change of their size, as a share.
-        shift: Largest shift, in pixels.
-        learning_rate: Of the autoencoder's Adam and the classifier's.
-        decay_steps: Steps in which all rates fall to 0, by a cosine; None keeps them.
+        widths: Widths of the encoder's and the discriminators' hidden layers.
+        input_noise: Standard deviation of noise on the encoder's input in training, in
+            units of [-1, 1].
+        turn: Largest rotation of training images, in radians; [1] distorts no images.
+        scale: Largest relative change of the size of training images.
+        shift: Largest shift of training images, in pixels.
+        learning_rate: Initial learning rate of Adam for the autoencoder and the
+            classifier.
+        decay_steps: Steps in which all learning rates fall to 0 along a cosine; None
+            keeps them constant.
         **kwargs: `name`.
     """
 
@@ -54,24 +61,21 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        num_classes=10,
-        style_dim=10,
-        widths=(1000, 1000),
-        input_noise=0.3,
-        turn=0.0,
-        scale=0.0,
-        shift=0.0,
-        learning_rate=5e-4,
-        decay_steps=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        num_classes: int = 10,
+        style_dim: int = 10,
+        widths: Sequence[int] = (1000, 1000),
+        input_noise: float = 0.3,
+        turn: float = 0.0,
+        scale: float = 0.0,
+        shift: float = 0.0,
+        learning_rate: float = 5e-4,
+        decay_steps: int | None = None,
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
-        if num_classes < 2 or style_dim < 1:
-            raise ValueError(
-                "Expected num_classes >= 2 and style_dim >= 1, got "
-                f"{num_classes} and {style_dim}."
-            )
+        checks.at_least(2, num_classes=num_classes)
+        checks.at_least(1, style_dim=style_dim)
         self.image_shape = tuple(image_shape)
         self.num_classes, self.style_dim = num_classes, style_dim
         self.input_noise = input_noise
@@ -90,90 +94,99 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         self.prior = priors.Normal(style_dim, name="prior")
 
     def batch_shapes(self):
-        """An image and its label, -1 where it is not known."""
+        """An image and its label, -1 if it is unknown."""
         return {"image": self.image_shape, "label": ()}
+
+    def inputs(self):
+        """Inputs of all models, and labels."""
+        labels = label_input(self.num_classes)
+        return {**super().inputs(), labels.name: labels}
 
     def players(self):
         """The phases of [1], section 5.1, in their order."""
-        judges = [self.category_discriminator, self.style_discriminator]
+        discriminators = [self.category_discriminator, self.style_discriminator]
         encoder = [self.encoder, self.category, self.style]
         return {
             "autoencoder": Player([*encoder, self.decoder], self.autoencoder_loss),
-            "discriminator": Player(judges, self.discriminator_loss),
+            "discriminator": Player(discriminators, self.discriminator_loss),
             "generator": Player(encoder, self.generator_loss),
             "classifier": Player([self.encoder, self.category], self.classifier_loss),
         }
 
     def default_optimizers(self):
-        """The classifier has the autoencoder's."""
+        """Adam; for the classifier as for the autoencoder."""
         rate = schedules.cosine(self.learning_rate, self.decay_steps)
         return super().default_optimizers() | {
             "classifier": keras.optimizers.Adam(rate)
         }
 
-    def autoencoder_loss(self, batch, training):
-        """Mean squared error per pixel; leaves logits and style to the others."""
+    def forward(self, batch, training):
+        """The images that all phases use, without any weights.
+
+        Returns:
+            "images": distorted as asked for, the target of the reconstruction; "noisy":
+            the same with noise, the encoder's input. Outside of training both are the
+            batch's images.
+        """
         images = batch["image"]
         if training and any(self.distortion.values()):
-            images = distort(images, self.draw_seed(), **self.distortion)
-        seen = images
+            images = distort(images, self.noise_seed("distortion"), **self.distortion)
+        noisy = images
         if training and self.input_noise:
-            noise = tf.random.stateless_normal(tf.shape(images), self.draw_seed())
-            seen = images + self.input_noise * noise
-        batch["logits"], batch["style"] = self.split(seen, training)
-        latents = ops.concatenate(
-            [ops.softmax(batch["logits"]), batch["style"]], axis=-1
-        )
+            noisy = images + self.input_noise * self.noise("input", tf.shape(images))
+        return {"images": images, "noisy": noisy}
+
+    def autoencoder_loss(self, batch, shared, training):
+        """Mean squared error per pixel, in units of [-1, 1]."""
+        category, style = self.split(shared["noisy"], training)
+        latents = ops.concatenate([ops.softmax(category), style], axis=-1)
         outputs = self.decoder(latents, training=training)
-        mse = ops.mean(ops.square(outputs - images))
-        self.report(mse=mse)
-        return mse
+        mse = losses.mean_squared_error(outputs, shared["images"])
+        return mse, {"mse": mse}
 
-    def split(self, images, training=False):
-        """Logits of the category, and the style."""
-        features = self.encoder(images, training=training)
-        return self.category(features), self.style(features)
+    def discriminator_loss(self, batch, shared, training):
+        """Cross-entropies of telling draws from codes, of both discriminators.
 
-    def discriminator_loss(self, batch, training):
-        """Of both discriminators, against even categories and the Gaussian."""
-        count = tf.shape(batch["image"])[0]
+        Categories are drawn with equal probability, styles from the Gaussian.
+        """
+        category, style = self.split(shared["noisy"], training)
+        count = tf.shape(style)[0]
         labels = tf.random.stateless_uniform(
-            (count,), self.draw_seed(), 0, self.num_classes, tf.int32
+            (count,), self.noise_seed("categories"), 0, self.num_classes, tf.int32
         )
-        styles = self.prior.distribution().sample(count, seed=self.draw_seed())
-        categories = ops.one_hot(labels, self.num_classes, dtype="float32")
-        fake = tf.stop_gradient(ops.softmax(batch["logits"]))
-        loss = losses.binary_discriminator_loss(
-            self.category_discriminator(categories), self.category_discriminator(fake)
-        )
-        return loss + losses.binary_discriminator_loss(
-            self.style_discriminator(styles),
-            self.style_discriminator(tf.stop_gradient(batch["style"])),
+        drawn = self.prior.distribution().sample(count, seed=self.noise_seed("styles"))
+        one_hot = ops.one_hot(labels, self.num_classes, dtype="float32")
+        return losses.binary_discriminator_loss(
+            self.category_discriminator(one_hot),
+            self.category_discriminator(tf.stop_gradient(ops.softmax(category))),
+        ) + losses.binary_discriminator_loss(
+            self.style_discriminator(drawn),
+            self.style_discriminator(tf.stop_gradient(style)),
         )
 
-    def generator_loss(self, batch, training):
-        """How far categories and styles are from passing for draws of the prior."""
-        category = self.category_discriminator(ops.softmax(batch["logits"]))
-        style = self.style_discriminator(batch["style"])
+    def generator_loss(self, batch, shared, training):
+        """Cross-entropies of categories and styles being taken for draws."""
+        category, style = self.split(shared["noisy"], training)
         return losses.non_saturating_generator_loss(
-            category
-        ) + losses.non_saturating_generator_loss(style)
+            self.category_discriminator(ops.softmax(category))
+        ) + losses.non_saturating_generator_loss(self.style_discriminator(style))
 
-    def classifier_loss(self, batch, training):
+    def classifier_loss(self, batch, shared, training):
         """Mean cross-entropy in nats over the images whose label is known."""
-        labels, logits = batch["label"], batch["logits"]
+        labels = batch["label"]
+        logits = self.category(self.encoder(shared["noisy"], training=training))
         known = ops.cast(labels >= 0, "float32")
         count = ops.maximum(ops.sum(known), 1.0)
-        hits = ops.one_hot(labels, self.num_classes, dtype="float32")
-        nats = -ops.sum(hits * ops.log_softmax(logits), axis=-1)
+        one_hot = ops.one_hot(labels, self.num_classes, dtype="float32")
+        nats = -ops.sum(one_hot * ops.log_softmax(logits), axis=-1)
         right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
-        self.report(accuracy=ops.sum(known * ops.cast(right, "float32")) / count)
-        return ops.sum(known * nats) / count
+        accuracy = ops.sum(known * ops.cast(right, "float32")) / count
+        return ops.sum(known * nats) / count, {"accuracy": accuracy}
 
-    def input_specs(self):
-        """Labels too."""
-        labels = {"labels": tf.TensorSpec((None,), tf.int64, "labels")}
-        return {**super().input_specs(), **labels}
+    def split(self, images, training=False):
+        """Logits of the category (batch, num_classes), and style (batch, style_dim)."""
+        features = self.encoder(images, training=training)
+        return self.category(features), self.style(features)
 
     @draws("images")
     def sample(self, seed, labels=None):
@@ -190,6 +203,10 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
 
     @transforms("latents")
     def encode(self, images):
+        """Probabilities of the classes, then the style, float32 (batch, latent_dim)."""
+        return self.codes(images)
+
+    def codes(self, images):
         """Probabilities of the classes, then the style, (batch, latent_dim)."""
-        logits, style = self.split(images)
-        return ops.concatenate([ops.softmax(logits), style], axis=-1)
+        category, style = self.split(images)
+        return ops.concatenate([ops.softmax(category), style], axis=-1)

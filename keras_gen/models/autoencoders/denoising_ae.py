@@ -1,16 +1,23 @@
-"""Denoising autoencoder [1]: the input is noisy, the target is clean.
+"""Denoising autoencoder [1]: it gets corrupted images and learns to give clean ones.
 
-What differs from [1]: the squared error, and convolutions where they are chosen.
+What differs from [1]: the squared error instead of the cross-entropy, and optional
+convolutional networks.
 
 1. Vincent et al., "Stacked Denoising Autoencoders", 2010.
 """
 
+from collections.abc import Sequence
+from typing import Literal
+
 import tensorflow as tf
 from keras import ops
 
+from keras_gen import losses
+from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
+from keras_gen.core.noise import for_each_row
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_counts, squared_error
+from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
 from keras_gen.networks.autoencoder import (
     conv_decoder,
     conv_encoder,
@@ -24,20 +31,26 @@ NETWORKS = {
 }
 
 
-def gaussian(images, level, seed):
-    """Adds noise of deviation `level` in units of [0, 1], and clips to [-1, 1]."""
+def gaussian(images, level: float, seed):
+    """Adds Gaussian noise and clips the result to [-1, 1].
+
+    Args:
+        images: float32, in [-1, 1], of any shape.
+        level: Standard deviation of the noise, in units of [0, 1].
+        seed: Seed, int32 (2,).
+    """
     noise = tf.random.stateless_normal(tf.shape(images), seed)
     return tf.clip_by_value(images + 2.0 * level * noise, -1.0, 1.0)
 
 
-def masking(images, level, seed):
-    """Makes a share `level` of all pixels black: -1 ([1], section 3.3)."""
+def masking(images, level: float, seed):
+    """Makes a fraction `level` of all pixels black, -1 ([1], section 3.3)."""
     uniform = tf.random.stateless_uniform(tf.shape(images), seed)
     return tf.where(uniform < level, -1.0, images)
 
 
-def salt_and_pepper(images, level, seed):
-    """Makes a share `level` of all pixels black or white, by a fair coin."""
+def salt_and_pepper(images, level: float, seed):
+    """Makes a fraction `level` of all pixels black or white, with equal probability."""
     uniform = tf.random.stateless_uniform(tf.shape(images), seed)
     extreme = tf.where(uniform < level / 2, -1.0, 1.0)
     return tf.where(uniform < level, extreme, images)
@@ -47,26 +60,34 @@ NOISES = {"gaussian": gaussian, "masking": masking, "salt_and_pepper": salt_and_
 
 
 def psnr(images, clean):
-    """Peak signal-to-noise ratio of each image, in dB: float32 (batch,)."""
+    """Peak signal-to-noise ratio of each image in dB, float32 (batch,).
+
+    Args:
+        images: float32 (batch, height, width, channels), in [-1, 1].
+        clean: Images without noise, of the same shape.
+    """
     errors = ops.mean(ops.square(images - clean), axis=(1, 2, 3))
     return 10.0 * ops.log10(4.0 / ops.maximum(errors, 1e-10))  # The peak is 2.
 
 
 @register("denoising_ae", image_shape=(28, 28, 1))
 class DenoisingAE(Autoencoder):
-    """Denoising autoencoder, which cleans images of noise.
+    """Denoising autoencoder, which removes noise from images.
 
-    The logs show `psnr_gain`: the dB that it gains over its noisy input.
+    The logs show `psnr_gain`: the PSNR of the outputs minus that of the noisy inputs,
+    in dB.
 
     Args:
         image_shape: (height, width, channels).
-        network: "stacked" or "conv".
-        widths: Of the encoder's hidden layers, or its feature maps; the decoder's are
-            reversed. None takes (500,) and (32, 64).
+        network: Kind of the networks: "stacked" (dense layers) or "conv".
+        widths: Widths of the encoder's hidden layers, or its numbers of feature maps;
+            the decoder's are reversed. None takes (500,) and (32, 64).
         latent_dim: Numbers in a code.
-        noise: "gaussian" (clipped to [-1, 1]), "masking" or "salt_and_pepper".
-        level: The noise's deviation in units of [0, 1], or the share of pixels hit.
-        **options: Of `Autoencoder`: `learning_rate`, `density_components`, ...
+        noise: Kind of the noise: "gaussian" (clipped to [-1, 1]), "masking" or
+            "salt_and_pepper".
+        level: Standard deviation of Gaussian noise in units of [0, 1], or the fraction
+            of pixels that the other kinds replace.
+        **options: Options of `Autoencoder`, such as `learning_rate`.
     """
 
     figures = ("psnr_gain",)
@@ -74,25 +95,21 @@ class DenoisingAE(Autoencoder):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        network="conv",
-        widths=None,
-        latent_dim=128,
-        noise="gaussian",
-        level=0.5,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        network: Literal["stacked", "conv"] = "conv",
+        widths: Sequence[int] | None = None,
+        latent_dim: int = 128,
+        noise: Literal["gaussian", "masking", "salt_and_pepper"] = "gaussian",
+        level: float = 0.5,
         **options,
     ):
-        if network not in NETWORKS:
-            raise ValueError(f"Expected network of {list(NETWORKS)}, got {network!r}.")
-        if noise not in NOISES:
-            raise ValueError(f"Expected noise of {list(NOISES)}, got {noise!r}.")
+        checks.one_of(NETWORKS, network=network)
+        checks.one_of(NOISES, noise=noise)
         if not 0 <= level or (noise != "gaussian" and level > 1):
             raise ValueError(f"Expected a level of noise in [0, 1], got {level}.")
         if widths is None:
             widths = (500,) if network == "stacked" else (32, 64)
-        check_counts(
-            latent_dim=latent_dim, **{f"widths[{i}]": w for i, w in enumerate(widths)}
-        )
+        check_sizes(latent_dim, widths)
         encoder, decoder = NETWORKS[network]
         super().__init__(
             encoder=encoder(image_shape, widths, latent_dim),
@@ -100,29 +117,29 @@ class DenoisingAE(Autoencoder):
             image_shape=image_shape,
             **options,
         )
-        self.noise, self.level = NOISES[noise], level
+        self.corruption, self.level = NOISES[noise], level
 
-    def autoencoder_loss(self, batch, training):
-        """Squared error per pixel against the clean image ([1], equation 6)."""
+    def autoencoder_loss(self, batch, shared, training):
+        """Mean squared error per pixel against clean images ([1], equation 6)."""
         images = batch["image"]
-        noisy = self.noise(images, self.level, self.draw_seed())
+        noisy = self.corruption(images, self.level, self.noise_seed("corruption"))
         codes = self.encoder(noisy, training=training)
         outputs = self.decoder(codes, training=training)
         gain = psnr(ops.clip(outputs, -1.0, 1.0), images) - psnr(noisy, images)
-        self.report(psnr_gain=ops.mean(gain))
-        return squared_error(outputs, images)
+        loss = losses.mean_squared_error(outputs, images)
+        return loss, {"psnr_gain": ops.mean(gain)}
 
     @transforms("images")
     def denoise(self, images):
         """Clean images of noisy ones, both float32 in [-1, 1]."""
-        codes = self.encoder(images, training=False)
-        return ops.clip(self.decoder(codes, training=False), -1.0, 1.0)
+        return self.decoded(self.encoder(images, training=False))
 
     @transforms("images")
-    def corrupt(self, images, seed):
-        """Images with the noise that the model is trained on, a seed a row."""
-        return tf.map_fn(
-            lambda row: self.noise(row[0], self.level, tf.bitcast(row[1], tf.int32)),
-            (images, seed),
-            fn_output_signature=tf.TensorSpec(self.image_shape, tf.float32),
+    def corrupt(self, images, seed=None):
+        """Images with the noise that the model is trained on, from each row's seed."""
+        return for_each_row(
+            lambda key, image: self.corruption(image, self.level, key),
+            seed,
+            self.image_shape,
+            rows=images,
         )

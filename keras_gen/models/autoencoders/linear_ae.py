@@ -1,9 +1,10 @@
 """Linear autoencoder [1]: one linear layer each way finds the principal subspace.
 
-With the mean squared error and no activation, the decoder's kernel spans the same space
-as the first principal components; its columns are neither ordered nor orthogonal. What
-differs from [1]: data need not be centred, their mean is learned. It is a player of its
-own, for a bias would be learned far more slowly than what the kernels put in its place.
+With the mean squared error and no activation, the columns of the decoder's kernel span
+the subspace of the first principal components; they are neither ordered nor orthogonal.
+What differs from [1]: data need not be centred, since their mean is learned. The mean
+is a player of its own: as a bias of the decoder it would converge far more slowly,
+because the kernels would meanwhile learn to represent it.
 
 1. Baldi and Hornik, "Neural Networks and Principal Component Analysis", 1989.
 """
@@ -13,36 +14,51 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from keras_gen import losses
 from keras_gen.core.game import Player
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_counts, squared_error
+from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
 
 
 class Mean(layers.Layer):
-    """The mean image, (pixels,), of which `Shift` layers borrow."""
+    """Owner of the mean image, a weight (pixels,), which `Shift` layers read.
 
-    def __init__(self, pixels, **kwargs):
+    Args:
+        pixels: Number of values in an image.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, pixels: int, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.value = self.add_weight(name="value", shape=(pixels,), initializer="zeros")
         self.built = True
 
 
 class Shift(layers.Layer):
-    """x + sign * mean, float32 (batch, pixels)."""
+    """Layer that adds sign * mean to rows, float32 (batch, pixels).
 
-    def __init__(self, mean, sign, **kwargs):
+    Args:
+        mean: A `Mean`, whose weight gets no gradient from here.
+        sign: Factor of the mean, 1 or -1.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, mean: Mean, sign: float, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        # An attribute that is a layer would be tracked, and its weight with it.
+        # A closure, because Keras would track `mean` as an attribute, and its weight
+        # would be saved with every `Shift`.
         self.amount = lambda: sign * tf.stop_gradient(mean.value.value)
         self.built = True
 
     def call(self, inputs):
-        """Shifts rows of pixels."""
+        """Rows of pixels plus sign * mean."""
         return inputs + self.amount()
 
 
-def linear_encoder(image_shape, latent_dim, mean):
-    """Images, less their mean, to codes (batch, latent_dim)."""
+def linear_encoder(
+    image_shape: tuple[int, int, int], latent_dim: int, mean: Mean
+) -> keras.Model:
+    """Network from images to codes (batch, latent_dim): a kernel on image - mean."""
     inputs = keras.Input(image_shape)
     x = Shift(mean, -1.0)(layers.Flatten()(inputs))
     x = layers.Dense(latent_dim, use_bias=False, name="codes")(x)
@@ -51,8 +67,10 @@ def linear_encoder(image_shape, latent_dim, mean):
     )
 
 
-def linear_decoder(image_shape, latent_dim, mean):
-    """Codes to images, without an activation."""
+def linear_decoder(
+    image_shape: tuple[int, int, int], latent_dim: int, mean: Mean
+) -> keras.Model:
+    """Network from codes to images: a kernel, plus the mean, without an activation."""
     inputs = keras.Input((latent_dim,))
     x = layers.Dense(int(np.prod(image_shape)), use_bias=False, name="pixels")(inputs)
     x = layers.Reshape(image_shape, dtype="float32")(Shift(mean, 1.0)(x))
@@ -66,22 +84,23 @@ class LinearAE(Autoencoder):
     Args:
         image_shape: (height, width, channels).
         latent_dim: Numbers in a code.
-        learning_rate: Of Adam, at the start.
-        halving_steps: Steps in which it halves: the minimum is sharp. None keeps it.
-        **options: Of `Autoencoder`: `density_components`.
+        learning_rate: Initial learning rate of Adam.
+        halving_steps: Steps in which the learning rate halves, which it must to come
+            close to the minimum. None keeps it constant.
+        **options: Options of `Autoencoder`, such as `density_components`.
     """
 
     tiny = {"image_shape": (8, 8, 1), "latent_dim": 3}
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        latent_dim=30,
-        learning_rate=5e-3,
-        halving_steps=700,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        latent_dim: int = 30,
+        learning_rate: float = 5e-3,
+        halving_steps: int | None = 700,
         **options,
     ):
-        check_counts(latent_dim=latent_dim)
+        check_sizes(latent_dim)
         mean = Mean(int(np.prod(image_shape)), name="mean")
         super().__init__(
             encoder=linear_encoder(image_shape, latent_dim, mean),
@@ -94,17 +113,17 @@ class LinearAE(Autoencoder):
         self.mean = mean
 
     def players(self):
-        """The mean, and the kernels on what it leaves."""
+        """The mean, then the kernels, which learn the difference from the mean."""
         return {"mean": Player([self.mean], self.mean_loss), **super().players()}
 
     def default_optimizers(self):
-        """Adam, at twice the rate for the mean, which the kernels wait for."""
+        """Adam; the mean at twice the rate, because the kernels depend on it."""
         return {
             "mean": keras.optimizers.Adam(self.decayed(2 * self.learning_rate)),
             "autoencoder": keras.optimizers.Adam(self.decayed(self.learning_rate)),
         }
 
-    def mean_loss(self, batch, training):
-        """Squared error per pixel of the mean in place of every image."""
-        shape = (1, *self.image_shape)
-        return squared_error(tf.reshape(self.mean.value, shape), batch["image"])
+    def mean_loss(self, batch, shared, training):
+        """Mean squared error per pixel between the mean image and every image."""
+        mean = tf.reshape(self.mean.value, (1, *self.image_shape))
+        return losses.mean_squared_error(mean, batch["image"])

@@ -1,32 +1,39 @@
-"""Recurrent autoencoder [1]: a sequence to one vector, and back to a sequence.
+"""Recurrent autoencoder [1]: it encodes a sequence as one vector and decodes that.
 
-Images go row by row, from the top. Sequences of any lengths share a batch: those that
-end early are filled with a value that is masked. What differs from [1]: the decoder
-gets the code at every step and none of its own outputs, so that it writes in order.
+Images are sequences of rows, from top to bottom. Sequences of different lengths share a
+batch: shorter ones are padded with a value that is masked. What differs from [1]: the
+decoder gets the code at every step and none of its own outputs, and it writes the
+sequence in forward order.
 
 1. Srivastava, Mansimov and Salakhutdinov, "Unsupervised Learning of Video
    Representations using LSTMs", 2015.
 """
 
 import functools
+from collections.abc import Callable
+from typing import Literal
 
 import keras
-import tensorflow as tf
+import numpy as np
 from keras import layers, ops
 
+from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
+from keras_gen.core.inputs import Input
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_counts
+from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
 
-# Without a seed a cell draws one, for dropout, that no file brings back.
+# A recurrent layer without a seed draws one for its dropout, which no file restores.
 CELLS = {
     "lstm": functools.partial(layers.LSTM, seed=0),
     "gru": functools.partial(layers.GRU, seed=0),
 }
 
 
-def image_encoder(image_shape, cell, width, latent_dim):
-    """Images to codes (batch, latent_dim), a row of pixels a step."""
+def image_encoder(
+    image_shape: tuple[int, int, int], cell: Callable, width: int, latent_dim: int
+) -> keras.Model:
+    """Network from images to codes (batch, latent_dim); each step reads one row."""
     height, row, channels = image_shape
     inputs = keras.Input(image_shape)
     x = layers.Reshape((height, row * channels))(inputs)
@@ -34,8 +41,10 @@ def image_encoder(image_shape, cell, width, latent_dim):
     return keras.Model(inputs, codes, name="encoder")
 
 
-def image_decoder(image_shape, cell, width, latent_dim):
-    """Codes to images in [-1, 1]."""
+def image_decoder(
+    image_shape: tuple[int, int, int], cell: Callable, width: int, latent_dim: int
+) -> keras.Model:
+    """Network from codes to images in [-1, 1]; each step writes one row."""
     height, row, channels = image_shape
     inputs = keras.Input((latent_dim,))
     x = layers.RepeatVector(height)(inputs)
@@ -45,16 +54,20 @@ def image_decoder(image_shape, cell, width, latent_dim):
     return keras.Model(inputs, x, name="decoder")
 
 
-def sequence_encoder(features, cell, width, latent_dim, padding):
-    """Sequences (batch, time, features) to codes; steps of padding are left out."""
+def sequence_encoder(
+    features: int, cell: Callable, width: int, latent_dim: int, padding: float
+) -> keras.Model:
+    """Network from sequences (batch, time, features) to codes; it skips padding."""
     inputs = keras.Input((None, features))
     x = layers.Masking(padding)(inputs)
     codes = layers.Dense(latent_dim, dtype="float32", name="codes")(cell(width)(x))
     return keras.Model(inputs, codes, name="encoder")
 
 
-def sequence_decoder(features, cell, width, latent_dim):
-    """Codes at every step, (batch, time, latent_dim), to (batch, time, features)."""
+def sequence_decoder(
+    features: int, cell: Callable, width: int, latent_dim: int
+) -> keras.Model:
+    """Network from codes (batch, time, latent_dim) to (batch, time, features)."""
     inputs = keras.Input((None, latent_dim))
     x = cell(width, return_sequences=True)(inputs)
     x = layers.Dense(features, dtype="float32")(x)
@@ -66,29 +79,29 @@ class RecurrentAE(Autoencoder):
     """Recurrent autoencoder of image rows, or of sequences of any length.
 
     For sequences, `RecurrentAE(image_shape=None, features=3)`, batches are
-    `{"sequence": ...}`, float32 (batch, time, features), of any time.
+    `{"sequence": ...}`, float32 (batch, time, features), with any number of steps.
 
     Args:
         image_shape: (height, width, channels); None for sequences.
         features: Numbers in a step of a sequence; None for images.
         latent_dim: Numbers in a code.
-        width: Units of the recurrent layer, each way.
-        cell: "lstm" or "gru".
-        padding: Of sequences: a step whose features all have this value lies after the
-            end. Choose a value that data do not take.
-        **options: Of `Autoencoder`: `learning_rate`, `density_components` (of images).
+        width: Units of the recurrent layer in the encoder, and in the decoder.
+        cell: Kind of the recurrent layers: "lstm" or "gru".
+        padding: Value of padding in sequences: a step whose features all have this
+            value lies after the end. It should not occur in the data.
+        **options: Options of `Autoencoder`; `density_components` is for images only.
     """
 
     tiny = {"image_shape": (8, 6, 1), "latent_dim": 3, "width": 6}
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        features=None,
-        latent_dim=30,
-        width=128,
-        cell="lstm",
-        padding=-2.0,
+        image_shape: tuple[int, int, int] | None = (28, 28, 1),
+        features: int | None = None,
+        latent_dim: int = 30,
+        width: int = 128,
+        cell: Literal["lstm", "gru"] = "lstm",
+        padding: float = -2.0,
         **options,
     ):
         if (image_shape is None) == (features is None):
@@ -96,20 +109,20 @@ class RecurrentAE(Autoencoder):
                 "Expected image_shape or features, and None for the other, got "
                 f"{image_shape} and {features}."
             )
-        if cell not in CELLS:
-            raise ValueError(f"Expected a cell of {list(CELLS)}, got {cell!r}.")
-        check_counts(latent_dim=latent_dim, width=width)
-        core = (CELLS[cell], width, latent_dim)
+        checks.one_of(CELLS, cell=cell)
+        check_sizes(latent_dim)
+        checks.counts(width=width)
+        sizes = (CELLS[cell], width, latent_dim)
         if features is None:
             networks = (
-                image_encoder(image_shape, *core),
-                image_decoder(image_shape, *core),
+                image_encoder(image_shape, *sizes),
+                image_decoder(image_shape, *sizes),
             )
         else:
-            check_counts(features=features)
+            checks.counts(features=features)
             networks = (
-                sequence_encoder(features, *core, padding),
-                sequence_decoder(features, *core),
+                sequence_encoder(features, *sizes, padding),
+                sequence_decoder(features, *sizes),
             )
         super().__init__(
             encoder=networks[0],
@@ -125,31 +138,40 @@ class RecurrentAE(Autoencoder):
             return super().batch_shapes()
         return {"sequence": (None, self.features)}
 
-    def input_specs(self):
-        """Those of images, or sequences."""
-        specs = super().input_specs()
-        if self.features is not None:
-            shape = (None, None, self.features)
-            specs["sequences"] = tf.TensorSpec(shape, tf.float32, "sequences")
-        return specs
-
-    def autoencoder_loss(self, batch, training):
-        """Squared error, meaned over the steps of each sequence, then the batch."""
+    def inputs(self):
+        """Inputs of all autoencoders, and sequences if the model takes them."""
+        declared = super().inputs()
         if self.features is None:
-            return super().autoencoder_loss(batch, training)
+            return declared
+        sequences = Input(
+            "sequences",
+            (None, self.features),
+            description="Sequences of steps; shorter ones end in padding.",
+        )
+        return {**declared, sequences.name: sequences}
+
+    def autoencoder_loss(self, batch, shared, training):
+        """Squared error, averaged over each sequence's steps, then over the batch."""
+        if self.features is None:
+            return super().autoencoder_loss(batch, shared, training)
         sequences = batch["sequence"]
         outputs = self.write(self.encoder(sequences), ops.shape(sequences)[1])
-        there = ops.cast(self.mask(sequences), "float32")
-        errors = there * ops.mean(ops.square(outputs - sequences), axis=-1)
-        steps = ops.maximum(ops.sum(there, axis=1), 1.0)
+        present = ops.cast(self.mask(sequences), "float32")
+        errors = present * ops.mean(ops.square(outputs - sequences), axis=-1)
+        steps = ops.maximum(ops.sum(present, axis=1), 1.0)
         return ops.mean(ops.sum(errors, axis=1) / steps)
 
     def mask(self, sequences):
-        """Which steps are there: bool (batch, time)."""
+        """Whether each step is data and not padding, bool (batch, time)."""
         return ops.any(ops.not_equal(sequences, self.padding), axis=-1)
 
     def write(self, codes, steps):
-        """So many steps from each code: float32 (batch, steps, features)."""
+        """Sequences, float32 (batch, steps, features), decoded from codes.
+
+        Args:
+            codes: float32 (batch, latent_dim).
+            steps: Number of steps, an int or a scalar tensor.
+        """
         return self.decoder(ops.repeat(codes[:, None], steps, axis=1))
 
     @transforms("latents", needs="features")
@@ -159,10 +181,18 @@ class RecurrentAE(Autoencoder):
 
     @transforms("sequences", needs="features")
     def reconstruct_sequences(self, sequences):
-        """Sequences of the same lengths, through their codes; padding stays."""
+        """Sequences of the same lengths, encoded and decoded; padding is kept."""
         outputs = self.write(self.encoder(sequences), ops.shape(sequences)[1])
         return ops.where(self.mask(sequences)[..., None], outputs, self.padding)
 
-    def decode_sequences(self, latents, steps):
-        """So many steps from each code (batch, latent_dim), as a NumPy array."""
+    def decode_sequences(self, latents, steps: int) -> np.ndarray:
+        """Sequences of a given length from codes.
+
+        Args:
+            latents: Codes (batch, latent_dim).
+            steps: Number of steps.
+
+        Returns:
+            float32 (batch, steps, features).
+        """
         return self.write(ops.convert_to_tensor(latents, "float32"), steps).numpy()

@@ -1,34 +1,40 @@
-"""Sparse autoencoder [1]: more units than it needs, of which few may be active.
+"""Sparse autoencoder [1]: many units, of which few are active for each image.
 
-Codes are sigmoid units. A penalty keeps their mean activation over the batch at a
-target (the Kullback-Leibler divergence of [1]), or all activations small (L1).
+Codes are sigmoid units. A penalty keeps each unit's mean activation over the batch near
+a target (the Kullback-Leibler divergence of [1]), or all activations small (L1).
 
 1. Ng, "Sparse autoencoder", CS294A lecture notes, 2011.
 """
+
+from typing import Literal
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_gen import losses
+from keras_gen.core import checks
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_counts, squared_error
+from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
 
-PENALTIES = ("kl", "l1")
+# The default weight of each penalty.
+PENALTIES = {"kl": 0.01, "l1": 1e-4}
 
 
-def sparse_encoder(image_shape, latent_dim):
-    """Images to activations in [0, 1], (batch, latent_dim)."""
+def sparse_encoder(image_shape: tuple[int, int, int], latent_dim: int) -> keras.Model:
+    """Network from images to activations in [0, 1], (batch, latent_dim)."""
     inputs = keras.Input(image_shape)
     x = layers.Flatten()(inputs)
-    # Where pixels never change kernels stay as they begin: near 0, for clear filters.
+    # Where pixels are constant, kernels keep their initial values, which would be
+    # visible as noise in the filters if they were larger.
     near_zero = keras.initializers.RandomNormal(stddev=0.01)
     x = layers.Dense(latent_dim, kernel_initializer=near_zero, name="codes")(x)
     x = layers.Activation("sigmoid", dtype="float32")(x)
     return keras.Model(inputs, x, name="encoder")
 
 
-def sparse_decoder(image_shape, latent_dim):
-    """Activations to images in [-1, 1]."""
+def sparse_decoder(image_shape: tuple[int, int, int], latent_dim: int) -> keras.Model:
+    """Network from activations to images in [-1, 1]."""
     inputs = keras.Input((latent_dim,))
     x = layers.Dense(int(np.prod(image_shape)), dtype="float32", name="pixels")(inputs)
     x = layers.Activation("tanh", dtype="float32")(x)
@@ -36,12 +42,15 @@ def sparse_decoder(image_shape, latent_dim):
     return keras.Model(inputs, x, name="decoder")
 
 
-def kl_penalty(activations, target):
+def kl_penalty(activations, target: float):
     """Sum over units of KL(target || mean activation over the batch) ([1], page 15).
 
     Args:
         activations: float32 (batch, latent_dim), in [0, 1].
-        target: In (0, 1).
+        target: Mean activation at which the penalty is 0, in (0, 1).
+
+    Returns:
+        A float32 scalar, in nats.
     """
     mean = ops.clip(ops.mean(activations, axis=0), 1e-6, 1.0 - 1e-6)
     on = target * ops.log(target / mean)
@@ -53,15 +62,17 @@ def kl_penalty(activations, target):
 class SparseAE(Autoencoder):
     """Sparse autoencoder, of whose sigmoid units few are active.
 
-    The logs show the two terms, and the mean activation.
+    The logs show both terms of the loss (`mse` and the unweighted `penalty`) and
+    `mean_activation`, over units and batch.
 
     Args:
         image_shape: (height, width, channels).
-        latent_dim: Units.
-        penalty: "kl" (to the target) or "l1" (mean over the batch of the sum).
-        target: Mean activation of a unit that "kl" asks for, in (0, 1).
-        weight: Of the penalty; None takes 0.01 for "kl" and 1e-4 for "l1".
-        **options: Of `Autoencoder`: `learning_rate`, `density_components`, ...
+        latent_dim: Number of units.
+        penalty: Kind of the penalty: "kl" (divergence from the target) or "l1" (sum of
+            an image's activations).
+        target: Mean activation of each unit that "kl" aims at, in (0, 1).
+        weight: Weight of the penalty; None takes 0.01 for "kl" and 1e-4 for "l1".
+        **options: Options of `Autoencoder`, such as `learning_rate`.
     """
 
     figures = ("mse", "penalty", "mean_activation")
@@ -69,20 +80,19 @@ class SparseAE(Autoencoder):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        latent_dim=300,
-        penalty="kl",
-        target=0.1,
-        weight=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        latent_dim: int = 300,
+        penalty: Literal["kl", "l1"] = "kl",
+        target: float = 0.1,
+        weight: float | None = None,
         **options,
     ):
-        check_counts(latent_dim=latent_dim)
-        if penalty not in PENALTIES:
-            raise ValueError(f"Expected a penalty of {PENALTIES}, got {penalty!r}.")
+        check_sizes(latent_dim)
+        checks.one_of(PENALTIES, penalty=penalty)
         if not 0 < target < 1:
             raise ValueError(f"Expected a target in (0, 1), got {target}.")
-        if weight is not None and weight < 0:
-            raise ValueError(f"Expected weight >= 0, got {weight}.")
+        if weight is not None:
+            checks.at_least(0, weight=weight)
         super().__init__(
             encoder=sparse_encoder(image_shape, latent_dim),
             decoder=sparse_decoder(image_shape, latent_dim),
@@ -90,22 +100,23 @@ class SparseAE(Autoencoder):
             **options,
         )
         self.penalty, self.target = penalty, target
-        self.weight = {"kl": 0.01, "l1": 1e-4}[penalty] if weight is None else weight
+        self.weight = PENALTIES[penalty] if weight is None else weight
 
-    def autoencoder_loss(self, batch, training):
-        """Squared error per pixel and the weighed penalty ([1], page 16)."""
+    def autoencoder_loss(self, batch, shared, training):
+        """Mean squared error per pixel plus the weighted penalty ([1], page 16)."""
         images = batch["image"]
         codes = self.encoder(images, training=training)
-        mse = squared_error(self.decoder(codes, training=training), images)
+        outputs = self.decoder(codes, training=training)
+        mse = losses.mean_squared_error(outputs, images)
         if self.penalty == "kl":
             penalty = kl_penalty(codes, self.target)
         else:
             penalty = ops.mean(ops.sum(ops.abs(codes), axis=-1))
-        self.report(mse=mse, penalty=penalty, mean_activation=ops.mean(codes))
-        return mse + self.weight * penalty
+        figures = {"mse": mse, "penalty": penalty, "mean_activation": ops.mean(codes)}
+        return mse + self.weight * penalty, figures
 
-    def filters(self):
-        """What each unit looks for: its kernel, scaled to reach -1 or 1.
+    def filters(self) -> np.ndarray:
+        """The kernel of each unit as an image, scaled to reach -1 or 1.
 
         Returns:
             float32 (latent_dim, height, width, channels).

@@ -1,51 +1,53 @@
-"""Stacked autoencoder [1]: dense layers down to a code, and their mirror back.
+"""Stacked autoencoder [1]: dense layers to a code, and their mirror image back.
 
-The decoder's kernels may be the encoder's transposed ("tied"): half the weights. Layers
-can be trained greedily, a pair at a time, before all are trained together, as [2] does
-with plain autoencoders and [1] with restricted Boltzmann machines. What differs from
-[1]: ELU units, and the squared error of pixels in [-1, 1] through tanh.
+The decoder's kernels may be the encoder's transposed ("tied"), which halves their
+number. Layers can be pretrained greedily, one pair at a time, before all are trained
+together; [2] does so with plain autoencoders, [1] with restricted Boltzmann machines.
+What differs from [1]: ELU units, and the squared error of pixels in [-1, 1] through
+tanh.
 
 1. Hinton and Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks",
    2006.
 2. Bengio et al., "Greedy Layer-Wise Training of Deep Networks", 2007.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
+from keras_gen import losses
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_counts, squared_error
+from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
 from keras_gen.networks.autoencoder import stacked_decoder, stacked_encoder
 
 
 @register("stacked_ae", image_shape=(28, 28, 1))
 class StackedAE(Autoencoder):
-    """Stacked autoencoder of dense layers, with tied kernels where asked for.
+    """Stacked autoencoder of dense layers, optionally with tied kernels.
 
     Args:
         image_shape: (height, width, channels).
-        widths: Of the encoder's hidden layers, any number of them; the decoder's are
-            reversed.
+        widths: Widths of the encoder's hidden layers, any number of them; the decoder's
+            are reversed.
         latent_dim: Numbers in a code; more than pixels make it overcomplete.
         tied: Whether the decoder's kernels are the encoder's, transposed.
-        **options: Of `Autoencoder`: `learning_rate`, `density_components`, ...
+        **options: Options of `Autoencoder`, such as `learning_rate`.
     """
 
     tiny = {"image_shape": (8, 8, 1), "widths": (8,), "latent_dim": 3, "tied": True}
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        widths=(500, 250),
-        latent_dim=30,
-        tied=False,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        widths: Sequence[int] = (500, 250),
+        latent_dim: int = 30,
+        tied: bool = False,
         **options,
     ):
-        check_counts(
-            latent_dim=latent_dim, **{f"widths[{i}]": w for i, w in enumerate(widths)}
-        )
+        check_sizes(latent_dim, widths)
         encoder = stacked_encoder(image_shape, widths, latent_dim)
         super().__init__(
             encoder=encoder,
@@ -57,25 +59,27 @@ class StackedAE(Autoencoder):
         )
         self.num_pairs = len(widths) + 1
 
-    def pretrain(self, data, epochs=5, batch_size=None, verbose="auto"):
-        """Trains greedily ([2]): one pair of layers at a time, from the outermost in.
+    def pretrain(
+        self, data, epochs: int = 5, batch_size: int | None = None, verbose="auto"
+    ) -> list:
+        """Trains greedily ([2]): one pair of layers at a time, the outermost first.
 
-        Each pair learns to reconstruct what the pairs below make of the images, which
-        are frozen meanwhile. `fit` then trains all of them together.
+        Each pair learns to reconstruct the outputs of the encoder layers before it,
+        which stay fixed meanwhile. `fit` then trains all of them together.
 
         Args:
-            data: As for `fit`.
-            epochs: For each pair.
-            batch_size: Of arrays.
-            verbose: As for `fit`.
+            data: Data as for `fit`.
+            epochs: Epochs for each pair.
+            batch_size: Batch size for arrays.
+            verbose: Verbosity as for `fit`.
 
         Returns:
             A Keras `History` for each pair.
         """
         histories = []
-        for place in range(1, self.num_pairs + 1):
+        for index in range(1, self.num_pairs + 1):
             with self.distribute_strategy.scope():
-                pair = Pair(self, place)
+                pair = Pair(self, index)
                 pair.compile(seed=int(self.seed.numpy()))
             histories.append(
                 pair.fit(data, epochs=epochs, batch_size=batch_size, verbose=verbose)
@@ -84,27 +88,27 @@ class StackedAE(Autoencoder):
 
 
 class Pair(GenerativeModel):
-    """A layer of a stacked autoencoder and its mirror, on what lies below.
+    """An encoder layer and its mirror, trained on the outputs of the layers before.
 
     Args:
-        model: A `StackedAE`.
-        place: Of the layer, from 1.
+        model: A `StackedAE`, whose layers are trained in place.
+        index: Index of the layer in the encoder, from 1.
     """
 
-    def __init__(self, model, place):
-        super().__init__(name=f"pair_{place}")
+    def __init__(self, model: StackedAE, index: int):
+        super().__init__(name=f"pair_{index}")
         self.image_shape = model.image_shape
-        up = model.encoder.get_layer(f"encode_{place}")
-        self.below = keras.Model(model.encoder.inputs, up.input)
-        self.pair = [up, model.decoder.get_layer(f"decode_{place}")]
+        layer = model.encoder.get_layer(f"encode_{index}")
+        self.below = keras.Model(model.encoder.inputs, layer.input)
+        self.pair = [layer, model.decoder.get_layer(f"decode_{index}")]
         self.default_optimizers = model.default_optimizers
 
     def players(self):
-        """One player: the layer and its mirror."""
+        """One player trains the layer and its mirror."""
         return {"autoencoder": Player(self.pair, self.autoencoder_loss)}
 
-    def autoencoder_loss(self, batch, training):
-        """Mean squared error of what the layers below put out."""
+    def autoencoder_loss(self, batch, shared, training):
+        """Mean squared error of the outputs of the layers before, reconstructed."""
         targets = ops.cast(self.below(batch["image"]), "float32")
         codes = self.pair[0](targets)
-        return squared_error(self.pair[1](codes), targets)
+        return losses.mean_squared_error(self.pair[1](codes), targets)

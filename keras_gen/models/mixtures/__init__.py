@@ -2,6 +2,4 @@
 
 from keras_gen.models.mixtures.gmm import GMM
 
-__all__ = [
-    "GMM",
-]
+__all__ = ["GMM"]

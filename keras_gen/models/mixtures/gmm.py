@@ -1,12 +1,14 @@
-"""Mixture of Gaussians over pixels, by gradient steps from a k-means start.
+"""Mixture of Gaussians over pixels, trained by gradient descent from a k-means start.
 
-Its likelihood is exact, which makes it the ruler that bounds are laid to. With
+Its likelihood is exact, so that it is a baseline for models that only have bounds. With
 "low_rank" covariances it is a mixture of factor analysers [1]. What differs from the
-usual fit: gradient steps on mini-batches in place of expectation-maximisation, from
-k-means centres and the covariance within clusters, one for all components.
+usual fit: gradient steps on mini-batches instead of expectation-maximisation, from the
+centres of k-means and the covariance within clusters, one for all components.
 
 1. Ghahramani and Hinton, "The EM Algorithm for Mixtures of Factor Analyzers", 1996.
 """
+
+from typing import Literal
 
 import keras
 import numpy as np
@@ -15,7 +17,7 @@ import tensorflow_probability as tfp
 from keras import ops
 from sklearn.cluster import KMeans
 
-from keras_gen.core import schedules
+from keras_gen.core import checks, schedules
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
@@ -25,7 +27,7 @@ from keras_gen.distributions import priors
 tfd = tfp.distributions
 
 COVARIANCES = ("diagonal", "full", "low_rank")
-START_ROWS = 10_000  # Images that the start is taken from.
+START_ROWS = 10_000  # Number of images that the initial weights are fitted to.
 
 
 class Gaussians(keras.layers.Layer):
@@ -33,16 +35,23 @@ class Gaussians(keras.layers.Layer):
 
     Args:
         dimensions: Numbers in a vector.
-        num_components: Gaussians.
-        covariance: "diagonal"; "full": a Cholesky factor; "low_rank": a diagonal and
-            the square of a (dimensions, rank) matrix.
-        rank: Of "low_rank".
-        min_deviation: Deviations (the factor's diagonal) stay above it.
-        **kwargs: Of the layer.
+        num_components: Number of Gaussians.
+        covariance: Form of the covariances: "diagonal"; "full", by a Cholesky factor;
+            or "low_rank", a diagonal plus F F^T for a (dimensions, rank) matrix F.
+        rank: Rank of "low_rank".
+        min_deviation: Lower bound of standard deviations (of the diagonal of the
+            Cholesky factor if "full").
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     def __init__(
-        self, dimensions, num_components, covariance, rank, min_deviation, **kwargs
+        self,
+        dimensions: int,
+        num_components: int,
+        covariance: str,
+        rank: int,
+        min_deviation: float,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.covariance, self.rank = covariance, rank
@@ -65,7 +74,7 @@ class Gaussians(keras.layers.Layer):
         )
         self.built = True
 
-    def distribution(self):
+    def distribution(self) -> tfd.Distribution:
         """A `tfd.MixtureSameFamily` with event shape (dimensions,)."""
         logits, means = map(ops.convert_to_tensor, (self.logits, self.means))
         raw = ops.convert_to_tensor(self.raw_deviations)
@@ -82,12 +91,12 @@ class Gaussians(keras.layers.Layer):
             )
         return tfd.MixtureSameFamily(tfd.Categorical(logits=logits), components)
 
-    def initialize(self, rows, seed):
-        """Takes centres and shares of k-means, and the covariance within clusters.
+    def initialize(self, rows: np.ndarray, seed: int) -> None:
+        """Sets the weights from k-means and the covariance within its clusters.
 
         Args:
-            rows: float32 (batch, dimensions); at least as many as components.
-            seed: Of k-means.
+            rows: float32 (batch, dimensions), at least as many as components.
+            seed: Seed of k-means.
         """
         count = self.means.shape[0]
         clusters = KMeans(count, n_init=1, random_state=seed).fit(rows)
@@ -95,17 +104,17 @@ class Gaussians(keras.layers.Layer):
         residuals = rows - clusters.cluster_centers_[clusters.labels_]
         covariance = residuals.T @ residuals / len(rows)
         deviations, factors = self._factorise(covariance)
-        above = np.maximum(deviations - self.min_deviation, 1e-4)
+        excess = np.maximum(deviations - self.min_deviation, 1e-4)
         self.logits.assign(np.log(np.maximum(sizes, 1) / len(rows)))
         self.means.assign(clusters.cluster_centers_)
-        raw = above + np.log(-np.expm1(-above))  # The inverse of softplus.
+        raw = excess + np.log(-np.expm1(-excess))  # The inverse of softplus.
         self.raw_deviations.assign(np.tile(raw, (count, 1)))
         if self.factors is not None:
             self.factors.assign(np.tile(factors, (count, 1, 1)))
         self.initialized.assign(1.0)
 
     def _factorise(self, covariance):
-        """Deviations (dimensions,), and factors, that make up a covariance."""
+        """Deviations (dimensions,) and factors, or None, that give a covariance."""
         variances = np.diag(covariance)
         if self.covariance == "diagonal":
             return np.sqrt(variances), None
@@ -125,18 +134,19 @@ class Gaussians(keras.layers.Layer):
 class GMM(GenerativeModel):
     """Mixture of Gaussians with an exact likelihood.
 
-    The loss is the mean of -log p(x) in nats an image: a density over pixels in
-    [-1, 1], that `min_deviation` keeps finite where pixels never change.
+    The loss is the batch mean of -log p(x) in nats per image. It is a density over
+    pixels in [-1, 1], which `min_deviation` keeps finite where pixels are constant.
 
     Args:
         image_shape: (height, width, channels).
-        num_components: Gaussians; 1 is the multivariate normal distribution.
-        covariance: "diagonal", "full" or "low_rank".
-        rank: Of "low_rank".
-        min_deviation: Least deviation of a pixel, in the units of [-1, 1].
-        learning_rate: Of Adam.
-        decay_steps: Steps in which the learning rate falls to 0, by a cosine; None
-            keeps it.
+        num_components: Number of Gaussians; 1 gives the multivariate normal
+            distribution.
+        covariance: Form of the covariances: "diagonal", "full" or "low_rank".
+        rank: Rank of "low_rank", below the number of pixels.
+        min_deviation: Lower bound of a pixel's standard deviation, in units of [-1, 1].
+        learning_rate: Initial learning rate of Adam.
+        decay_steps: Steps in which the learning rate falls to 0 along a cosine; None
+            keeps it constant.
         **kwargs: `name`.
     """
 
@@ -145,27 +155,21 @@ class GMM(GenerativeModel):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        num_components=20,
-        covariance="diagonal",
-        rank=10,
-        min_deviation=0.01,
-        learning_rate=1e-3,
-        decay_steps=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        num_components: int = 20,
+        covariance: Literal["diagonal", "full", "low_rank"] = "diagonal",
+        rank: int = 10,
+        min_deviation: float = 0.01,
+        learning_rate: float = 1e-3,
+        decay_steps: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if covariance not in COVARIANCES:
-            raise ValueError(
-                f"Expected covariance of {COVARIANCES}, got {covariance!r}."
-            )
+        checks.one_of(COVARIANCES, covariance=covariance)
+        checks.at_least(1, num_components=num_components)
+        checks.positive(min_deviation=min_deviation)
         self.image_shape = tuple(image_shape)
         dimensions = int(np.prod(self.image_shape))
-        if num_components < 1 or not min_deviation > 0:
-            raise ValueError(
-                "Expected num_components >= 1 and min_deviation > 0, got "
-                f"{num_components} and {min_deviation}."
-            )
         if covariance == "low_rank" and not 1 <= rank < dimensions:
             raise ValueError(f"Expected 1 <= rank < {dimensions}, got {rank}.")
         self.num_components = num_components
@@ -180,7 +184,7 @@ class GMM(GenerativeModel):
         )
 
     def initialize(self, batches):
-        """Starts from k-means on the first images of the data."""
+        """The first images of the data give the initial weights, by k-means, once."""
         if self.gaussians.initialized.numpy():
             return
         rows = []
@@ -190,26 +194,26 @@ class GMM(GenerativeModel):
                 break
         if len(rows) < self.num_components:
             raise ValueError(
-                f"Expected at least {self.num_components} images, one a component, "
-                f"got {len(rows)}."
+                f"Expected at least {self.num_components} images, one for each "
+                f"component, got {len(rows)}."
             )
         self.gaussians.initialize(np.stack(rows[:START_ROWS]), int(self.seed.numpy()))
 
     def players(self):
-        """One player."""
+        """One player trains all components."""
         return {"gmm": Player([self.gaussians], self.gmm_loss)}
 
     def default_optimizers(self):
-        """Adam, at 1e-3 if not told otherwise.
+        """Adam, by default at 1e-3, with an epsilon of 1e-3.
 
-        K-means leaves gradients of nothing but rounding errors, which the large epsilon
-        keeps from becoming steps.
+        After k-means some gradients are mere rounding errors. Adam would scale them to
+        steps of full size; a large epsilon prevents that.
         """
         rate = schedules.cosine(self.learning_rate, self.decay_steps)
         return {"gmm": keras.optimizers.Adam(rate, epsilon=1e-3)}
 
-    def gmm_loss(self, batch, training):
-        """Mean -log p(x), in nats an image."""
+    def gmm_loss(self, batch, shared, training):
+        """Mean of -log p(x), in nats per image."""
         rows = self.rows(batch["image"])
         return -ops.mean(self.gaussians.distribution().log_prob(rows))
 

@@ -1,7 +1,5 @@
-"""Latent variable models that maximise a bound on the likelihood."""
+"""Latent variable models that maximise a lower bound on the likelihood."""
 
 from keras_gen.models.variational.vae import VAE
 
-__all__ = [
-    "VAE",
-]
+__all__ = ["VAE"]

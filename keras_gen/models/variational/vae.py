@@ -1,9 +1,9 @@
 """VAE [1]: an encoder and a decoder that maximise a bound on the images' likelihood.
 
-What differs from [1]: the layers are gated as in [2], whose settings the MLP's defaults
-are; log-variances are clipped to [-6, 2], as there. Priors from [2] and by normalizing
-flows, the importance-weighted bound [3], free bits and inverse autoregressive
-posteriors [4] are options.
+What differs from [1]: the layers are gated as in [2], whose settings are the defaults
+of the MLP; log-variances are clipped to [-6, 2], as there. Options are the priors of
+[2] and priors by normalizing flows, the importance-weighted bound [3], and free bits
+and inverse autoregressive posteriors [4].
 
 1. Kingma and Welling, "Auto-Encoding Variational Bayes", 2014.
 2. Tomczak and Welling, "VAE with a VampPrior", 2018.
@@ -13,13 +13,15 @@ posteriors [4] are options.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
 
-from keras_gen.core import schedules
+from keras_gen.core import checks, schedules
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
@@ -37,39 +39,44 @@ POSTERIORS = ("gaussian", "iaf")
 
 @register("vae", image_shape=(28, 28, 1))
 class VAE(GenerativeModel):
-    """Variational autoencoder; its prior may be learned.
+    """Variational autoencoder with a fixed or a learned prior.
 
     The loss is minus a lower bound on log p(x) in nats, summed over pixels and latents
-    and averaged over the batch. The logs show its two terms as they are, whatever they
-    weigh, and the active units: latents whose posterior mean has a variance above 0.01
-    over the batch ([3], section 5.2); when it falls to 0 the posterior has collapsed.
+    and averaged over the batch. The logs show its two terms without weights,
+    `reconstruction` and `kl`, and `active_units`: the number of latents whose posterior
+    mean has a variance above 0.01 over the batch ([3], section 5.2). At 0 active units
+    the posterior has collapsed to the prior.
 
     Args:
         image_shape: (height, width, channels).
         latent_dim: Numbers in a latent.
-        network: "mlp" or "conv".
-        widths: Of the encoder's hidden layers; the decoder's are reversed.
-        likelihood: "bernoulli": pixels are binary, drawn afresh with the grey value as
-            probability in every step ([2], section 5.1). "gaussian": pixels in [-1, 1]
-            have one learned deviation. "discretized_logistic": pixels have 256 levels.
-        prior: "normal"; "mixture" of Gaussians; "vamp": a mixture of the posteriors at
-            learned images, which start as images of the training data; "flow".
-        num_components: Of a mixture or of "vamp".
-        posterior: "gaussian" (diagonal), or "iaf": then bent by inverse autoregressive
-            steps ([4]).
-        flow: Of the prior: "realnvp" or "maf".
-        flow_steps: Of the prior's and of the posterior's flow, each.
-        flow_width: Of the two hidden layers of a step's network.
+        network: Kind of the networks: "mlp" or "conv".
+        widths: Widths of the encoder's hidden layers, or its numbers of feature maps;
+            the decoder's are reversed.
+        likelihood: Distribution of pixels. "bernoulli": pixels are binary, drawn anew
+            in every step with the grey value as probability ([2], section 5.1).
+            "gaussian": pixels in [-1, 1] share one learned standard deviation.
+            "discretized_logistic": pixels have 256 levels.
+        prior: Prior over latents: "normal"; "mixture" of Gaussians; "vamp", a mixture
+            of the posteriors at learned images, which start as training images; or
+            "flow".
+        num_components: Number of components of "mixture" or "vamp".
+        posterior: Family of posteriors: "gaussian" (diagonal), or "iaf", a Gaussian
+            transformed by inverse autoregressive steps ([4]).
+        flow: Kind of the prior's flow: "realnvp" or "maf".
+        flow_steps: Number of steps of the prior's flow, and of the posterior's.
+        flow_width: Width of the two hidden layers in the network of a flow's step.
         beta: Weight of the KL term.
-        kl_warmup: Steps in which that weight grows from 0; in training alone.
-        free_bits: Nats a latent that the KL term does not count ([4], equation 15):
-            latent by latent where prior and posterior are factorised, else in sum.
-        num_importance_samples: Of the importance-weighted bound ([3], equation 8); with
-            1 it is the evidence lower bound.
-        learning_rate: Of Adam.
-        decay_steps: Steps in which the learning rate falls to 0, by a cosine; None
-            keeps it.
-        num_samples: Of `log_prob`, where it is not told, as behind a server.
+        kl_warmup: Steps in which that weight grows from 0, in training only.
+        free_bits: Nats per latent that the KL term does not count ([4], equation 15):
+            for each latent if prior and posterior are factorised, else in total.
+        num_importance_samples: Number of samples of the importance-weighted bound
+            ([3], equation 8); with 1 it is the evidence lower bound.
+        learning_rate: Initial learning rate of Adam.
+        decay_steps: Steps in which the learning rate falls to 0 along a cosine; None
+            keeps it constant.
+        num_samples: Default number of importance samples for `log_prob`; a server
+            always uses it.
         **kwargs: `name`.
     """
 
@@ -78,34 +85,42 @@ class VAE(GenerativeModel):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        latent_dim=40,
-        network="mlp",
-        widths=(300, 300),
-        likelihood="bernoulli",
-        prior="normal",
-        num_components=500,
-        posterior="gaussian",
-        flow="realnvp",
-        flow_steps=8,
-        flow_width=128,
-        beta=1.0,
-        kl_warmup=0,
-        free_bits=0.0,
-        num_importance_samples=1,
-        learning_rate=5e-4,
-        decay_steps=None,
-        num_samples=500,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        latent_dim: int = 40,
+        network: Literal["mlp", "conv"] = "mlp",
+        widths: Sequence[int] = (300, 300),
+        likelihood: Literal[
+            "bernoulli", "gaussian", "discretized_logistic"
+        ] = "bernoulli",
+        prior: Literal["normal", "mixture", "vamp", "flow"] = "normal",
+        num_components: int = 500,
+        posterior: Literal["gaussian", "iaf"] = "gaussian",
+        flow: Literal["realnvp", "maf"] = "realnvp",
+        flow_steps: int = 8,
+        flow_width: int = 128,
+        beta: float = 1.0,
+        kl_warmup: int = 0,
+        free_bits: float = 0.0,
+        num_importance_samples: int = 1,
+        learning_rate: float = 5e-4,
+        decay_steps: int | None = None,
+        num_samples: int = 500,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check_choices(
-            network=(network, NETWORKS),
-            likelihood=(likelihood, LIKELIHOODS),
-            prior=(prior, PRIORS),
-            posterior=(posterior, POSTERIORS),
+        checks.one_of(NETWORKS, network=network)
+        checks.one_of(LIKELIHOODS, likelihood=likelihood)
+        checks.one_of(PRIORS, prior=prior)
+        checks.one_of(POSTERIORS, posterior=posterior)
+        checks.at_least(0, beta=beta, kl_warmup=kl_warmup, free_bits=free_bits)
+        checks.at_least(
+            1, num_importance_samples=num_importance_samples, num_samples=num_samples
         )
-        _check_numbers(beta, kl_warmup, free_bits, num_importance_samples, num_samples)
+        if free_bits and num_importance_samples > 1:
+            raise ValueError(
+                "The importance-weighted bound has no KL term with free bits: expected "
+                f"num_importance_samples=1, got {num_importance_samples}."
+            )
         if prior == "vamp" and posterior == "iaf":
             raise ValueError(
                 "A mixture of inverse autoregressive posteriors has no fast density: "
@@ -154,25 +169,24 @@ class VAE(GenerativeModel):
             self.prior.initialize(batch["image"] for batch in batches)
 
     def players(self):
-        """One player: encoder, decoder, prior and likelihood together."""
+        """One player trains encoder, decoder, prior and likelihood together."""
         networks = [self.encoder, self.decoder, self.prior, self.likelihood]
         if self.posterior_flow is not None:
             networks.append(self.posterior_flow)
         return {"vae": Player(networks, self.vae_loss)}
 
     def default_optimizers(self):
-        """Adam at 5e-4 ([2], section 5.2)."""
+        """Adam, by default at 5e-4 ([2], section 5.2)."""
         rate = schedules.cosine(self.learning_rate, self.decay_steps)
         return {"vae": keras.optimizers.Adam(rate)}
 
-    def vae_loss(self, batch, training):
+    def vae_loss(self, batch, shared, training):
         """Minus a lower bound on log p(x) ([1], equation 3; [3], equation 8)."""
-        images = self.likelihood.draw(batch["image"], self.draw_seed())
+        images = self.likelihood.draw(batch["image"], self.noise_seed("pixels"))
         posterior = self.posterior(images, training)
         count = self.num_importance_samples
         shape = (count, tf.shape(images)[0], self.latent_dim)
-        noise = tf.random.stateless_normal(shape, self.draw_seed())
-        latents, log_q = posteriors.from_noise(posterior, noise)
+        latents, log_q = posteriors.from_noise(posterior, self.noise("latents", shape))
         log_likelihood = self.log_likelihood(images, latents, training)
         kl = posteriors.kl_divergence(
             posterior,
@@ -181,25 +195,26 @@ class VAE(GenerativeModel):
             log_q,
             closed_form=count == 1,
         )
-        self.report(
-            reconstruction=-ops.mean(log_likelihood),
-            kl=ops.mean(ops.sum(kl, axis=-1)),
-            active_units=posteriors.active_units(self.centre(posterior)),
-        )
+        figures = {
+            "reconstruction": -ops.mean(log_likelihood),
+            "kl": ops.mean(ops.sum(kl, axis=-1)),
+            "active_units": posteriors.active_units(self.centre(posterior)),
+        }
         weight = self.kl_weight() if training else self.beta
-        counted = posteriors.less_free_nats(kl, self.free_bits * self.latent_dim)
-        log_weights = log_likelihood - weight * counted
-        return -ops.mean(ops.logsumexp(log_weights, axis=0) - math.log(count))
+        cost = posteriors.with_free_nats(kl, self.free_bits * self.latent_dim)
+        log_weights = log_likelihood - weight * cost
+        bound = ops.logsumexp(log_weights, axis=0) - math.log(count)
+        return -ops.mean(bound), figures
 
     def kl_weight(self):
-        """What the KL term weighs in training: beta, after the warm-up."""
+        """The weight of the KL term in training: beta, or less during the warm-up."""
         if not self.kl_warmup:
             return self.beta
         progress = tf.cast(self.step.value, tf.float32) / self.kl_warmup
         return self.beta * tf.minimum(progress, 1.0)
 
-    def posterior(self, images, training=False):
-        """q(z | x): a diagonal Gaussian, bent by a flow where there is one."""
+    def posterior(self, images, training: bool = False) -> tfd.Distribution:
+        """q(z | x): a diagonal Gaussian, transformed by the posterior's flow if any."""
         mean, log_variance, *context = self.encoder(images, training=training)
         deviation = ops.exp(0.5 * ops.clip(log_variance, -6.0, 2.0))
         gaussian = priors.gaussian(mean, deviation)
@@ -209,7 +224,7 @@ class VAE(GenerativeModel):
         return tfd.TransformedDistribution(gaussian, bijector)
 
     def centre(self, posterior):
-        """The posterior's mean, bent as it is: (batch, latent_dim)."""
+        """The mean of the posterior's Gaussian, after the flow: (batch, latent_dim)."""
         return posteriors.from_noise(posterior, tf.zeros((self.latent_dim,)))[0]
 
     def log_likelihood(self, images, latents, training=False):
@@ -220,29 +235,31 @@ class VAE(GenerativeModel):
         return self.likelihood.log_prob(ops.reshape(pixels, shape), images)
 
     @property
-    def is_binary(self):
-        """Whether the likelihood is of pixels that are -1 or 1."""
+    def is_binary(self) -> bool:
+        """Whether the likelihood is that of pixels that are -1 or 1."""
         return isinstance(self.likelihood, LIKELIHOODS["bernoulli"])
 
     @property
-    def is_density(self):
-        """Whether it is a density, not a probability."""
+    def is_density(self) -> bool:
+        """Whether the likelihood is a density, not a probability."""
         return isinstance(self.likelihood, LIKELIHOODS["gaussian"])
 
     @transforms("log_prob")
     def log_prob(self, images, *, num_samples=None):
         """Importance-sampling estimate of log p(x), float32 (batch,), in nats.
 
-        Its expectation is a lower bound that rises to log p(x) with the number of
-        samples ([3], theorem 1). The noise is fixed: an image gets the same estimate
-        at every call. A Bernoulli likelihood is one of binary images,
-        `keras_gen.images.binarize` draws them; in grey ones pixels above 0 count as
-        white, all others as black. That of 256 levels takes the nearest level.
+        Its expectation is a lower bound, which rises to log p(x) with the number of
+        samples ([3], theorem 1). The noise is fixed: an image gets the same estimate in
+        every call. A Bernoulli likelihood applies to binary images, which
+        `keras_gen.images.binarize` draws; in grey images, pixels above 0 count as
+        white and all others as black. The discretized logistic likelihood rounds pixels
+        to the nearest of 256 levels.
 
         Args:
             images: float32 (batch, height, width, channels), in [-1, 1].
-            num_samples: Of the posterior, for each image. None takes the model's. They
-                are drawn and summed some at a time: memory does not grow.
+            num_samples: Number of importance samples for each image; None takes the
+                model's. Samples are drawn in chunks, so that memory does not grow with
+                their number.
         """
         count = self.num_samples if num_samples is None else num_samples
         images = self.likelihood.nearest(images)
@@ -259,14 +276,17 @@ class VAE(GenerativeModel):
 
     @draws("images")
     def sample(self, seed):
-        """Draws expected pixels, float32 (n, height, width, channels), in [-1, 1]."""
+        """Draws latents from the prior: expected pixels, float32, in [-1, 1].
+
+        The images have shape (n, height, width, channels).
+        """
         return self.expected_pixels(priors.sample_rows(self.prior.distribution(), seed))
 
     @transforms("latents")
     def encode(self, images):
         """The posterior's mean, float32 (batch, latent_dim), of images in [-1, 1].
 
-        With posterior="iaf": what the Gaussian's mean is bent to.
+        With posterior="iaf" it is the Gaussian's mean, transformed by the flow.
         """
         return self.centre(self.posterior(images))
 
@@ -277,32 +297,9 @@ class VAE(GenerativeModel):
 
     @transforms("images")
     def reconstruct(self, images):
-        """Expected pixels in [-1, 1] from `encode` of images in [-1, 1]."""
+        """Expected pixels in [-1, 1] of the latents that `encode` gives of images."""
         return self.expected_pixels(self.centre(self.posterior(images)))
 
     def expected_pixels(self, latents):
-        """E[x | z] in [-1, 1]."""
+        """E[x | z], (batch, height, width, channels), in [-1, 1]."""
         return self.likelihood.mean(self.decoder(latents, training=False))
-
-
-def _check_choices(**choices):
-    for name, (got, known) in choices.items():
-        if got not in known:
-            raise ValueError(f"Expected {name} of {list(known)}, got {got!r}.")
-
-
-def _check_numbers(beta, kl_warmup, free_bits, num_importance_samples, num_samples):
-    for name, got, least in (
-        ("beta", beta, 0),
-        ("kl_warmup", kl_warmup, 0),
-        ("free_bits", free_bits, 0),
-        ("num_importance_samples", num_importance_samples, 1),
-        ("num_samples", num_samples, 1),
-    ):
-        if got < least:
-            raise ValueError(f"Expected {name} >= {least}, got {got}.")
-    if free_bits and num_importance_samples > 1:
-        raise ValueError(
-            "The importance-weighted bound has no KL term to free bits of: expected "
-            f"num_importance_samples=1, got {num_importance_samples}."
-        )

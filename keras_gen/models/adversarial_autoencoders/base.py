@@ -1,0 +1,61 @@
+"""Base class of adversarial autoencoders: their phases, optimizers and decoding.
+
+A training step has phases [1]: the autoencoder reduces the reconstruction error, the
+discriminator learns to tell codes from draws of the prior, and the encoder, as the
+generator of codes, learns to deceive it. All phases use the same mini-batch, and each
+encodes it anew with the encoder as it is then: the autoencoder's update has changed the
+codes, and the gradient at the old codes is not the gradient at the new ones.
+
+1. Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
+"""
+
+import keras
+
+from keras_gen.core import schedules
+from keras_gen.core.abilities import transforms
+from keras_gen.core.model import GenerativeModel
+
+GAME_RATE = 2e-4  # Learning rate of the discriminator and the generator.
+
+
+class AdversarialAutoencoder(GenerativeModel):
+    """An autoencoder whose codes a discriminator compares with draws of a prior.
+
+    A subclass builds `encoder` and `decoder`, and defines `codes` and `encode`.
+
+    Args:
+        learning_rate: Initial learning rate of the autoencoder's Adam.
+        decay_steps: Steps in which all learning rates fall to 0 along a cosine; None
+            keeps them constant.
+        **kwargs: `name`.
+    """
+
+    def __init__(self, *, learning_rate: float, decay_steps: int | None, **kwargs):
+        super().__init__(**kwargs)
+        self.learning_rate, self.decay_steps = learning_rate, decay_steps
+
+    def default_optimizers(self):
+        """Adam; for the discriminator and the generator at 2e-4 with beta_1 0.5."""
+        rate, game_rate = (
+            schedules.cosine(initial, self.decay_steps)
+            for initial in (self.learning_rate, GAME_RATE)
+        )
+        return {
+            "autoencoder": keras.optimizers.Adam(rate),
+            "discriminator": keras.optimizers.Adam(game_rate, beta_1=0.5),
+            "generator": keras.optimizers.Adam(game_rate, beta_1=0.5),
+        }
+
+    def codes(self, images):
+        """Codes (batch, latent_dim) of images, without noise."""
+        raise NotImplementedError
+
+    @transforms("images")
+    def decode(self, latents):
+        """Images in [-1, 1] of latents (batch, latent_dim)."""
+        return self.decoder(latents, training=False)
+
+    @transforms("images")
+    def reconstruct(self, images):
+        """Images in [-1, 1], encoded and decoded again."""
+        return self.decoder(self.codes(images), training=False)
