@@ -1,21 +1,58 @@
-"""What the README shows is run, and its table is the registry's."""
+"""The examples of the documents run, and their tables agree with registry and cards."""
 
 import pathlib
 import re
 
+import keras
+import numpy as np
+import PIL.Image
 import pytest
+from conftest import make_batch, train
+from typer.testing import CliRunner
 
 import keras_gen
+from keras_gen.cli import app
+from keras_gen.core.registry import PRESETS
 
-README = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+RESULTS = (ROOT / "docs" / "results.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+NOTES = sorted(ROOT.glob("zoo/*/NOTES.md"))
+
+# Two steps and a few images instead of what a user would wait for.
+SHORTER = {
+    "epochs=20,": "epochs=1, steps_per_epoch=2,",
+    "epochs=50": "epochs=1",
+    "num_images=10_000": "num_images=200, num_train=1000",
+}
 
 
-@pytest.mark.parametrize("code", EXAMPLES, ids=range(len(EXAMPLES)))
+def blocks(page, language):
+    """The code blocks of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def examples():
+    """Every Python example of README and docs/, which users run as it is."""
+    for page in PAGES:
+        if page.name == "CONTRIBUTING.md":  # Has a test of its own below.
+            continue
+        for number, code in enumerate(blocks(page.read_text(), "python")):
+            yield pytest.param(code, id=f"{page.stem}-{number}")
+
+
+@pytest.mark.parametrize("code", list(examples()))
 def test_examples_run(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # Two steps instead of 20 epochs.
-    code = code.replace("epochs=20,", "epochs=1, steps_per_epoch=2,")
+    random = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for index in range(32):
+        pixels = random.integers(0, 256, (48, 64, 3), np.uint8)
+        PIL.Image.fromarray(pixels).save(tmp_path / "photos" / f"{index}.png")
+    for long, short in SHORTER.items():
+        code = code.replace(long, short)
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102
 
 
@@ -29,22 +66,36 @@ def test_the_table_of_models_is_the_registry():
     }
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert (pathlib.Path(__file__).parents[1] / target).exists(), target
+@pytest.mark.parametrize("page", [*PAGES, *NOTES], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        assert (page.parent / path).exists(), target
+        assert not anchor or path or anchor in anchors, target
 
 
-def test_every_command_of_the_readme_exists():
-    from typer.testing import CliRunner
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_exists_with_its_options(page):
+    for block in blocks(page.read_text(), "bash"):
+        for line in re.findall(r"^keras-gen (.*)$", block, re.MULTILINE):
+            command, *words = line.partition("#")[0].split()
+            result = CliRunner().invoke(
+                app, [command, "--help"], env={"COLUMNS": "200"}, color=False
+            )
+            assert result.exit_code == 0, line
+            for option in (word for word in words if re.match(r"--?[a-z]", word)):
+                assert re.search(rf"{option}\b", result.output), (line, option)
 
-    from keras_gen.cli import app
 
-    for command in re.findall(r"^keras-gen (\w+)", README, re.MULTILINE):
-        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+def test_documents_are_short_enough_to_be_read():
+    assert README.count("\n") <= 180
+    assert CONTRIBUTING.count("\n") <= 80
 
 
-def test_figures_of_the_readme_are_those_of_the_cards():
-    rows = re.findall(r"^\| (\w+) (\w+) \| ([-.\d]+ \|.*) \|$", README, re.MULTILINE)
+def test_figures_of_samples_are_those_of_the_cards():
+    rows = re.findall(r"^\| (\w+) (\w+) \| ([-.\d]+ \|.*) \|$", RESULTS, re.MULTILINE)
     assert len(rows) >= 2
     for name, weights, numbers in rows:
         figures = keras_gen.zoo.card(name, weights)["figures"]
@@ -64,7 +115,7 @@ QUALITY = ("frechet_distance", "recall", "coverage")
 )
 def test_figures_of_growth_are_those_of_the_cards(weights, keys):
     row = r"^\| `(\w+)`" + r" \| ([\d.]+)" * len(keys) + r" \|$"
-    rows = re.findall(row, README, re.MULTILINE)
+    rows = re.findall(row, RESULTS, re.MULTILINE)
     assert [name for name, *_ in rows] == ["progan", "stylegan"]
     for name, *numbers in rows:
         figures = keras_gen.zoo.card(name, weights)["figures"]
@@ -73,15 +124,30 @@ def test_figures_of_growth_are_those_of_the_cards(weights, keys):
             assert key is None or round(figures[key], digits) == float(shown), key
 
 
-def test_likelihoods_of_the_readme_are_those_of_the_cards():
+def test_likelihoods_are_those_of_the_cards():
     row = r"^\| (\w+) (\w+)[^|]* \| ([\d.]+) \| [\d.]*\s*\|$"
-    rows = re.findall(row, README, re.MULTILINE)
+    rows = re.findall(row, RESULTS, re.MULTILINE)
     assert len(rows) >= 5
     for name, weights, shown in rows:
         figures = keras_gen.zoo.card(name, weights)["figures"]
         assert round(figures["nll_nats"], 1) == float(shown), (name, weights)
         if name == "vae":
             assert figures["nll_samples"] == 5_000
+
+
+def test_figures_of_codes_are_those_of_the_cards():
+    keys = {
+        "infogan": "category_accuracy",
+        "semi_aae": "test_accuracy",
+        "aae": "prior_two_sample_accuracy",
+        "cgan": "label_agreement",
+    }
+    row = r"^\| (\w+) mnist \| [^|]* \| ([\d.]+) % \| [^|]*\|$"
+    rows = re.findall(row, RESULTS, re.MULTILINE)
+    assert [name for name, _ in rows] == list(keys)
+    for name, shown in rows:
+        figure = keras_gen.zoo.card(name, "mnist")["figures"][keys[name]]
+        assert round(100 * figure, 1) == float(shown), name
 
 
 def test_figures_of_translations_captions_and_parts_are_those_of_the_cards():
@@ -99,7 +165,7 @@ def test_figures_of_translations_captions_and_parts_are_those_of_the_cards():
     ]
     number = r"([\d.]+)( %)?"
     row = rf"^\| (\w+) emoji \| [^|]* \| {number} \| {number} \|$"
-    rows = re.findall(row, README, re.MULTILINE)
+    rows = re.findall(row, RESULTS, re.MULTILINE)
     for (name, *pair), (shown_name, *shown) in zip(keys, rows, strict=True):
         assert name == shown_name
         chance = {"chance": 1 / 3 if name == "stargan" else 0.1}
@@ -108,3 +174,38 @@ def test_figures_of_translations_captions_and_parts_are_those_of_the_cards():
             digits = len(value.partition(".")[2])
             figure = figures[key] * (100 if percent else 1)
             assert round(figure, digits) == float(value), (name, key)
+
+
+@pytest.fixture
+def new_model():
+    """The class of CONTRIBUTING's example, registered for one test."""
+    (code,) = blocks(CONTRIBUTING, "python")
+    names = {}
+    exec(compile(code, "CONTRIBUTING.md", "exec"), names)  # noqa: S102
+    yield names["FGAN"]
+    del PRESETS["f_gan"]
+    keras.saving.get_custom_objects().pop("keras_gen>FGAN")
+
+
+def test_the_worked_example_of_a_new_model_keeps_the_contract(new_model, tmp_path):
+    model = keras_gen.zoo.load("f_gan", **new_model.tiny)
+    batch = make_batch(model, 8)
+    before = [np.array(v.numpy()) for v in model.trainable_variables]
+    history = train(model, batch, count=2).history
+    assert set(history) == {"critic_loss", "generator_loss", "kl_bound"}
+    assert all(np.isfinite(values).all() for values in history.values())
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        assert not np.array_equal(old, variable.numpy()), variable.path
+    images = model.sample(4, seed=0)
+    assert images.shape == (4, *model.image_shape)
+    np.testing.assert_allclose(images[:2], model.sample(2, seed=0), atol=1e-6)
+    mean = model.sample(2, seed=0, scale=0.0)  # Both are the image of the latent 0.
+    np.testing.assert_array_equal(mean[0], mean[1])
+    with pytest.raises(ValueError, match="scale"):
+        model.sample(2, seed=0, scale=-1.0)
+    model.save(tmp_path / "f_gan.keras")
+    again = keras.saving.load_model(tmp_path / "f_gan.keras")
+    np.testing.assert_array_equal(again.sample(4, seed=0), images)
+    assert (
+        keras_gen.export.save(model, tmp_path / "f_gan") / "saved_model.pb"
+    ).exists()
