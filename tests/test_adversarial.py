@@ -1,4 +1,4 @@
-"""What keeps adversarial games from collapsing, and what makes each model itself."""
+"""Stabilisers of adversarial training, and what makes each model that model."""
 
 import runpy
 
@@ -10,6 +10,8 @@ from conftest import make_batch, train
 
 import keras_gen
 from keras_gen.core import augmentation
+from keras_gen.core.abilities import default_conditions
+from keras_gen.core.registry import PRESETS
 from keras_gen.layers import MinibatchStdDev, SpectralConv2D, SpectralDense
 from keras_gen.layers.spectral import spectral_norm
 from keras_gen.models import GAN, WGANGP, ConditionalGAN, InfoGAN
@@ -21,12 +23,12 @@ SEED = tf.constant([1, 2])
 # Layers.
 
 
-def test_spectral_norm_is_numpys():
+def test_spectral_norm_equals_numpys():
     for shape in ((6, 40), (50, 3), (4, 4, 3, 8)):
         kernel = RANDOM.normal(size=shape).astype(np.float32)
         exact = np.linalg.norm(kernel.reshape(-1, shape[-1]), 2)
         assert float(spectral_norm(kernel, 50)) == pytest.approx(exact, rel=1e-3)
-        # The few iterations that layers take are a lower bound, and not far off.
+        # With the few iterations of the layers it is a lower bound, and close.
         assert 0.9 * exact < float(spectral_norm(kernel)) <= exact * 1.0001
 
 
@@ -37,7 +39,7 @@ def test_spectral_norm_is_numpys():
         (SpectralConv2D(5, 4, strides=2, padding="same"), (None, 8, 8, 2)),
     ],
 )
-def test_spectral_layers_use_a_kernel_of_norm_one_and_save_their_own(layer, shape):
+def test_spectral_layers_use_a_kernel_of_norm_one_and_save_the_original(layer, shape):
     inputs = keras.Input(shape[1:])
     model = keras.Model(inputs, layer(inputs))
     kernel = np.random.default_rng(1).normal(size=layer._kernel.shape)
@@ -54,9 +56,9 @@ def test_spectral_layers_use_a_kernel_of_norm_one_and_save_their_own(layer, shap
     assert all(g is not None for g in tape.gradient(loss, model.trainable_weights))
 
 
-def test_minibatch_deviation_by_hand():
+def test_minibatch_standard_deviation_by_hand():
     x = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 4.0], [1.0, 5.0]], np.float32)
-    # Groups of two: rows 0 and 2 (deviations 1 and 2), rows 1 and 3 (0 and 2).
+    # Groups of two: rows 0 and 2 (standard deviations 1 and 2), rows 1 and 3 (0 and 2).
     layer = MinibatchStdDev(group_size=2)
     expected = np.array([1.5, 1.0, 1.5, 1.0])
     np.testing.assert_allclose(layer(x, training=True)[:, -1], expected, atol=1e-3)
@@ -91,10 +93,10 @@ def test_augmentation_changes_rows_differently_and_lets_gradients_through(kind):
 def test_translation_shifts_whole_pixels_and_cutout_clears_a_square():
     image = np.zeros((1, 16, 16, 1), np.float32)
     image[0, 8, 8] = 1.0
-    moved = augmentation.translation(np.repeat(image, 200, 0), SEED).numpy()
-    places = np.argwhere(moved > 0)
-    assert len(places) == 200
-    assert {tuple(p) for p in places[:, 1:3]} == {
+    shifted = augmentation.translation(np.repeat(image, 200, 0), SEED).numpy()
+    positions = np.argwhere(shifted > 0)
+    assert len(positions) == 200
+    assert {tuple(p) for p in positions[:, 1:3]} == {
         (8 + i, 8 + j) for i in range(-2, 3) for j in range(-2, 3)
     }
     ones = np.ones((100, 16, 16, 1), np.float32)
@@ -123,10 +125,8 @@ def test_color_keeps_grey_images_grey():
     ],
 )
 @pytest.mark.parametrize("name", ["gan", "dcgan"])
-def test_stabilisers_train_and_keep_rows_apart(name, options):
-    model = keras_gen.zoo.load(
-        name, **{**keras_gen.registry.PRESETS[name].model.tiny, **options}
-    )
+def test_models_with_stabilisers_train_and_keep_rows_independent(name, options):
+    model = keras_gen.zoo.load(name, **{**PRESETS[name].model.tiny, **options})
     batch = make_batch(model, 8)
     losses = train(model, batch, count=2).history
     assert np.isfinite([value for (value,) in losses.values()]).all()
@@ -140,7 +140,7 @@ def test_stabilisers_train_and_keep_rows_apart(name, options):
         assert rates["discriminator"] == pytest.approx(4e-4)
 
 
-def test_packs_hold_images_side_by_side():
+def test_a_pack_holds_images_side_by_side_in_the_channels():
     model = GAN(image_shape=(4, 4, 1), widths=(4,), latent_dim=2, packing=3)
     images = np.arange(6 * 16, dtype=np.float32).reshape(6, 4, 4, 1)
     packed = model.packed(images).numpy()
@@ -165,7 +165,7 @@ def test_options_that_do_not_fit_are_refused(options, message):
         GAN(**{**GAN.tiny, **options})
 
 
-def test_points_are_made_where_there_are_no_images():
+def test_a_gan_without_images_generates_points():
     model = keras_gen.zoo.load(
         "gan", image_shape=None, point_dim=2, latent_dim=2, widths=[16]
     )
@@ -178,7 +178,7 @@ def test_points_are_made_where_there_are_no_images():
         model.sample(3)
 
 
-def test_features_are_the_hidden_layers_pooled():
+def test_features_are_the_pooled_outputs_of_hidden_layers():
     model = keras_gen.zoo.load("dcgan", image_shape=(32, 32, 1), width=4)
     images = make_batch(model, 3)["image"]
     # Maps of 16, 8 and 4 pixels a side, with 4, 8 and 16 features: 4x4 of each.
@@ -192,7 +192,7 @@ def test_features_are_the_hidden_layers_pooled():
 
 @pytest.mark.parametrize("network", ["conv", "mlp"])
 @pytest.mark.parametrize("conditioning", ["projection", "embedding"])
-def test_labels_condition_both_networks(network, conditioning):
+def test_generator_and_discriminator_depend_on_labels(network, conditioning):
     model = ConditionalGAN(
         image_shape=(16, 16, 1),
         num_classes=3,
@@ -205,8 +205,8 @@ def test_labels_condition_both_networks(network, conditioning):
     drawn = [model.sample(2, seed=[5, 5], labels=[i, i]) for i in (0, 1)]
     np.testing.assert_array_equal(drawn[0][0], drawn[0][1])
     assert not np.allclose(drawn[0], drawn[1])
-    verdicts = [model.discriminate(drawn[0], labels=[i, i]) for i in (0, 1)]
-    assert not np.allclose(verdicts[0], verdicts[1])
+    logits = [model.discriminate(drawn[0], labels=[i, i]) for i in (0, 1)]
+    assert not np.allclose(logits[0], logits[1])
     with pytest.raises(ValueError, match="labels from 0 to 2"):
         model.sample(2, seed=0, labels=[0, 3])
     # Labels that are not given are drawn from the rows' seeds.
@@ -215,7 +215,7 @@ def test_labels_condition_both_networks(network, conditioning):
     )
 
 
-def test_the_critic_reports_the_wasserstein_estimate():
+def test_the_logs_of_a_critic_show_the_wasserstein_estimate():
     model = WGANGP(**WGANGP.tiny)
     model.compile(seed=0)
     logs = train(model, make_batch(model, 8)).history
@@ -224,11 +224,11 @@ def test_the_critic_reports_the_wasserstein_estimate():
     assert not any("batch_norm" in layer.name for layer in model.discriminator.layers)
 
 
-def test_codes_are_scored_by_hand():
+def test_log_probabilities_of_codes_by_hand():
     model = InfoGAN(
         image_shape=(16, 16, 1), noise_dim=2, categories=(3, 2), continuous=2, width=2
     )
-    # Logits of 3 and of 2 values, means.
+    # Logits of a category of 3 values and of one of 2, then two means.
     parameters = np.array([[0.0, 0, 0, 0, 0, 0.5, -1.5]], np.float32)
     codes = np.array([[0.0, 1, 0, 1, 0, 1.5, -0.5]], np.float32)
     gaussian = -0.5 * (1.0 + 1.0 + 2 * np.log(2 * np.pi))
@@ -238,14 +238,14 @@ def test_codes_are_scored_by_hand():
     assert model.infer_codes(np.zeros((2, 16, 16, 1))).shape == (2, 7)
 
 
-def test_categories_must_be_read_off_distorted_images_and_numbers_off_plain_ones(
+def test_categories_are_predicted_from_distorted_images_and_numbers_from_plain_ones(
     monkeypatch,
 ):
     def blank(images, seed, **distortion):
         assert distortion == {"turn": 0.2, "scale": 0.0, "shift": 0.0}
         return tf.zeros_like(images)
 
-    monkeypatch.setattr("keras_gen.models.infogan.distort", blank)
+    monkeypatch.setattr("keras_gen.models.adversarial.infogan.distort", blank)
     images = tf.constant(RANDOM.normal(size=(6, 16, 16, 1)), tf.float32)
     codes = tf.constant(np.eye(4)[[0, 1, 2, 0, 1, 2]], tf.float32)
 
@@ -254,9 +254,9 @@ def test_categories_must_be_read_off_distorted_images_and_numbers_off_plain_ones
         model.compile(seed=0)
         with tf.GradientTape() as tape:
             tape.watch(images)
-            _, others = model.judge(images, None, training)
-            batch = {"image": images, "codes": codes}
-            loss = model.shared_loss(batch, images, others, training)
+            _, others = model.logits(images, None, training)
+            shared = {"codes": codes}
+            loss, _ = model.auxiliary_loss(shared, images, others, training)
         slope = tape.gradient(loss, images)
         return 0.0 if slope is None else float(tf.norm(slope))
 
@@ -265,14 +265,14 @@ def test_categories_must_be_read_off_distorted_images_and_numbers_off_plain_ones
     assert slope(False, mutual_weight=1.0, continuous_weight=0.0) > 0
 
 
-def test_codes_that_are_given_are_used_and_others_are_drawn_as_in_training():
+def test_given_codes_are_used_and_missing_ones_are_drawn_as_in_training():
     model = InfoGAN(**InfoGAN.tiny)
     codes = np.array([[1.0, 0, 0, 0.5]] * 2)
     same = model.sample(2, seed=[3, 3], codes=codes)
     np.testing.assert_array_equal(same[0], same[1])
     other = model.sample(2, seed=[3, 3], codes=[[0, 1, 0, 0.5], [1, 0, 0, 0.5]])
     assert not np.allclose(other[0], other[1])
-    drawn = np.array(model.default_conditions(range(300))["codes"])
+    drawn = np.array(default_conditions(model.inputs(), range(300))["codes"])
     np.testing.assert_array_equal(drawn[:, :3].sum(axis=1), 1)
     assert 0.25 < drawn[:, 0].mean() < 0.42 and np.abs(drawn[:, 3]).max() <= 1
     latents = model.prior.distribution().sample(500, seed=SEED).numpy()
@@ -284,7 +284,7 @@ def test_codes_that_are_given_are_used_and_others_are_drawn_as_in_training():
 # Theory.
 
 
-def test_a_trained_discriminator_is_theorys():
+def test_a_trained_discriminator_agrees_with_theory():
     example = runpy.run_path("examples/gan_theory.py")
     found = example["compare"](example["train_to_the_optimum"](steps=800))
     assert found["error_of_d"] < 0.015  # Untrained: 0.15.
@@ -293,7 +293,7 @@ def test_a_trained_discriminator_is_theorys():
     assert error < 0.01 + 4 * found["value_error"]
 
 
-def test_codes_of_an_autoencoder_that_ignores_images_are_told_from_the_prior():
+def test_codes_of_an_untrained_autoencoder_are_distinguished_from_the_prior():
     model = keras_gen.zoo.load("aae", widths=(8,), latent_dim=2)
     model.compile(seed=0)
     evaluation = keras_gen.metrics.Evaluation(model, "mnist", num_images=100)
@@ -304,18 +304,17 @@ def test_codes_of_an_autoencoder_that_ignores_images_are_told_from_the_prior():
     assert evaluation.figures["parzen_nats"] < evaluation.figures["parzen_nats_floor"]
 
 
-def test_evaluation_asks_whether_labels_were_drawn_as_asked(monkeypatch):
+def test_evaluation_measures_how_often_samples_have_the_label_asked_for(monkeypatch):
     model = keras_gen.zoo.load("cgan", image_shape=(28, 28, 1), width=2)
     model.compile(seed=0)
     test = next(iter(keras_gen.data.load("mnist", "test", batch_size=200)))
     digits, labels = test["image"].numpy(), test["label"].numpy()
 
-    def right_but_for_zeros(n, seed, labels_asked=labels, *, labels):
+    def ones_instead_of_zeros(n, seed, known=labels, *, labels):
         chosen = np.where(labels == 0, 1, labels)
-        places = [np.flatnonzero(labels_asked == label)[0] for label in chosen]
-        return digits[places]
+        return digits[[np.flatnonzero(known == label)[0] for label in chosen]]
 
-    monkeypatch.setattr(model, "sample", right_but_for_zeros)
+    monkeypatch.setattr(model, "sample", ones_instead_of_zeros)
     evaluation = keras_gen.metrics.Evaluation(model, "mnist", num_images=100)
     dict(evaluation.stages())["labels asked for"]()
     assert evaluation.figures["label_agreement"] == pytest.approx(0.9, abs=0.02)

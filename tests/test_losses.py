@@ -32,18 +32,18 @@ def test_binary_losses():
     assert sides("non_saturating") == pytest.approx((critic, strong))
 
 
-def test_an_undecided_discriminator_pays_two_log_two():
+def test_the_loss_of_an_undecided_discriminator_is_two_log_two():
     zero = tf.zeros((4, 1))
     loss = losses.binary_discriminator_loss(zero, zero)
     assert float(loss) == pytest.approx(2 * math.log(2))
 
 
-def test_smoothing_is_one_sided():
+def test_label_smoothing_changes_the_real_target_alone():
     loss = losses.binary_discriminator_loss(REAL, FAKE, 0.1)
     real = [0.9 * softplus(-x) + 0.1 * softplus(x) for x in (1, 3)]
     fake = (softplus(-2) + softplus(0)) / 2
     assert float(loss) == pytest.approx(sum(real) / 2 + fake)
-    # The best verdict on real images is the smoothed label.
+    # The best probability for real images is the smoothed target.
     logits = tf.Variable([[2.0]])
     with tf.GradientTape() as tape:
         target = math.log(0.9 / 0.1)
@@ -59,7 +59,7 @@ def test_least_squares():
 
 
 def test_hinge():
-    # Real 1 and 3 have their margin; fake -2 has, 0 lacks 1.
+    # The margin holds for real 1 and 3 and for fake -2; fake 0 falls short by 1.
     assert sides("hinge") == pytest.approx((0.5, 1.0))
     loss = losses.hinge_discriminator_loss(tf.constant([[0.5]]), FAKE)
     assert float(loss) == pytest.approx(0.5 + 0.5)
@@ -71,12 +71,12 @@ def test_wasserstein():
         sides("wasserstein", 0.1)
 
 
-def test_a_wrong_loss_is_answered_with_the_right_ones():
+def test_the_error_for_an_unknown_loss_names_the_known_ones():
     with pytest.raises(ValueError, match="non_saturating"):
         losses.adversarial("nonsaturating")
 
 
-def test_gradient_penalty_of_a_plane_is_its_slopes_distance_to_one():
+def test_gradient_penalty_of_a_linear_critic_by_hand():
     slope = tf.reshape(tf.constant([3.0, 4.0, 0.0, 0.0]), (1, 2, 2, 1))
 
     def critic(images):
@@ -88,20 +88,20 @@ def test_gradient_penalty_of_a_plane_is_its_slopes_distance_to_one():
     assert float(losses.r1_penalty(critic, real)) == pytest.approx(25 / 2)
 
 
-def test_gradient_penalty_looks_between_real_and_fake():
-    seen = []
+def test_gradient_penalty_is_taken_between_real_and_fake():
+    inputs = []
 
     def critic(images):
-        seen.append(images.numpy().ravel().tolist())
+        inputs.append(images.numpy().ravel().tolist())
         return tf.reduce_sum(images**2, axis=(1, 2, 3))
 
     real, fake = tf.fill((2, 1, 1, 1), 4.0), tf.fill((2, 1, 1, 1), 2.0)
     penalty = losses.gradient_penalty(critic, real, fake, tf.constant([0.0, 0.75]))
-    assert seen == [[2.0, 3.5]]
+    assert inputs == [[2.0, 3.5]]
     assert float(penalty) == pytest.approx(((4 - 1) ** 2 + (7 - 1) ** 2) / 2)
 
 
-def test_penalties_have_gradients_for_the_weights():
+def test_penalties_have_gradients_with_respect_to_the_weights():
     weight = tf.Variable(2.0)
     images = tf.ones((3, 2, 2, 1))
     with tf.GradientTape() as tape:
@@ -113,7 +113,7 @@ def test_penalties_have_gradients_for_the_weights():
     assert float(tape.gradient(penalty, weight)) == pytest.approx(8.0)
 
 
-def test_losses_are_float32_whatever_comes_in():
+def test_losses_are_float32_for_half_precision_logits():
     for pair in losses.ADVERSARIAL.values():
         half = tf.cast(REAL, tf.float16)
         assert pair.discriminator(half, half, 0.0).dtype == tf.float32
@@ -121,7 +121,7 @@ def test_losses_are_float32_whatever_comes_in():
     assert np.isfinite(sides("minimax")).all()
 
 
-def test_jaccard_distance_is_one_less_the_intersection_over_union():
+def test_jaccard_distance_is_one_minus_the_intersection_over_union():
     true = np.zeros((3, 2, 4, 1), "float32")
     true[:, :, :2] = 1
     predicted = np.zeros_like(true)
@@ -130,3 +130,15 @@ def test_jaccard_distance_is_one_less_the_intersection_over_union():
     found = losses.jaccard_distance(predicted, true)
     np.testing.assert_allclose(found, [1, 1 - 2 / 6, 0.5], rtol=1e-6)
     assert float(losses.jaccard_distance(true, true)[0]) == 0
+
+
+def test_matching_loss_counts_images_whose_nearest_caption_is_right():
+    images = tf.constant([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+    texts = tf.constant([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
+    captions = tf.constant(["cat", "cat", "dog"])
+    loss, right = losses.matching_loss(images, texts, captions, 0.5)
+    # Nearest are "dog", "cat" and "cat": the second image is right.
+    assert float(right) == pytest.approx(1 / 3)
+    same = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], bool)
+    expected = losses.contrastive_loss(images, texts, same, 0.5)
+    assert float(loss) == pytest.approx(float(expected))

@@ -6,12 +6,13 @@ import pytest
 import tensorflow as tf
 from conftest import make_batch, train
 
+from keras_gen.core.game import loss_of
 from keras_gen.models import DCGAN, GAN, VAE
 from keras_gen.networks.dcgan import num_doublings
 
 
 def test_gan_learns_where_a_gaussian_lies():
-    """A generator of one layer moves its points from 0 onto the data's 0.5."""
+    """Samples start around 0 and end around the data's mean of 0.5."""
     model = GAN(image_shape=(1, 2, 1), latent_dim=2, widths=(16,))
     rates = {"discriminator": 2e-3, "generator": 2e-3}
     model.compile(
@@ -61,7 +62,7 @@ def test_dcgan_refuses_other_sizes(shape):
     ],
 )
 @pytest.mark.parametrize("cls", [GAN, DCGAN])
-def test_options_train(cls, options):
+def test_models_train_with_each_option(cls, options):
     model = cls(**{**cls.tiny, **options})
     model.compile(seed=0)
     history = train(model, make_batch(model, 4), count=3).history
@@ -88,13 +89,15 @@ def test_adversarial_options_that_do_not_fit_are_refused(options, message):
         GAN(**{**GAN.tiny, **options})
 
 
-def test_penalty_and_noise_enter_the_loss():
+def test_penalties_and_noise_change_the_discriminators_loss():
     def loss(**options):
         keras.utils.set_random_seed(0)
         model = GAN(**{**GAN.tiny, **options})
         model.compile(seed=0)
         batch = {k: tf.constant(v) for k, v in make_batch(model, 8).items()}
-        return float(model.discriminator_loss(batch, training=True))
+        player = model.players()["discriminator"]
+        shared = model.forward(batch, training=True)
+        return float(loss_of(model, "discriminator", player, batch, shared, True))
 
     plain = loss()
     assert loss(r1=10.0) > plain
@@ -102,18 +105,18 @@ def test_penalty_and_noise_enter_the_loss():
     assert loss(instance_noise=0.5) != plain
 
 
-def test_instance_noise_fades_to_none():
+def test_instance_noise_fades_to_zero():
     model = GAN(**GAN.tiny, instance_noise=0.5, instance_noise_steps=10)
     model.compile(seed=0)
     images = tf.zeros((64, 8, 8, 1))
     spread = []
     for step in (0, 5, 10, 20):
         model.step.assign(step)
-        spread.append(float(tf.math.reduce_std(model.noisy(images))))
+        spread.append(float(tf.math.reduce_std(model.noisy(images, "noise"))))
     assert spread == pytest.approx([0.5, 0.25, 0.0, 0.0], abs=0.02)
 
 
-def test_a_row_of_samples_has_a_seed_of_its_own():
+def test_each_row_of_samples_has_its_own_seed():
     model = GAN(**GAN.tiny)
     drawn = model.sample(3, seed=[5, 2**32 + 1, 5])
     np.testing.assert_allclose(drawn[0], drawn[2], atol=1e-6)
@@ -124,7 +127,7 @@ def test_a_row_of_samples_has_a_seed_of_its_own():
             model.sample(n, seed=seed)
 
 
-def test_abilities_refuse_what_does_not_fit():
+def test_abilities_refuse_images_of_another_shape_range_or_type():
     model = VAE(**VAE.tiny)
     images = np.zeros((2, 8, 8, 1))
     for wrong, message in (
@@ -137,7 +140,7 @@ def test_abilities_refuse_what_does_not_fit():
             model.encode(wrong)
 
 
-def test_many_rows_go_through_in_batches():
+def test_many_rows_run_in_batches():
     model = VAE(**VAE.tiny)
     latents = np.random.default_rng(0).normal(size=(600, 3)).astype("float32")
     whole = model.decode(latents)

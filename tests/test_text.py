@@ -1,4 +1,4 @@
-"""Captions: the encoder in the graph, the matcher, and text to image."""
+"""Captions: the text encoder, the matcher, and text to image."""
 
 import keras
 import numpy as np
@@ -8,6 +8,7 @@ from conftest import make_batch, train
 
 import keras_gen
 from keras_gen import losses
+from keras_gen.core.noise import row_seeds
 from keras_gen.layers import TextEncoder
 from keras_gen.models import Matcher, TextToImage
 
@@ -22,7 +23,7 @@ def built(cls, **options):
     return model
 
 
-def test_words_and_their_trigrams_are_hashed():
+def test_words_and_their_trigrams_become_rows_of_the_table():
     encoder = TextEncoder(4, buckets=100_000)
     tokens = encoder.tokens(tf.constant(["A cat!", "", "…"]))
 
@@ -45,7 +46,7 @@ def test_case_order_and_punctuation_of_captions_do_not_matter():
     assert encoder(tf.constant(["", ""])).shape == (2, 4)
 
 
-def test_unseen_words_share_the_trigrams_of_words_of_the_same_letters():
+def test_similar_words_share_the_rows_of_their_common_trigrams():
     encoder = TextEncoder(4, buckets=100_000)
     tokens = encoder.tokens(tf.constant(["smiling", "smilingly", "potato"]))
     smiling, smilingly, potato = (set(row.numpy()) for row in tokens)
@@ -74,7 +75,7 @@ def test_divergence_from_the_standard_gaussian_by_hand():
     assert float(found) == pytest.approx(expected, rel=1e-5)
 
 
-def test_the_matcher_learns_which_caption_is_whose():
+def test_the_matcher_learns_which_caption_belongs_to_which_image():
     model = built(Matcher, units=8, width=4, buckets=512, average=None, shift=0.0)
     levels = np.linspace(-1, 1, 4, dtype="float32")
     images = np.tile(levels[:, None, None, None], (1, 8, 8, 3))
@@ -92,44 +93,57 @@ def test_the_matcher_learns_which_caption_is_whose():
 # Text to image.
 
 
-def test_wrong_captions_are_half_of_what_is_fake():
+def entropy(logits, real):
+    """Mean binary cross-entropy."""
+    return np.log1p(np.exp(-logits if real else logits)).mean()
+
+
+def logits_of(model, images, texts):
+    return model.head([model.trunk(images), tf.constant(texts)]).numpy()
+
+
+def test_wrong_captions_count_half_of_the_negative_pairs():
     model = built(TextToImage, augmentation=())
     batch = tensors(model)
     batch["caption"] = tf.constant(["cat", "dog", "red heart", "hat"])
-    model.encoder_loss(batch, training=False)
-    loss = float(model.discriminator_loss(batch, training=False))
-    texts = batch["text"].numpy()
+    loss, figures = model.discriminator_loss(batch, {}, training=False)
+    texts = model.encode_captions(batch["caption"]).numpy()
     np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-4)
-
-    def logits(images, texts):
-        return model.head([model.trunk(images), tf.constant(texts)]).numpy()
-
-    def entropy(logits, real):
-        return np.log1p(np.exp(-logits if real else logits)).mean()
-
-    right = entropy(logits(batch["image"], texts), True)
-    wrong = entropy(logits(batch["image"], np.roll(texts, 1, axis=0)), False)
-    fake = entropy(logits(batch["fake"][:4], texts), False)
-    assert loss == pytest.approx(right + (wrong + fake) / 2, rel=1e-4)
+    images, _ = model.draw(texts, training=False)  # The same noise by the same name.
+    right = logits_of(model, batch["image"], texts)
+    wrong = logits_of(model, batch["image"], np.roll(texts, 1, axis=0))
+    fake = logits_of(model, images, texts)
+    negative = (entropy(wrong, False) + entropy(fake, False)) / 2
+    assert float(loss) == pytest.approx(entropy(right, True) + negative, rel=1e-4)
+    probability = (1 / (1 + np.exp(-wrong))).mean()
+    assert float(figures["d_wrong"]) == pytest.approx(probability, rel=1e-4)
 
 
-def test_the_generator_answers_for_captions_between_two():
+def test_the_generators_loss_includes_points_between_two_captions():
     model = built(
         TextToImage, augmentation=(), interpolation_weight=3.0, divergence_weight=0.5
     )
     batch = tensors(model)
-    model.encoder_loss(batch, training=False)
-    model.discriminator_loss(batch, training=False)
-    loss = float(model.generator_loss(batch, training=False))
-    texts = batch["text"].numpy()
+    loss, figures = model.generator_loss(batch, {}, training=False)
+    texts = model.encode_captions(batch["caption"]).numpy()
     between = (texts + np.roll(texts, 2, axis=0)) / 2
-    asked = np.concatenate([texts, between])
-    np.testing.assert_allclose(batch["asked"], asked, atol=1e-6)
-    logits = model.head([model.trunk(batch["fake"]), tf.constant(asked)]).numpy()
-    entropies = np.log1p(np.exp(-logits))
-    expected = entropies[:4].mean() + 3 * entropies[4:].mean()
-    expected += 0.5 * float(batch["divergence"])
-    assert loss == pytest.approx(expected, rel=1e-4)
+    texts = np.concatenate([texts, between])
+    images, divergence = model.draw(texts, training=False)
+    assert float(figures["divergence"]) == pytest.approx(float(divergence), rel=1e-5)
+    logits = logits_of(model, images, texts)
+    expected = entropy(logits[:4], True) + 3 * entropy(logits[4:], True)
+    expected += 0.5 * float(divergence)
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_captions_reach_the_other_players_as_constants():
+    model = built(TextToImage)
+    batch = tensors(model)
+    encoder = model.text_encoder.trainable_variables
+    for player in ("discriminator", "generator"):
+        with tf.GradientTape() as tape:
+            loss, _ = model.players()[player].loss(batch, {}, training=True)
+        assert tape.gradient(loss, encoder) == [None] * len(encoder)
 
 
 def test_conditions_are_drawn_around_the_caption():
@@ -171,7 +185,7 @@ def test_captions_go_through_files_and_servers_as_strings(tmp_path):
     served = tf.saved_model.load(str(path)).signatures["sample"]
     answer = served(
         captions=tf.constant(captions),
-        seed=tf.constant(keras_gen.abilities.row_seeds(3, 3)),
+        seed=tf.constant(row_seeds(3, 3)),
     )
     np.testing.assert_allclose(drawn, answer["images"], atol=1e-5)
 

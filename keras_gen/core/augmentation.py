@@ -1,28 +1,34 @@
-"""Images that change before networks see them.
+"""Random changes of images before networks get them.
 
 `augment` is differentiable augmentation [1]: real and generated images change in the
-same ways. A discriminator that sees nothing but changed images cannot learn the few
-real ones by heart; gradients flow through the changes to the generator. `distort`
-leaves the class alone: for classifiers, and for codes that are to stand for classes.
-`mirror` makes images that are as likely as the ones it gets.
+same ways. A discriminator that gets only changed images cannot memorise a small data
+set, and gradients flow through the changes to the generator. `distort` does not change
+the class of an image: it is for classifiers, and for codes that should stand for
+classes. `mirror` gives images that are as likely as the ones that it gets.
 
 1. Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", 2020.
 """
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 
 def _uniform(images, seed, low, high):
+    """One uniform number for each image, float32 (batch, 1, 1, 1)."""
     shape = (tf.shape(images)[0], 1, 1, 1)
     return tf.random.stateless_uniform(shape, seed, low, high)
 
 
-def color(images, seed):
-    """Brightness by up to 1/2, saturation by up to 2, contrast by 1/2 to 3/2.
+def color(images, seed) -> tf.Tensor:
+    """Changes brightness, saturation and contrast.
+
+    Brightness changes by up to 1/2 in either direction; saturation is multiplied by a
+    number from 0 to 2, contrast by one from 1/2 to 3/2.
 
     Args:
-        images: float32 (batch, height, width, channels).
-        seed: int32 (2,).
+        images: Images, float32 (batch, height, width, channels).
+        seed: Seed of the draws, int32 (2,).
     """
     seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
     images = images + _uniform(images, seeds[0], -0.5, 0.5)
@@ -32,12 +38,17 @@ def color(images, seed):
     return mean + (images - mean) * _uniform(images, seeds[2], 0.5, 1.5)
 
 
-def translation(images, seed):
-    """Shifts by whole pixels, up to an eighth of either side; what comes in is 0."""
+def translation(images, seed) -> tf.Tensor:
+    """Shifts by whole pixels, up to an eighth of either side; the border becomes 0.
+
+    Args:
+        images: Images, float32 (batch, height, width, channels).
+        seed: Seed of the draws, int32 (2,).
+    """
     height, width = images.shape[1:3]
     seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
 
-    def take(images, side, axis, seed):
+    def shifted(images, side, axis, seed):
         reach = side // 8
         padding = [[0, 0], [0, 0], [0, 0], [0, 0]]
         padding[axis] = [reach, reach]
@@ -49,13 +60,18 @@ def translation(images, seed):
             tf.pad(images, padding), shift + tf.range(side), axis=axis, batch_dims=1
         )
 
-    images = take(images, height, 1, seeds[0])
+    images = shifted(images, height, 1, seeds[0])
     columns = tf.transpose(images, (0, 2, 1, 3))  # Gathers along dimension 1 again.
-    return tf.transpose(take(columns, width, 1, seeds[1]), (0, 2, 1, 3))
+    return tf.transpose(shifted(columns, width, 1, seeds[1]), (0, 2, 1, 3))
 
 
-def cutout(images, seed):
-    """Sets a square of half the sides, anywhere, to 0."""
+def cutout(images, seed) -> tf.Tensor:
+    """Sets a rectangle of half of each side, at any position, to 0.
+
+    Args:
+        images: Images, float32 (batch, height, width, channels).
+        seed: Seed of the draws, int32 (2,).
+    """
     height, width = images.shape[1:3]
     seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
     masks = []
@@ -71,11 +87,11 @@ def cutout(images, seed):
 AUGMENTATIONS = {"color": color, "translation": translation, "cutout": cutout}
 
 
-def check_augmentation(kinds):
-    """The names as a tuple.
+def check_augmentation(kinds: Sequence[str]) -> tuple[str, ...]:
+    """The names of augmentations as a tuple.
 
     Raises:
-        ValueError: If they are no list of `AUGMENTATIONS`.
+        ValueError: If they are not a list of names in `AUGMENTATIONS`.
     """
     if isinstance(kinds, str) or set(kinds) - set(AUGMENTATIONS):
         raise ValueError(
@@ -84,13 +100,13 @@ def check_augmentation(kinds):
     return tuple(kinds)
 
 
-def augment(images, seed, kinds):
-    """Applies the augmentations of the names, one after the other.
+def augment(images, seed, kinds: Sequence[str]) -> tf.Tensor:
+    """Applies augmentations one after the other.
 
     Args:
-        images: float32 (batch, height, width, channels).
-        seed: int32 (2,).
-        kinds: Of `AUGMENTATIONS`.
+        images: Images, float32 (batch, height, width, channels).
+        seed: Seed of the draws, int32 (2,).
+        kinds: Names in `AUGMENTATIONS`, in the order in which they are applied.
     """
     seeds = tf.unstack(tf.random.experimental.stateless_split(seed, max(len(kinds), 1)))
     for kind, own in zip(kinds, seeds, strict=False):
@@ -98,20 +114,25 @@ def augment(images, seed, kinds):
     return images
 
 
-def mirror(images, seed):
-    """Turns left and right of half of the images around."""
-    turned = _uniform(images, seed, 0.0, 1.0) < 0.5
-    return tf.where(turned, images[:, :, ::-1], images)
-
-
-def distort(images, seed, turn, scale, shift):
-    """Turns, scales and shifts every image by amounts of its own; edges are repeated.
+def mirror(images, seed) -> tf.Tensor:
+    """Flips left and right of each image with probability 1/2.
 
     Args:
-        images: float32 (batch, height, width, channels).
-        seed: int32 (2,).
-        turn: Largest angle, in radians.
-        scale: Largest change of size, as a share.
+        images: Images, float32 (batch, height, width, channels).
+        seed: Seed of the draws, int32 (2,).
+    """
+    flipped = _uniform(images, seed, 0.0, 1.0) < 0.5
+    return tf.where(flipped, images[:, :, ::-1], images)
+
+
+def distort(images, seed, turn: float, scale: float, shift: float) -> tf.Tensor:
+    """Rotates, scales and shifts each image by random amounts; edges are repeated.
+
+    Args:
+        images: Images, float32 (batch, height, width, channels).
+        seed: Seed of the draws, int32 (2,).
+        turn: Largest angle of rotation, in radians.
+        scale: Largest change of size, as a fraction.
         shift: Largest shift, in pixels.
     """
     shape = tf.shape(images)

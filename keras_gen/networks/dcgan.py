@@ -1,4 +1,10 @@
-"""DCGAN's networks: strided and transposed convolutions with batch normalization."""
+"""DCGAN's networks [1]: strided convolutions with batch normalization.
+
+1. Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
+   Convolutional Generative Adversarial Networks", 2016.
+"""
+
+from collections.abc import Callable
 
 import keras
 from keras import layers
@@ -6,24 +12,29 @@ from keras import layers
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.networks.initializers import dcgan_initializer
-from keras_gen.networks.mlp import images_alone, logits
+from keras_gen.networks.mlp import image_entry, logit_head, with_label
+from keras_gen.networks.normalization import batch_norm
 
 
-def _norm():
-    # Statistics over all replicas, so that two see what one would have seen.
-    return layers.BatchNormalization(
+def dcgan_norm() -> layers.BatchNormalization:
+    """Batch normalization with the settings of the authors' code of [1]."""
+    return batch_norm(
         momentum=0.9,
         epsilon=1e-5,
         gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02),
-        synchronized=True,
     )
 
 
-def num_doublings(image_shape):
-    """How often the smallest map, at least 4 pixels a side, doubles to the image.
+def num_doublings(image_shape: tuple[int, int, int]) -> int:
+    """Number of times that the smallest map doubles to reach the image's size.
+
+    The smallest map has sides of at least 4 pixels.
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
 
     Raises:
-        ValueError: If a side is below 16 or no multiple of 4.
+        ValueError: If a side is below 16 or not a multiple of 4.
     """
     sides = image_shape[:2]
     if any(side < 16 or side % 4 for side in sides):
@@ -39,11 +50,22 @@ def num_doublings(image_shape):
     return count
 
 
-def dcgan_generator(image_shape, latent_dim, width, num_classes=None, hidden=None):
-    """Latents (batch, latent_dim), and labels, to images in [-1, 1].
+def dcgan_generator(
+    image_shape: tuple[int, int, int],
+    latent_dim: int,
+    width: int,
+    num_classes: int | None = None,
+    hidden: int | None = None,
+) -> keras.Model:
+    """Latents, with labels where there are classes, to images in [-1, 1].
 
-    Maps halve as their size doubles. `hidden`: units of a dense layer before the first
-    map; None for none.
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        latent_dim: Numbers in a latent.
+        width: Feature maps before the last layer. Towards the latents their number
+            doubles at every halving of their sides.
+        num_classes: Number of classes whose labels the network takes; None for none.
+        hidden: Units of a dense layer before the first map; None for no such layer.
     """
     height, image_width, channels = image_shape
     doublings = num_doublings(image_shape)
@@ -51,21 +73,19 @@ def dcgan_generator(image_shape, latent_dim, width, num_classes=None, hidden=Non
     maps = [width << i for i in reversed(range(doublings))]
     inputs = x = keras.Input((latent_dim,))
     if num_classes is not None:
-        labels = keras.Input((), dtype="int64")
-        inputs = [inputs, labels]
-        x = layers.Concatenate()([x, layers.Embedding(num_classes, 32)(labels)])
+        inputs, x = with_label(x, num_classes)
     if hidden is not None:
         x = layers.Dense(
             hidden, use_bias=False, kernel_initializer=dcgan_initializer()
         )(x)
-        x = layers.ReLU()(_norm()(x))
+        x = layers.ReLU()(dcgan_norm()(x))
     x = layers.Dense(
         first[0] * first[1] * maps[0],
         use_bias=False,
         kernel_initializer=dcgan_initializer(),
     )(x)
     x = layers.Reshape((*first, maps[0]))(x)
-    x = layers.ReLU()(_norm()(x))
+    x = layers.ReLU()(dcgan_norm()(x))
     for filters in maps[1:]:
         x = layers.Conv2DTranspose(
             filters,
@@ -75,7 +95,7 @@ def dcgan_generator(image_shape, latent_dim, width, num_classes=None, hidden=Non
             use_bias=False,
             kernel_initializer=dcgan_initializer(),
         )(x)
-        x = layers.ReLU()(_norm()(x))
+        x = layers.ReLU()(dcgan_norm()(x))
     x = layers.Conv2DTranspose(
         channels, 4, strides=2, padding="same", kernel_initializer=dcgan_initializer()
     )(x)
@@ -84,30 +104,35 @@ def dcgan_generator(image_shape, latent_dim, width, num_classes=None, hidden=Non
 
 
 def dcgan_discriminator(
-    image_shape,
-    width,
-    head=None,
-    entry=None,
-    norm=True,
-    spectral=False,
-    stddev=False,
-    hidden=None,
-):
-    """Images to logits (batch, 1); maps double as their size halves.
+    image_shape: tuple[int, int, int],
+    width: int,
+    head: Callable | None = None,
+    entry: Callable | None = None,
+    norm: bool = True,
+    spectral: bool = False,
+    stddev: bool = False,
+    hidden: int | None = None,
+) -> keras.Model:
+    """Images to logits, float32 (batch, 1).
 
     Args:
-        image_shape: (height, width, channels).
-        width: Feature maps next to the image.
-        head: Inputs and features (batch, numbers) to a model; None for `gan.logits`.
-        entry: The shape to inputs and what goes on from them; None for the images.
-        norm: Whether layers after the first have batch norm.
-        spectral: Whether kernels are spectrally normalised, in place of batch norm.
-        stddev: Whether the last layer sees the minibatch's deviation.
-        hidden: Units of a dense layer after the last map; None for none.
+        image_shape: Shape of an image, (height, width, channels).
+        width: Feature maps of the first layer. Their number doubles at every halving
+            of their sides.
+        head: Function `head(inputs, features, dense, **options)` that makes the model
+            from the inputs and the features (batch, numbers), with dense layers of the
+            class `dense` that take the options; None for `mlp.logit_head`.
+        entry: Function from the shape to the inputs and the tensor that the layers
+            take; None for `mlp.image_entry`.
+        norm: Whether layers after the first have batch normalization.
+        spectral: Whether kernels are spectrally normalised, instead of batch
+            normalization.
+        stddev: Whether the features include the minibatch's standard deviation.
+        hidden: Units of a dense layer after the last map; None for no such layer.
     """
     norm = norm and not spectral
     convolution = SpectralConv2D if spectral else layers.Conv2D
-    inputs, x = (entry or images_alone)(image_shape)
+    inputs, x = (entry or image_entry)(image_shape)
     for i in range(num_doublings(image_shape)):
         x = convolution(
             width << i,
@@ -118,7 +143,7 @@ def dcgan_discriminator(
             kernel_initializer=dcgan_initializer(),
         )(x)
         if i > 0 and norm:
-            x = _norm()(x)
+            x = dcgan_norm()(x)
         x = layers.LeakyReLU(0.2)(x)
     if stddev:
         x = MinibatchStdDev()(x)
@@ -126,5 +151,6 @@ def dcgan_discriminator(
     dense = SpectralDense if spectral else layers.Dense
     if hidden is not None:
         x = dense(hidden, use_bias=not norm, kernel_initializer=dcgan_initializer())(x)
-        x = layers.LeakyReLU(0.2)(_norm()(x) if norm else x)
-    return (head or logits)(inputs, x, dense, kernel_initializer=dcgan_initializer())
+        x = layers.LeakyReLU(0.2)(dcgan_norm()(x) if norm else x)
+    options = {"kernel_initializer": dcgan_initializer()}
+    return (head or logit_head)(inputs, x, dense, **options)

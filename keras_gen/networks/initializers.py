@@ -3,7 +3,7 @@
 import keras
 
 
-def dcgan_initializer():
+def dcgan_initializer() -> keras.initializers.Initializer:
     """Zero-centred normal weights with standard deviation 0.02.
 
     Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep

@@ -3,14 +3,25 @@
 import keras
 from keras import layers, ops
 
+from keras_gen.networks.normalization import batch_norm
 
-def image_encoder(image_shape, units, width):
-    """Images to vectors (batch, units): halved until a side has fewer than 8 pixels."""
+
+def image_encoder(
+    image_shape: tuple[int, int, int], units: int, width: int
+) -> keras.Model:
+    """Images to vectors, float32 (batch, units).
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        units: Numbers in a vector.
+        width: Feature maps of the first layer. Every layer halves the maps' sides and
+            doubles their number; the last is the first with a side below 8 pixels.
+    """
     inputs = x = keras.Input(image_shape)
     filters = width
     while True:
         x = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
+        x = batch_norm(momentum=0.9)(x)
         x = layers.ReLU()(x)
         if min(x.shape[1:3]) < 8:
             break
@@ -21,5 +32,5 @@ def image_encoder(image_shape, units, width):
 
 
 def unit(vectors):
-    """Vectors (batch, numbers) of length 1."""
+    """Vectors (batch, numbers), divided by their lengths."""
     return vectors * ops.rsqrt(ops.sum(ops.square(vectors), -1, keepdims=True) + 1e-8)

@@ -1,23 +1,38 @@
 """Multilayer perceptrons: a generator and a discriminator of dense layers."""
 
+from collections.abc import Callable, Sequence
+
 import keras
 import numpy as np
 from keras import layers
 
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.spectral import SpectralDense
+from keras_gen.networks.normalization import batch_norm
 
 
-def mlp_generator(shape, latent_dim, widths, num_classes=None, activation="tanh"):
-    """Latents (batch, latent_dim), and labels, to images or points of a shape."""
+def mlp_generator(
+    shape: tuple[int, ...],
+    latent_dim: int,
+    widths: Sequence[int],
+    num_classes: int | None = None,
+    activation: str = "tanh",
+) -> keras.Model:
+    """Latents, with labels where there are classes, to images or points.
+
+    Args:
+        shape: Shape of an image or a point, without the batch dimension.
+        latent_dim: Numbers in a latent.
+        widths: Units of the hidden layers.
+        num_classes: Number of classes whose labels the network takes; None for none.
+        activation: Activation of the last layer.
+    """
     inputs = x = keras.Input((latent_dim,))
     if num_classes is not None:
-        labels = keras.Input((), dtype="int64")
-        inputs = [inputs, labels]
-        x = layers.Concatenate()([x, layers.Embedding(num_classes, 32)(labels)])
+        inputs, x = with_label(x, num_classes)
     for width in widths:
         x = layers.Dense(width)(x)
-        x = layers.BatchNormalization(synchronized=True)(x)
+        x = batch_norm()(x)
         x = layers.ReLU()(x)
     x = layers.Dense(int(np.prod(shape)))(x)
     x = layers.Reshape(shape)(x)
@@ -26,36 +41,62 @@ def mlp_generator(shape, latent_dim, widths, num_classes=None, activation="tanh"
 
 
 def mlp_discriminator(
-    shape, widths, head=None, entry=None, spectral=False, stddev=False
-):
-    """Images or points to logits (batch, 1).
+    shape: tuple[int, ...],
+    widths: Sequence[int],
+    head: Callable | None = None,
+    entry: Callable | None = None,
+    spectral: bool = False,
+    stddev: bool = False,
+) -> keras.Model:
+    """Images or points to logits, float32 (batch, 1).
 
     Args:
-        shape: Without the batch.
-        widths: Of the hidden layers.
-        head: Inputs and features (batch, numbers) to a model; None for `logits`.
-        entry: The shape to inputs and what goes on from them; None for the images.
+        shape: Shape of an image or a point, without the batch dimension.
+        widths: Units of the hidden layers.
+        head: Function `head(inputs, features, dense)` that makes the model from the
+            inputs and the features (batch, numbers), with dense layers of the class
+            `dense`; None for `logit_head`.
+        entry: Function from the shape to the inputs and the tensor that the layers
+            take; None for `image_entry`.
         spectral: Whether kernels are spectrally normalised.
-        stddev: Whether the last layer sees the minibatch's deviation.
+        stddev: Whether the features include the minibatch's standard deviation.
     """
     dense = SpectralDense if spectral else layers.Dense
-    inputs, x = (entry or images_alone)(shape)
+    inputs, x = (entry or image_entry)(shape)
     x = layers.Flatten()(x)
     for width in widths:
         x = layers.LeakyReLU(0.2)(dense(width)(x))
     if stddev:
         x = MinibatchStdDev()(x)
-    return (head or logits)(inputs, x, dense)
+    return (head or logit_head)(inputs, x, dense)
 
 
-def images_alone(shape):
-    """A discriminator that takes images: its inputs, and what goes on from them."""
+def with_label(latents, num_classes: int) -> tuple:
+    """A generator's inputs, and latents with an embedding of the label beside them.
+
+    Args:
+        latents: Symbolic latents (batch, latent_dim).
+        num_classes: Number of classes.
+    """
+    labels = keras.Input((), dtype="int64")
+    embedded = layers.Embedding(num_classes, 32)(labels)
+    return [latents, labels], layers.Concatenate()([latents, embedded])
+
+
+def image_entry(shape: tuple[int, ...]) -> tuple:
+    """The entry of a discriminator that takes images or points alone."""
     inputs = keras.Input(shape)
     return inputs, inputs
 
 
-def logits(inputs, x, dense=layers.Dense, **options):
-    """A discriminator that ends in one dense layer on features (batch, numbers)."""
-    return keras.Model(
-        inputs, dense(1, dtype="float32", **options)(x), name="discriminator"
-    )
+def logit_head(inputs, features, dense=layers.Dense, **options) -> keras.Model:
+    """The head of a discriminator that ends in one dense layer.
+
+    Args:
+        inputs: Symbolic inputs of the discriminator.
+        features: Symbolic features (batch, numbers).
+        dense: Class of the layer.
+        **options: Further arguments of the layer.
+    """
+    logits = dense(1, dtype="float32", **options)(features)
+    return keras.Model(inputs, logits, name="discriminator")

@@ -1,7 +1,7 @@
-"""What adversarial models share: the game of two, its losses and its stabilisers.
+"""What adversarial models share: the players, their losses and the stabilisers.
 
-A model on top owns its networks and its optimizers' settings, and takes the options
-below as keyword arguments.
+A subclass builds its networks, sets its optimizers, and takes the options below as
+keyword arguments.
 
 1. Soenderby et al., "Amortised MAP Inference for Image Super-resolution", 2017
    (instance noise).
@@ -36,7 +36,7 @@ PRIORS = {"normal": priors.Normal, "uniform": priors.Uniform}
 
 
 class AdversarialModel(GenerativeModel):
-    """A generator against a discriminator.
+    """A generator and a discriminator that are trained against each other.
 
     The logs show `d_real` and `d_fake`, the discriminator's mean output for real and
     for generated images: a probability where the loss has one (1/2 is undecided), else
@@ -56,21 +56,23 @@ class AdversarialModel(GenerativeModel):
             "wasserstein".
         discriminator_moves: Discriminator updates per generator update.
         label_smoothing: Amount subtracted from the real-image target of 1.
-        instance_noise: Standard deviation of noise added to real and generated images,
-            in their units [1].
+        instance_noise: Standard deviation of noise added to real and generated images
+            (Soenderby et al., 2017), in the images' units.
         instance_noise_steps: Steps over which that noise fades to 0; 0 keeps it.
         gradient_penalty: Weight of WGAN-GP's gradient penalty; 10 in its paper.
         r1: Weight of the R1 penalty.
-        r1_every: Steps from one R1 penalty to the next; it is multiplied by as much,
-            and the discriminator's Adam is corrected for it [5].
+        r1_every: Steps from one R1 penalty to the next. The penalty is multiplied by
+            this number, and the discriminator's Adam is corrected for it (Karras et
+            al., 2020, appendix B).
         drift: Weight of the squared logits of real images, which keeps a critic's
-            outputs near 0 ([6], appendix A.1).
-        packing: Images that the discriminator judges together [2]; batch sizes are
-            multiples of it.
+            outputs near 0 (Karras et al., 2018, appendix A.1).
+        packing: Number of images that the discriminator gets together (PacGAN, Lin et
+            al., 2018); batch sizes must be multiples of it.
         augmentation: Random changes applied to all images that the discriminator gets,
             any of "color", "translation" and "cutout".
         discriminator_rate: Learning rate of the discriminator; None takes the
-            paper's [3].
+            paper's. Different rates for the two players can help convergence (Heusel et
+            al., 2017).
         generator_rate: Learning rate of the generator; None takes the paper's.
         average: Decay of the generator's moving average, which `sample`, saving and
             export use; None keeps none.
@@ -181,7 +183,18 @@ class AdversarialModel(GenerativeModel):
         }
 
     def adam(self, rate: float, beta_1: float, beta_2: float = 0.999, **settings):
-        """Adam for both players, at this rate where no other was asked for."""
+        """Adam for both players.
+
+        Args:
+            rate: Learning rate of players whose `..._rate` is None.
+            beta_1: Decay of the mean of gradients.
+            beta_2: Decay of the mean of their squares.
+            **settings: Further arguments of `keras.optimizers.Adam`.
+
+        Returns:
+            Player name to optimizer. The discriminator's is corrected for lazy R1
+            penalties; see `game.lazy_adam`.
+        """
         intervals = {"discriminator": self.r1_every if self.r1 else 1}
         return {
             player: lazy_adam(
@@ -211,7 +224,7 @@ class AdversarialModel(GenerativeModel):
         return self.generator(_with(latents, labels), training=training)
 
     def real_images(self, batch):
-        """The batch's images, as the discriminator compares them with generated ones."""
+        """The batch's images, in the form that the generator is to imitate."""
         return batch[self.feature]
 
     def logits(self, images, labels, training):
@@ -220,7 +233,7 @@ class AdversarialModel(GenerativeModel):
         return (outputs[0], outputs[1:]) if isinstance(outputs, list) else (outputs, [])
 
     def discriminator_loss(self, batch, shared, training):
-        """How far real and generated images are from being told apart."""
+        """How badly the discriminator tells real images from generated ones."""
         labels = batch.get("label")
         generated = tf.stop_gradient(shared["fake"])
         real = self.augmented(self.real_images(batch), "real")
@@ -240,7 +253,7 @@ class AdversarialModel(GenerativeModel):
         return loss + auxiliary, {**figures, **more}
 
     def generator_loss(self, batch, shared, training):
-        """How far generated images are from convincing the discriminator."""
+        """How badly generated images pass for real ones."""
         fake = self.augmented(shared["fake"], "fake")
         logits, others = self.logits(fake, batch.get("label"), training)
         loss = self.adversarial_loss.generator(logits)
@@ -284,7 +297,7 @@ class AdversarialModel(GenerativeModel):
     # What the discriminator gets.
 
     def augmented(self, images, name):
-        """Images with noise, augmented and packed, as was asked for.
+        """Images as the discriminator gets them: with noise, augmented and packed.
 
         Args:
             images: float32 (batch, height, width, channels).
@@ -336,16 +349,17 @@ class AdversarialModel(GenerativeModel):
     def discriminate(self, images, labels=None):
         """The discriminator's logits, float32 (batch, 1): higher is more real.
 
-        One that judges several images at once gets the same image several times.
+        With `packing`, a pack consists of the same image several times.
         """
         repeated = ops.tile(images, (1, 1, 1, self.packing))
         return self.logits(repeated, labels, training=False)[0]
 
     @transforms("features", needs="image_shape")
     def features(self, images, labels=None):
-        """The discriminator's features ([4], section 5.1), float32 (batch, numbers).
+        """The discriminator's features, float32 (batch, numbers).
 
-        The outputs of all its activations; maps are max-pooled to about 4x4 first.
+        These are the outputs of all its activations, maps max-pooled to about 4x4 first
+        (Radford et al., 2016, section 5.1).
         """
         repeated = ops.tile(images, (1, 1, 1, self.packing))
         outputs = self.hidden_features(repeated, labels)
@@ -363,7 +377,7 @@ class AdversarialModel(GenerativeModel):
         return network(_with(images, labels), training=False)
 
     def latents(self, seed):
-        """Latents of the prior, one from each row's seed."""
+        """Latents of the prior, float32 (batch, latent_dim): one from each seed."""
         return priors.sample_rows(self.prior.distribution(), seed)
 
     def decode_rows(self, latents, labels=None):

@@ -1,16 +1,23 @@
-"""Conditional GAN [1]: both players are told the label.
+"""Conditional GAN [1]: generator and discriminator both get the label.
 
-The generator sees an embedding of the label beside its latents. The discriminator sees
-one as a further map of the image [1], or projects its features on one [2], which is the
-default. What differs from [1]: convolutions and embeddings; "mlp" is the nearest.
+The generator gets an embedding of the label beside its latents. The discriminator
+either gets an embedding as a further map of the image [1], or adds the inner product of
+its features with an embedding to the logit [2], which is the default.
+
+What differs from [1]: the networks are convolutional by default, and labels are
+embedded; `network="mlp"` with `conditioning="embedding"` is nearest to it.
 
 1. Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014.
 2. Miyato and Koyama, "cGANs with Projection Discriminator", 2018.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Literal
+
 import keras
 from keras import layers, ops
 
+from keras_gen.core import checks
 from keras_gen.core.registry import register
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
@@ -22,8 +29,15 @@ NETWORKS = {
 }
 
 
-def label_map(num_classes):
-    """An entry that lays an embedding of the label beside the image, as a map."""
+def label_map(num_classes: int) -> Callable:
+    """An entry that adds an embedding of the label to the image, as a further map.
+
+    Args:
+        num_classes: Number of classes.
+
+    Returns:
+        Function for the argument `entry` of discriminators.
+    """
 
     def entry(image_shape):
         height, width, _ = image_shape
@@ -36,12 +50,19 @@ def label_map(num_classes):
     return entry
 
 
-def projection(num_classes):
-    """A head that adds the label's agreement with the features ([2], equation 8)."""
+def projection(num_classes: int) -> Callable:
+    """A head that adds the inner product of label and features ([2], equation 8).
 
-    def head(images, x, dense, **options):
+    Args:
+        num_classes: Number of classes.
+
+    Returns:
+        Function for the argument `head` of discriminators.
+    """
+
+    def head(images, features, dense, **options):
         labels = keras.Input((), dtype="int64")
-        x = ops.cast(x, "float32")
+        x = ops.cast(features, "float32")
         embedded = layers.Embedding(num_classes, x.shape[-1], dtype="float32")(labels)
         agreement = ops.sum(embedded * x, axis=-1, keepdims=True)
         logits = dense(1, dtype="float32", **options)(x) + agreement
@@ -52,19 +73,26 @@ def projection(num_classes):
 
 @register("cgan", image_shape=(32, 32, 1), num_classes=10)
 class ConditionalGAN(AdversarialModel):
-    """Conditional GAN, which draws the class that it is asked for.
+    """Conditional GAN, which draws images of the classes that are asked for.
 
     Args:
-        image_shape: (height, width, channels); as `DCGAN`'s for "conv".
-        num_classes: Labels are ints from 0 to below it.
+        image_shape: Shape of an image, (height, width, channels). For "conv" height and
+            width are multiples of 4 and at least 16.
+        num_classes: Number of classes, at least 2. Labels are ints from 0 to
+            `num_classes - 1`.
         latent_dim: Numbers in a latent.
-        network: "conv" (as DCGAN) or "mlp" (as GAN).
-        width: Feature maps next to the image, of "conv".
-        widths: Of the generator's hidden layers, of "mlp".
-        conditioning: Of the discriminator: "projection" or "embedding".
-        spectral_normalization: Whether its kernels have norm 1.
-        minibatch_stddev: Whether its last layer sees how varied the batch is.
-        **options: Of `AdversarialModel`: `loss`, `average`, `r1`, ...
+        network: Architecture of both networks: "conv" (convolutions, as in DCGAN) or
+            "mlp" (dense layers, as in GAN).
+        width: Feature maps in the layers next to the image, for "conv".
+        widths: Units of the generator's hidden layers, for "mlp". The discriminator has
+            the same in reverse order.
+        conditioning: How the discriminator uses the label: "projection" [2] or
+            "embedding" [1].
+        spectral_normalization: Whether the discriminator's kernels are divided by their
+            spectral norms, instead of batch normalization.
+        minibatch_stddev: Whether the discriminator's last layer also gets the standard
+            deviation of its features over the batch.
+        **options: Options of `AdversarialModel`, such as `loss`, `average` or `r1`.
     """
 
     tiny = {
@@ -73,31 +101,29 @@ class ConditionalGAN(AdversarialModel):
         "latent_dim": 3,
         "width": 4,
     }
+    fixed_options = ("packing",)
 
     def __init__(
         self,
-        image_shape=(32, 32, 1),
-        num_classes=10,
-        latent_dim=100,
-        network="conv",
-        width=64,
-        widths=(256, 512),
-        conditioning="projection",
-        spectral_normalization=False,
-        minibatch_stddev=False,
+        image_shape: tuple[int, int, int] = (32, 32, 1),
+        num_classes: int = 10,
+        latent_dim: int = 100,
+        network: Literal["conv", "mlp"] = "conv",
+        width: int = 64,
+        widths: Sequence[int] = (256, 512),
+        conditioning: Literal["projection", "embedding"] = "projection",
+        spectral_normalization: bool = False,
+        minibatch_stddev: bool = False,
         **options,
     ):
-        if network not in NETWORKS:
-            raise ValueError(f"Expected network of {list(NETWORKS)}, got {network!r}.")
-        if conditioning not in ("projection", "embedding"):
-            raise ValueError(
-                "Expected conditioning of 'projection' or 'embedding', got "
-                f"{conditioning!r}."
-            )
-        if num_classes < 2:
-            raise ValueError(f"Expected num_classes >= 2, got {num_classes}.")
+        checks.one_of(NETWORKS, network=network)
+        checks.one_of(("projection", "embedding"), conditioning=conditioning)
+        checks.at_least(2, num_classes=num_classes)
         if options.get("packing", 1) > 1:
-            raise ValueError("Expected packing=1: images of one pack have labels each.")
+            raise ValueError(
+                "Expected packing=1, since the images of a pack have different labels, "
+                f"got {options['packing']}."
+            )
         generator, discriminator = NETWORKS[network]
         size = width if network == "conv" else tuple(widths)
         condition = (

@@ -1,12 +1,17 @@
 """DCGAN [1]: a GAN of strided convolutions that trains steadily.
 
-Transposed convolutions from 4x4 or so up to the image, strided ones down to it, no
-pooling, batch norm except at the generator's output and the discriminator's input.
-NOTE: kernels are 4x4, which a stride of 2 covers evenly, instead of 5x5 as in [1].
+The generator has transposed convolutions from maps of about 4x4 pixels up to the image,
+the discriminator strided ones back down. Neither pools, and all layers but the
+generator's last and the discriminator's first have batch normalization.
+
+What differs from [1]: kernels are 4x4, which a stride of 2 covers evenly, instead of
+5x5.
 
 1. Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
    Convolutional Generative Adversarial Networks", 2016.
 """
+
+from typing import Literal
 
 from keras_gen.core.registry import register
 from keras_gen.models.adversarial.base import AdversarialModel
@@ -17,27 +22,43 @@ from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
 class DCGAN(AdversarialModel):
     """Deep convolutional generative adversarial network.
 
+    >>> import numpy as np
+    >>> from keras_gen.models import DCGAN
+    >>> model = DCGAN(image_shape=(16, 16, 1), width=4, average=0.99)
+    >>> model.compile(seed=0)
+    >>> images = np.random.default_rng(0).uniform(-1, 1, (32, 16, 16, 1))
+    >>> history = model.fit(images, batch_size=16, epochs=1, verbose=0)
+    >>> sorted(history.history)
+    ['d_fake', 'd_real', 'discriminator_loss', 'generator_loss']
+    >>> model.sample(4, seed=0).shape
+    (4, 16, 16, 1)
+
     Args:
-        image_shape: (height, width, channels); sides are multiples of 4, at least 16.
+        image_shape: Shape of an image, (height, width, channels). Height and width are
+            multiples of 4 and at least 16.
         latent_dim: Numbers in a latent.
-        width: Feature maps next to the image; they double at every halving. [1]: 128.
-        prior: "uniform" (on [-1, 1], as in [1]) or "normal" (standard).
-        spectral_normalization: Whether the discriminator's kernels have norm 1, in
-            place of its batch norm.
-        minibatch_stddev: Whether its last layer sees how varied the batch is.
-        **options: Of `AdversarialModel`: `loss`, `average`, `r1`, ...
+        width: Feature maps in the layers next to the image; they double at every
+            halving of the maps' sides. In [1] there are 128.
+        prior: Distribution of latents: "uniform" (on [-1, 1], as in [1]) or "normal"
+            (standard).
+        spectral_normalization: Whether the discriminator's kernels are divided by their
+            spectral norms, instead of batch normalization.
+        minibatch_stddev: Whether the discriminator's last layer also gets the standard
+            deviation of its features over the batch.
+        **options: Options of `AdversarialModel`, such as `loss`, `average` or `r1`.
     """
 
     tiny = {"image_shape": (16, 16, 1), "latent_dim": 3, "width": 4}
+    fixed_options = ("num_classes",)
 
     def __init__(
         self,
-        image_shape=(64, 64, 3),
-        latent_dim=100,
-        width=64,
-        prior="uniform",
-        spectral_normalization=False,
-        minibatch_stddev=False,
+        image_shape: tuple[int, int, int] = (64, 64, 3),
+        latent_dim: int = 100,
+        width: int = 64,
+        prior: Literal["normal", "uniform"] = "uniform",
+        spectral_normalization: bool = False,
+        minibatch_stddev: bool = False,
         **options,
     ):
         height, image_width, channels = image_shape

@@ -1,11 +1,16 @@
 """GAN [1]: a generator learns to make images that a discriminator takes for real.
 
-What differs from [1]: rectifiers and dropout instead of maxout, Adam instead of
-momentum, and the generator's last layer is tanh for images. Points are made, too: the
-plane shows what a GAN learns and what it forgets.
+It can also generate points, for example in the plane, where one can see what a GAN
+learns and which modes it loses.
+
+What differs from [1]: rectifiers instead of maxout, batch normalization in the
+generator and no dropout, Adam instead of momentum, and tanh as the activation of the
+generator's last layer for images.
 
 1. Goodfellow et al., "Generative Adversarial Networks", 2014.
 """
+
+from collections.abc import Sequence
 
 from keras_gen.core.abilities import draws
 from keras_gen.core.registry import register
@@ -18,25 +23,30 @@ class GAN(AdversarialModel):
     """Generative adversarial network of multilayer perceptrons.
 
     Args:
-        image_shape: (height, width, channels); None for points.
-        point_dim: Numbers in a point, 2 for the plane, where there are no images.
+        image_shape: Shape of an image, (height, width, channels); None for points.
+        point_dim: Numbers in a point, such as 2 for the plane; only with
+            `image_shape=None`.
         latent_dim: Numbers in a latent.
-        widths: Of the generator's hidden layers; the discriminator's are reversed.
-        spectral_normalization: Whether the discriminator's kernels have norm 1.
-        minibatch_stddev: Whether its last layer sees how varied the batch is.
-        **options: Of `AdversarialModel`: `loss`, `average`, `r1`, ...
+        widths: Units of the generator's hidden layers. The discriminator has the same
+            in reverse order.
+        spectral_normalization: Whether the discriminator's kernels are divided by their
+            spectral norms.
+        minibatch_stddev: Whether the discriminator's last layer also gets the standard
+            deviation of its features over the batch.
+        **options: Options of `AdversarialModel`, such as `loss`, `average` or `r1`.
     """
 
     tiny = {"image_shape": (8, 8, 1), "latent_dim": 3, "widths": (8,)}
+    fixed_options = ("num_classes",)
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        point_dim=None,
-        latent_dim=100,
-        widths=(256, 512),
-        spectral_normalization=False,
-        minibatch_stddev=False,
+        image_shape: tuple[int, int, int] | None = (28, 28, 1),
+        point_dim: int | None = None,
+        latent_dim: int = 100,
+        widths: Sequence[int] = (256, 512),
+        spectral_normalization: bool = False,
+        minibatch_stddev: bool = False,
         **options,
     ):
         if (image_shape is None) == (point_dim is None):

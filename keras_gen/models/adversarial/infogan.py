@@ -1,47 +1,61 @@
-"""InfoGAN [1]: some of the latents are codes that must be readable off the image.
+"""InfoGAN [1]: part of each latent is a code that can be read off the image.
 
-A head Q on the discriminator's trunk guesses the codes of generated images; a bound on
-the mutual information between codes and images, how well it guesses, stands in both
-losses. Categories become classes, continuous codes what varies within them.
-What differs from [1]: on request Q guesses categories of images that are turned, scaled
-and shifted [2]; without, it is as content to split digits by slant as by shape. Q's
-Gaussians of continuous codes have deviation 1, as in the authors' code: where Q learns
-it, their term grows without bound, and the generator writes codes, not images.
+A head Q on the discriminator's trunk predicts the codes of generated images. Both
+players' losses include a lower bound on the mutual information between codes and
+images, which grows with the quality of the prediction. Categorical codes come to stand
+for classes, continuous codes for what varies within a class.
+
+What differs from [1]: on request Q predicts the categories of images that were rotated,
+scaled and shifted [2]; otherwise categories may separate digits by slant instead of by
+shape. Q's Gaussians of continuous codes have a fixed standard deviation of 1, as in the
+authors' code: where Q learns it, their term grows without bound, and the generator
+learns to encode the codes at the expense of the images.
 
 1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
    Maximizing Generative Adversarial Nets", 2016.
 2. Ojha et al., "Elastic-InfoGAN: Unsupervised Disentangled Representation Learning in
-   Class-Imbalanced Data", 2020: transformations that leave the class alone.
+   Class-Imbalanced Data", 2020: transformations that do not change the class.
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.augmentation import distort
-from keras_gen.core.noise import row_generator
+from keras_gen.core.inputs import Input
 from keras_gen.core.registry import register
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
+from keras_gen.networks.normalization import batch_norm
 
 
-def code_head(categories, continuous):
-    """A head with logits, and Q's parameters of the codes ([1], appendix C.1).
+def code_head(categories: Sequence[int], continuous: int) -> Callable:
+    """A head with the logit and with Q's parameters of the codes ([1], appendix C.1).
 
-    Of each category its logits, then means of continuous codes.
+    The parameters are the logits of each category, then the means of the continuous
+    codes.
+
+    Args:
+        categories: Number of values of each categorical code.
+        continuous: Number of continuous codes.
+
+    Returns:
+        Function for the argument `head` of discriminators.
     """
 
-    def head(inputs, x, dense, **options):
-        verdict = dense(1, dtype="float32", **options)(x)
-        q = layers.BatchNormalization(synchronized=True)(layers.Dense(128)(x))
+    def head(inputs, features, dense, **options):
+        logits = dense(1, dtype="float32", **options)(features)
+        q = batch_norm()(layers.Dense(128)(features))
         q = layers.LeakyReLU(0.1, name="q_features")(q)
-        codes = layers.Dense(sum(categories) + continuous, dtype="float32")(q)
-        return keras.Model(inputs, [verdict, codes], name="discriminator")
+        parameters = layers.Dense(sum(categories) + continuous, dtype="float32")(q)
+        return keras.Model(inputs, [logits, parameters], name="discriminator")
 
     return head
 
@@ -56,28 +70,32 @@ def code_head(categories, continuous):
     shift=1.0,
 )
 class InfoGAN(AdversarialModel):
-    """InfoGAN, whose latents hold codes that one can read off images.
+    """InfoGAN, whose latents hold codes that can be read off images.
 
-    Latents are noise, a one-hot vector a category, then continuous codes in [-1, 1].
+    A latent is normal noise, a one-hot vector for each categorical code, then
+    continuous codes in [-1, 1]. The logs also show `mutual_information`, the lower
+    bound in nats.
 
     Args:
-        image_shape: (height, width, channels); as `DCGAN`'s.
+        image_shape: Shape of an image, (height, width, channels). Height and width are
+            multiples of 4 and at least 16.
         noise_dim: Numbers of noise in a latent.
-        categories: Values of each categorical code.
-        continuous: Continuous codes.
-        width: Feature maps next to the image.
+        categories: Number of values of each categorical code, at least 2 each.
+        continuous: Number of continuous codes.
+        width: Feature maps in the layers next to the image.
         hidden: Units of the dense layers between latents and maps, and between maps and
-            verdict. [1]: 1024.
-        mutual_weight: Of the bound on the mutual information with categories, lambda in
-            [1], 1 there.
-        continuous_weight: The same, with the continuous codes.
-        turn: Largest angle in radians by which images are turned before Q guesses their
-            categories, so that these stand for what stays the same [2]; 0 in [1].
-        scale: Largest change of their size, as a share.
-        shift: Largest shift, in pixels.
-        discriminator_rate: See `AdversarialModel`; None takes 2e-4.
-        generator_rate: See `AdversarialModel`; None takes 1e-3.
-        **options: Of `AdversarialModel`: `loss`, `average`, ...
+            logits; 1024 in [1].
+        mutual_weight: Weight of the mutual information with categories, lambda in [1],
+            where it is 1.
+        continuous_weight: Weight of the mutual information with continuous codes.
+        turn: Largest angle, in radians, by which images are rotated before Q predicts
+            their categories, so that categories stand for what a rotation does not
+            change [2]; 0 in [1].
+        scale: Largest change of those images' size, as a fraction.
+        shift: Largest shift of those images, in pixels.
+        discriminator_rate: Learning rate of the discriminator; None takes 2e-4.
+        generator_rate: Learning rate of the generator; None takes 1e-3.
+        **options: Options of `AdversarialModel`, such as `loss` or `average`.
     """
 
     tiny = {
@@ -89,34 +107,39 @@ class InfoGAN(AdversarialModel):
         "hidden": 8,
         "turn": 0.2,
     }
+    fixed_options = ("num_classes", "packing", "prior")
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        noise_dim=62,
-        categories=(10,),
-        continuous=2,
-        width=64,
-        hidden=1024,
-        mutual_weight=0.1,
-        continuous_weight=0.1,
-        turn=0.0,
-        scale=0.0,
-        shift=0.0,
-        discriminator_rate=None,
-        generator_rate=None,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        noise_dim: int = 62,
+        categories: Sequence[int] = (10,),
+        continuous: int = 2,
+        width: int = 64,
+        hidden: int = 1024,
+        mutual_weight: float = 0.1,
+        continuous_weight: float = 0.1,
+        turn: float = 0.0,
+        scale: float = 0.0,
+        shift: float = 0.0,
+        discriminator_rate: float | None = None,
+        generator_rate: float | None = None,
         **options,
     ):
         categories = tuple(categories)
-        if any(count < 2 for count in categories) or continuous < 0 or noise_dim < 1:
+        checks.at_least(1, noise_dim=noise_dim)
+        checks.at_least(0, continuous=continuous)
+        if any(count < 2 for count in categories):
             raise ValueError(
-                "Expected noise_dim >= 1, categories of at least 2 values and "
-                f"continuous >= 0, got {noise_dim}, {categories} and {continuous}."
+                f"Expected categories of at least 2 values each, got {categories}."
             )
         if not categories and not continuous:
             raise ValueError("Expected categories or continuous codes, got neither.")
         if options.get("packing", 1) > 1:
-            raise ValueError("Expected packing=1: images of one pack have codes each.")
+            raise ValueError(
+                "Expected packing=1, since the images of a pack have different codes, "
+                f"got {options['packing']}."
+            )
         image_shape = tuple(image_shape)
         latent_dim = noise_dim + sum(categories) + continuous
         super().__init__(
@@ -136,73 +159,89 @@ class InfoGAN(AdversarialModel):
         self.continuous_weight = continuous_weight
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
 
-    def input_specs(self):
-        """Codes too: one-hot vectors and numbers in [-1, 1], side by side."""
-        shape = (None, self.latent_dim - self.noise_dim)
-        codes = {"codes": tf.TensorSpec(shape, tf.float32, "codes")}
-        return {**super().input_specs(), **codes}
-
-    def default_conditions(self, seeds):
-        """Codes from the rows' seeds, as in training."""
-        return {"codes": [self._draw_codes(row_generator(seed)) for seed in seeds]}
+    def inputs(self):
+        """Codes too."""
+        codes = Input(
+            "codes",
+            (self.latent_dim - self.noise_dim,),
+            default=self._draw_codes,
+            description="One-hot vectors of the categories, then continuous codes in "
+            "[-1, 1].",
+        )
+        return {**super().inputs(), codes.name: codes}
 
     def _draw_codes(self, random):
-        """A row of codes, by a NumPy generator."""
+        """One row of codes from a NumPy generator, as likely as in training."""
         chosen = [np.eye(count)[random.integers(count)] for count in self.categories]
         return np.concatenate([*chosen, random.uniform(-1, 1, self.continuous)])
 
-    def generate(self, batch, training):
-        """Leaves the codes of the images in the batch."""
-        count = tf.shape(batch["image"])[0]
-        latents = self.prior.distribution().sample(count, seed=self.draw_seed())
-        batch["codes"] = latents[:, self.noise_dim :]
-        return self.generator(latents, training=training)
+    def forward(self, batch, training):
+        """Generated images under "fake", and their codes under "codes"."""
+        latents = self.draw_latents(batch)
+        fake = self.generate(latents, None, training)
+        return {"fake": fake, "codes": latents[:, self.noise_dim :]}
 
-    def shared_loss(self, batch, generated, others, training):
+    def auxiliary_loss(self, shared, generated, others, training):
         """Minus the bound on the mutual information ([1], equation 5), weighted."""
         (parameters,) = others
-        # Even categories, and numbers even on [-1, 1].
+        codes = shared["codes"]
+        # Categories are equally likely, and continuous codes uniform on [-1, 1].
         entropy = sum(map(math.log, self.categories)) + self.continuous * math.log(2)
-        categorical, gaussian = self.code_log_prob(parameters, batch["codes"])
+        categorical, gaussian = self.code_log_prob(parameters, codes)
         if training and any(self.distortion.values()):
-            distorted = distort(generated, self.draw_seed(), **self.distortion)
-            _, (parameters,) = self.judge(self.seen(distorted), None, training)
-            categorical, _ = self.code_log_prob(parameters, batch["codes"])
-        self.report(mutual_information=entropy + ops.mean(categorical + gaussian))
-        return -ops.mean(
+            seed = self.noise_seed("distortion")
+            distorted = distort(generated, seed, **self.distortion)
+            augmented = self.augmented(distorted, "distorted")
+            _, (parameters,) = self.logits(augmented, None, training)
+            categorical, _ = self.code_log_prob(parameters, codes)
+        information = entropy + ops.mean(categorical + gaussian)
+        loss = -ops.mean(
             self.mutual_weight * categorical + self.continuous_weight * gaussian
         )
+        return loss, {"mutual_information": information}
 
     def code_log_prob(self, parameters, codes):
-        """Log q(codes | image), float32 (batch,): of categories, and of numbers."""
-        *logits, means = self._parts(parameters)
-        total = 0.0
+        """Log q(codes | image) of categories and of continuous codes.
+
+        Args:
+            parameters: Q's parameters, float32 (batch, numbers).
+            codes: Codes, float32 (batch, numbers).
+
+        Returns:
+            Two tensors in nats, float32 (batch,).
+        """
+        *logits, means = self._split_parameters(parameters)
+        categorical = 0.0
         start = 0
         for part in logits:
             chosen = codes[:, start : start + part.shape[-1]]
-            total += ops.sum(chosen * ops.log_softmax(part), axis=-1)
+            categorical += ops.sum(chosen * ops.log_softmax(part), axis=-1)
             start += part.shape[-1]
         squares = ops.square(codes[:, start:] - means)
         gaussian = -0.5 * (squares + math.log(2 * math.pi))
-        return total, ops.sum(gaussian, axis=-1)
+        return categorical, ops.sum(gaussian, axis=-1)
 
-    def _parts(self, parameters):
-        """Logits of each category, and means."""
+    def _split_parameters(self, parameters):
+        """The logits of each category, then the means of continuous codes."""
         return tf.split(parameters, [*self.categories, self.continuous], axis=-1)
 
     @draws("images")
     def sample(self, seed, codes=None):
         """Draws images, float32 (n, height, width, channels), in [-1, 1].
 
-        `codes`, (n, numbers), holds one-hot vectors and continuous codes; they are
-        drawn where they are not given.
+        `codes`, float32 (n, numbers), are one-hot vectors of the categories, then
+        continuous codes in [-1, 1]. They are drawn as in training where they are not
+        given.
         """
         noise = self.latents(seed)[:, : self.noise_dim]
         return self.decode_rows(ops.concatenate([noise, codes], axis=-1))
 
     @transforms("codes")
     def infer_codes(self, images):
-        """Q's guess: probabilities of each category, then means, (batch, numbers)."""
-        _, (parameters,) = self.judge(images, None, training=False)
-        *logits, means = self._parts(parameters)
+        """Codes that Q predicts, float32 (batch, numbers).
+
+        They are the probabilities of each category, then the means of continuous codes.
+        """
+        _, (parameters,) = self.logits(images, None, training=False)
+        *logits, means = self._split_parameters(parameters)
         return ops.concatenate([*map(ops.softmax, logits), means], axis=-1)

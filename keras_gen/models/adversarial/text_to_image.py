@@ -1,12 +1,14 @@
-"""Text to image: GAN-CLS [1], whose discriminator knows wrong captions from right ones.
+"""Text to image: GAN-CLS [1], whose discriminator learns which captions are wrong.
 
-Three players: an encoder, which learns where captions lie from their images [2]; the
-discriminator, to which real images with wrong captions are fakes too; the generator,
-which draws from a Gaussian around the caption [3] and also answers for captions between
-two [1]. Captions go in as strings.
-What differs from [1]: the encoder learns beside the others, of words and their parts
-instead of letters in order; all that the discriminator sees may be augmented, since
-captioned images are few.
+There are three players. The encoder learns to match captions and images [2]. The
+discriminator learns to tell real images with their captions from real images with
+wrong captions and from generated images. The generator draws from a Gaussian around the
+caption [3], for the captions of the batch and for points between two of them [1].
+Captions are strings.
+
+What differs from [1]: the encoder is trained together with the other players, on words
+and their parts instead of sequences of characters; all images that the discriminator
+gets may be augmented, since data sets of captioned images are small.
 
 1. Reed et al., "Generative Adversarial Text to Image Synthesis", 2016.
 2. Reed et al., "Learning Deep Representations of Fine-grained Visual Descriptions",
@@ -15,21 +17,23 @@ captioned images are few.
    Generative Adversarial Networks", 2017, section 3.2 (conditioning augmentation).
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
+from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
-from keras_gen.core.augmentation import AUGMENTATIONS, augment
+from keras_gen.core.augmentation import augment, check_augmentation
 from keras_gen.core.game import Player
+from keras_gen.core.inputs import caption_input
 from keras_gen.core.model import GenerativeModel
-from keras_gen.core.noise import row_generator
 from keras_gen.core.registry import register
 from keras_gen.distributions import priors
 from keras_gen.layers.text_encoder import TextEncoder
-from keras_gen.models.judges.matcher import matching_loss
 from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, num_doublings
 from keras_gen.networks.matching import image_encoder, unit
 
@@ -45,30 +49,46 @@ PROMPTS = (
 )
 
 
-def trunk(inputs, x, dense, **options):
-    """A head of `dcgan_discriminator` that leaves its features as they are."""
-    return keras.Model(inputs, x, name="trunk")
+def trunk(inputs, features, dense, **options) -> keras.Model:
+    """A head of `dcgan_discriminator` that returns the features as they are."""
+    return keras.Model(inputs, features, name="trunk")
 
 
-def caption_head(image_shape, features, text_units, condition_units):
-    """The trunk's features and texts to logits (batch, 1) ([1], section 4.1).
+def caption_head(
+    image_shape: tuple[int, int, int],
+    features: int,
+    text_units: int,
+    condition_units: int,
+) -> keras.Model:
+    """The trunk's features and texts to logits, float32 (batch, 1) ([1], section 4.1).
 
-    The text is laid beside every place of the smallest map, of 4x4 or so.
+    The text is repeated at every position of the smallest map, of about 4x4 pixels.
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        features: Numbers that the trunk returns for an image.
+        text_units: Numbers in an encoded caption.
+        condition_units: Numbers to which the text is reduced before it is repeated.
     """
     inputs = [keras.Input((features,)), keras.Input((text_units,))]
     doublings = num_doublings(image_shape)
-    places = (image_shape[0] >> doublings) * (image_shape[1] >> doublings)
-    x = layers.Reshape((places, features // places))(inputs[0])
+    positions = (image_shape[0] >> doublings) * (image_shape[1] >> doublings)
+    x = layers.Reshape((positions, features // positions))(inputs[0])
     text = layers.LeakyReLU(0.2)(layers.Dense(condition_units)(inputs[1]))
-    text = layers.RepeatVector(places)(text)
+    text = layers.RepeatVector(positions)(text)
     x = layers.Concatenate()([x, text])
     x = layers.LeakyReLU(0.2)(layers.Dense(4 * condition_units)(x))
     x = layers.Dense(1, dtype="float32")(layers.Flatten()(x))
     return keras.Model(inputs, x, name="head")
 
 
-def conditioner(text_units, condition_units):
-    """Texts to mean and log-variance of a condition ([3], equation 2)."""
+def conditioner(text_units: int, condition_units: int) -> keras.Model:
+    """Texts to mean and log-variance of a condition ([3], equation 2).
+
+    Args:
+        text_units: Numbers in an encoded caption.
+        condition_units: Numbers in a condition.
+    """
     inputs = keras.Input((text_units,))
     x = layers.LeakyReLU(0.2)(layers.Dense(2 * condition_units)(inputs))
     mean = layers.Dense(condition_units, dtype="float32")(x)
@@ -80,29 +100,34 @@ def conditioner(text_units, condition_units):
 class TextToImage(GenerativeModel):
     """GAN-CLS, which draws what a caption says.
 
-    Args:
-        image_shape: (height, width, channels); as `DCGAN`'s.
-        noise_dim: Numbers of noise beside the condition.
-        condition_units: Numbers in a condition ([1]: 128).
-        text_units: Numbers in an encoded caption.
-        buckets: See `keras_gen.layers.TextEncoder`.
-        width: Feature maps of generator and discriminator next to the image.
-        encoder_width: Feature maps of the encoder's first layer for images.
-        temperature: Of the encoder's loss; see `losses.contrastive_loss`.
-        interpolation_weight: Of captions between two, in the generator's loss.
-        divergence_weight: Of the conditions' divergence from a standard Gaussian, the
-            mean over their numbers ([3]: 2).
-        augmentation: Of "color", "translation" and "cutout"; see
-            `keras_gen.augmentation`.
-        halving_steps: After which the rates of discriminator and generator halve, again
-            and again; None lets them stay.
-        average: Decay of the generator's moving average; None keeps none.
-        prompts: Captions that `sample` draws from where none are given.
-        **kwargs: `name`.
+    The logs show `d_right`, `d_wrong` and `d_fake`, the mean probabilities that the
+    discriminator gives to real images with their captions, to real images with wrong
+    captions and to generated images; `divergence`, of the conditions; and `accuracy`,
+    the share of images whose nearest caption of the batch is their own.
 
-    The logs show `d_right`, `d_wrong` and `d_fake`, the probabilities that the
-    discriminator gives to each kind of pair, and `accuracy`, of the encoder: how often
-    an image's nearest caption of the batch is its own.
+    Args:
+        image_shape: Shape of an image, (height, width, channels). Height and width are
+            multiples of 4 and at least 16.
+        noise_dim: Numbers of noise beside the condition.
+        condition_units: Numbers in a condition; 128 in [1].
+        text_units: Numbers in an encoded caption.
+        buckets: Rows of the encoder's table of words and parts of words.
+        width: Feature maps of generator and discriminator in the layers next to the
+            image.
+        encoder_width: Feature maps of the first layer of the encoder of images.
+        temperature: Divisor of cosines in the encoder's loss, above 0.
+        interpolation_weight: Weight in the generator's loss of points between two
+            captions.
+        divergence_weight: Weight in the generator's loss of the conditions' divergence
+            from a standard Gaussian, in nats per number; 2 in [3].
+        augmentation: Random changes applied to all images that the discriminator gets,
+            any of "color", "translation" and "cutout".
+        halving_steps: Steps after which the learning rates of discriminator and
+            generator halve, again and again; None keeps them constant.
+        average: Decay of the moving averages of generator and conditioner, which
+            `sample`, saving and export use; None keeps none.
+        prompts: Captions from which `sample` draws where none are given.
+        **kwargs: `name`.
     """
 
     figures = ("accuracy", "d_right", "d_wrong", "d_fake", "divergence")
@@ -119,36 +144,32 @@ class TextToImage(GenerativeModel):
 
     def __init__(
         self,
-        image_shape=(64, 64, 3),
-        noise_dim=100,
-        condition_units=128,
-        text_units=128,
-        buckets=8192,
-        width=64,
-        encoder_width=16,
-        temperature=0.1,
-        interpolation_weight=1.0,
-        divergence_weight=2.0,
-        augmentation=("translation",),
-        halving_steps=None,
-        average=0.999,
-        prompts=PROMPTS,
+        image_shape: tuple[int, int, int] = (64, 64, 3),
+        noise_dim: int = 100,
+        condition_units: int = 128,
+        text_units: int = 128,
+        buckets: int = 8192,
+        width: int = 64,
+        encoder_width: int = 16,
+        temperature: float = 0.1,
+        interpolation_weight: float = 1.0,
+        divergence_weight: float = 2.0,
+        augmentation: Sequence[str] = ("translation",),
+        halving_steps: int | None = None,
+        average: float | None = 0.999,
+        prompts: Sequence[str] = PROMPTS,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if isinstance(augmentation, str) or set(augmentation) - set(AUGMENTATIONS):
-            raise ValueError(
-                f"Expected a list of {list(AUGMENTATIONS)}, got {augmentation!r}."
-            )
-        if not prompts or not temperature > 0:
-            raise ValueError(
-                f"Expected prompts and temperature > 0, got {prompts}, {temperature}."
-            )
+        if not prompts:
+            raise ValueError(f"Expected at least one of prompts, got {prompts}.")
+        checks.positive(temperature=temperature)
         self.image_shape, self.noise_dim = tuple(image_shape), noise_dim
         self.condition_units, self.temperature = condition_units, temperature
         self.interpolation_weight = interpolation_weight
         self.divergence_weight = divergence_weight
-        self.augmentation, self.halving_steps = tuple(augmentation), halving_steps
+        self.augmentation = check_augmentation(augmentation)
+        self.halving_steps = halving_steps
         self.prompts = tuple(prompts)
         self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
         self.image_encoder = image_encoder(self.image_shape, text_units, encoder_width)
@@ -169,18 +190,18 @@ class TextToImage(GenerativeModel):
         """An image and its caption."""
         return {"image": self.image_shape, "caption": ()}
 
-    def input_specs(self):
+    def inputs(self):
         """Captions too."""
-        captions = tf.TensorSpec((None,), tf.string, "captions")
-        return {**super().input_specs(), "captions": captions}
-
-    def default_conditions(self, seeds):
-        """One of `prompts` a row, from the rows' seeds."""
-        rows = [row_generator(seed).integers(len(self.prompts)) for seed in seeds]
-        return {"captions": [self.prompts[row] for row in rows]}
+        captions = caption_input(self.prompts)
+        return {**super().inputs(), captions.name: captions}
 
     def players(self):
-        """The encoder learns from real pairs alone."""
+        """The encoder moves first, then the discriminator, then the generator.
+
+        Discriminator and generator take the captions as the encoder encodes them after
+        its move, so that no player can use what was computed before the first move:
+        there is no `forward`.
+        """
         return {
             "encoder": Player(
                 [self.text_encoder, self.image_encoder], self.encoder_loss
@@ -206,80 +227,100 @@ class TextToImage(GenerativeModel):
 
     # The game.
 
-    def encoder_loss(self, batch, training):
-        """How hard it is to find images' captions; leaves the encoded texts."""
-        texts = self.text_encoder(batch["caption"])
-        loss, right = matching_loss(
-            self.image_encoder(batch["image"], training=training),
-            texts,
+    def encoder_loss(self, batch, shared, training):
+        """The matching loss of images and captions."""
+        images = self.image_encoder(batch["image"], training=training)
+        loss, right = losses.matching_loss(
+            unit(images),
+            self.encode_captions(batch["caption"]),
             batch["caption"],
             self.temperature,
         )
-        self.report(accuracy=right)
-        batch["text"] = tf.stop_gradient(unit(texts))
-        return loss
+        return loss, {"accuracy": right}
 
-    def discriminator_loss(self, batch, training):
-        """Real and right against half of real and wrong, half of fake ([1], alg. 1)."""
-        texts = batch["text"]
-        wrong = tf.roll(texts, 1, axis=0)  # The caption of another image.
-        between = 0.5 * (texts + tf.roll(texts, 2, axis=0))  # [1], equation 5.
-        batch["asked"] = tf.concat([texts, between], axis=0)
-        batch["fake"], batch["divergence"] = self.draw(batch["asked"], training)
-        count = tf.shape(texts)[0]
-        real = self.trunk(self.seen(batch["image"]), training=training)
-        seen = self.seen(tf.stop_gradient(batch["fake"][:count]))
-        fake = self.trunk(seen, training=training)
+    def discriminator_loss(self, batch, shared, training):
+        """Cross-entropy of right pairs against wrong and generated ones.
+
+        Real images with their captions count as much as the two other kinds together
+        ([1], algorithm 1).
+        """
+        texts = tf.stop_gradient(self.encode_captions(batch["caption"]))
+        others = tf.roll(texts, 1, axis=0)  # The captions of other images.
+        images, _ = self.draw(texts, training)
+        real = self.augmented(batch["image"], "real")
+        fake = self.augmented(tf.stop_gradient(images), "fake")
+        real = self.trunk(real, training=training)
+        fake = self.trunk(fake, training=training)
         right = self.head([real, texts], training=training)
-        wrong = self.head([real, wrong], training=training)
+        wrong = self.head([real, others], training=training)
         fake = self.head([fake, texts], training=training)
-        self.report(
-            d_right=ops.mean(ops.sigmoid(right)),
-            d_wrong=ops.mean(ops.sigmoid(wrong)),
-            d_fake=ops.mean(ops.sigmoid(fake)),
-        )
-        others = 0.5 * (ops.mean(ops.softplus(wrong)) + ops.mean(ops.softplus(fake)))
-        return ops.mean(ops.softplus(-right)) + others
+        negative = ops.mean(ops.softplus(wrong)) + ops.mean(ops.softplus(fake))
+        return ops.mean(ops.softplus(-right)) + 0.5 * negative, {
+            "d_right": ops.mean(ops.sigmoid(right)),
+            "d_wrong": ops.mean(ops.sigmoid(wrong)),
+            "d_fake": ops.mean(ops.sigmoid(fake)),
+        }
 
-    def generator_loss(self, batch, training):
-        """To pass for real and right, for captions and for what lies between."""
-        features = self.trunk(self.seen(batch["fake"]), training=training)
-        logits = self.head([features, batch["asked"]], training=training)
-        given, between = tf.split(logits, 2)
-        loss = losses.non_saturating_generator_loss(given)
-        loss += self.interpolation_weight * losses.non_saturating_generator_loss(
-            between
+    def generator_loss(self, batch, shared, training):
+        """How badly images pass for real ones, for captions and for points between two.
+
+        The conditions' divergence from a standard Gaussian is added, weighted.
+        """
+        texts = tf.stop_gradient(self.encode_captions(batch["caption"]))
+        between = 0.5 * (texts + tf.roll(texts, 2, axis=0))  # [1], equation 5.
+        texts = tf.concat([texts, between], axis=0)
+        images, divergence = self.draw(texts, training)
+        features = self.trunk(self.augmented(images, "fake"), training=training)
+        logits = self.head([features, texts], training=training)
+        of_captions, of_points_between = (
+            losses.non_saturating_generator_loss(half) for half in tf.split(logits, 2)
         )
-        self.report(divergence=batch["divergence"])
-        return loss + self.divergence_weight * batch["divergence"]
+        loss = of_captions + self.interpolation_weight * of_points_between
+        loss += self.divergence_weight * divergence
+        return loss, {"divergence": divergence}
+
+    def encode_captions(self, captions):
+        """Vectors of captions, float32 (batch, text_units), of length 1."""
+        return unit(self.text_encoder(captions))
 
     def draw(self, texts, training):
-        """Images of encoded texts, and the divergence of their conditions.
+        """Images of encoded captions by the networks that train.
 
-        In nats, the mean over a condition's numbers.
+        Args:
+            texts: Encoded captions, float32 (batch, text_units).
+            training: Whether this is a training step.
+
+        Returns:
+            The images; and the divergence of their conditions from a standard Gaussian,
+            a scalar in nats per number.
         """
         mean, log_variance = self.conditioner(texts, training=training)
-        noise = tf.random.stateless_normal(
-            (tf.shape(texts)[0], self.noise_dim + self.condition_units),
-            self.draw_seed(),
-        )
-        divergence = losses.diagonal_gaussian_divergence(mean, log_variance)
+        shape = (tf.shape(texts)[0], self.noise_dim + self.condition_units)
+        noise = self.noise("latents", shape)
         latents = self.latents(noise, mean, log_variance)
+        divergence = losses.diagonal_gaussian_divergence(mean, log_variance)
         images = self.generator(latents, training=training)
         return images, divergence / self.condition_units
 
     def latents(self, noise, mean, log_variance):
-        """Noise, and a draw of the condition by the rest of it, side by side."""
+        """Latents of conditions: noise, then a condition drawn from its Gaussian.
+
+        Args:
+            noise: Standard normal numbers, (batch, noise_dim + condition_units).
+            mean: Means of the conditions, (batch, condition_units).
+            log_variance: Logarithms of their variances, (batch, condition_units).
+        """
         free, own = noise[:, : self.noise_dim], noise[:, self.noise_dim :]
         return ops.concatenate(
             [free, mean + ops.exp(0.5 * log_variance) * own], axis=-1
         )
 
-    def seen(self, images):
-        """Images as the discriminator sees them."""
+    def augmented(self, images, name):
+        """Images as the discriminator gets them; `name` is that of the draw."""
         if not self.augmentation:
             return images
-        return augment(images, self.draw_seed(), self.augmentation)
+        seed = self.noise_seed(f"augmentation_{name}")
+        return augment(images, seed, self.augmentation)
 
     # Abilities.
 
@@ -287,10 +328,11 @@ class TextToImage(GenerativeModel):
     def sample(self, seed, captions):
         """Draws what captions say, float32 (n, height, width, channels), in [-1, 1].
 
-        `captions`: strings, one a row or one for all; drawn of `prompts` where none are
-        given. With captions, n may be left out: `sample(captions=["red heart"])`.
+        `captions` are strings, one for each row or one for all; where none are given,
+        they are drawn from `prompts`. With a caption for each row, n may be left out:
+        `sample(captions=["red heart"])`.
         """
-        texts = unit(self.text_encoder(captions))
+        texts = self.encode_captions(captions)
         mean, log_variance = self.averaged(self.conditioner)(texts, training=False)
         noise = priors.sample_rows(self.prior.distribution(), seed)
         latents = self.latents(noise, mean, log_variance)
@@ -298,16 +340,21 @@ class TextToImage(GenerativeModel):
 
     @transforms("logits")
     def discriminate(self, images, captions):
-        """Logits of images with captions, (batch, 1): higher is more real and right."""
+        """Logits of images with captions, float32 (batch, 1).
+
+        Higher means that the image is more real and the caption more right.
+        """
         features = self.trunk(images, training=False)
-        texts = unit(self.text_encoder(captions))
-        return self.head([features, texts], training=False)
+        return self.head([features, self.encode_captions(captions)], training=False)
 
     def pictures(self, batch):
-        """Images, and five drawings of each one's caption, in a row.
+        """Images, and beside each five images drawn from its caption.
+
+        Args:
+            batch: Arrays "image" and "caption".
 
         Returns:
-            float32 (batch, 6, height, width, channels).
+            float32 (batch, 6, height, width, channels), in [-1, 1].
         """
         columns = [
             self.sample(captions=batch["caption"], seed=seed) for seed in range(5)

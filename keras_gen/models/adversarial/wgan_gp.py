@@ -1,18 +1,21 @@
 """WGAN-GP [1]: a critic kept 1-Lipschitz by a gradient penalty.
 
-The critic has no batch norm, since the penalty is on the gradient at each image alone,
-and moves five times for each move of the generator; its loss estimates the distance
-between the distributions, `wasserstein` in the logs.
+The critic has no batch normalization, since the penalty is on the gradient at each
+image by itself. It has five updates per update of the generator, and its loss estimates
+the distance between the distributions, which the logs show as `wasserstein`.
 
 1. Gulrajani et al., "Improved Training of Wasserstein GANs", 2017.
 """
 
 import functools
+from collections.abc import Sequence
+from typing import Literal
 
+from keras_gen.core import checks
 from keras_gen.core.registry import register
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
-from keras_gen.networks.mlp import logits, mlp_discriminator, mlp_generator
+from keras_gen.networks.mlp import logit_head, mlp_discriminator, mlp_generator
 
 
 @register("wgan_gp", image_shape=(32, 32, 1))
@@ -20,15 +23,18 @@ class WGANGP(AdversarialModel):
     """Wasserstein GAN with gradient penalty.
 
     Args:
-        image_shape: (height, width, channels); as `DCGAN`'s for "conv".
+        image_shape: Shape of an image, (height, width, channels). For "conv" height and
+            width are multiples of 4 and at least 16.
         latent_dim: Numbers in a latent.
-        network: "conv" (as DCGAN) or "mlp" (as GAN).
-        width: Feature maps next to the image, of "conv".
-        widths: Of the generator's hidden layers, of "mlp".
-        loss: "wasserstein"; see `AdversarialModel`.
-        gradient_penalty: Weight of the penalty ([1], section 4).
-        discriminator_moves: Of the critic ([1], algorithm 1).
-        **options: Of `AdversarialModel`: `average`, `packing`, ...
+        network: Architecture of both networks: "conv" (convolutions, as in DCGAN) or
+            "mlp" (dense layers, as in GAN).
+        width: Feature maps in the layers next to the image, for "conv".
+        widths: Units of the generator's hidden layers, for "mlp". The critic has the
+            same in reverse order.
+        loss: Adversarial loss: "wasserstein", or another one to compare with.
+        gradient_penalty: Weight of the gradient penalty ([1], section 4).
+        discriminator_moves: Critic updates per generator update ([1], algorithm 1).
+        **options: Options of `AdversarialModel`, such as `average` or `packing`.
     """
 
     tiny = {
@@ -37,25 +43,25 @@ class WGANGP(AdversarialModel):
         "width": 4,
         "discriminator_moves": 2,
     }
+    fixed_options = ("num_classes",)
 
     def __init__(
         self,
-        image_shape=(32, 32, 1),
-        latent_dim=128,
-        network="conv",
-        width=64,
-        widths=(512, 512, 512),
-        loss="wasserstein",
-        gradient_penalty=10.0,
-        discriminator_moves=5,
+        image_shape: tuple[int, int, int] = (32, 32, 1),
+        latent_dim: int = 128,
+        network: Literal["conv", "mlp"] = "conv",
+        width: int = 64,
+        widths: Sequence[int] = (512, 512, 512),
+        loss: str = "wasserstein",
+        gradient_penalty: float = 10.0,
+        discriminator_moves: int = 5,
         **options,
     ):
-        if network not in ("conv", "mlp"):
-            raise ValueError(f"Expected network of 'conv' or 'mlp', got {network!r}.")
+        checks.one_of(("conv", "mlp"), network=network)
         image_shape = tuple(image_shape)
         packed = (*image_shape[:2], image_shape[2] * options.get("packing", 1))
         # The loss is a difference of outputs: a bias would have no gradient.
-        head = functools.partial(logits, use_bias=False)
+        head = functools.partial(logit_head, use_bias=False)
         if network == "conv":
             generator = dcgan_generator(image_shape, latent_dim, width)
             critic = dcgan_discriminator(packed, width, head=head, norm=False)

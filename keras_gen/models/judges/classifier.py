@@ -1,32 +1,43 @@
-"""Classifier: not generative itself, it measures those that are.
+"""Classifier: not a generative model, but one that measures them.
 
-A small convolutional network in the manner of VGG [1] with batch norm [2], trained on
-shifted, turned and scaled copies. Its last hidden layer gives the features of Fréchet
-and other distances, its classes the modes that samples cover.
+A small convolutional network in the manner of VGG [1] with batch normalization [2],
+trained on shifted, rotated and scaled copies of images. Its last hidden layer gives the
+features for Fréchet and other distances, and its classes the modes that samples cover.
 
 1. Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
    Recognition", 2015.
 2. Ioffe and Szegedy, "Batch Normalization", 2015.
 """
 
+from typing import Literal
+
 import keras
 from keras import layers, ops
 
-from keras_gen.core import schedules
+from keras_gen.core import checks, schedules
 from keras_gen.core.abilities import transforms
 from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
+from keras_gen.networks.normalization import batch_norm
 
 
-def classifier_network(image_shape, num_classes, width):
-    """Images in [-1, 1] to features (batch, 4 * width) and logits (batch, classes)."""
+def classifier_network(
+    image_shape: tuple[int, int, int], num_classes: int, width: int
+) -> keras.Model:
+    """Images in [-1, 1] to features (batch, 4 * width) and logits (batch, num_classes).
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        num_classes: Number of classes.
+        width: Feature maps of the first block; they double twice.
+    """
     inputs = x = keras.Input(image_shape)
     for block in range(3):
         for _ in range(2):
             x = layers.Conv2D(width << block, 3, padding="same", use_bias=False)(x)
-            x = layers.BatchNormalization(synchronized=True)(x)
+            x = batch_norm()(x)
             x = layers.ReLU()(x)
         if block < 2:
             x = layers.MaxPooling2D()(x)
@@ -39,18 +50,22 @@ def classifier_network(image_shape, num_classes, width):
 class Classifier(GenerativeModel):
     """Convolutional classifier whose features and classes measure samples.
 
+    The logs show `accuracy`, the share of images whose most probable class is right.
+
     Args:
-        image_shape: (height, width, channels).
-        num_classes: Labels are ints from 0 to below it.
-        target: The feature that labels are: "label", or "domain" for a classifier of
-            styles.
+        image_shape: Shape of an image, (height, width, channels).
+        num_classes: Number of classes, at least 2. Labels are ints from 0 to
+            `num_classes - 1`.
+        target: Feature of the batch that holds the labels: "label", or "domain" for a
+            classifier of styles.
         width: Feature maps of the first block; they double twice.
-        turn: Largest angle of a training image's copy, in radians.
-        scale: Largest change of its size, as a share.
-        shift: Largest shift, in pixels.
-        decay_steps: Steps in which the learning rate falls to 0, by a cosine; None
-            keeps it.
-        average: Decay of the moving average that is used for all but training.
+        turn: Largest angle by which training images are rotated, in radians.
+        scale: Largest change of training images' size, as a fraction.
+        shift: Largest shift of training images, in pixels.
+        decay_steps: Steps in which the learning rate falls to 0 along a cosine; None
+            keeps it constant.
+        average: Decay of the moving average of the weights, which is used for all but
+            training; None keeps none.
         **kwargs: `name`.
     """
 
@@ -59,22 +74,20 @@ class Classifier(GenerativeModel):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        num_classes=10,
-        target="label",
-        width=16,
-        turn=0.2,
-        scale=0.1,
-        shift=2.0,
-        decay_steps=None,
-        average=0.999,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        num_classes: int = 10,
+        target: Literal["label", "domain"] = "label",
+        width: int = 16,
+        turn: float = 0.2,
+        scale: float = 0.1,
+        shift: float = 2.0,
+        decay_steps: int | None = None,
+        average: float | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if num_classes < 2:
-            raise ValueError(f"Expected num_classes >= 2, got {num_classes}.")
-        if target not in ("label", "domain"):
-            raise ValueError(f"Expected target='label' or 'domain', got {target!r}.")
+        checks.at_least(2, num_classes=num_classes)
+        checks.one_of(("label", "domain"), target=target)
         self.image_shape = tuple(image_shape)
         self.num_classes, self.target = num_classes, target
         self.decay_steps = decay_steps
@@ -95,18 +108,14 @@ class Classifier(GenerativeModel):
         rate = schedules.cosine(1e-3, self.decay_steps)
         return {"classifier": keras.optimizers.Adam(rate)}
 
-    def classifier_loss(self, batch, training):
+    def classifier_loss(self, batch, shared, training):
         """Mean cross-entropy in nats; of the averaged network when not training."""
         images, labels = batch["image"], batch[self.target]
         network = self.classifier if training else self.averaged(self.classifier)
         if training:
-            images = distort(images, self.draw_seed(), **self.distortion)
+            images = distort(images, self.noise_seed("distortion"), **self.distortion)
         _, logits = network(images, training=training)
-        right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
-        self.report(accuracy=ops.cast(right, "float32"))
-        log_probabilities = ops.log_softmax(logits)
-        hits = ops.one_hot(labels, self.num_classes)
-        return -ops.mean(ops.sum(hits * log_probabilities, axis=-1))
+        return cross_entropy(logits, labels)
 
     @transforms("probabilities")
     def classify(self, images):
@@ -117,3 +126,20 @@ class Classifier(GenerativeModel):
     def features(self, images):
         """The last hidden layer, float32 (batch, 4 * width)."""
         return self.averaged(self.classifier)(images, training=False)[0]
+
+
+def cross_entropy(logits, labels) -> tuple:
+    """A classifier's loss and its figures.
+
+    Args:
+        logits: Logits of the classes, float32 (batch, num_classes).
+        labels: The right classes, int (batch,).
+
+    Returns:
+        The mean cross-entropy in nats, a scalar; and `{"accuracy": ...}`, for each row
+        1 where the most probable class is right, else 0.
+    """
+    right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
+    hits = ops.one_hot(labels, logits.shape[-1])
+    loss = -ops.mean(ops.sum(hits * ops.log_softmax(logits), axis=-1))
+    return loss, {"accuracy": ops.cast(right, "float32")}

@@ -1,8 +1,8 @@
-"""Matcher: not generative itself, it says how well an image fits a caption.
+"""Matcher: not a generative model, but one that says how well images fit captions.
 
-An image encoder and a text encoder meet in one space, where an image lies nearer to its
-own caption than to the others of the batch [1, 2]. R-precision asks it for the true
-caption of a generated image [3].
+An encoder of images and an encoder of texts have a common space, where each image lies
+nearer to its own caption than to the other captions of the batch [1, 2]. For
+R-precision it finds the true caption of a generated image [3].
 
 1. Reed et al., "Learning Deep Representations of Fine-grained Visual Descriptions",
    2016.
@@ -13,56 +13,40 @@ caption of a generated image [3].
 """
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
+from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
+from keras_gen.core.inputs import caption_input
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.layers.text_encoder import TextEncoder
 from keras_gen.networks.matching import image_encoder, unit
 
 
-def matching_loss(images, texts, captions, temperature):
-    """How hard it is to find an image's caption in the batch, and the other way round.
-
-    Args:
-        images: Vectors of images, float32 (batch, numbers).
-        texts: Of their captions.
-        captions: Strings (batch,); equal ones are right too.
-        temperature: See `losses.contrastive_loss`.
-
-    Returns:
-        The loss, and the share of images whose nearest caption is right.
-    """
-    images, texts = unit(images), unit(texts)
-    same = ops.equal(captions[:, None], captions[None])
-    nearest = ops.argmax(ops.matmul(images, ops.transpose(texts)), axis=-1)
-    right = tf.gather(same, nearest, axis=1, batch_dims=1)
-    loss = losses.contrastive_loss(images, texts, same, temperature)
-    return loss, ops.mean(ops.cast(right, "float32"))
-
-
 @register("matcher", image_shape=(32, 32, 3))
 class Matcher(GenerativeModel):
-    """Matcher of images and captions, by which text to image is measured.
+    """Matcher of images and captions, which measures text-to-image models.
+
+    The logs show `accuracy`, the share of images whose nearest caption of the batch is
+    their own.
 
     Args:
-        image_shape: (height, width, channels).
-        units: Numbers in the space where both meet.
-        width: Feature maps of the image encoder's first layer; they double.
-        buckets: See `keras_gen.layers.TextEncoder`.
-        temperature: That cosines are divided by in the loss.
-        turn: Largest angle of a training image's copy, in radians.
-        scale: Largest change of its size, as a share.
-        shift: Largest shift, in pixels.
-        average: Decay of the image encoder's moving average; None keeps none.
+        image_shape: Shape of an image, (height, width, channels).
+        units: Numbers in a vector of the common space.
+        width: Feature maps of the first layer of the encoder of images; they double at
+            every layer.
+        buckets: Rows of the text encoder's table of words and parts of words.
+        temperature: Divisor of cosines in the loss, above 0.
+        turn: Largest angle by which training images are rotated, in radians.
+        scale: Largest change of training images' size, as a fraction.
+        shift: Largest shift of training images, in pixels.
+        average: Decay of the moving average of the image encoder's weights, which is
+            used for all but training; None keeps none.
         **kwargs: `name`.
-
-    The logs show `accuracy`: how often an image's nearest caption of the batch is its.
     """
 
     figures = ("accuracy",)
@@ -70,20 +54,19 @@ class Matcher(GenerativeModel):
 
     def __init__(
         self,
-        image_shape=(32, 32, 3),
-        units=128,
-        width=32,
-        buckets=8192,
-        temperature=0.1,
-        turn=0.1,
-        scale=0.1,
-        shift=2.0,
-        average=0.999,
+        image_shape: tuple[int, int, int] = (32, 32, 3),
+        units: int = 128,
+        width: int = 32,
+        buckets: int = 8192,
+        temperature: float = 0.1,
+        turn: float = 0.1,
+        scale: float = 0.1,
+        shift: float = 2.0,
+        average: float | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not temperature > 0:
-            raise ValueError(f"Expected temperature > 0, got {temperature}.")
+        checks.positive(temperature=temperature)
         self.image_shape, self.temperature = tuple(image_shape), temperature
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
         self.image_encoder = image_encoder(self.image_shape, units, width)
@@ -94,10 +77,10 @@ class Matcher(GenerativeModel):
         """An image and its caption."""
         return {"image": self.image_shape, "caption": ()}
 
-    def input_specs(self):
+    def inputs(self):
         """Captions too."""
-        captions = tf.TensorSpec((None,), tf.string, "captions")
-        return {**super().input_specs(), "captions": captions}
+        captions = caption_input()
+        return {**super().inputs(), captions.name: captions}
 
     def players(self):
         """One player."""
@@ -108,22 +91,21 @@ class Matcher(GenerativeModel):
         """Adam at 1e-3."""
         return {"matcher": keras.optimizers.Adam(1e-3)}
 
-    def matcher_loss(self, batch, training):
-        """See `matching_loss`."""
+    def matcher_loss(self, batch, shared, training):
+        """Matching loss; of the averaged encoder of images when not training."""
         images = batch["image"]
         network = self.image_encoder
         if training:
-            images = distort(images, self.draw_seed(), **self.distortion)
+            images = distort(images, self.noise_seed("distortion"), **self.distortion)
         else:
             network = self.averaged(network)
-        loss, right = matching_loss(
-            network(images, training=training),
-            self.text_encoder(batch["caption"]),
+        loss, right = losses.matching_loss(
+            unit(network(images, training=training)),
+            unit(self.text_encoder(batch["caption"])),
             batch["caption"],
             self.temperature,
         )
-        self.report(accuracy=right)
-        return loss
+        return loss, {"accuracy": right}
 
     @transforms("scores")
     def match(self, images, captions):

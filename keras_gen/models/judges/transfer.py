@@ -6,27 +6,40 @@
 import keras
 from keras import layers, ops
 
+from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
-from keras_gen.core.checks import counts as check_counts
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
+from keras_gen.models.judges.classifier import cross_entropy
 
 
-def classifier_from(model, num_classes, freeze=True):
-    """A softmax head on a model's encoder, to be trained by `fit` with labels.
+def classifier_from(
+    model: GenerativeModel, num_classes: int, freeze: bool = True
+) -> "EncoderClassifier":
+    """A softmax layer on a model's encoder, to be trained by `fit` with labels.
 
-        classifier = classifier_from(model, 10)
-        classifier.fit(images, labels, epochs=20)       # The head alone.
-        classifier.unfreeze()
-        classifier.fit(images, labels, epochs=20)       # All of it.
+    >>> import numpy as np
+    >>> from keras_gen.models import ConvAE, classifier_from
+    >>> model = ConvAE(image_shape=(8, 8, 1), widths=(4, 8), latent_dim=8)
+    >>> classifier = classifier_from(model, num_classes=2)
+    >>> images = np.random.default_rng(0).uniform(-1, 1, (16, 8, 8, 1))
+    >>> labels = np.arange(16) % 2
+    >>> history = classifier.fit(images, labels, verbose=0)  # Only the new layer.
+    >>> classifier.unfreeze()
+    >>> history = classifier.fit(images, labels, verbose=0)  # The encoder too.
+    >>> classifier.classify(images).shape
+    (16, 2)
 
     Args:
-        model: A model of images with an `encoder`; its weights are copied.
-        num_classes: Labels are ints from 0 to below it.
+        model: A model of images with an `encoder`, whose weights are copied.
+        num_classes: Number of classes. Labels are ints from 0 to `num_classes - 1`.
         freeze: Whether the encoder stays as it is until `unfreeze()`.
 
     Returns:
         An `EncoderClassifier`, compiled.
+
+    Raises:
+        ValueError: For a model without an encoder of images, or fewer than one class.
     """
     if not hasattr(model, "encoder") or getattr(model, "image_shape", None) is None:
         raise ValueError(
@@ -42,23 +55,27 @@ def classifier_from(model, num_classes, freeze=True):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class EncoderClassifier(GenerativeModel):
-    """A softmax layer on the encoder of another model; see `classifier_from`.
+    """A softmax layer on the encoder of another model; `classifier_from` makes it.
+
+    The logs show `accuracy`, the share of images whose most probable class is right.
 
     Args:
-        source: The name of the other model's class.
-        config: Its configuration.
-        num_classes: Labels are ints from 0 to below it.
-        freeze: Whether the encoder is left as it is.
+        source: Name of the other model's class.
+        config: Configuration of the other model.
+        num_classes: Number of classes. Labels are ints from 0 to `num_classes - 1`.
+        freeze: Whether the encoder stays as it is in training.
         **kwargs: `name`.
     """
 
     figures = ("accuracy",)
 
-    def __init__(self, source, config, num_classes, freeze=True, **kwargs):
+    def __init__(
+        self, source: str, config: dict, num_classes: int, freeze: bool = True, **kwargs
+    ):
         super().__init__(**kwargs)
-        check_counts(num_classes=num_classes)
+        checks.counts(num_classes=num_classes)
         cls = keras.saving.get_registered_object(f"keras_gen>{source}")
-        # The whole model: its encoder may borrow weights of its other parts.
+        # The whole model, since its encoder may share weights with its other parts.
         self.source = cls.from_config(config)
         encoder = self.source.encoder
         self.encoder = keras.Model(encoder.inputs, encoder.outputs[0], name="features")
@@ -67,8 +84,12 @@ class EncoderClassifier(GenerativeModel):
         self.image_shape = self.source.image_shape
         self.num_classes, self.freeze = num_classes, freeze
 
-    def unfreeze(self, learning_rate=3e-4):
-        """Lets `fit` train the encoder too, with Adam at this rate."""
+    def unfreeze(self, learning_rate: float = 3e-4) -> None:
+        """Lets `fit` train the encoder too, with Adam.
+
+        Args:
+            learning_rate: Learning rate of Adam.
+        """
         self.freeze = self._arguments["freeze"] = False
         self.compile({"classifier": keras.optimizers.Adam(learning_rate)})
 
@@ -77,7 +98,7 @@ class EncoderClassifier(GenerativeModel):
         return {"image": self.image_shape, "label": ()}
 
     def players(self):
-        """One player: the head, and the encoder where it is not frozen."""
+        """One player: the new layer, and the encoder where it is not frozen."""
         networks = [self.head] if self.freeze else [self.encoder, self.head]
         return {"classifier": Player(networks, self.classifier_loss)}
 
@@ -85,17 +106,13 @@ class EncoderClassifier(GenerativeModel):
         """Adam at 1e-3."""
         return {"classifier": keras.optimizers.Adam(1e-3)}
 
-    def classifier_loss(self, batch, training):
+    def classifier_loss(self, batch, shared, training):
         """Mean cross-entropy in nats."""
-        labels = batch["label"]
         logits = self.logits(batch["image"], training and not self.freeze)
-        right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
-        self.report(accuracy=ops.mean(ops.cast(right, "float32")))
-        hits = ops.one_hot(labels, self.num_classes)
-        return -ops.mean(ops.sum(hits * ops.log_softmax(logits), axis=-1))
+        return cross_entropy(logits, batch["label"])
 
     def logits(self, images, training=False):
-        """Before the softmax: float32 (batch, num_classes)."""
+        """Logits of the classes, before the softmax: float32 (batch, num_classes)."""
         return self.head(self.encoder(images, training=training))
 
     @transforms("probabilities")
