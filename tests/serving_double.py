@@ -1,10 +1,9 @@
-"""A test double of TF Serving: its protocols and its rules, not its code.
+"""A test double of TF Serving, with its protocols and its rules.
 
-It reads the folder that `keras-gen export` writes, loads every version through
-TensorFlow's session loader, runs the warm-up requests, and speaks gRPC
-(PredictionService and ModelService, from the stubs of tensorflow-serving-api) and REST.
-Requests that come together run as one batch, padded to an allowed size, and fail as
-one.
+It reads the folder that `keras-gen export` writes, loads every version in a TensorFlow
+session, runs the warm-up requests, and answers over gRPC (PredictionService and
+ModelService, from the stubs of tensorflow-serving-api) and REST. Requests that arrive
+together run as one batch, padded to an allowed size; they succeed or fail together.
 
     python tests/serving_double.py serving
 """
@@ -50,15 +49,15 @@ HTTP = {
 
 
 class Refused(Exception):
-    """An answer that is an error: a code's name in gRPC, and words."""
+    """An answer that is an error, with the gRPC name of its code and a message."""
 
-    def __init__(self, code, words):
-        super().__init__(words)
-        self.code, self.words = code, words
+    def __init__(self, code, message):
+        super().__init__(message)
+        self.code, self.message = code, message
 
 
 class Version:
-    """A SavedModel in a session, after its warm-up, with a queue for batches."""
+    """A SavedModel in a session, after its warm-up, with a queue of requests."""
 
     def __init__(self, folder, batching):
         self._session = tf.compat.v1.Session(graph=tf.Graph())
@@ -68,7 +67,7 @@ class Version:
             )
         self.signatures = dict(loaded.signature_def)
         self._batching = batching
-        self.batches = []  # The sizes of those that ran, before padding.
+        self.batches = []  # Sizes of the batches that ran, before padding.
         self.warmed = 0
         self._tasks = queue.Queue()
         threading.Thread(target=self._work, daemon=True).start()
@@ -85,22 +84,22 @@ class Version:
         self.batches.clear()
 
     def run(self, name, inputs, wanted):
-        """Named outputs of a signature, all where none are named."""
+        """Outputs of a signature by name: those in `wanted`, or all if it is empty."""
         if name not in self.signatures:
-            words = f'Serving signature key "{name}" not found.'
-            raise Refused("FAILED_PRECONDITION", words)
+            message = f'Serving signature key "{name}" not found.'
+            raise Refused("FAILED_PRECONDITION", message)
         signature = self.signatures[name]
-        wrong = self._wrong(signature, inputs)
-        if wrong:
-            raise Refused("INVALID_ARGUMENT", wrong)
+        message = self._error(signature, inputs)
+        if message:
+            raise Refused("INVALID_ARGUMENT", message)
         answer = concurrent.futures.Future()
         outputs = tuple(sorted(wanted or signature.outputs))
         count = len(next(iter(inputs.values())))
         self._tasks.put((name, outputs, inputs, count, answer))
         return answer.result()
 
-    def _wrong(self, signature, inputs):
-        """What a server that batches finds wrong with inputs before it runs them."""
+    def _error(self, signature, inputs):
+        """The error that a batching server gives before it runs inputs, or None."""
         if set(inputs) != set(signature.inputs):
             return f"Expected inputs {sorted(signature.inputs)}, got {sorted(inputs)}."
         for key, array in inputs.items():
@@ -117,7 +116,7 @@ class Version:
         return None
 
     def _work(self):
-        """Merges tasks of one signature and runs them, for ever."""
+        """Merges waiting tasks of one signature and runs them, in an endless loop."""
         waiting = collections.deque()
         while True:
             name, outputs, *first = waiting.popleft() if waiting else self._tasks.get()
@@ -154,21 +153,21 @@ class Version:
             try:
                 feed.append(np.concatenate([*parts, padding]))
             except ValueError:
-                words = f"Tensors with name {key} from different tasks differ in shape"
-                raise tf.errors.InvalidArgumentError(None, None, words) from None
+                message = f"Tensors named {key} from different tasks differ in shape"
+                raise tf.errors.InvalidArgumentError(None, None, message) from None
         results = dict(zip(outputs, call(*feed), strict=True))
         for key, result in results.items():
             if result.ndim == 0 or len(result) != size:
-                words = f"Batched output tensor {key} has not {size} rows"
-                raise tf.errors.FailedPreconditionError(None, None, words)
+                message = f"Batched output tensor {key} does not have {size} rows"
+                raise tf.errors.FailedPreconditionError(None, None, message)
         start = 0
         for _, count, answer in batch:
             answer.set_result({k: r[start : start + count] for k, r in results.items()})
             start += count
 
-    @functools.cache  # noqa: B019 A version lives as long as its server.
+    @functools.cache  # noqa: B019 A version exists as long as its server.
     def _callable(self, name, outputs):
-        """Inputs' names, and a function of them: unlike `run`, it checks no shapes."""
+        """Names of the inputs, and a function of them, which checks no shapes."""
         signature = self.signatures[name]
         keys = sorted(signature.inputs)
         options = config_pb2.CallableOptions(
@@ -179,12 +178,15 @@ class Version:
 
 
 class Double:
-    """A server on two free ports, from a folder that `keras-gen export` wrote.
+    """A server on two free ports for a folder that `keras-gen export` wrote.
+
+    Args:
+        folder: Folder of the server.
 
     Attributes:
-        grpc_address: "host:port".
-        rest_address: "http://host:port".
-        failures: Codes of gRPC that the next requests get in place of an answer.
+        grpc_address: Address for gRPC, "host:port".
+        rest_address: Address for REST, "http://host:port".
+        failures: gRPC codes of the errors that the next requests are answered.
     """
 
     def __init__(self, folder):
@@ -221,7 +223,7 @@ class Double:
         self._http.server_close()
 
     def reload(self):
-        """Reads models.config again, and loads what is new."""
+        """Reads models.config again and loads the versions that are new."""
         for entry in deploy.read_config(self._folder).model_config_list.config:
             known = self.versions.setdefault(entry.name, {})
             for path in pathlib.Path(entry.base_path).glob("[0-9]*"):
@@ -229,31 +231,34 @@ class Double:
                     known[int(path.name)] = Version(path, self.batching)
             for version in entry.version_labels.values():
                 if version not in known:
-                    raise ValueError(f"{entry.name} has a label of no version.")
+                    raise ValueError(
+                        f"Expected labels of versions {sorted(known)} of {entry.name}, "
+                        f"got one of {version}."
+                    )
             self._labels[entry.name] = dict(entry.version_labels)
 
     def find(self, name, label=None, version=None):
-        """The version's number that a request means."""
+        """The number of the version that a request asks for."""
         if name not in self.versions:
             raise Refused("NOT_FOUND", f"Servable not found for request: {name}")
         if label is not None:
             if label not in self._labels[name]:
-                words = f"Unrecognized servable version label: {label}"
-                raise Refused("INVALID_ARGUMENT", words)
+                message = f"Unrecognized servable version label: {label}"
+                raise Refused("INVALID_ARGUMENT", message)
             return self._labels[name][label]
         version = max(self.versions[name]) if version is None else version
         if version not in self.versions[name]:
-            words = f"Servable not found for request: Specific({name}, {version})"
-            raise Refused("NOT_FOUND", words)
+            message = f"Servable not found for request: Specific({name}, {version})"
+            raise Refused("NOT_FOUND", message)
         return version
 
     def fail(self):
-        """Raises the next of the failures that a test asked for."""
+        """Raises the next error of `failures`, if there is one."""
         if self.failures:
             raise Refused(self.failures.pop(0), "as the test asked for")
 
     def find_by_spec(self, spec):
-        """The same, from a request's `ModelSpec`."""
+        """The number of the version that a request's `ModelSpec` asks for."""
         choice = spec.WhichOneof("version_choice")
         return self.find(
             spec.name,
@@ -263,13 +268,13 @@ class Double:
 
 
 def answering(method):
-    """Makes a `Refused` an error of gRPC."""
+    """Turns a `Refused` that a method raises into an error of gRPC."""
 
     def call(self, request, context):
         try:
             return method(self, request)
         except Refused as error:
-            context.abort(getattr(grpc.StatusCode, error.code), error.words)
+            context.abort(getattr(grpc.StatusCode, error.code), error.message)
 
     return call
 
@@ -330,7 +335,7 @@ PATH = re.compile(
 
 
 class _Rest(http.server.BaseHTTPRequestHandler):
-    """The REST rules: rows or columns, base64 for bytes."""
+    """The REST protocol: rows or columns as JSON, bytes in base64."""
 
     protocol_version = "HTTP/1.1"
     double = None
@@ -355,7 +360,7 @@ class _Rest(http.server.BaseHTTPRequestHandler):
             number = self.double.find(name, label, int(version) if version else None)
             code, answer = 200, make(name, number, version or label, body)
         except Refused as error:
-            code, answer = HTTP[error.code], {"error": error.words}
+            code, answer = HTTP[error.code], {"error": error.message}
         data = json.dumps(answer).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -404,7 +409,7 @@ class _Rest(http.server.BaseHTTPRequestHandler):
 
 
 def _named(given, infos):
-    """Columns by name; those of a lone input may come without."""
+    """Columns by name; a signature's only input may be sent without its name."""
     if isinstance(given, dict) and "b64" not in given:
         return given
     if len(infos) != 1:
@@ -434,7 +439,7 @@ def _to_array(name, values, info):
         array = np.array(None)
     if array.dtype.kind not in ("iu" if kind.is_integer else "iuf"):
         raise Refused(
-            "INVALID_ARGUMENT", f"JSON values of {name} are no tensor of {kind.name}"
+            "INVALID_ARGUMENT", f"JSON values of {name} are not a tensor of {kind.name}"
         )
     return array.astype(kind.as_numpy_dtype)
 
@@ -456,4 +461,4 @@ def _to_json(name, array):
 if __name__ == "__main__":
     with Double(sys.argv[1]) as double:
         print(double.grpc_address, double.rest_address, flush=True)
-        sys.stdin.read()  # Until the caller closes it.
+        sys.stdin.read()  # Waits until the caller closes it.

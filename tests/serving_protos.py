@@ -1,7 +1,7 @@
-"""Strict readers of the text protos that tensorflow-serving-api does not carry.
+"""Strict parsers of configuration that tensorflow-serving-api has no classes for.
 
 The fields are those of TF Serving's session_bundle_config.proto and
-monitoring_config.proto: a name or a type that is not theirs is an error.
+monitoring_config.proto; an unknown name or a wrong type is an error.
 """
 
 from google.protobuf import (
@@ -60,6 +60,14 @@ POOL = _pool()
 
 
 def parse(message, text):
-    """A message of text; `text_format.ParseError` for what is not one."""
+    """The message that a text holds.
+
+    Args:
+        message: Name of its type, one of `MESSAGES`.
+        text: The message in text format.
+
+    Raises:
+        text_format.ParseError: For text that is not such a message.
+    """
     described = POOL.FindMessageTypeByName(f"keras_gen_test.{message}")
     return text_format.Parse(text, message_factory.GetMessageClass(described)())

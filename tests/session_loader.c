@@ -2,12 +2,15 @@
 //
 //   session_loader SAVED_MODEL_FOLDER < requests > answers
 //
-// Little-endian. A request: int32 how often to run it, int32 inputs, each a name, int32
-// output index and a tensor, int32 outputs, each a name and int32 index. An answer: int32
-// code, 0 and then the seconds of all runs (double), the resident kilobytes after them
-// (int64) and the outputs' tensors, else a message. A tensor: int32 type, int32 rank,
-// int64 sides, then its bytes, or its strings. Names, messages and strings: int64 length
-// and bytes.
+// All numbers are little-endian.
+//
+// request: int32 number of runs; int32 number of inputs, then for each input its name,
+//          int32 output index and tensor; int32 number of outputs, then for each output
+//          its name and int32 output index
+// answer:  int32 code. For code 0: double seconds of all runs, int64 resident kilobytes
+//          after them, and the tensors of the outputs. For other codes: a message.
+// tensor:  int32 type, int32 rank, int64 dimensions, then its bytes or its strings
+// names, messages and strings: int64 length, then the bytes
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-"""Asks SavedModels through a C program that loads them as TF Serving does."""
+"""Runs SavedModels in a C program that loads them as TF Serving does."""
 
 import functools
 import pathlib
@@ -17,7 +17,7 @@ COMPILER = shutil.which("cc") or shutil.which("gcc")
 
 @functools.cache
 def program():
-    """The compiled program, built once a process against the TensorFlow installed."""
+    """Path of the program, compiled once per process for the installed TensorFlow."""
     folder = tempfile.TemporaryDirectory(prefix="session_loader-")
     libraries = pathlib.Path(tf.sysconfig.get_lib())
     path = pathlib.Path(folder.name) / "session_loader"
@@ -28,18 +28,18 @@ def program():
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr)
-    return path, folder  # The folder goes with the process.
+    return path, folder  # The folder is removed when the process ends.
 
 
 class Refused(Exception):
-    """An error of the graph's, with its code."""
+    """An error that the graph raised, with its code."""
 
 
 class SessionLoader:
-    """A process with one SavedModel.
+    """A process that runs one SavedModel.
 
     Args:
-        folder: Of a version.
+        folder: Folder of the version.
     """
 
     def __init__(self, folder):
@@ -62,28 +62,34 @@ class SessionLoader:
         self._errors.close()
 
     def __call__(self, signature, arrays, outputs=None):
-        """Named arrays of outputs, all or those named, as a server gives them."""
+        """Arrays of all outputs, or of those named in `outputs`, by name."""
         return self.measure(signature, arrays, outputs)[0]
 
     def measure(self, signature, arrays, outputs=None, repeats=1):
-        """The answer, the seconds of so many runs, and resident bytes after them.
+        """The answer, the seconds that all repeats took, and resident bytes after them.
+
+        Args:
+            signature: Name of the signature.
+            arrays: Rows of each input, by name.
+            outputs: Names of the outputs to answer; None asks for all.
+            repeats: Number of runs.
 
         Raises:
-            Refused: With what the graph said.
+            Refused: With the message of the graph.
         """
         entry = self.signatures[signature]
         names = list(entry.outputs) if outputs is None else list(outputs)
         request = [struct.pack("<2i", repeats, len(arrays))]
         for name, array in arrays.items():
             dtype = entry.inputs[name].dtype
-            request += [_place(entry.inputs[name]), _pack(array, dtype)]
+            request += [_pack_name(entry.inputs[name]), _pack(array, dtype)]
         request += [struct.pack("<i", len(names))]
-        request += [_place(entry.outputs[name]) for name in names]
+        request += [_pack_name(entry.outputs[name]) for name in names]
         self._process.stdin.write(b"".join(request))
         self._process.stdin.flush()
         (code,) = self._read("<i")
         if code:
-            raise Refused(f"{code}: {self._text().decode()}")
+            raise Refused(f"{code}: {self._string().decode()}")
         seconds, kilobytes = self._read("<dq")
         answer = {name: self._tensor() for name in names}
         return answer, seconds, 1024 * kilobytes
@@ -97,7 +103,7 @@ class SessionLoader:
             raise RuntimeError(self._errors.read().decode()[-2000:])
         return struct.unpack(form, data)
 
-    def _text(self):
+    def _string(self):
         (length,) = self._read("<q")
         return self._process.stdout.read(length)
 
@@ -105,21 +111,21 @@ class SessionLoader:
         kind, rank = self._read("<2i")
         shape = self._read(f"<{rank}q")
         if kind == tf.string.as_datatype_enum:
-            return np.array([self._text() for _ in range(np.prod(shape))], object)
+            return np.array([self._string() for _ in range(np.prod(shape))], object)
         dtype = np.dtype(tf.dtypes.as_dtype(kind).as_numpy_dtype)
         data = self._process.stdout.read(int(np.prod(shape)) * dtype.itemsize)
         return np.frombuffer(data, dtype).reshape(shape)
 
 
 def read_signatures(folder):
-    """The signatures of a version's folder: name to `SignatureDef`."""
+    """The `SignatureDef`s in a version's folder, by name."""
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((pathlib.Path(folder) / "saved_model.pb").read_bytes())
     found = saved.meta_graphs[0].signature_def
     return {name: s for name, s in found.items() if not name.startswith("__")}
 
 
-def _place(info):
+def _pack_name(info):
     name, _, index = info.name.partition(":")
     return struct.pack("<q", len(name)) + name.encode() + struct.pack("<i", int(index))
 

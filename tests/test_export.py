@@ -1,4 +1,4 @@
-"""SavedModels as TF Serving takes them; what they answer is in test_conformance."""
+"""SavedModels for TF Serving; test_conformance tests what they answer."""
 
 import json
 import os
@@ -15,7 +15,9 @@ from session_loader import COMPILER, Refused, SessionLoader, read_signatures
 from tensorflow.core.protobuf import saved_model_pb2
 
 import keras_gen
-from keras_gen.core.abilities import ability
+from keras_gen.core.abilities import draws, transforms
+from keras_gen.core.noise import row_seeds
+from keras_gen.export.signatures import inputs_of, signatures_of
 from keras_gen.models import GAN
 
 
@@ -47,17 +49,17 @@ def test_an_interrupted_export_leaves_nothing(gan, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_signatures_by_ability_with_the_main_one_as_default(gan, tmp_path):
+def test_each_ability_has_a_signature_and_sample_is_the_default(gan, tmp_path):
     loaded = tf.saved_model.load(str(keras_gen.export.save(gan, tmp_path)))
     names = {"sample", "decode", "discriminate", "features", "interpolate"}
     names |= {"discriminate_bytes", "features_bytes", "describe", "serving_default"}
     assert set(loaded.signatures) == names
-    seeds = tf.constant(keras_gen.abilities.row_seeds(3, seed=4))
+    seeds = tf.constant(row_seeds(3, seed=4))
     answer = loaded.signatures["serving_default"](seed=seeds)
     np.testing.assert_allclose(answer["images"], gan.sample(3, seed=4), atol=1e-5)
 
 
-def test_one_output_can_be_had_without_the_others(gan, tmp_path):
+def test_one_output_is_computed_without_the_others(gan, tmp_path):
     path = keras_gen.export.save(gan, tmp_path, abilities=["sample"])
     saved = saved_model_pb2.SavedModel.FromString(
         (path / "saved_model.pb").read_bytes()
@@ -72,7 +74,7 @@ def test_one_output_can_be_had_without_the_others(gan, tmp_path):
 
 
 def stored_bytes(path):
-    """Of the weights in a version's folder, each value once."""
+    """Bytes of the weights in a version's folder, without alignment."""
     reader = tf.train.load_checkpoint(str(path / "variables" / "variables"))
     shapes = reader.get_variable_to_shape_map()
     kinds = reader.get_variable_to_dtype_map()
@@ -80,7 +82,7 @@ def stored_bytes(path):
     return sum(int(np.prod(shapes[w])) * kinds[w].size for w in weights)
 
 
-def test_only_weights_that_answer_are_exported(gan, tmp_path):
+def test_only_weights_that_signatures_read_are_exported(gan, tmp_path):
     path = keras_gen.export.save(gan, tmp_path)
     generator, critic = gan.averaged(gan.generator), gan.discriminator
     parameters = generator.count_params() + critic.count_params()
@@ -91,13 +93,13 @@ def test_only_weights_that_answer_are_exported(gan, tmp_path):
     assert set(read_signatures(path)) == names
 
 
-def test_float16_halves_the_weights_and_the_card_says_what_it_costs(gan, tmp_path):
+def test_float16_halves_the_weights_and_the_card_gives_the_differences(gan, tmp_path):
     path = keras_gen.export.save(gan, tmp_path, abilities=["sample"], float16=True)
     assert stored_bytes(path) == 2 * gan.averaged(gan.generator).count_params()
     card = keras_gen.export.read_card(path)
     assert card["stored_as"] == "float16"
     loaded = tf.saved_model.load(str(path))
-    seeds = tf.constant(keras_gen.abilities.row_seeds(4, seed=0))
+    seeds = tf.constant(row_seeds(4, seed=0))
     images = loaded.signatures["sample"](seed=seeds)["images"].numpy()
     difference = np.abs(images - gan.sample(4, seed=0)).max()
     assert 0 < difference < 0.01
@@ -110,7 +112,7 @@ def test_float16_halves_the_weights_and_the_card_says_what_it_costs(gan, tmp_pat
     weight.assign(value)
 
 
-def test_abilities_that_are_not_there_are_refused(gan, tmp_path):
+def test_abilities_and_batch_sizes_that_do_not_fit_are_refused(gan, tmp_path):
     for wrong in (["encode"], ["sample", "sampel"], []):
         with pytest.raises(ValueError, match="Expected abilities"):
             keras_gen.export.save(gan, tmp_path / "gan", abilities=wrong)
@@ -121,26 +123,26 @@ def test_abilities_that_are_not_there_are_refused(gan, tmp_path):
 
 
 class Odd(GAN):
-    """A GAN with abilities that no server runs, and one with choices."""
+    """A GAN with abilities that no server can run, and one with an option."""
 
-    @ability("images")
+    @draws("images")
     def stateful(self, seed):
         return tf.random.normal((tf.size(seed), *self.image_shape))
 
-    @ability("numbers")
+    @draws("numbers")
     def python(self, seed):
         return tf.ensure_shape(tf.numpy_function(np.abs, [seed], tf.int64), (None,))
 
-    @ability("numbers")
+    @draws("numbers")
     def compiled(self, seed):
         return tf.function(lambda x: x + 1, jit_compile=True)(seed)
 
-    @ability("numbers")
+    @draws("numbers")
     def counted(self, seed):
         self.step.value.assign_add(1)
         return seed
 
-    @ability("numbers")
+    @transforms("numbers")
     def move(self, latents, *, to: Literal["up", "down"] = "up"):
         return latents + (1.0 if to == "up" else -1.0)
 
@@ -154,13 +156,13 @@ class Odd(GAN):
         ("compiled", "XLA"),
     ],
 )
-def test_what_no_server_runs_is_refused(name, message, tmp_path):
+def test_abilities_that_no_server_can_run_are_refused(name, message, tmp_path):
     with pytest.raises(ValueError, match=f"{name}.*{message}"):
         keras_gen.export.save(Odd(**GAN.tiny), tmp_path / "odd", abilities=[name])
     assert not (tmp_path / "odd").exists()
 
 
-def test_an_options_choices_are_signatures(tmp_path):
+def test_each_choice_of_an_option_is_a_signature(tmp_path):
     model = Odd(**GAN.tiny)
     path = keras_gen.export.save(model, tmp_path, abilities=["move"])
     loaded = tf.saved_model.load(str(path)).signatures
@@ -169,7 +171,7 @@ def test_an_options_choices_are_signatures(tmp_path):
         assert np.all(loaded[name](latents=latents)["numbers"] == wanted)
 
 
-def test_the_card_says_what_signatures_take_and_give(gan, tmp_path):
+def test_the_card_describes_inputs_and_outputs_of_signatures(gan, tmp_path):
     path = keras_gen.export.save(gan, tmp_path, card={"preset": "gan"})
     card = keras_gen.export.read_card(path)
     assert card["model"] == "GAN" and card["preset"] == "gan"
@@ -188,16 +190,21 @@ def test_the_card_says_what_signatures_take_and_give(gan, tmp_path):
                 assert (
                     entry[side][key]["dtype"] == tf.dtypes.as_dtype(tensor.dtype).name
                 )
-    assert card["signatures"]["discriminate"]["inputs"]["images"]["range"] == [-1, 1]
+    entries = card["signatures"]
+    assert {name for name, entry in entries.items() if entry["draws"]} == {"sample"}
+    images = entries["discriminate"]["inputs"]["images"]
+    assert images["range"] == [-1, 1] and images["role"] == "image"
+    for name, signature in signatures_of(gan).items():
+        assert inputs_of(card, name) == dict(signature.inputs)
     described = tf.saved_model.load(str(path)).signatures["describe"]
     (text,) = described(row=tf.zeros(1, tf.int64))["card"].numpy()
     assert json.loads(text) == card
 
 
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler: cc is not on the PATH")
-def test_every_start_and_every_batch_gives_the_same_answer(gan, tmp_path):
+def test_answers_do_not_depend_on_the_process_or_the_batch(gan, tmp_path):
     path = keras_gen.export.save(gan, tmp_path, abilities=["sample"])
-    seeds = keras_gen.abilities.row_seeds(9, seed=3)
+    seeds = row_seeds(9, seed=3)
     answers = []
     for _ in range(2):
         with SessionLoader(path) as served:

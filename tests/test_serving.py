@@ -1,7 +1,7 @@
-"""From `keras-gen export` to an answer, through a client and a server.
+"""Exports, clients and servers, from `keras-gen export` to an answer.
 
-The server is a test double (serving_double.py), which runs the real graphs; and
-`tensorflow_model_server` itself where it is on the PATH.
+The server is a test double (serving_double.py), which runs the real graphs, and also
+`tensorflow_model_server` itself if it is on the PATH.
 """
 
 import base64
@@ -36,11 +36,11 @@ from keras_gen.models import VAE, ConditionalGAN, StyleGAN
 
 ROOT = pathlib.Path(__file__).parents[1]
 REAL = shutil.which("tensorflow_model_server")
-SIZES = (1, 2, 8)  # Warm-up in seconds; batches are padded to the sizes of all.
+SIZES = (1, 2, 8)  # Batch sizes of warm-up requests; few, so that tests start soon.
 
 
 def ports():
-    """Two that are free."""
+    """Two free ports."""
     with socket.socket() as a, socket.socket() as b:
         a.bind(("127.0.0.1", 0))
         b.bind(("127.0.0.1", 0))
@@ -76,7 +76,7 @@ class Real:
 
 @pytest.fixture(scope="module")
 def models():
-    """An unconditional and a conditional model, and one with other defaults."""
+    """An unconditional model, a conditional one, and one with a constant default."""
     found = {}
     for name, cls in (("vae", VAE), ("cgan", ConditionalGAN), ("stylegan", StyleGAN)):
         found[name] = keras_gen.zoo.load(name, **cls.tiny)
@@ -86,7 +86,7 @@ def models():
 
 @pytest.fixture(scope="module")
 def folder(models, tmp_path_factory):
-    """What `keras-gen export` writes, for a server on this machine."""
+    """A folder as `keras-gen export` writes it, for a server on this machine."""
     folder = tmp_path_factory.mktemp("serving")
     for name, model in models.items():
         deploy.add(model, folder, name, root=str(folder), batch_sizes=SIZES)
@@ -137,7 +137,7 @@ def test_a_client_answers_as_the_model_does(address, models, capfd):
             client.translate(images)
 
 
-def test_conditions_are_given_or_drawn_as_the_model_draws_them(address, models):
+def test_conditions_not_given_are_drawn_as_the_model_draws_them(address, models):
     with Client(address, "cgan") as client:
         for given in ({}, {"labels": [0, 2, 1]}):
             wanted = models["cgan"].sample(3, seed=5, **given)
@@ -158,7 +158,42 @@ def test_defaults_and_single_values_are_those_of_the_model(address, models):
         np.testing.assert_allclose(served, wanted, atol=1e-5)
 
 
-def test_walks_end_where_their_ends_decode_to(address, models):
+@pytest.fixture
+def cards():
+    """Parts of the cards that version 0.1 wrote for the same models."""
+    return json.loads((ROOT / "tests" / "data" / "cards_0_1.json").read_text())
+
+
+def test_cards_of_version_0_1_give_the_same_answers(double, models, cards):
+    with Client(double.grpc_address, "cgan") as client:
+        client.card = cards["cgan"]
+        served = client.sample(3, seed=5)
+        np.testing.assert_allclose(served, models["cgan"].sample(3, seed=5), atol=1e-5)
+        with pytest.raises(ValueError, match="labels from 0 to 2"):
+            client.sample(3, seed=5, labels=[0, 1, 3])
+    with Client(double.grpc_address, "stylegan") as client:
+        client.card, model = cards["stylegan"], models["stylegan"]
+        for given in ({}, {"truncation": 0.5}):
+            wanted = model.sample(3, seed=5, **given)
+            served = client.sample(3, seed=5, **given)
+            np.testing.assert_allclose(served, wanted, atol=1e-5)
+        styles = model.map(np.ones((3, model.latent_dim)))
+        wanted = model.synthesize(styles, noise_seed=1)
+        served = client.synthesize(styles, noise_seed=1)
+        np.testing.assert_allclose(served, wanted, atol=1e-5)
+    with Client(double.grpc_address, "vae") as client:
+        client.card, model = cards["vae"], models["vae"]
+        images = model.sample(2, seed=5)
+        np.testing.assert_allclose(client.sample(2, seed=5), images, atol=1e-5)
+        wanted = model.reconstruct(images)
+        np.testing.assert_allclose(client.reconstruct(images), wanted, atol=1e-5)
+        files = list(image_files.to_png_bytes(images).numpy())
+        np.testing.assert_allclose(client.reconstruct(files), wanted, atol=0.01)
+        with pytest.raises(ValueError, match="from_uint8"):
+            client.reconstruct(255 * images)
+
+
+def test_interpolation_starts_and_ends_at_the_decoded_ends(address, models):
     vae = models["vae"]
     images = vae.sample(2, seed=0)
     start, end = vae.encode(images)
@@ -172,7 +207,7 @@ def test_walks_end_where_their_ends_decode_to(address, models):
         np.testing.assert_allclose(walk, vae.decode(between), atol=1e-4)
 
 
-def test_files_are_decoded_laid_on_white_and_resized_by_the_server(
+def test_the_server_decodes_and_resizes_files_and_makes_transparency_white(
     address, models, tmp_path
 ):
     vae = models["vae"]
@@ -261,7 +296,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_request_is_told_what_is_wrong_and_the_server_goes_on(address, case):
+def test_a_bad_request_gets_an_error_that_names_the_input(address, case):
     name, signature, arrays, message = BAD[case]
     with Client(address, name) as client:
         with pytest.raises(ServingError, match=message) as caught:
@@ -270,9 +305,9 @@ def test_a_bad_request_is_told_what_is_wrong_and_the_server_goes_on(address, cas
         assert client.sample(1, seed=0).shape[0] == 1
 
 
-def test_a_client_finds_bad_rows_before_it_asks(double):
+def test_a_client_refuses_bad_rows_before_it_sends_a_request(double):
     with Client(double.grpc_address, "vae") as client:
-        client.card  # noqa: B018 Fetched; nothing below asks the server.
+        client.card  # noqa: B018 The card is fetched; no other request is sent.
         double.failures[:] = ["UNAVAILABLE"]
         for wrong, message in (
             (rows(side=7), "8, 8, 1"),
@@ -281,7 +316,7 @@ def test_a_client_finds_bad_rows_before_it_asks(double):
         ):
             with pytest.raises(ValueError, match=message):
                 client.encode(wrong)
-        with pytest.raises(ValueError, match="as many"):
+        with pytest.raises(ValueError, match="equal numbers of rows"):
             client.interpolate(np.zeros((2, 3)), np.zeros((3, 3)), [0, 1])
         with pytest.raises(ValueError, match="seeds"):
             client.sample(3, seed=[1, 2])
@@ -289,13 +324,15 @@ def test_a_client_finds_bad_rows_before_it_asks(double):
             client.sample(3, captions=["a", "b", "c"])
         with pytest.raises(ValueError, match="Expected sample"):
             client.sample(3, 0, 1)
+        with pytest.raises(ValueError, match="at least one row"):
+            client.encode(rows(0))
     assert double.failures.pop() == "UNAVAILABLE"
 
 
 # Batches.
 
 
-def test_answers_do_not_depend_on_who_shares_the_batch(double, models):
+def test_answers_do_not_depend_on_other_requests_in_the_batch(double, models):
     version = double.versions["vae"][1]
     version.batches.clear()
     with Client(double.grpc_address, "vae") as client:
@@ -305,13 +342,13 @@ def test_answers_do_not_depend_on_who_shares_the_batch(double, models):
             concurrent.futures.ThreadPoolExecutor(6) as pool,
         ):
             answers = list(pool.map(lambda s: client.sample(2, seed=s), range(6)))
-    assert max(version.batches) > 2  # Some did share one.
+    assert max(version.batches) > 2  # Some requests did share a batch.
     for seed, answer in enumerate(answers):
         wanted = models["vae"].sample(2, seed=seed)
         np.testing.assert_allclose(answer, wanted, atol=1e-5)
 
 
-def test_rows_that_are_right_outlive_a_neighbour_that_is_not(double, models):
+def test_valid_rows_are_answered_beside_invalid_rows_in_one_batch(double, models):
     version = double.versions["vae"][1]
     version.batches.clear()
     images = models["vae"].sample(2, seed=0)
@@ -330,14 +367,14 @@ def test_rows_that_are_right_outlive_a_neighbour_that_is_not(double, models):
             good = [pool.submit(client.encode, images) for _ in range(3)]
             answers = [future.result() for future in good]
             wrong.result()
-    assert max(version.batches) > 2  # Neighbours there were.
+    assert max(version.batches) > 2  # Some requests did share a batch.
     for answer in answers:
         np.testing.assert_allclose(answer, models["vae"].encode(images), atol=1e-5)
 
 
 @contextlib.contextmanager
 def slow_batches(double, seconds=0.2):
-    """The double waits so long for company."""
+    """Makes the double wait the given number of seconds for requests to merge."""
     before = double.batching.batch_timeout_micros.value
     double.batching.batch_timeout_micros.value = int(1e6 * seconds)
     yield
@@ -348,7 +385,7 @@ def slow_batches(double, seconds=0.2):
 
 
 @pytest.mark.parametrize("transport", ["grpc", "rest"])
-def test_a_client_asks_again_where_that_can_help(double, transport):
+def test_a_client_repeats_requests_that_a_repetition_can_help(double, transport):
     address = getattr(double, f"{transport}_address")
     with Client(address, "vae", pause=0.001, retries=2) as client:
         double.failures[:] = ["UNAVAILABLE"] * 2
@@ -360,10 +397,10 @@ def test_a_client_asks_again_where_that_can_help(double, transport):
         double.failures[:] = ["FAILED_PRECONDITION", "UNAVAILABLE"]
         with pytest.raises(ServingError, match="FAILED_PRECONDITION"):
             client.sample(1, seed=0)
-        assert double.failures.pop() == "UNAVAILABLE"  # It did not ask again.
+        assert double.failures.pop() == "UNAVAILABLE"  # The request was not repeated.
 
 
-def test_a_server_that_is_away_or_mute_is_named(double):
+def test_errors_of_a_server_that_does_not_answer_name_its_address(double):
     port, _ = ports()
     for address in (f"127.0.0.1:{port}", f"http://127.0.0.1:{port}"):
         with Client(address, "vae", retries=1, pause=0.001) as client:
@@ -379,15 +416,16 @@ def test_a_server_that_is_away_or_mute_is_named(double):
         Client("localhost:8500", "vae", timeout=0)
 
 
-def test_messages_larger_than_grpc_allows_by_itself_come_through(double):
+def test_messages_may_be_larger_than_the_default_limit_of_grpc(double):
     with Client(double.grpc_address, "vae") as client:
         contents = np.array([b"\x89PNG" + bytes(5 * 2**20)], object)
         with pytest.raises(ServingError, match="DecodeImage|PNG") as caught:
             client.predict("encode_bytes", {"image_bytes": contents})
-        assert caught.value.code == "INVALID_ARGUMENT"  # Of the graph, not of gRPC.
+        # The graph, not gRPC, refuses the contents.
+        assert caught.value.code == "INVALID_ARGUMENT"
 
 
-# REST by hand.
+# REST without the client.
 
 
 def post(server, body, model="vae"):
@@ -406,14 +444,13 @@ def test_rest_takes_rows_and_columns(server, models):
     assert by_rows == bare
     np.testing.assert_allclose(by_rows["predictions"], wanted, atol=1e-5)
     np.testing.assert_allclose(by_columns["outputs"], wanted, atol=1e-5)
-    code, drawn = post(
-        server, {"instances": [{"seed": 0}, {"seed": 1}]}
-    )  # The default.
+    # Without a name, the default signature is meant.
+    code, drawn = post(server, {"instances": [{"seed": 0}, {"seed": 1}]})
     assert code == 200
     assert set(drawn["predictions"][0]) == {"images", "image_bytes"}
 
 
-def test_rest_gives_and_takes_files_in_base64(server, models):
+def test_rest_answers_and_takes_files_in_base64(server, models):
     body = {"signature_name": "sample", "inputs": {"seed": [0, 1]}}
     _, answer = post(server, body)
     files = answer["outputs"]["image_bytes"]
@@ -425,13 +462,13 @@ def test_rest_gives_and_takes_files_in_base64(server, models):
     np.testing.assert_allclose(again["outputs"]["images"], wanted, atol=0.01)
 
 
-def test_rest_refuses_what_is_no_batch(server):
+def test_rest_refuses_inputs_that_are_not_a_batch(server):
     ask = {"signature_name": "sample"}
     seeds, labels = [1, 2], [0, 1, 2]
     for body in (
         {**ask, "inputs": {"seed": seeds, "labels": labels}},
         {**ask, "instances": [{"seed": 1, "labels": 0}, {"seed": 2}]},
-        {**ask, "inputs": {"seed": 1, "labels": 0}},  # Scalars.
+        {**ask, "inputs": {"seed": 1, "labels": 0}},  # Scalars have no rows.
         {**ask, "inputs": {"seed": seeds}},
         {**ask, "inputs": {"seed": ["a", "b"], "labels": seeds}},
         {**ask, "inputs": {"seed": [0.5], "labels": [0]}},
@@ -446,7 +483,7 @@ def test_rest_refuses_what_is_no_batch(server):
 # The folder.
 
 
-def test_warm_up_ran_every_signature_at_every_size(double, models, folder):
+def test_warm_up_runs_every_signature_at_every_batch_size(double, models, folder):
     for name in models:
         version = double.versions[name][1]
         card = keras_gen.export.read_card(folder / "models" / name / "1")
@@ -455,7 +492,7 @@ def test_warm_up_ran_every_signature_at_every_size(double, models, folder):
         assert sum(path.stat().st_size for path in size) < 100_000
 
 
-def test_configuration_is_what_the_server_reads(models, folder):
+def test_configuration_has_the_format_that_the_server_reads(models, folder):
     config = deploy.read_config(folder)
     entries = {entry.name: entry for entry in config.model_config_list.config}
     assert set(entries) == set(models)
@@ -502,7 +539,7 @@ def test_manifests_pin_the_image_and_probe_the_model(folder):
     assert {p["port"] for p in service["spec"]["ports"]} == {8500, 8501}
 
 
-def test_a_release_and_a_roll_back_are_a_labels_moves(models, tmp_path):
+def test_a_label_is_set_to_release_a_version_and_to_roll_back(models, tmp_path):
     folder = tmp_path / "serving"
     options = {"root": str(folder), "abilities": ["sample"], "batch_sizes": (1, 2)}
     deploy.add(models["vae"], folder, "digits", **options)
@@ -535,7 +572,7 @@ def test_a_release_and_a_roll_back_are_a_labels_moves(models, tmp_path):
             ask(label="canary")
 
 
-def test_mistakes_in_a_folder_are_named(models, tmp_path):
+def test_errors_name_what_is_wrong_with_a_folder(models, tmp_path):
     folder = tmp_path / "serving"
     for wrong in ("a/b", "", "..", "a:b"):
         with pytest.raises(ValueError, match="letters, digits"):
@@ -553,7 +590,8 @@ def test_mistakes_in_a_folder_are_named(models, tmp_path):
     (folder / "models.config").write_text("model_config_list { confg {} }")
     with pytest.raises(ValueError, match="confg"):
         deploy.add(models["vae"], folder, "vae", **options)
-    assert not (folder / "models" / "vae" / "2").exists()  # Found before the work.
+    # The error comes before any work is done.
+    assert not (folder / "models" / "vae" / "2").exists()
 
 
 # The command line.
@@ -563,7 +601,7 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_from_export_to_a_grid_by_the_command_line(tmp_path, monkeypatch):
+def test_the_command_line_exports_and_queries(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     done = run(
         *("export", "linear_ae:mnist", "digits=linear_ae:mnist-2", "--to", "serving"),
@@ -605,7 +643,7 @@ def test_from_export_to_a_grid_by_the_command_line(tmp_path, monkeypatch):
     assert not (tmp_path / "other").exists()
 
 
-def test_the_walk_throughs_requests_are_answered(server):
+def test_the_requests_in_the_readme_are_answered(server):
     text = (ROOT / "export" / "README.md").read_text()
     bodies = re.findall(r"-d '(\{.*\})'", text)
     assert len(bodies) == 3
@@ -615,7 +653,7 @@ def test_the_walk_throughs_requests_are_answered(server):
         assert code == 200 and answer["outputs"], body
 
 
-def test_the_example_asks_a_server_without_keras_gen(server, tmp_path):
+def test_the_example_queries_a_server_without_keras_gen(server, tmp_path):
     example = ROOT / "examples" / "query_server.py"
     command = [
         sys.executable,
