@@ -1,4 +1,4 @@
-"""Layers that models share: one public layer a file."""
+"""Layers that models share: one public layer in each file."""
 
 from keras_gen.layers.adain import AdaIN
 from keras_gen.layers.affine_network import AffineNetwork

@@ -1,4 +1,4 @@
-"""A style gives every map its mean and deviation."""
+"""Adaptive instance normalisation: a style sets every map's mean and deviation."""
 
 import keras
 from keras import layers, ops
@@ -12,8 +12,9 @@ class AdaIN(layers.Layer):
 
         y_s (x - mean(x)) / deviation(x) + y_b,    (y_s, y_b) = A w
 
-    Mean and deviation are over a map's pixels, in float32 whatever the policy; A is
-    affine, learned, and gives deviation 1 and mean 0 for w = 0 at first.
+    Mean and standard deviation are those of a feature map's pixels, computed in float32
+    under every dtype policy. A is a learned affine function of the style w; its initial
+    bias gives deviation 1 and mean 0 for w = 0.
     """
 
     def build(self, x_shape, style_shape):
@@ -28,7 +29,15 @@ class AdaIN(layers.Layer):
         self.built = True
 
     def call(self, x, style):
-        """(batch, height, width, maps) in the style (batch, numbers)."""
+        """Maps with the mean and deviation that the style gives them.
+
+        Args:
+            x: Feature maps, (batch, height, width, maps).
+            style: Styles, (batch, numbers).
+
+        Returns:
+            (batch, height, width, maps).
+        """
         wide = ops.cast(x, "float32")
         centred = wide - ops.mean(wide, axis=(1, 2), keepdims=True)
         square = ops.mean(ops.square(centred), axis=(1, 2), keepdims=True)
@@ -36,6 +45,6 @@ class AdaIN(layers.Layer):
         deviation, mean = self.deviation(style), self.mean(style)
         return plain * deviation[:, None, None] + mean[:, None, None]
 
-    def compute_output_shape(self, x_shape, style_shape):
-        """The maps' shape."""
+    def compute_output_shape(self, x_shape: tuple, style_shape: tuple) -> tuple:
+        """The shape of the maps."""
         return x_shape

@@ -1,7 +1,9 @@
-"""MADE [1]: a perceptron whose outputs each see some inputs only.
+"""MADE [1]: a perceptron, each of whose outputs depends on some of the inputs only.
 
 1. Germain et al., "MADE: Masked Autoencoder for Distribution Estimation", 2015.
 """
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -13,26 +15,34 @@ from keras_gen.layers.masked_dense import MaskedDense
 class AffineNetwork(keras.layers.Layer):
     """Shift and log-scale of every output, from inputs of lower degree ([1], eq. 8-9).
 
-    A hidden unit sees inputs and units up to its own degree, an output those below
-    its own. Degrees 1, 2, 3 for inputs and outputs alike are autoregressive; the masks
-    of four hidden units of degrees 1, 2, 1, 2 are then
+    A hidden unit depends on inputs and units up to its own degree, an output on those
+    below its own. Degrees 1, 2, 3 for inputs and outputs alike are autoregressive; the
+    masks of four hidden units of degrees 1, 2, 1, 2 are then
 
         1 1 1 1        0 1 1
         0 1 0 1        0 0 1
         0 0 0 0        0 1 1
                        0 0 1
 
-    Degree 0 for all inputs and 1 for all outputs cuts nothing (a coupling layer).
+    Degree 0 for all inputs and 1 for all outputs removes no connection (a coupling
+    layer).
 
     Args:
-        in_degrees: An int for each input.
-        out_degrees: An int for each output.
-        widths: Of the hidden layers.
-        context_dim: Numbers in a context that all units see; 0 for none.
-        **kwargs: Of the layer.
+        in_degrees: Degree of each input, an int.
+        out_degrees: Degree of each output, an int.
+        widths: Units of each hidden layer.
+        context_dim: Numbers in a context that all units depend on; 0 for none.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, in_degrees, out_degrees, widths, context_dim=0, **kwargs):
+    def __init__(
+        self,
+        in_degrees: Sequence[int],
+        out_degrees: Sequence[int],
+        widths: Sequence[int],
+        context_dim: int = 0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         before, out_degrees = np.asarray(in_degrees), np.asarray(out_degrees)
         low = before.min()
@@ -44,7 +54,7 @@ class AffineNetwork(keras.layers.Layer):
             self.hidden.append(MaskedDense(mask, dtype=self.dtype_policy))
             before = after
         mask = before[:, None] < out_degrees
-        # Small at first: the flow starts close to the identity.
+        # Small initial weights: the flow starts close to the identity.
         small = keras.initializers.RandomNormal(stddev=0.01)
         self.output_layer = MaskedDense(
             np.concatenate([mask, mask], axis=1),
@@ -59,13 +69,18 @@ class AffineNetwork(keras.layers.Layer):
         self.built = True
 
     def call(self, x, context=None):
-        """Shift and log-scale, each (..., outputs), of inputs (..., inputs).
+        """Shift and log-scale of the outputs.
 
-        Log-scales stay within [-2, 2].
+        Args:
+            x: Inputs, (..., inputs).
+            context: Context, (..., context_dim), where there is one.
+
+        Returns:
+            Two tensors (..., outputs); log-scales lie within [-2, 2].
         """
-        for place, layer in enumerate(self.hidden):
+        for index, layer in enumerate(self.hidden):
             x = layer(x)
-            if place == 0 and self.from_context is not None:
+            if index == 0 and self.from_context is not None:
                 x = x + self.from_context(context)
             x = ops.relu(x)
         shift, log_scale = ops.split(self.output_layer(x), 2, axis=-1)

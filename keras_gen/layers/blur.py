@@ -1,4 +1,4 @@
-"""The binomial filter that keeps upsampled maps free of blocks."""
+"""The binomial filter, which keeps upsampled maps free of block artefacts."""
 
 import keras
 from keras import layers, ops
@@ -6,13 +6,13 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("keras_gen")
 class Blur(layers.Layer):
-    """Convolution with [1, 2, 1] / 4 along either side (Karras et al., 2019, B.2).
+    """Convolution with [1, 2, 1] / 4 along both sides (Karras et al., 2019, B.2).
 
-    Edges are repeated outwards, so that a constant image stays what it is.
+    Edges are repeated outwards, so that a constant image stays unchanged.
     """
 
     def call(self, x):
-        """(batch, height, width, maps) to the same shape."""
+        """Maps (batch, height, width, maps) to blurred ones of the same shape."""
         # Splits: gradients of padding and strided slices take ten times as long.
         for axis in (1, 2):
             top, below = ops.split(x, [1], axis)
@@ -23,6 +23,6 @@ class Blur(layers.Layer):
             x = (above + 2 * x + below) / 4
         return x
 
-    def compute_output_shape(self, shape):
-        """As it came."""
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """The shape of the input."""
         return shape

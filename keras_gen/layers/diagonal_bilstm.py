@@ -1,4 +1,4 @@
-"""LSTM that goes over an image along its diagonals, from either upper corner."""
+"""LSTM that runs over an image along its diagonals, from both upper corners."""
 
 import keras
 import tensorflow as tf
@@ -9,17 +9,17 @@ from keras_gen.layers.row_lstm import lstm
 
 
 def skew(x):
-    """Shifts every row one to the right of the one above it, so that diagonals stand.
+    """Shifts every row right by one more than the row above: diagonals become columns.
 
         a b c       a b c . .
         d e f   to  . d e f .
         g h i       . . g h i
 
     Args:
-        x: (..., height, width, features).
+        x: Maps, (..., height, width, features).
 
     Returns:
-        (..., height, width + height - 1, features), zeros around.
+        (..., height, width + height - 1, features), padded with zeros.
     """
     *rest, height, width, features = x.shape
     none = [(0, 0)] * len(rest)
@@ -29,8 +29,16 @@ def skew(x):
     return ops.reshape(x, (*_sizes(rest), height, width + height - 1, features))
 
 
-def unskew(x, width):
-    """The map that `skew` had, of so many columns."""
+def unskew(x, width: int):
+    """The inverse of `skew`.
+
+    Args:
+        x: Skewed maps, (..., height, width + height - 1, features).
+        width: Number of columns before `skew`.
+
+    Returns:
+        (..., height, width, features).
+    """
     *rest, height, skewed, features = x.shape
     none = [(0, 0)] * len(rest)
     x = ops.reshape(x, (*_sizes(rest), height * skewed, features))
@@ -47,10 +55,11 @@ def _sizes(shape):
 class DiagonalBiLSTM(RasterLayer):
     """Diagonal BiLSTM with a residual connection (van den Oord et al., 2016a, 3.2).
 
-    One LSTM comes from the upper left corner, one from the upper right, each with the
-    states above and beside the pixel. On skewed rows (`skew`) a whole diagonal is a
-    column and takes one step. What comes from the right is used one row below, where
-    it cannot show what is still to come: a pixel sees all before it,
+    One LSTM starts in the upper left corner, one in the upper right; each uses the
+    states above and beside the pixel. In skewed rows (`skew`) a whole diagonal is one
+    column and takes one step. The states of the LSTM from the right are used one row
+    below, where they cannot carry information about later pixels: a pixel depends on
+    all before it and itself,
 
         left            right           together
         1 1 1 . .       . . 1 1 1       1 1 1 1 1
@@ -58,11 +67,11 @@ class DiagonalBiLSTM(RasterLayer):
         1 1 x . .       . . x . .       1 1 x . .
 
     Args:
-        hidden: Numbers in a state; images have twice as many features.
-        **kwargs: Of the layer.
+        hidden: Numbers in a state; maps have twice as many features.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, hidden, **kwargs):
+    def __init__(self, hidden: int, **kwargs):
         super().__init__(**kwargs)
         self.hidden = hidden
         options = {"dtype": self.dtype_policy}
@@ -84,7 +93,8 @@ class DiagonalBiLSTM(RasterLayer):
         gates = ops.transpose(gates, (3, 0, 2, 1, 4))  # Diagonals, directions, rows.
         kernel = ops.cast(self.state_to_state, x.dtype)
 
-        # No mask: past the ends of a row only states past the ends of others are used.
+        # No mask is needed: states left of a row depend only on such states, all 0, and
+        # no pixel depends on states right of a row.
         def step(states, gates):
             hidden, cell = states
             above = ops.pad(hidden[:, :-1], [(0, 0), (1, 0), (0, 0), (0, 0)])
@@ -103,7 +113,7 @@ class DiagonalBiLSTM(RasterLayer):
         return x + self.mix(hidden[0] + right)
 
     def start(self, batch_size, width, labels=None):
-        """The states of the row above, column first, and those of the pixel beside."""
+        """Zero states of the row above (dimension 0: columns) and the pixel beside."""
         states = ops.zeros((width, batch_size, self.hidden), self.compute_dtype)
         return {
             "gates": ops.concatenate([states] * 4, axis=-1),
@@ -114,7 +124,7 @@ class DiagonalBiLSTM(RasterLayer):
         }
 
     def row(self, newest, index, cache):
-        """The LSTM from the right goes over the finished row above."""
+        """Runs the LSTM from the right over the finished row above."""
         kernel = ops.cast(self.state_to_state[1], self.compute_dtype)
 
         def step(states, inputs):
@@ -129,7 +139,7 @@ class DiagonalBiLSTM(RasterLayer):
         return None, {**cache, "right": right, "beside": zeros, "cell": zeros}
 
     def pixel(self, newest, column, cache):
-        """A step of the LSTM from the left; the other's gates wait for the next row."""
+        """Runs the LSTM from the left; caches gates of the other for the next row."""
         left, right = ops.split(self.input_to_state(newest), 2, axis=-1)
         beside = ops.concatenate([cache["beside"], cache["left"][column]], axis=-1)
         kernel = ops.cast(self.state_to_state[0], self.compute_dtype)
@@ -143,10 +153,10 @@ class DiagonalBiLSTM(RasterLayer):
             "cell": cell,
         }
 
-    def compute_output_shape(self, shape):
-        """The shape is kept."""
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """The shape of the input."""
         return shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         return {**super().get_config(), "hidden": self.hidden}

@@ -1,7 +1,7 @@
-"""Equalised learning rate [1]: kernels are scaled where they are used, not drawn small.
+"""Equalised learning rate [1]: kernels are scaled when used, not when initialised.
 
-Optimizers that divide by a gradient's size, as Adam, then move all weights at the same
-relative speed.
+Optimizers that divide by the size of a gradient, such as Adam, then change all weights
+at the same relative speed.
 
 1. Karras et al., "Progressive Growing of GANs", 2018, section 4.1.
 """
@@ -11,24 +11,31 @@ import math
 import keras
 from keras import layers, ops
 
-HE = math.sqrt(2)  # Makes up for a rectifier that follows.
+HE = math.sqrt(2)  # Gain that makes up for a rectifier after the layer.
 
 
 class _Equalized(layers.Layer):
-    """Kernel and bias of a layer, and what they are multiplied with when used.
+    """Kernel and bias of a layer, and the factors that they are used with.
 
     The kernel is drawn from N(0, 1) and used times gain / sqrt(fan in), He's constant.
 
     Args:
-        units: Features that come out.
-        gain: `HE` where a rectifier follows, 1 elsewhere.
-        rate: Multiplies the learning rate of kernel and bias: they are drawn larger by
-            1 / rate and used smaller by it.
-        bias_start: Value of the bias in use, at first.
-        **kwargs: Of the layer.
+        units: Number of output features.
+        gain: Gain of the activation after the layer: `HE` for a rectifier, else 1.
+        rate: Factor on the learning rate of kernel and bias: their initial values are
+            divided by it, and they are multiplied by it when used.
+        bias_start: Initial value of the bias as it is used.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, units, gain=HE, rate=1.0, bias_start=0.0, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        gain: float = HE,
+        rate: float = 1.0,
+        bias_start: float = 0.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.units, self.gain, self.rate = units, gain, rate
         self.bias_start = bias_start
@@ -51,10 +58,10 @@ class _Equalized(layers.Layer):
         return ops.cast(self.kernel * self.scale, self.compute_dtype)
 
     def scaled_bias(self):
-        """The bias as it is used."""
+        """The bias as it is used, in the dtype that the layer computes in."""
         return ops.cast(self.bias * self.rate, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         names = ("units", "gain", "rate", "bias_start")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
@@ -62,7 +69,14 @@ class _Equalized(layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class EqualizedDense(_Equalized):
-    """A dense layer with an equalised learning rate, without activation."""
+    """A dense layer with an equalised learning rate [1], without activation.
+
+    Args:
+        units: Number of output features.
+        **kwargs: `gain`, the gain of the activation after the layer (`HE`, for a
+            rectifier); `rate`, a factor on the learning rate (1); `bias_start`, the
+            initial bias (0); and arguments of `keras.layers.Layer`.
+    """
 
     def build(self, shape):
         """Builds for (batch, features)."""
@@ -72,22 +86,23 @@ class EqualizedDense(_Equalized):
         """(batch, features) to (batch, units)."""
         return ops.matmul(x, self.scaled_kernel()) + self.scaled_bias()
 
-    def compute_output_shape(self, shape):
-        """The last dimension is `units`."""
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """The shape of the input, with `units` features."""
         return (*shape[:-1], self.units)
 
 
 @keras.saving.register_keras_serializable("keras_gen")
 class EqualizedConv2D(_Equalized):
-    """A convolution with an equalised learning rate, of stride 1, that keeps the size.
+    """A convolution with an equalised learning rate [1], stride 1 and "same" padding.
 
     Args:
-        units: Maps that come out.
-        kernel_size: Of the square kernel.
-        **kwargs: `gain`, `rate`, `bias_start`, and those of the layer.
+        units: Number of output maps.
+        kernel_size: Side of the square kernel.
+        **kwargs: `gain`, `rate` and `bias_start`, as for `EqualizedDense`, and
+            arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, units, kernel_size=3, **kwargs):
+    def __init__(self, units: int, kernel_size: int = 3, **kwargs):
         super().__init__(units, **kwargs)
         self.kernel_size = kernel_size
 
@@ -99,10 +114,10 @@ class EqualizedConv2D(_Equalized):
         """(batch, height, width, maps) to (batch, height, width, units)."""
         return ops.conv(x, self.scaled_kernel(), padding="same") + self.scaled_bias()
 
-    def compute_output_shape(self, shape):
-        """The last dimension is `units`."""
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """The shape of the input, with `units` maps."""
         return (*shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         return {**super().get_config(), "kernel_size": self.kernel_size}

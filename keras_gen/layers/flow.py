@@ -1,4 +1,4 @@
-"""Normalizing flows: Keras networks inside bijectors of tfp.
+"""Normalizing flows: Keras networks inside bijectors of TensorFlow Probability.
 
 1. Dinh, Sohl-Dickstein and Bengio, "Density Estimation Using Real NVP", 2017.
 2. Papamakarios, Pavlakou and Murray, "Masked Autoregressive Flow for Density
@@ -7,10 +7,14 @@
    2016.
 """
 
+from collections.abc import Sequence
+from typing import Literal
+
 import keras
 import numpy as np
 import tensorflow_probability as tfp
 
+from keras_gen.core import checks
 from keras_gen.layers.affine_network import AffineNetwork
 
 tfb = tfp.bijectors
@@ -19,34 +23,37 @@ KINDS = ("realnvp", "maf", "iaf")
 
 
 class Flow(keras.layers.Layer):
-    """Steps that shift and scale some dimensions by what others say, in turn reversed.
+    """Steps that shift and scale dimensions by functions of other dimensions.
 
-    "realnvp" [1]: half of the dimensions move, fast both ways. "maf" [2]: every
-    dimension moves by those before it; fast from data to noise, a loop over dimensions
-    from noise to data. "iaf" [3]: the other way round (here with an exponential scale
-    in place of [3]'s gates).
+    The order of dimensions is reversed between steps. With "realnvp" [1], half of the
+    dimensions change in a step; both directions are fast. With "maf" [2], every
+    dimension changes by a function of those before it: from data to noise it is fast,
+    from noise to data it takes a loop over dimensions. "iaf" [3] is its inverse (here
+    with an exponential scale instead of the gates of [3]).
 
     Args:
-        dim: Dimensions; at least 2.
-        kind: One of those above.
-        num_steps: Steps, each with a network of its own.
-        widths: Of the networks' hidden layers.
-        context_dim: Numbers in a context that all steps see; 0 for none.
-        **kwargs: Of the layer.
+        dim: Number of dimensions, at least 2.
+        kind: Kind of the steps: "realnvp", "maf" or "iaf".
+        num_steps: Number of steps, each with a network of its own.
+        widths: Units of each hidden layer of the networks.
+        context_dim: Numbers in a context that all steps depend on; 0 for none.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: For another kind, fewer than 2 dimensions, or no steps.
     """
 
     def __init__(
         self,
-        dim,
-        kind="realnvp",
-        num_steps=8,
-        widths=(128, 128),
-        context_dim=0,
+        dim: int,
+        kind: Literal["realnvp", "maf", "iaf"] = "realnvp",
+        num_steps: int = 8,
+        widths: Sequence[int] = (128, 128),
+        context_dim: int = 0,
         **kwargs,
     ):
         super().__init__(dtype="float32", **kwargs)
-        if kind not in KINDS:
-            raise ValueError(f"Expected a flow of {KINDS}, got {kind!r}.")
+        checks.one_of(KINDS, kind=kind)
         if dim < 2 or num_steps < 1:
             raise ValueError(
                 "Expected a flow of at least 2 dimensions and 1 step, got "
@@ -64,11 +71,11 @@ class Flow(keras.layers.Layer):
         ]
         self.built = True
 
-    def bijector(self, context=None):
-        """A `tfb.Bijector` over (..., dim), from noise to data.
+    def bijector(self, context=None) -> tfb.Bijector:
+        """A bijector over (..., dim), from noise to data.
 
         Args:
-            context: float32 (batch, context_dim), where there is one.
+            context: Context, float32 (batch, context_dim), where there is one.
         """
         steps = []
         for network in self.networks:

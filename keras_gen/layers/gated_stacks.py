@@ -1,4 +1,6 @@
-"""A vertical and a horizontal stack that see all that comes before, and no more."""
+"""A vertical and a horizontal stack that cover all earlier pixels, and no others."""
+
+from typing import Literal
 
 import keras
 from keras import layers, ops
@@ -14,7 +16,7 @@ def gate(x):
 
 
 def _add(down, right, shift):
-    """Adds to the gates of either stack; the shift holds both."""
+    """Adds the halves of a shift to the gates of the two stacks."""
     for_down, for_right = ops.split(shift, 2, axis=-1)
     return down + for_down, right + for_right
 
@@ -23,26 +25,37 @@ def _add(down, right, shift):
 class GatedStacks(RasterLayer):
     """Gated block of two stacks (van den Oord et al., 2016b, figure 2, equation 4).
 
-    The vertical stack carries what is above the pixel's row, the horizontal one what is
-    left of it, to which it adds the vertical one's. Together they have no blind spot:
+    The vertical stack covers the rows above the pixel's, the horizontal one the pixels
+    to its left; features of the vertical stack are added to the horizontal one.
+    Together they have no blind spot:
 
         v v v v v
         v v v v v
         h h x . .
 
-    What differs from the paper: in blocks of mask B both stacks add to what comes in,
-    not the horizontal one alone, and the gates are shifted by a learned amount for the
-    pixel's row and one for its column, so that a block knows where it is.
+    What differs from the paper: blocks with mask B have residual connections in both
+    stacks, not only in the horizontal one; and a learned amount for the pixel's row and
+    one for its column are added to the arguments of the gates, so that outputs can
+    depend on the position.
 
     Args:
-        filters: Features of either stack.
-        kernel_size: Odd.
-        mask: "A" for the first block, which takes the image for both stacks, else "B".
-        num_classes: Of the labels that shift the gates; None for none.
-        **kwargs: Of the layer.
+        filters: Number of features of each stack.
+        kernel_size: Side of the square kernels; odd.
+        mask: Mask of the pixel itself: "A" for the first block, whose stacks both take
+            the image, else "B".
+        num_classes: Number of classes whose labels shift the gates' arguments; None for
+            none.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, filters, kernel_size=3, mask="B", num_classes=None, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        mask: Literal["A", "B"] = "B",
+        num_classes: int | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.filters, self.kernel_size = filters, kernel_size
         self.mask, self.num_classes = mask, num_classes
@@ -60,7 +73,7 @@ class GatedStacks(RasterLayer):
             )
 
     def build(self, vertical_shape, horizontal_shape):
-        """Builds for maps of shape (batch, height, width, features)."""
+        """Builds for two tensors (batch, height, width, features)."""
         self.vertical.build(vertical_shape)
         self.horizontal.build(horizontal_shape)
         self.link.build((*vertical_shape[:-1], 2 * self.filters))
@@ -77,15 +90,15 @@ class GatedStacks(RasterLayer):
         self.built = True
 
     def call(self, vertical, horizontal, labels=None):
-        """Both stacks' maps.
+        """The maps of both stacks.
 
         Args:
-            vertical: (batch, height, width, features).
-            horizontal: Of the same shape.
-            labels: int (batch,), or None.
+            vertical: Maps of the vertical stack, (batch, height, width, features).
+            horizontal: Maps of the horizontal stack, of the same shape.
+            labels: Labels, int (batch,), or None.
 
         Returns:
-            Two tensors, (batch, height, width, filters).
+            Two tensors (batch, height, width, filters), vertical and horizontal.
         """
         down, right = self.vertical(vertical), self.horizontal(horizontal)
         right = right + self.link(down)
@@ -98,7 +111,7 @@ class GatedStacks(RasterLayer):
         return down, right
 
     def start(self, batch_size, width, labels=None):
-        """The caches of both convolutions, and what the labels add to the gates."""
+        """The caches of both convolutions, and the labels' shift of the gates."""
         shape = (width, batch_size, 2 * self.filters)
         cache = {
             "vertical": self.vertical.start(batch_size, width),
@@ -110,7 +123,7 @@ class GatedStacks(RasterLayer):
         return cache
 
     def row(self, newest, index, cache):
-        """Runs the vertical stack, which the horizontal one then looks up."""
+        """Runs the vertical stack, and caches its row for the horizontal one."""
         cache = dict(cache)
         down, cache["vertical"] = self.vertical.row(newest, index, cache["vertical"])
         right = self.link(down)
@@ -134,12 +147,17 @@ class GatedStacks(RasterLayer):
         right = self.mix(gate(right + cache["from_above"][column]))
         return newest + right if self.mask == "B" else right, cache
 
-    def compute_output_shape(self, vertical_shape, horizontal_shape, labels_shape=None):
-        """The maps' size is kept."""
+    def compute_output_shape(
+        self,
+        vertical_shape: tuple,
+        horizontal_shape: tuple,
+        labels_shape: tuple | None = None,
+    ) -> tuple:
+        """Two shapes: those of the inputs, with `filters` features."""
         shape = (*vertical_shape[:-1], self.filters)
         return shape, shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         names = ("filters", "kernel_size", "mask", "num_classes")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

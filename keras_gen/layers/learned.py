@@ -1,4 +1,4 @@
-"""A tensor that is learned, the same for every row."""
+"""A weight as a layer: a tensor that is the same for every row."""
 
 import keras
 from keras import layers, ops
@@ -6,36 +6,50 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("keras_gen")
 class Learned(layers.Layer):
-    """A weight, given once a row of whatever comes in.
+    """A weight, repeated for each row of the input; the input's values do not matter.
+
+    With `trainable=False` the weight is state that no gradient learns, and
+    `aggregation` says what replicas that assign different values make of them.
 
     Args:
-        shape: Of the weight.
-        deviation: Of its values at first, Gaussian around 0.
-        **kwargs: Of the layer.
+        shape: Shape of the weight.
+        deviation: Standard deviation of its initial values, Gaussian around 0.
+        aggregation: Aggregation of assigned values over replicas, as `add_weight` takes
+            it: "none", "mean", "sum" or "only_first_replica".
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, shape, deviation=0.0, **kwargs):
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        deviation: float = 0.0,
+        aggregation: str = "none",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.shape, self.deviation = tuple(shape), deviation
+        self.aggregation = aggregation
 
     def build(self, rows_shape):
-        """Builds for any rows."""
+        """Builds the weight, for rows of any shape."""
         self.value = self.add_weight(
             name="value",
             shape=self.shape,
             initializer=keras.initializers.RandomNormal(stddev=self.deviation),
+            trainable=self.trainable,
+            aggregation=self.aggregation,
         )
 
     def call(self, rows):
-        """(batch, ...) to (batch, *shape)."""
+        """Rows (batch, ...) to the weight for each of them, (batch, *shape)."""
         value = ops.cast(self.value, self.compute_dtype)
         return ops.broadcast_to(value, (ops.shape(rows)[0], *self.shape))
 
-    def compute_output_shape(self, rows_shape):
-        """The weight's shape, a row each."""
+    def compute_output_shape(self, rows_shape: tuple) -> tuple:
+        """(batch, *shape)."""
         return (rows_shape[0], *self.shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
-        own = {"shape": self.shape, "deviation": self.deviation}
-        return {**super().get_config(), **own}
+        names = ("shape", "deviation", "aggregation")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

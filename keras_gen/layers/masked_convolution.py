@@ -1,18 +1,24 @@
-"""Convolution that sees only what comes before in raster order."""
+"""Convolution whose output depends on earlier pixels in raster order only."""
 
 import functools
+from typing import Literal
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_gen.core import checks
 from keras_gen.layers.raster import RasterLayer
 
 STACKS = ("raster", "vertical", "horizontal")
 
 
-def mask_grid(kernel_size, mask, stack):
-    """The mask of a kernel, (kernel_size, kernel_size) of 0 and 1."""
+def mask_grid(kernel_size: int, mask: str, stack: str) -> np.ndarray:
+    """The mask of a kernel; the arguments are those of `MaskedConv2D`.
+
+    Returns:
+        float32 (kernel_size, kernel_size) of 0 and 1.
+    """
     grid = np.zeros((kernel_size, kernel_size), np.float32)
     middle = kernel_size // 2
     if stack != "horizontal":
@@ -29,8 +35,8 @@ def mask_grid(kernel_size, mask, stack):
 class MaskedConv2D(RasterLayer):
     """Masked convolution (van den Oord et al., 2016a, section 3.4; 2016b, section 2.2).
 
-    The kernel is multiplied by a fixed mask of ones and zeros. Mask A hides the pixel
-    itself and is for the first layer, mask B shows it:
+    The kernel is multiplied by a fixed mask of ones and zeros. Mask A, for the first
+    layer, excludes the pixel itself, mask B includes it:
 
         raster          vertical        horizontal
         A      B        A      B        A      B
@@ -38,27 +44,35 @@ class MaskedConv2D(RasterLayer):
         1 0 0  1 1 0    0 0 0  1 1 1    1 0 0  1 1 0
         0 0 0  0 0 0    0 0 0  0 0 0    0 0 0  0 0 0
 
-    A vertical stack's map at a pixel knows of the rows above its own in the image: its
-    first layer is of mask A, and so its later ones may see their whole row. Rows and
-    columns that a mask hides altogether have no weights.
+    The maps of a vertical stack depend, at a pixel, on the rows of the image above that
+    pixel: since the first layer has mask A, later ones may include their whole row.
+    Rows and columns that a mask excludes altogether have no weights.
 
     Args:
-        filters: Features that come out.
-        kernel_size: Odd; of the whole grid.
-        mask: "A" or "B".
-        stack: "raster", "vertical" or "horizontal".
-        **kwargs: Of the layer.
+        filters: Number of output features.
+        kernel_size: Side of the square grid that the mask is for; odd.
+        mask: Mask of the pixel itself: "A" excludes it, "B" includes it.
+        stack: Set of pixels: "raster" is all before the pixel, "vertical" the rows
+            above it, "horizontal" its own row to the left.
+        **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-        ValueError: For a mask without a one, or names that are not there.
+        ValueError: For a mask without a one, an even kernel_size, or an unknown mask or
+            stack.
     """
 
-    def __init__(self, filters, kernel_size, mask, stack="raster", **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        mask: Literal["A", "B"],
+        stack: Literal["raster", "vertical", "horizontal"] = "raster",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if mask not in ("A", "B"):
             raise ValueError(f"Expected mask 'A' or 'B', got {mask!r}.")
-        if stack not in STACKS:
-            raise ValueError(f"Expected a stack of {STACKS}, got {stack!r}.")
+        checks.one_of(STACKS, stack=stack)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"Expected an odd kernel_size, got {kernel_size}.")
         self.filters, self.kernel_size = filters, kernel_size
@@ -70,7 +84,7 @@ class MaskedConv2D(RasterLayer):
         self.grid = grid[np.ix_(self.rows, self.columns)]
 
     def build(self, shape):
-        """Makes kernel and bias for (batch, height, width, features)."""
+        """Builds for (batch, height, width, features)."""
         self.features = shape[-1]
         self.kernel = self.add_weight(
             name="kernel",
@@ -92,9 +106,9 @@ class MaskedConv2D(RasterLayer):
         """(batch, height, width, features) to (batch, height, width, filters)."""
         middle = self.kernel_size // 2
         padding = [(0, 0)]
-        for places in (self.rows, self.columns):
-            padding.append((middle - places[0], places[-1] - middle))
-        if padding[1][1] < 0:  # Mask A of a vertical stack: the last row is not seen.
+        for kept in (self.rows, self.columns):
+            padding.append((middle - kept[0], kept[-1] - middle))
+        if padding[1][1] < 0:  # Mask A of a vertical stack excludes the last row.
             x, padding[1] = x[:, :-1], (padding[1][0], 0)
         if padding[2][1] < 0:
             x, padding[2] = x[:, :, :-1], (padding[2][0], 0)
@@ -104,11 +118,11 @@ class MaskedConv2D(RasterLayer):
         )
 
     def start(self, batch_size, width, labels=None):
-        """Zeros for the rows above and the pixels to the left that the kernel sees.
+        """Zeros for the rows above and the pixels to the left that the kernel covers.
 
         Raises:
-            ValueError: For mask B of a raster, whose inputs in the rows above no chain
-                of layers gives at the start of a row.
+            ValueError: For mask B of a raster: the layers before it have not computed
+                the inputs in the rows above when a row starts.
         """
         if self.stack == "raster" and self.mask == "B":
             raise ValueError("Expected mask A of a raster to draw by pixels, got B.")
@@ -125,7 +139,7 @@ class MaskedConv2D(RasterLayer):
         return cache
 
     def row(self, newest, index, cache):
-        """Applies the kernel's rows to as many rows of maps, the newest last."""
+        """Applies the kernel's rows to the newest rows of maps, as many as it has."""
         cache = dict(cache)
         window = ops.concatenate(
             [cache["above"], ops.cast(newest, self.compute_dtype)[:, None]], axis=1
@@ -141,7 +155,7 @@ class MaskedConv2D(RasterLayer):
         return row + ops.cast(self.bias, self.compute_dtype), cache
 
     def pixel(self, newest, column, cache):
-        """Applies the kernel's last row to as many pixels, the newest last."""
+        """Applies the kernel's last row to the newest pixels, as many as it has."""
         cache = dict(cache)
         window = ops.concatenate(
             [cache["left"], ops.cast(newest, self.compute_dtype)[:, None]], axis=1
@@ -154,21 +168,21 @@ class MaskedConv2D(RasterLayer):
         return pixel + ops.cast(self.bias, self.compute_dtype), cache
 
     def _above(self):
-        """The part of the kernel that is applied once a row, or None."""
+        """The part of the kernel that is applied once for each row, or None."""
         kernel = self.masked_kernel()
         parts = {"raster": kernel[:-1], "vertical": kernel, "horizontal": None}
         return parts[self.stack]
 
     def _left(self):
-        """The part of the kernel that is applied once a pixel, or None."""
-        shown = self.kernel_size // 2 + (self.mask == "B")
-        return None if self.stack == "vertical" else self.masked_kernel()[-1:, :shown]
+        """The part of the kernel that is applied once for each pixel, or None."""
+        width = self.kernel_size // 2 + (self.mask == "B")
+        return None if self.stack == "vertical" else self.masked_kernel()[-1:, :width]
 
-    def compute_output_shape(self, shape):
-        """The maps' size is kept."""
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """The shape of the input, with `filters` features."""
         return (*shape[:-1], self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         names = ("filters", "kernel_size", "mask", "stack")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

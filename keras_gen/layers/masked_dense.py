@@ -1,4 +1,4 @@
-"""A dense layer some of whose connections are cut."""
+"""A dense layer without some of its connections."""
 
 import keras
 import numpy as np
@@ -6,17 +6,22 @@ from keras import ops
 
 
 class MaskedDense(keras.layers.Layer):
-    """y = activation(x (W * mask) + b), for inputs of any rank, one included.
+    """y = activation(x (W * mask) + b), for inputs of any rank, 1 included.
 
     Args:
-        mask: (inputs, units) of 0 and 1: where 0 stands an input has no say.
-        activation: A name; None is linear.
-        kernel_initializer: Of W.
-        **kwargs: Of the layer.
+        mask: Array (inputs, units) of 0 and 1; where it is 0, the unit does not depend
+            on the input.
+        activation: Name of a Keras activation; None for none.
+        kernel_initializer: Initializer of W.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
     def __init__(
-        self, mask, activation=None, kernel_initializer="glorot_uniform", **kwargs
+        self,
+        mask,
+        activation: str | None = None,
+        kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.mask = np.asarray(mask, "float32")

@@ -1,4 +1,4 @@
-"""Minibatch standard deviation [1]: shows a discriminator how varied images are.
+"""Minibatch standard deviation [1]: tells a discriminator how varied images are.
 
 1. Karras et al., "Progressive Growing of GANs", 2018, section 3.
 """
@@ -10,29 +10,31 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("keras_gen")
 class MinibatchStdDev(layers.Layer):
-    """Adds a map that holds the mean deviation of features over a group of images.
+    """Adds a map with the mean standard deviation of features over a group of images.
 
-    Outside training an image is a group of its own, so that a row does not depend on
-    who shares the batch: the map is 0.
+    Outside training, an image is a group of its own, so that the output for a row does
+    not depend on the other rows of the batch: the map is 0. The layer computes in
+    float32.
 
     Args:
-        group_size: Images in a group; the whole batch where it does not divide it.
-        **kwargs: Of the layer; it computes in float32.
+        group_size: Images in a group. The whole batch is one group where its size is
+            not a multiple.
+        **kwargs: Arguments of `keras.layers.Layer`, except `dtype`.
     """
 
-    def __init__(self, group_size=4, **kwargs):
+    def __init__(self, group_size: int = 4, **kwargs):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         self.group_size = group_size
 
     def call(self, x, training=False):
-        """(batch, ..., features) to (batch, ..., features + 1)."""
+        """(batch, ..., features) to float32 (batch, ..., features + 1)."""
         shape = tf.shape(x)
         if not training:
             return tf.concat([x, tf.zeros_like(x[..., :1])], axis=-1)
         divides = tf.equal(shape[0] % self.group_size, 0)
         size = tf.where(divides, self.group_size, shape[0])
-        # Images i, i + m, i + 2m, ... are a group, m groups in all.
+        # Of m groups, one consists of images i, i + m, i + 2m, ...
         groups = tf.reshape(x, tf.concat([[size, -1], shape[1:]], axis=0))
         variance = tf.math.reduce_variance(groups, axis=0)
         mean = tf.reduce_mean(
@@ -43,10 +45,10 @@ class MinibatchStdDev(layers.Layer):
         repeats = tf.concat([[size], shape[1:-1], [1]], axis=0)
         return tf.concat([x, tf.tile(mean, repeats)], axis=-1)
 
-    def compute_output_shape(self, input_shape):
-        """One feature more."""
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The shape of the input, with one feature more."""
         return (*input_shape[:-1], input_shape[-1] + 1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         return {**super().get_config(), "group_size": self.group_size}

@@ -1,4 +1,4 @@
-"""Noise on maps, each by a strength of its own."""
+"""Noise added to feature maps, with a learned strength for each map."""
 
 import keras
 from keras import layers, ops
@@ -6,9 +6,10 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("keras_gen")
 class AddNoise(layers.Layer):
-    """x + strength * noise, a learned strength a map (Karras et al., 2019, section 3).
+    """x + strength * noise, a learned strength for each map (Karras et al., 2019, 3).
 
-    The noise is one map, given from outside; strengths start at 0.
+    The noise is an input, one map that all feature maps share. Strengths are 0 at
+    first.
     """
 
     def build(self, x_shape, noise_shape):
@@ -18,9 +19,17 @@ class AddNoise(layers.Layer):
         )
 
     def call(self, x, noise):
-        """Maps (batch, height, width, maps) with noise (batch, height, width, 1)."""
+        """Maps with noise.
+
+        Args:
+            x: Feature maps, (batch, height, width, maps).
+            noise: Noise, (batch, height, width, 1).
+
+        Returns:
+            (batch, height, width, maps).
+        """
         return x + ops.cast(self.strength, self.compute_dtype) * noise
 
-    def compute_output_shape(self, x_shape, noise_shape):
-        """The maps' shape."""
+    def compute_output_shape(self, x_shape: tuple, noise_shape: tuple) -> tuple:
+        """The shape of the maps."""
         return x_shape

@@ -1,59 +1,119 @@
-"""From features to the distribution of a pixel's channels, one after the other."""
+"""From features to the distribution of a pixel's channels, one after the other.
+
+1. van den Oord, Kalchbrenner and Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016.
+2. Salimans et al., "PixelCNN++: Improving the PixelCNN with Discretized Logistic
+   Mixture Likelihood and Other Modifications", 2017.
+"""
+
+from typing import Literal
 
 import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_gen.core import checks
+
 LEVELS = 256
 
 
 class Bernoulli:
-    """Binary pixels, -1 or 1, from a logit."""
+    """Binary pixels, -1 or 1, from a logit.
+
+    Attributes:
+        num_parameters: Numbers that describe a channel's distribution.
+        num_uniforms: Uniform numbers that a draw takes.
+    """
 
     num_parameters, num_uniforms = 1, 1
 
     def log_prob(self, parameters, pixels):
-        """Nats; of values between -1 and 1 the mean over draws with that mean."""
+        """Log-probability in nats.
+
+        For a value between -1 and 1, it is the mean over binary draws with that mean.
+
+        Args:
+            parameters: Logits, (..., 1).
+            pixels: Values in [-1, 1], (...).
+
+        Returns:
+            float32 (...).
+        """
         logits, white = parameters[..., 0], (pixels + 1.0) / 2.0
         return white * ops.log_sigmoid(logits) + (1.0 - white) * ops.log_sigmoid(
             -logits
         )
 
     def quantile(self, parameters, uniforms):
-        """The value below which a share of all draws lies."""
+        """The values -1 or 1, (...), of logits (..., 1) at uniform numbers (..., 1)."""
         white = uniforms[..., 0] < ops.sigmoid(parameters[..., 0])
         return ops.where(white, 1.0, -1.0)
 
 
 class Categorical:
-    """256 levels with a probability each, from logits (van den Oord et al., 2016a)."""
+    """256 levels, each with a probability of its own, from logits [1].
+
+    Attributes:
+        num_parameters: Numbers that describe a channel's distribution.
+        num_uniforms: Uniform numbers that a draw takes.
+    """
 
     num_parameters, num_uniforms = LEVELS, 1
 
     def log_prob(self, parameters, pixels):
-        """Nats, of the nearest levels."""
+        """Log-probability of the nearest levels, in nats.
+
+        Args:
+            parameters: Logits, (..., 256).
+            pixels: Values in [-1, 1], (...).
+
+        Returns:
+            float32 (...).
+        """
         hits = ops.one_hot(to_levels(pixels), LEVELS)
         return ops.sum(hits * ops.log_softmax(parameters), axis=-1)
 
     def quantile(self, parameters, uniforms):
-        """The value below which a share of all draws lies."""
+        """The values (...) at which the cumulative probability passes uniform numbers.
+
+        Args:
+            parameters: Logits, (..., 256).
+            uniforms: Numbers in [0, 1), (..., 1).
+
+        Returns:
+            float32 (...), levels in [-1, 1].
+        """
         return from_levels(choose(parameters, uniforms[..., 0]))
 
 
 class LogisticMixture:
-    """256 levels by a mixture of discretised logistics (Salimans et al., 2017).
+    """256 levels by a mixture of discretised logistic distributions [2].
 
-    A level's probability is what the logistic distribution has within half a level
-    (equation 2), at the ends with all beyond.
+    The probability of a level is the mass of the mixture within half a level of it
+    ([2], equation 2); the first and the last level have all the mass beyond.
+
+    Args:
+        num_components: Number of components of the mixture.
+
+    Attributes:
+        num_parameters: Numbers that describe a channel's distribution.
+        num_uniforms: Uniform numbers that a draw takes.
     """
 
     num_uniforms = 2
 
-    def __init__(self, num_components):
+    def __init__(self, num_components: int):
         self.num_parameters = 3 * num_components
 
     def log_prob(self, parameters, pixels):
-        """Nats, of the nearest levels."""
+        """Log-probability of the nearest levels, in nats.
+
+        Args:
+            parameters: Logits of weights, means and log-scales, (..., 3 * components).
+            pixels: Values in [-1, 1], (...).
+
+        Returns:
+            float32 (...).
+        """
         weights, means, log_scales = _components(parameters)
         levels = to_levels(pixels)[..., None]
         offset = from_levels(levels) - means
@@ -68,7 +128,15 @@ class LogisticMixture:
         return ops.logsumexp(ops.log_softmax(weights) + log_probs, axis=-1)
 
     def quantile(self, parameters, uniforms):
-        """A component by the first number, its quantile by the second."""
+        """The quantile, at the second number, of a component chosen by the first.
+
+        Args:
+            parameters: Parameters as for `log_prob`.
+            uniforms: Numbers in [0, 1), (..., 2).
+
+        Returns:
+            float32 (...), levels in [-1, 1].
+        """
         weights, means, log_scales = _components(parameters)
         hits = ops.one_hot(choose(weights, uniforms[..., 0]), weights.shape[-1])
         mean, log_scale = ops.sum(hits * means, -1), ops.sum(hits * log_scales, -1)
@@ -78,24 +146,32 @@ class LogisticMixture:
 
 
 def _components(parameters):
-    """Logits of weights, means, and log-scales of at least -7 (as Salimans et al.)."""
+    """Logits of weights, means, and log-scales, at least -7 as in the code of [2]."""
     weights, means, log_scales = ops.split(parameters, 3, axis=-1)
     return weights, means, ops.maximum(log_scales, -7.0)
 
 
 def to_levels(pixels):
-    """[-1, 1] to the nearest of 0..255, int32."""
+    """Values in [-1, 1] to the nearest levels, int32 from 0 to 255."""
     levels = ops.round((pixels + 1.0) * ((LEVELS - 1) / 2.0))
     return ops.cast(ops.clip(levels, 0, LEVELS - 1), "int32")
 
 
 def from_levels(levels):
-    """0..255 to [-1, 1]."""
+    """Levels from 0 to 255 to float32 values in [-1, 1]."""
     return ops.cast(levels, "float32") * (2.0 / (LEVELS - 1)) - 1.0
 
 
 def choose(logits, uniform):
-    """The class at which cumulated probabilities pass a number in [0, 1)."""
+    """The classes at which cumulative probabilities pass uniform numbers.
+
+    Args:
+        logits: Logits, (..., classes).
+        uniform: Numbers in [0, 1), (...).
+
+    Returns:
+        int32 (...).
+    """
     shares = ops.cumsum(ops.softmax(logits), axis=-1)[..., :-1]
     return ops.sum(ops.cast(shares <= uniform[..., None], "int32"), axis=-1)
 
@@ -105,28 +181,38 @@ OUTPUTS = ("bernoulli", "categorical", "logistic_mixture")
 
 @keras.saving.register_keras_serializable("keras_gen")
 class PixelHead(layers.Layer):
-    """Parameters of every channel's distribution, from features and channels before it.
+    """Parameters of each channel's distribution, from features and earlier channels.
 
-    Two layers of 1x1 convolutions. The first takes in the pixel's own channels through
-    a fixed mask: a row a channel that comes out, of the channels that it sees,
+    Two layers of 1x1 convolutions. The first also takes the pixel's own channels,
+    through a fixed mask; each row of it is for one output channel, and has a 1 for each
+    channel that this one depends on,
 
         R  0 0 0
         G  1 0 0
         B  1 1 0
 
     Args:
-        kind: "bernoulli" (-1 or 1), "categorical" (256 levels) or "logistic_mixture"
-            (256 levels, by discretised logistics).
-        channels: Of the image.
-        hidden: Features a channel between the two layers.
-        num_components: Logistics in a mixture.
-        **kwargs: Of the layer.
+        kind: Kind of the distribution: "bernoulli" (-1 or 1), "categorical" (256
+            levels) or "logistic_mixture" (256 levels, by discretised logistics).
+        channels: Number of channels of the image.
+        hidden: Features between the two layers, for each channel.
+        num_components: Number of components of a "logistic_mixture".
+        **kwargs: Arguments of `keras.layers.Layer`; `dtype` is float32 by default.
+
+    Raises:
+        ValueError: For another kind.
     """
 
-    def __init__(self, kind, channels, hidden, num_components=10, **kwargs):
+    def __init__(
+        self,
+        kind: Literal["bernoulli", "categorical", "logistic_mixture"],
+        channels: int,
+        hidden: int,
+        num_components: int = 10,
+        **kwargs,
+    ):
         super().__init__(**{"dtype": "float32", **kwargs})
-        if kind not in OUTPUTS:
-            raise ValueError(f"Expected an output of {OUTPUTS}, got {kind!r}.")
+        checks.one_of(OUTPUTS, kind=kind)
         self.kind, self.channels = kind, channels
         self.hidden, self.num_components = hidden, num_components
         self.distribution = {
@@ -137,7 +223,7 @@ class PixelHead(layers.Layer):
         self.mask = np.tri(channels, k=-1, dtype=np.float32).T[..., None]
 
     def build(self, features_shape, pixels_shape):
-        """Builds for features and pixels of shape (..., features), (..., channels)."""
+        """Builds for features (..., features) and pixels (..., channels)."""
         add = self.add_weight
         shape = (features_shape[-1], self.channels * self.hidden)
         self.context = add(name="context", shape=shape)
@@ -149,11 +235,11 @@ class PixelHead(layers.Layer):
         count = self.distribution.num_parameters
         self.kernel = add(name="kernel", shape=(self.channels, self.hidden, count))
         self.bias = add(
-            name="bias", shape=(self.channels, count), initializer=self._first_bias
+            name="bias", shape=(self.channels, count), initializer=self._initial_bias
         )
 
-    def _first_bias(self, shape, dtype=None):
-        """Zeros, but means of logistics spread over [-1, 1] and narrower than that."""
+    def _initial_bias(self, shape, dtype=None):
+        """Zeros; for a mixture, means spread over [-1, 1] and log-scales of -2."""
         bias = np.zeros(shape, np.float32)
         if self.kind == "logistic_mixture":
             bias[:, self.num_components :] = np.concatenate(
@@ -165,14 +251,18 @@ class PixelHead(layers.Layer):
         return ops.convert_to_tensor(bias, dtype)
 
     def call(self, features, pixels):
-        """float32 (..., channels, parameters).
+        """Parameters of each channel's distribution.
 
         Args:
-            features: (..., features).
-            pixels: The pixels themselves, (..., channels), in [-1, 1]; a channel's
-                parameters follow from those before it alone.
+            features: Features, (..., features).
+            pixels: Pixels whose distribution is asked for, (..., channels), in [-1, 1];
+                a channel's parameters depend on the channels before it only.
+
+        Returns:
+            float32 (..., channels, parameters).
         """
-        # Not ops.relu: TensorFlow 2.21 fails to fuse it with a residual sum, loudly.
+        # Not ops.relu: TensorFlow 2.21 fails to fuse it with a residual sum, with
+        # messages in the log.
         features = ops.maximum(features, 0.0)
         hidden = ops.tensordot(features, self.context, 1)
         hidden = ops.reshape(hidden, (-1, *pixels.shape[1:], self.hidden))
@@ -182,20 +272,20 @@ class PixelHead(layers.Layer):
         outputs = ops.einsum("...ch,chp->...cp", ops.relu(hidden), self.kernel)
         return outputs + self.bias
 
-    def compute_output_shape(self, features_shape, pixels_shape):
-        """A row of parameters a channel."""
+    def compute_output_shape(self, features_shape: tuple, pixels_shape: tuple) -> tuple:
+        """(..., channels, parameters)."""
         return (*pixels_shape, self.distribution.num_parameters)
 
     def log_prob(self, parameters, pixels):
-        """Nats of every channel, (..., channels)."""
+        """Log-probability of each channel, (..., channels), in nats."""
         return self.distribution.log_prob(parameters, pixels)
 
     def draw(self, features, uniforms):
         """Draws pixels, channel after channel.
 
         Args:
-            features: (batch, features).
-            uniforms: Numbers from [0, 1), (batch, channels, n).
+            features: Features, (batch, features).
+            uniforms: Numbers in [0, 1), (batch, channels, num_uniforms).
 
         Returns:
             float32 (batch, channels), in [-1, 1].
@@ -208,7 +298,7 @@ class PixelHead(layers.Layer):
             )
         return ops.stack(drawn, axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         names = ("kind", "channels", "hidden", "num_components")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -4,48 +4,49 @@ from keras import layers
 
 
 class RasterLayer(layers.Layer):
-    """A layer whose output at a pixel follows from pixels before it in raster order.
+    """A layer whose output at a pixel depends on earlier pixels in raster order only.
 
     `call` computes whole maps at once. To draw an image pixel by pixel, a chain of such
-    layers keeps what it computed: `start` makes a cache (a dict of tensors), `row` runs
-    once a row and `pixel` once a pixel; each gives an output for the next layer, and
-    the new cache. Together they compute what `call` does.
+    layers caches what it computed: `start` makes a cache (a dict of tensors), `row`
+    runs once for each row and `pixel` once for each pixel; each returns an output for
+    the next layer, and the new cache. Together they compute what `call` does.
 
-    Row and pixel that a layer is given are the newest that it may see: the ones before
-    the one that is drawn for a layer that sees only those (mask A), else the very one,
-    as far as the layers below have computed it.
+    A layer gets the newest row and the newest pixel that its output may depend on. For
+    a layer that depends on earlier pixels only (mask A) these are the ones before the
+    one that is drawn; for other layers they are the current ones, as far as the layers
+    below have computed them.
     """
 
-    def start(self, batch_size, width, labels=None):
+    def start(self, batch_size, width: int, labels=None) -> dict:
         """The cache before the first row.
 
         Args:
-            batch_size: A scalar tensor.
-            width: Of the image, in pixels.
-            labels: int64 (batch,), or None.
+            batch_size: Number of images, a scalar tensor.
+            width: Width of the images, in pixels.
+            labels: Labels, int64 (batch,), or None.
         """
         raise NotImplementedError
 
-    def row(self, newest, index, cache):
-        """What can be computed before a row's pixels are known.
+    def row(self, newest, index, cache: dict) -> tuple:
+        """Computes what does not depend on the row's own pixels.
 
         Args:
-            newest: The newest row that the layer may see, (batch, width, features).
-            index: The row's, a scalar tensor.
-            cache: From `start`, or from the row before.
+            newest: Newest row that the output may depend on, (batch, width, features).
+            index: Index of the current row, a scalar tensor.
+            cache: Cache from `start`, or from the row before.
 
         Returns:
-            The row for the next layer, and the cache.
+            The row for the next layer, or None if that layer needs none, and the cache.
         """
         raise NotImplementedError
 
-    def pixel(self, newest, column, cache):
+    def pixel(self, newest, column, cache: dict) -> tuple:
         """The output at one pixel.
 
         Args:
-            newest: The newest pixel that the layer may see, (batch, features).
-            column: The pixel's, a scalar tensor.
-            cache: From `row`, or from the pixel before.
+            newest: Newest pixel that the output may depend on, (batch, features).
+            column: Index of the current column, a scalar tensor.
+            cache: Cache from `row`, or from the pixel before.
 
         Returns:
             The pixel for the next layer, (batch, features), and the cache.

@@ -1,4 +1,4 @@
-"""LSTM that goes down an image, a row at a time."""
+"""LSTM that runs down an image, one row at a time."""
 
 import keras
 import tensorflow as tf
@@ -9,9 +9,16 @@ from keras_gen.layers.raster import RasterLayer
 
 
 def lstm(gates, cell):
-    """Hidden and cell state from gates and the cell state before (equation 3).
+    """One step of an LSTM (van den Oord et al., 2016a, equation 3).
 
-    Forget gates start near 1, by a constant in their argument.
+    A constant of 1 in the argument of the forget gates lets them start near 1.
+
+    Args:
+        gates: Arguments of the gates, (..., 4 * hidden).
+        cell: Cell state of the step before, (..., hidden).
+
+    Returns:
+        Hidden state and cell state, each (..., hidden).
     """
     out, forget, new, content = ops.split(gates, 4, axis=-1)
     cell = ops.sigmoid(forget + 1.0) * cell + ops.sigmoid(new) * ops.tanh(content)
@@ -22,24 +29,24 @@ def lstm(gates, cell):
 class RowLSTM(RasterLayer):
     """Row LSTM with a residual connection (van den Oord et al., 2016a, section 3.1).
 
-    All columns of a row have their states at once, from the row above by a convolution
-    of three columns, and from the input by one that is masked. So a pixel sees a
-    triangle above it. What differs from the paper: the mean over the row above goes
-    into the gates too, which shows the rest of it, and leaves no blind spot:
+    The states of all columns of a row are computed at once, from the row above by a
+    convolution of three columns, and from the input by a masked one. So a pixel depends
+    on a triangle above it. What differs from the paper: the mean over the row above
+    goes into the gates too, which covers the rest of it (m) and leaves no blind spot:
 
         paper           here
         . 1 1 1 1 1 .   m 1 1 1 1 1 m
         . . 1 1 1 . .   m m 1 1 1 m m
         . . 1 x . . .   . . 1 x . . .
 
-    On its own row a pixel sees one farther to the left with every layer.
+    In its own row a pixel depends on one more pixel to the left with every layer.
 
     Args:
-        hidden: Numbers in a state; images have twice as many features.
-        **kwargs: Of the layer.
+        hidden: Numbers in a state; maps have twice as many features.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, hidden, **kwargs):
+    def __init__(self, hidden: int, **kwargs):
         super().__init__(**kwargs)
         self.hidden = hidden
         options = {"dtype": self.dtype_policy}
@@ -75,12 +82,19 @@ class RowLSTM(RasterLayer):
         return x + self.mix(ops.transpose(hidden, (1, 0, 2, 3)))
 
     def _from_above(self, hidden):
-        """What the states of the row above, (batch, width, hidden), give to gates."""
+        """The share of the gates' arguments from the row above.
+
+        Args:
+            hidden: Hidden states of that row, (batch, width, hidden).
+
+        Returns:
+            (batch, width, 4 * hidden).
+        """
         mean = ops.mean(hidden, axis=1, keepdims=True)
         return self.state_to_state(hidden) + self.mean_to_state(mean)
 
     def start(self, batch_size, width, labels=None):
-        """The states of the row above, column first."""
+        """Zero states of the row above, with columns in dimension 0."""
         states = ops.zeros((width, batch_size, self.hidden), self.compute_dtype)
         return {
             "input": self.input_to_state.start(batch_size, width),
@@ -90,14 +104,14 @@ class RowLSTM(RasterLayer):
         }
 
     def row(self, newest, index, cache):
-        """Takes the finished row above into the gates."""
+        """Computes the finished row above's share of the gates' arguments."""
         hidden = ops.transpose(cache["hidden"], (1, 0, 2))
         from_above = ops.transpose(self._from_above(hidden), (1, 0, 2))
         left = {name: ops.zeros_like(value) for name, value in cache["input"].items()}
         return None, {**cache, "from_above": from_above, "input": left}
 
     def pixel(self, newest, column, cache):
-        """A step of one column, whose states take the place of those above."""
+        """One step for one column, whose new states replace those of the row above."""
         gates, left = self.input_to_state.pixel(newest, column, cache["input"])
         gates = gates + cache["from_above"][column]
         hidden, cell = lstm(gates, cache["cell"][column])
@@ -109,10 +123,10 @@ class RowLSTM(RasterLayer):
         }
         return newest + self.mix(hidden), cache
 
-    def compute_output_shape(self, shape):
-        """The shape is kept."""
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        """The shape of the input."""
         return shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
         return {**super().get_config(), "hidden": self.hidden}

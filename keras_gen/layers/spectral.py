@@ -1,4 +1,4 @@
-"""Spectral normalisation [1] as a function of the kernel, without a state.
+"""Spectral normalisation [1] as a function of the kernel, without state.
 
 1. Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018.
 """
@@ -11,17 +11,19 @@ from keras import layers, ops
 ITERATIONS = 8
 
 
-def spectral_norm(kernel, iterations=ITERATIONS):
-    """The largest singular value of a kernel as a matrix (inputs, outputs), estimated.
+def spectral_norm(kernel, iterations: int = ITERATIONS):
+    """An estimate of the largest singular value of a kernel, as (inputs, outputs).
 
-    [1] keeps a vector from step to step and improves it once a step; a variable that a
-    forward pass changes would differ between replicas. Here power iteration starts from
-    the same vector every time. The estimate lies below the value, by little where the
-    second largest one is not close. Gradients flow through u' W v alone, as in [1].
+    [1] keeps a vector from step to step and improves it once per step; a variable that
+    a forward pass changes would differ between replicas. Here power iteration starts
+    from the same vector every time. The estimate is below the singular value, by little
+    unless the second largest one is close to it. Gradients flow through u' W v only, as
+    in [1].
 
     Args:
-        kernel: Of a dense layer or a convolution; the last dimension is the outputs.
-        iterations: Of the power method.
+        kernel: Kernel of a dense layer or a convolution; its last dimension is that of
+            outputs.
+        iterations: Number of power iterations.
 
     Returns:
         A float32 scalar.
@@ -47,9 +49,15 @@ class _Normalized:
 
 @keras.saving.register_keras_serializable("keras_gen")
 class SpectralDense(_Normalized, layers.Dense):
-    """`keras.layers.Dense` whose kernel has spectral norm 1."""
+    """`keras.layers.Dense` whose kernel has spectral norm 1 [1].
+
+    It takes the arguments of `keras.layers.Dense`.
+    """
 
 
 @keras.saving.register_keras_serializable("keras_gen")
 class SpectralConv2D(_Normalized, layers.Conv2D):
-    """`keras.layers.Conv2D` whose kernel, as a matrix, has spectral norm 1."""
+    """`keras.layers.Conv2D` whose kernel, as a matrix, has spectral norm 1 [1].
+
+    It takes the arguments of `keras.layers.Conv2D`.
+    """

@@ -7,23 +7,26 @@ from keras import layers
 
 @keras.saving.register_keras_serializable("keras_gen")
 class TextEncoder(layers.Layer):
-    """Strings to vectors: a mean over words and their letter trigrams [1], two layers.
+    """Strings to vectors: a mean over words and letter trigrams [1], then two layers.
 
         "A cat!"  ->  a, cat, <a>, <ca, cat, at>  ->  rows of a table  ->  mean  ->  MLP
 
-    Rows are found by a hash, so that any word has one, and a word that was never seen
-    those of its trigrams. Case, punctuation and the order of words do not matter.
+    Rows of the table are found by a hash: every word has one, and a word that training
+    did not show has those of its trigrams. Case, punctuation and the order of words do
+    not matter.
 
     1. Bojanowski et al., "Enriching Word Vectors with Subword Information", 2017.
 
     Args:
         units: Numbers in a vector.
-        buckets: Rows of the table.
-        table_units: Numbers in a row of it.
-        **kwargs: Of the layer.
+        buckets: Number of rows of the table.
+        table_units: Numbers in a row of the table.
+        **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, units, buckets=8192, table_units=64, **kwargs):
+    def __init__(
+        self, units: int, buckets: int = 8192, table_units: int = 64, **kwargs
+    ):
         super().__init__(**kwargs)
         self.units, self.buckets, self.table_units = units, buckets, table_units
         self.table = self.add_weight(
@@ -38,7 +41,14 @@ class TextEncoder(layers.Layer):
         self.built = True
 
     def tokens(self, text):
-        """The rows of the table that stand for strings (batch,): int64, ragged."""
+        """The table's rows for the words and trigrams of strings.
+
+        Args:
+            text: Strings in UTF-8, (batch,).
+
+        Returns:
+            A ragged tensor, int64 (batch, None), with values in [0, buckets).
+        """
         text = tf.strings.lower(text, encoding="utf-8")
         text = tf.strings.regex_replace(text, r"[^\pL\pN]+", " ")
         words = tf.strings.split(text)
@@ -58,11 +68,7 @@ class TextEncoder(layers.Layer):
         means = tf.ensure_shape(sums / tf.maximum(counts, 1), (None, self.table_units))
         return self.outer(tf.nn.leaky_relu(self.hidden(means)))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "buckets": self.buckets,
-            "table_units": self.table_units,
-        }
+        names = ("units", "buckets", "table_units")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,29 +1,34 @@
-"""A dense layer run backwards: the kernel is borrowed, only the bias is its own."""
+"""A dense layer in reverse: it uses another layer's kernel and owns only its bias."""
 
 import keras
 from keras import layers, ops
 
 
 class TransposedDense(layers.Layer):
-    """The mirror of a dense layer, by the same kernel transposed.
+    """The transpose of a dense layer, with the same kernel.
 
         source:            h = f(x W + a)      W: (inputs, units)
         TransposedDense:   y = g(h W^T + b)    b: (inputs,)
 
-    It owns b alone. W stays the source's: trained, saved and counted there, once.
+    It owns b only. W belongs to the source: there it is trained, saved and counted,
+    once.
 
     Args:
-        source: A `keras.layers.Dense` that is built.
-        activation: g, as for `keras.layers.Dense`.
-        **kwargs: Of the layer.
+        source: Dense layer, a `keras.layers.Dense` that is built.
+        activation: Activation g, as for `keras.layers.Dense`; None for none.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If the source is not a dense layer, or not built.
     """
 
-    def __init__(self, source, activation=None, **kwargs):
+    def __init__(self, source: layers.Dense, activation: str | None = None, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(source, layers.Dense) or not source.built:
             raise ValueError(f"Expected a dense layer that is built, got {source}.")
         self.activation = keras.activations.get(activation)
-        # An attribute that is a layer would be tracked, and its kernel with it.
+        # A function, since Keras would track a layer that is an attribute, and with it
+        # the kernel.
         self.kernel = lambda: source.kernel
         self.bias = self.add_weight(
             name="bias", shape=(source.kernel.shape[0],), initializer="zeros"
@@ -31,10 +36,10 @@ class TransposedDense(layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        """(batch, units) to (batch, inputs)."""
+        """(batch, units) to (batch, inputs), in the names of the source."""
         outputs = ops.matmul(inputs, ops.transpose(self.kernel()))
         return self.activation(outputs + self.bias)
 
-    def compute_output_shape(self, input_shape):
-        """As many numbers as the source takes."""
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        """The shape of the input, with as many numbers as the source takes."""
         return (*input_shape[:-1], self.bias.shape[0])

@@ -1,6 +1,13 @@
-"""Networks that grow: one functional model with an output for each level."""
+"""Networks that grow: one functional model with an output for each level.
+
+Level 0 has images of 4x4 pixels, and every level doubles the side.
+
+1. Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and
+   Variation", 2018.
+"""
 
 import math
+from collections.abc import Callable
 
 import keras
 from keras import layers, ops
@@ -13,11 +20,11 @@ from keras_gen.layers import (
     PixelNorm,
 )
 
-SMALLEST = 4  # Pixels a side of level 0.
+SMALLEST = 4  # Side of images at level 0, in pixels.
 
 
-def level_of(side):
-    """The level of images with so many pixels a side: 0 for 4.
+def level_of(side: int) -> int:
+    """The level of images with the given side in pixels: 0 for 4, 1 for 8, ...
 
     Raises:
         ValueError: If the side is no power of two, or below 4.
@@ -28,11 +35,21 @@ def level_of(side):
     return level
 
 
-def check_shape(image_shape, start):
-    """The last level's shape, and the first level.
+def check_shape(
+    image_shape: tuple[int, int, int], start: int
+) -> tuple[tuple[int, int, int], int]:
+    """Checks the shape of images at the last level.
+
+    Args:
+        image_shape: Shape of images at the last level, (side, side, channels).
+        start: Side of images at the first level, in pixels.
+
+    Returns:
+        The shape as a tuple, and the first level.
 
     Raises:
-        ValueError: If images are not square, or sides are no powers of two.
+        ValueError: If images are not square, sides are no powers of two, or the last
+            level lies below the first.
     """
     height, width, channels = image_shape
     first = level_of(start)
@@ -44,18 +61,24 @@ def check_shape(image_shape, start):
     return (height, width, channels), first
 
 
-def num_maps(level, base, most):
-    """Maps of a level ([1], table 2): halved with every level, but at most so many."""
+def num_maps(level: int, base: int, most: int) -> int:
+    """The number of feature maps of a level ([1], table 2).
+
+    Args:
+        level: Level, from 0.
+        base: Twice the number of maps of level 0; every level halves it.
+        most: Largest number of maps.
+    """
     return max(min(base >> (level + 1), most), 1)
 
 
 def upsample(x, dtype=None):
-    """Every pixel becomes four."""
+    """Doubles both sides: every pixel becomes four."""
     return layers.UpSampling2D(dtype=dtype)(x)
 
 
 def downsample(x):
-    """Every four pixels become their mean."""
+    """Halves both sides: every four pixels become their mean."""
     return layers.AveragePooling2D(2)(x)
 
 
@@ -64,24 +87,36 @@ def rectify(x):
     return layers.LeakyReLU(0.2)(x)
 
 
-def condition(latents, num_classes):
-    """Inputs, and latents with an embedding of the labels beside them if any."""
+def condition(latents, num_classes: int | None) -> tuple[list, object]:
+    """Adds an input of labels, whose embedding is concatenated to the latents.
+
+    Args:
+        latents: Keras tensor (batch, latent_dim).
+        num_classes: Number of classes; None for no labels.
+
+    Returns:
+        A list of the new input, or an empty one, and the tensor (batch, numbers) that a
+        network starts from.
+    """
     if num_classes is None:
         return [], latents
     labels = keras.Input((), dtype="int64", name="labels")
-    unit = keras.initializers.RandomNormal(stddev=1.0)  # As latents are.
+    unit = keras.initializers.RandomNormal(stddev=1.0)  # Latents have deviation 1 too.
     embedding = layers.Embedding(num_classes, latents.shape[-1], unit)
     return [labels], layers.Concatenate()([latents, embedding(labels)])
 
 
-def faded_images(features, first, channels, alpha):
+def faded_images(features: list, first: int, channels: int, alpha) -> list:
     """Images of every level from the first on, each faded in over the one below.
 
     Args:
-        features: Maps of every level from 0 on.
-        first: The lowest level that has images.
-        channels: Of the images.
-        alpha: (batch,).
+        features: Feature maps of every level, level 0 first.
+        first: Lowest level that has images.
+        channels: Channels of the images.
+        alpha: Share of the new level in the images, (batch,).
+
+    Returns:
+        Images (batch, side, side, channels), float32, one tensor for each level.
     """
     images, old = [], None
     for level, x in list(enumerate(features))[first:]:
@@ -96,23 +131,32 @@ def faded_images(features, first, channels, alpha):
 
 
 def growing_discriminator(
-    image_shape, base_maps, max_maps, first, num_classes=None, group_size=4, blur=None
-):
-    """Logits (batch, 1) of images, a level each ([1], table 2).
+    image_shape: tuple[int, int, int],
+    base_maps: int,
+    max_maps: int,
+    first: int,
+    num_classes: int | None = None,
+    group_size: int = 4,
+    blur: Callable | None = None,
+) -> tuple[keras.Model, dict[int, list]]:
+    """Images of every level to logits (batch, 1) ([1], table 2).
 
     Args:
-        image_shape: Of the last level, (side, side, channels).
-        base_maps: See `num_maps`.
-        max_maps: See `num_maps`.
-        first: The lowest level.
-        num_classes: Of labels, whose embedding the features are projected on; None for
-            none.
-        group_size: Of `MinibatchStdDev`.
-        blur: A layer in front of every downsampling; None for none.
+        image_shape: Shape of images at the last level, (side, side, channels).
+        base_maps: Twice the number of feature maps at 4x4; see `num_maps`.
+        max_maps: Largest number of feature maps of a level.
+        first: Lowest level that has images.
+        num_classes: Number of classes; the features' inner product with an embedding of
+            the label is added to the logits. None for no labels.
+        group_size: Images in a group of `MinibatchStdDev`.
+        blur: Function that makes a layer in front of every downsampling, such as the
+            class `Blur`; None for none.
 
     Returns:
-        A functional model of the images of every level from the first on, alpha
-        (batch,) and labels, and the hidden features of every level, a list each.
+        A functional model, and the hidden features of every level. The model takes
+        images of every level from the first on, alpha (batch,) and labels if any, and
+        gives the logits of each of these levels. The features of a level are the
+        outputs of its activations, a list of Keras tensors.
     """
     last = level_of(image_shape[0])
     maps = [num_maps(level, base_maps, max_maps) for level in range(last + 1)]
@@ -147,44 +191,49 @@ def growing_discriminator(
         side = SMALLEST << level
         image = keras.Input((side, side, image_shape[-1]), name=f"images_{side}")
         x = rectify(from_image[level](image))
-        seen = []
+        activations = []
         for below in range(level, 0, -1):
             for convolution in blocks[below]:
                 x = rectify(convolution(x))
-                seen.append(x)
+                activations.append(x)
             x = shrink(x)
             if below == level > first:
                 old = rectify(from_image[level - 1](downsample(image)))
                 x = Fade()(old, x, alpha)
-        spread, convolution, flatten, dense, verdict = end
-        x = rectify(convolution(spread(x)))
+        deviation, convolution, flatten, dense, to_logits = end
+        x = rectify(convolution(deviation(x)))
         x = rectify(dense(flatten(x)))
-        y = verdict(x)
+        y = to_logits(x)
         if embedding is not None:
             wide = ops.cast(x, "float32")
             y = y + ops.sum(embedding(labels) * wide, axis=-1, keepdims=True)
         images.append(image)
         logits.append(y)
-        hidden[level] = [*seen, x]
+        hidden[level] = [*activations, x]
     inputs = [*images, alpha, *extra]
     return keras.Model(inputs, logits, name="discriminator"), hidden
 
 
 def progan_generator(
-    image_shape, latent_dim, base_maps, max_maps, first, num_classes=None
-):
+    image_shape: tuple[int, int, int],
+    latent_dim: int,
+    base_maps: int,
+    max_maps: int,
+    first: int,
+    num_classes: int | None = None,
+) -> keras.Model:
     """Latents (batch, latent_dim) to images of every level ([1], table 2).
 
     Args:
-        image_shape: Of the last level, (side, side, channels).
+        image_shape: Shape of images at the last level, (side, side, channels).
         latent_dim: Numbers in a latent; the network normalises them.
-        base_maps: See `num_maps`.
-        max_maps: See `num_maps`.
-        first: The lowest level.
-        num_classes: Of labels that it takes too; None for none.
+        base_maps: Twice the number of feature maps at 4x4; see `num_maps`.
+        max_maps: Largest number of feature maps of a level.
+        first: Lowest level that has images.
+        num_classes: Number of classes whose labels it takes too; None for none.
 
     Returns:
-        A functional model of latents, alpha (batch,) and labels.
+        A functional model of latents, alpha (batch,) and labels if any.
     """
     latents, alpha = keras.Input((latent_dim,)), keras.Input((), name="alpha")
     extra, x = condition(latents, num_classes)

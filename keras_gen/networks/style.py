@@ -1,4 +1,8 @@
-"""StyleGAN's generator: a mapping network and a synthesis network."""
+"""StyleGAN's generator [1]: a mapping network and a synthesis network.
+
+1. Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative
+   Adversarial Networks", 2019.
+"""
 
 import keras
 from keras import layers
@@ -23,37 +27,49 @@ from keras_gen.networks.growing import (
 )
 
 
-def mapping_network(latent_dim, style_dim, depth, rate, num_classes=None):
-    """Latents (batch, latent_dim), and labels, to styles (batch, style_dim).
+def mapping_network(
+    latent_dim: int,
+    style_dim: int,
+    depth: int,
+    rate: float,
+    num_classes: int | None = None,
+) -> keras.Model:
+    """Latents (batch, latent_dim), and labels if any, to styles (batch, style_dim).
 
     Args:
         latent_dim: Numbers in a latent.
         style_dim: Numbers in a style.
-        depth: Dense layers.
-        rate: Multiplies their learning rate ([1], appendix C).
-        num_classes: Of labels; None for none.
+        depth: Number of dense layers.
+        rate: Factor on their learning rate ([1], appendix C).
+        num_classes: Number of classes whose labels it takes too; None for none.
     """
     latents = keras.Input((latent_dim,))
     extra, x = condition(latents, num_classes)
     x = PixelNorm()(x)
-    for place in range(depth):
-        x = rectify(EqualizedDense(style_dim, rate=rate, name=f"mapping_{place}")(x))
+    for index in range(depth):
+        x = rectify(EqualizedDense(style_dim, rate=rate, name=f"mapping_{index}")(x))
     x = layers.Activation("linear", dtype="float32")(x)
     return keras.Model([latents, *extra], x, name="mapping")
 
 
-def synthesis_network(image_shape, style_dim, base_maps, max_maps, first):
-    """Styles and noise, one of each a layer, to images of every level ([1], figure 1).
+def synthesis_network(
+    image_shape: tuple[int, int, int],
+    style_dim: int,
+    base_maps: int,
+    max_maps: int,
+    first: int,
+) -> keras.Model:
+    """Styles and noise of each layer to images of every level ([1], figure 1).
 
     Args:
-        image_shape: Of the last level, (side, side, channels).
+        image_shape: Shape of images at the last level, (side, side, channels).
         style_dim: Numbers in a style.
-        base_maps: See `num_maps`.
-        max_maps: See `num_maps`.
-        first: The lowest level that has images.
+        base_maps: Twice the number of feature maps at 4x4; see `num_maps`.
+        max_maps: Largest number of feature maps of a level.
+        first: Lowest level that has images.
 
     Returns:
-        A functional model of alpha (batch,), then by layer, from the coarsest on, a
+        A functional model of alpha (batch,) and, for each layer from the coarsest on, a
         style (batch, style_dim) and noise (batch, side, side, 1).
     """
     last = level_of(image_shape[0])
@@ -64,9 +80,9 @@ def synthesis_network(image_shape, style_dim, base_maps, max_maps, first):
         side = x.shape[1]
         style, noise = keras.Input((style_dim,)), keras.Input((side, side, 1))
         inputs.extend([style, noise])
-        place = len(inputs) // 2 - 1
-        x = rectify(AddNoise(name=f"noise_{place}")(x, noise))
-        return AdaIN(name=f"style_{place}")(x, style)
+        index = len(inputs) // 2 - 1
+        x = rectify(AddNoise(name=f"noise_{index}")(x, noise))
+        return AdaIN(name=f"style_{index}")(x, style)
 
     features = []
     for level in range(last + 1):

@@ -1,8 +1,9 @@
 """ProGAN [1]: networks that grow, and what keeps them in balance without batch norm.
 
-Equalised learning rates, features normalised at every pixel, the minibatch's deviation,
-and WGAN-GP whose critic is kept from drifting; samples come from averaged weights. What
-differs from [1]: optimizers start anew at every level, as in the authors' code.
+These are equalised learning rates, features normalised at every pixel, the minibatch's
+standard deviation as a feature, and WGAN-GP whose critic is kept from drifting; samples
+come from averaged weights. What differs from [1]: optimizers start anew at every level,
+as in the authors' code.
 
 1. Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and
    Variation", 2018.
@@ -24,19 +25,25 @@ class ProGAN(GrowingModel):
     """Progressively growing GAN.
 
     Args:
-        image_shape: Of the last level, (side, side, channels), the side a power of two.
+        image_shape: Shape of images at the last level, (side, side, channels); the side
+            is a power of two.
         latent_dim: Numbers in a latent.
-        base_maps: Sets the maps of a level; see `num_maps`. [1]: 8192.
-        max_maps: Most maps of a level. [1]: 512.
-        start: Pixels a side of the first level.
-        phase_images: Images of either half of a level's time, in the default schedule.
-            [1]: 800,000; the authors' code: 600,000.
-        num_classes: Of labels that both networks take too; None for none.
-        loss: See `AdversarialModel`; "non_saturating" goes with `r1`.
-        gradient_penalty: Weight of WGAN-GP's penalty.
-        drift: See `AdversarialModel`.
-        average: Decay of the generator's moving average.
-        **options: Of `AdversarialModel`: `r1`, `augmentation`, ...
+        base_maps: Number that sets the feature maps: images with side s have
+            `2 * base_maps / s` of them, within `max_maps`. 8192 in [1].
+        max_maps: Largest number of feature maps of a level. 512 in [1].
+        start: Height and width of images at the first level, in pixels.
+        phase_images: Number of images in each of the two halves of a level's training,
+            fading and stable, in the default schedule. 800,000 in [1], 600,000 in the
+            authors' code.
+        num_classes: Number of classes whose labels both networks take; None for none.
+        loss: Adversarial loss, one of those of `AdversarialModel`; "non_saturating"
+            goes with `r1`.
+        gradient_penalty: Weight of WGAN-GP's gradient penalty.
+        drift: Weight of the squared logits of real images, which keeps the critic's
+            outputs near 0 ([1], appendix A.1).
+        average: Decay of the generator's moving average, which `sample`, saving and
+            export use; None keeps none.
+        **options: Options of `AdversarialModel`: `r1`, `augmentation`, ...
     """
 
     tiny = {
@@ -50,17 +57,17 @@ class ProGAN(GrowingModel):
 
     def __init__(
         self,
-        image_shape=(32, 32, 1),
-        latent_dim=128,
-        base_maps=1024,
-        max_maps=128,
-        start=4,
-        phase_images=600_000,
-        num_classes=None,
-        loss="wasserstein",
-        gradient_penalty=10.0,
-        drift=0.001,
-        average=0.999,
+        image_shape: tuple[int, int, int] = (32, 32, 1),
+        latent_dim: int = 128,
+        base_maps: int = 1024,
+        max_maps: int = 128,
+        start: int = 4,
+        phase_images: int = 600_000,
+        num_classes: int | None = None,
+        loss: str = "wasserstein",
+        gradient_penalty: float = 10.0,
+        drift: float = 0.001,
+        average: float | None = 0.999,
         **options,
     ):
         shape, first = check_shape(image_shape, start)
@@ -83,12 +90,12 @@ class ProGAN(GrowingModel):
         """Adam at 1e-3 with betas 0 and 0.99 ([1], appendix A.1)."""
         return self.adam(1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)
 
-    def render(self, latents, labels, training):
-        """Images of the level from latents, by the network that trains."""
+    def generate(self, latents, labels, training):
+        """Images of the level reached, by the network that trains."""
         generator = self.at_level(self.generator)
         return generator(self.with_alpha(latents, labels), training=training)
 
     def decode_rows(self, latents, labels=None):
-        """What the averaged generator makes of latents, clipped to [-1, 1]."""
+        """Images of latents by the averaged generator, clipped to [-1, 1]."""
         generator = self.at_level(self.averaged(self.generator))
         return ops.clip(generator(self.with_alpha(latents, labels)), -1.0, 1.0)

@@ -1,21 +1,24 @@
 """The schedule of a growing model: phases, counted in images."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
+
+from keras_gen.core import checks
 
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A level's time in the training of a growing model.
+    """The training of one level of a growing model.
 
     Attributes:
-        side: Of the images, in pixels.
-        fade: Images over which the level is faded in; 0 for the first.
-        stable: Images after that.
-        batch_size: Images in a move, over all replicas, of which the data's batches are
-            multiples; None for whole batches.
-        learning_rate: Of all players; None for what they have.
+        side: Height and width of the level's images, in pixels.
+        fade: Number of images over which the level is faded in; 0 for the first level.
+        stable: Number of images after that.
+        batch_size: Number of images in a mini-batch, over all replicas, which divides
+            the data's batch size; None takes the data's batches whole.
+        learning_rate: Learning rate of all players; None keeps theirs.
     """
 
     side: int
@@ -25,33 +28,37 @@ class Phase:
     learning_rate: float | None = None
 
     def __post_init__(self):
-        """Refuses what no phase can have."""
-        if min(self.fade, self.stable) < 0:
-            raise ValueError(f"Expected fade and stable of at least 0, got {self}.")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"Expected a batch_size of at least 1, got {self}.")
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ValueError(f"Expected a learning_rate above 0, got {self}.")
+        """Refuses numbers that no phase can have."""
+        checks.at_least(0, fade=self.fade, stable=self.stable)
+        if self.batch_size is not None:
+            checks.at_least(1, batch_size=self.batch_size)
+        if self.learning_rate is not None:
+            checks.positive(learning_rate=self.learning_rate)
 
 
 class Grow(keras.callbacks.Callback):
     """Takes a growing model through its levels, counted in images.
 
-    Where it stands follows from the images that the model has seen, which are saved
-    with it: a resumed run goes on in the middle of a fade. A model that is beyond that
-    place stays as it is until the schedule is there too: none shrinks.
+    The current phase follows from the number of images that the model has trained on,
+    which is saved with it: a resumed run goes on in the middle of a fade. A model that
+    is ahead of the schedule stays as it is until the schedule has caught up: images
+    never shrink.
 
     Args:
-        schedule: `Phase`s, the sides rising; after the last one the
-            model stays there. None takes the model's `default_schedule()`.
+        schedule: `Phase`s with rising sides; after the last one the model stays at its
+            level. None takes the model's `default_schedule()`.
     """
 
-    def __init__(self, schedule=None):
+    def __init__(self, schedule: Sequence[Phase] | None = None):
         super().__init__()
         self.schedule = schedule
 
     def on_train_begin(self, logs=None):
-        """Checks the schedule; the sizes of batches when the first is there."""
+        """Checks the schedule. Batch sizes are checked in the first step.
+
+        Raises:
+            ValueError: For sides that do not rise, or a phase that the model refuses.
+        """
         if self.schedule is None:
             self.schedule = self.model.default_schedule()
         sides = [phase.side for phase in self.schedule]
@@ -63,7 +70,7 @@ class Grow(keras.callbacks.Callback):
         self._phase = None
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Sets alpha, and where a phase begins all else."""
+        """Enters a phase where it begins, and sets alpha."""
         growth, side = self.model.growth, self.model.image_shape[0]
         phase, alpha = self.place(int(growth.images.numpy()))
         if phase.side < side:
@@ -77,8 +84,8 @@ class Grow(keras.callbacks.Callback):
         if alpha != reached:
             growth.alpha.assign(alpha)
 
-    def place(self, images):
-        """The phase in which so many images have been seen, and its alpha."""
+    def place(self, images: int) -> tuple[Phase, float]:
+        """The phase, and alpha in [0, 1], after the given number of images."""
         for phase in self.schedule:
             length = phase.fade + phase.stable
             if images < length:

@@ -1,59 +1,64 @@
-"""StyleGAN [1]: styles, one a layer, shape an image from coarse to fine.
+"""StyleGAN [1]: styles, one for each layer, shape an image from coarse to fine.
 
 A mapping network turns a latent into a style; the synthesis network starts from a
 learned constant and takes a style and noise at every layer. Some images in training
-have the styles of two latents, so that layers do not rely on each other. The mean style
-is a player whose loss is its squared distance to the batch's styles: plain gradient
-descent at 0.005 is the moving average with decay 0.995. What differs from [1]: the
-constant starts as Gaussian noise, not as ones, which AdaIN would have to divide by 0.
+have the styles of two latents, so that layers do not rely on each other. A moving
+average of styles, the mean style, serves truncation. What differs from [1]: the
+constant starts as Gaussian noise, not as ones, since AdaIN would divide those by their
+standard deviation of 0.
 
 1. Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative
    Adversarial Networks", 2019.
 """
 
-import keras
+from collections.abc import Iterable
+
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
+from keras_gen.core.inputs import Input, seed_input
+from keras_gen.core.noise import for_each_row
 from keras_gen.core.registry import register
-from keras_gen.layers import (
-    Blur,
-    Learned,
-)
+from keras_gen.layers import Blur, Learned
 from keras_gen.models.growing.base import GrowingModel
-from keras_gen.networks.growing import (
-    SMALLEST,
-    check_shape,
-    growing_discriminator,
-)
+from keras_gen.networks.growing import SMALLEST, check_shape, growing_discriminator
 from keras_gen.networks.style import mapping_network, synthesis_network
+
+MEAN_STYLE_DECAY = 0.995  # As in the authors' code.
 
 
 @register("stylegan", image_shape=(32, 32, 1))
 class StyleGAN(GrowingModel):
-    """Style-based GAN, which grows or starts whole.
+    """Style-based GAN, which grows or starts at full size.
 
     Args:
-        image_shape: Of the last level, (side, side, channels), the side a power of two.
-        latent_dim: Numbers in a latent. [1]: 512.
-        style_dim: Numbers in a style. [1]: 512.
-        mapping_depth: Dense layers from latents to styles.
-        mapping_rate: Multiplies their learning rate.
-        base_maps: Sets the maps of a level; see `num_maps`. [1]: 8192.
-        max_maps: Most maps of a level. [1]: 512.
-        start: Pixels a side of the first level; that of the images for no growing.
-        phase_images: Images of either half of a level's time, in the default schedule.
-        mixing: Share of images in training with the styles of two latents.
-        truncation_layers: Layers, from the coarsest on, that truncation works on.
-        num_classes: Of labels that both networks take too; None for none.
-        loss: See `AdversarialModel`.
-        r1: Weight of the R1 penalty, gamma.
-        r1_every: See `AdversarialModel`.
-        average: Decay of the moving averages of mapping and synthesis.
-        **options: Of `AdversarialModel`: `augmentation`, ...
+        image_shape: Shape of images at the last level, (side, side, channels); the side
+            is a power of two.
+        latent_dim: Numbers in a latent. 512 in [1].
+        style_dim: Numbers in a style. 512 in [1].
+        mapping_depth: Number of dense layers from latents to styles.
+        mapping_rate: Factor on the learning rate of these layers.
+        base_maps: Number that sets the feature maps: images with side s have
+            `2 * base_maps / s` of them, within `max_maps`. 8192 in [1].
+        max_maps: Largest number of feature maps of a level. 512 in [1].
+        start: Height and width of images at the first level, in pixels; those of
+            `image_shape` for a model that does not grow.
+        phase_images: Number of images in each of the two halves of a level's training,
+            fading and stable, in the default schedule.
+        mixing: Share of images in training that have the styles of two latents.
+        truncation_layers: Number of layers, from the coarsest on, whose styles are
+            truncated.
+        num_classes: Number of classes whose labels both networks take; None for none.
+        loss: Adversarial loss, one of those of `AdversarialModel`.
+        r1: Weight of the R1 penalty, gamma in its paper.
+        r1_every: Steps from one R1 penalty to the next.
+        average: Decay of the moving averages of mapping and synthesis network, which
+            abilities, saving and export use; None keeps none.
+        **options: Options of `AdversarialModel`: `augmentation`, ...
     """
 
     tiny = {
@@ -70,27 +75,26 @@ class StyleGAN(GrowingModel):
 
     def __init__(
         self,
-        image_shape=(32, 32, 1),
-        latent_dim=128,
-        style_dim=128,
-        mapping_depth=8,
-        mapping_rate=0.01,
-        base_maps=1024,
-        max_maps=128,
-        start=8,
-        phase_images=600_000,
-        mixing=0.9,
-        truncation_layers=8,
-        num_classes=None,
-        loss="non_saturating",
-        r1=10.0,
-        r1_every=1,
-        average=0.999,
+        image_shape: tuple[int, int, int] = (32, 32, 1),
+        latent_dim: int = 128,
+        style_dim: int = 128,
+        mapping_depth: int = 8,
+        mapping_rate: float = 0.01,
+        base_maps: int = 1024,
+        max_maps: int = 128,
+        start: int = 8,
+        phase_images: int = 600_000,
+        mixing: float = 0.9,
+        truncation_layers: int = 8,
+        num_classes: int | None = None,
+        loss: str = "non_saturating",
+        r1: float = 10.0,
+        r1_every: int = 1,
+        average: float | None = 0.999,
         **options,
     ):
         shape, first = check_shape(image_shape, start)
-        if not 0 <= mixing <= 1:
-            raise ValueError(f"Expected mixing in [0, 1], got {mixing}.")
+        checks.fraction(mixing=mixing)
         sizes = (base_maps, max_maps, first)
         super().__init__(
             generator=synthesis_network(shape, style_dim, *sizes),
@@ -113,12 +117,14 @@ class StyleGAN(GrowingModel):
             latent_dim, style_dim, mapping_depth, mapping_rate, num_classes
         )
         self.keep_average(self.mapping, average)
-        self.mean_style = Learned((style_dim,), name="mean_style")
+        self.mean_style = Learned(
+            (style_dim,), trainable=False, aggregation="mean", name="mean_style"
+        )
         self.mean_style.build(None)
 
     def players(self):
-        """Discriminator, generator (mapping and synthesis), and the mean style."""
-        discriminator, generator = super().players().values()
+        """The discriminator, and the generator: mapping and synthesis network."""
+        discriminator, _ = super().players().values()
         return {
             "discriminator": discriminator,
             "generator": Player(
@@ -126,58 +132,68 @@ class StyleGAN(GrowingModel):
                 self.generator_loss,
                 active=[self.mapping, self.at_level(self.generator)],
             ),
-            "mean_style": Player([self.mean_style], self.mean_style_loss),
         }
 
     def default_optimizers(self):
         """Adam at 1e-3 with betas 0 and 0.99, as ProGAN ([1], appendix C)."""
-        adam = self.adam(1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)
-        return {**adam, "mean_style": keras.optimizers.SGD(0.005)}
+        return self.adam(1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)
 
-    def mean_style_loss(self, batch, training):
-        """Half the squared distance of the mean style to the batch's."""
-        mean = ops.mean(tf.stop_gradient(batch["style"]), axis=0)
-        return 0.5 * ops.sum(ops.square(self.mean_style.value - mean))
+    def forward(self, batch, training):
+        """Generated images, some with mixed styles, and the first latents' styles.
+
+        Returns:
+            "fake", float32 (batch, side, side, channels); and "style", float32
+            (batch, style_dim).
+        """
+        count, labels = tf.shape(batch["image"])[0], batch.get("label")
+        first, second = (
+            _mapped(self.mapping, self.draw_latents(batch, name), labels)
+            for name in ("latents", "mixed_latents")
+        )
+        noise = [
+            self.noise(f"layer_{layer}", (count, side, side, 1))
+            for layer, side in enumerate(self._sides())
+        ]
+        mixed = self._mixed(first, second)
+        fake = self._synthesize(self.generator, mixed, noise, training)
+        return {"fake": fake, "style": first}
+
+    def updates(self, batch, shared):
+        """The mean style follows the batch's, as a moving average."""
+        mean, variable = ops.mean(shared["style"], axis=0), self.mean_style.value
+        value = variable + (1.0 - MEAN_STYLE_DECAY) * (mean - variable)
+        return [*super().updates(batch, shared), (variable, value)]
 
     # From latents to images.
 
     @property
-    def num_layers(self):
-        """Layers that take a style, at the level reached."""
+    def num_layers(self) -> int:
+        """Number of layers that take a style, at the level reached."""
         return 2 * (self.level + 1)
 
     def inputs_at_level(self, network):
-        """Of the synthesis network alpha, and styles and noise up to the level."""
+        """For the synthesis network: alpha, then styles and noise up to the level."""
         if network.name.endswith("synthesis"):
             return network.inputs[: 1 + 2 * self.num_layers]
         return super().inputs_at_level(network)
 
-    def generate(self, batch, training):
-        """Leaves the styles in the batch; some images have those of two latents."""
-        count, labels = tf.shape(batch["image"])[0], batch.get("label")
-        prior = self.prior.distribution()
-        styles = [
-            self._map(self.mapping, prior.sample(count, seed=self.draw_seed()), labels)
-            for _ in range(2)
-        ]
-        batch["style"] = styles[0]
-        random = tf.random.stateless_uniform((2, count, 1, 1), self.draw_seed())
-        # From this layer on the second style, if at all.
-        first = 1 + tf.floor(random[0] * (self.num_layers - 1))
-        first = tf.where(random[1] < self.mixing, first, float(self.num_layers))
-        places = tf.range(self.num_layers, dtype=tf.float32)[:, None]
-        mixed = tf.where(places < first, styles[0][:, None], styles[1][:, None])
-        noise = [
-            tf.random.stateless_normal((count, side, side, 1), self.draw_seed())
-            for side in self._sides()
-        ]
-        return self._synthesize(self.generator, mixed, noise, training)
+    def _mixed(self, first, second):
+        """Styles of every layer, (batch, num_layers, style_dim).
+
+        A share `mixing` of rows has the second style from a layer on that is drawn from
+        all but the coarsest; all other layers have the first.
+        """
+        shape = (tf.shape(first)[0], 1, 1)
+        place = self.noise("mixing_layer", shape, "uniform")
+        change = 1.0 + tf.floor(place * (self.num_layers - 1))
+        is_mixed = self.noise("mixing", shape, "uniform") < self.mixing
+        change = tf.where(is_mixed, change, float(self.num_layers))
+        layers = tf.range(self.num_layers, dtype=tf.float32)[:, None]
+        return tf.where(layers < change, first[:, None], second[:, None])
 
     def _sides(self):
+        """Height and width of every layer's maps, in pixels."""
         return [SMALLEST << (layer // 2) for layer in range(self.num_layers)]
-
-    def _map(self, mapping, latents, labels):
-        return mapping(latents if labels is None else [latents, labels])
 
     def _synthesize(self, synthesis, styles, noise, training=False):
         inputs = [self.alphas(styles)]
@@ -185,83 +201,95 @@ class StyleGAN(GrowingModel):
             inputs += [styles[:, layer], values]
         return self.at_level(synthesis)(inputs, training=training)
 
-    def row_noise(self, seed):
-        """Noise of every layer, from a seed a row, int64 (batch,)."""
+    def row_noise(self, seed) -> list:
+        """Noise of every layer, drawn from a seed for each row.
+
+        Args:
+            seed: int64 (batch,).
+
+        Returns:
+            One float32 (batch, side, side, 1) for each layer, the coarsest first.
+        """
         sides = self._sides()
-        count = sum(side**2 for side in sides)
-
-        def draw(row):
-            key = tf.random.experimental.stateless_fold_in(tf.bitcast(row, tf.int32), 1)
-            return tf.random.stateless_normal((count,), key)
-
-        spec = tf.TensorSpec((count,), tf.float32)
-        rows = tf.map_fn(draw, seed, fn_output_signature=spec)
-        parts = tf.split(rows, [side**2 for side in sides], axis=1)
+        sizes = [side**2 for side in sides]
+        shape = (sum(sizes),)
+        # Stream 0 of the seed draws the latent.
+        rows = for_each_row(
+            lambda key: tf.random.stateless_normal(shape, key), seed, shape, stream=1
+        )
         return [
             tf.reshape(part, (-1, side, side, 1))
-            for part, side in zip(parts, sides, strict=True)
+            for part, side in zip(tf.split(rows, sizes, axis=1), sides, strict=True)
         ]
 
     # Abilities.
 
-    def input_specs(self):
-        """Styles, noise seeds and truncation too."""
-        styles = (None, self.num_layers, self.style_dim)
-        return {
-            **super().input_specs(),
-            "styles": tf.TensorSpec(styles, tf.float32, "styles"),
-            "noise_seed": tf.TensorSpec((None,), tf.int64, "noise_seed"),
-            "truncation": tf.TensorSpec((None,), tf.float32, "truncation"),
-        }
-
-    def input_defaults(self):
-        """No truncation."""
-        return {"truncation": 1.0}
+    def inputs(self):
+        """Also styles, seeds of the layers' noise, and truncation."""
+        own = [
+            Input(
+                "styles",
+                (self.num_layers, self.style_dim),
+                description="Styles, one vector for each layer of each row.",
+            ),
+            seed_input("noise_seed", description="Seed of the noise in every layer."),
+            Input(
+                "truncation",
+                default=1.0,
+                description="Factor on the distance of styles from their mean.",
+            ),
+        ]
+        return {**super().inputs(), **{entry.name: entry for entry in own}}
 
     @draws("images")
     def sample(self, seed, truncation=None, labels=None):
         """Draws images, float32 (n, side, side, channels), in [-1, 1].
 
-        `truncation`, (n,) or one number, draws the styles of the first
-        `truncation_layers` layers to their mean: 1 leaves them, 0 gives the mean's
-        image ([1], appendix B). Conditional models take `labels`, int (n,).
+        `truncation`, (n,) or one number, moves the styles of the first
+        `truncation_layers` layers towards the mean style: 1 leaves them as they are, 0
+        gives the mean style ([1], appendix B). Conditional models take `labels`, int
+        (n,).
         """
         styles = self._styles(self.latents(seed), labels)
         mean = ops.cast(self.mean_style.value, "float32")
         near = mean + truncation[:, None, None] * (styles - mean)
         coarse = tf.range(self.num_layers)[:, None] < self.truncation_layers
-        return self._render(tf.where(coarse, near, styles), seed)
+        return self._images(tf.where(coarse, near, styles), seed)
 
     @transforms("images")
     def decode(self, latents, labels=None):
-        """Images of latents (batch, latent_dim), with the noise of seed 0."""
+        """Images of latents (batch, latent_dim), with the noise of row seed 0."""
         seed = tf.zeros(tf.shape(latents)[:1], tf.int64)
-        return self._render(self._styles(latents, labels), seed)
+        return self._images(self._styles(latents, labels), seed)
 
     @transforms("styles")
     def map(self, latents, labels=None):
-        """Styles (batch, num_layers, style_dim) of latents, the same at every layer."""
+        """Styles (batch, num_layers, style_dim) of latents, equal at every layer."""
         return self._styles(latents, labels)
 
     @transforms("images")
-    def synthesize(self, styles, noise_seed):
-        """Images of styles (batch, num_layers, style_dim), one a layer.
+    def synthesize(self, styles, noise_seed=None):
+        """Images of styles (batch, num_layers, style_dim), one for each layer.
 
-        `noise_seed`: an int, or one a row.
+        `noise_seed` is the seed of the layers' noise, an int or one for each row; None
+        draws it.
         """
-        return self._render(styles, noise_seed)
+        return self._images(styles, noise_seed)
 
-    def mix(self, sources, targets, layers, noise_seed=0):
+    def mix(self, sources, targets, layers: Iterable[int], noise_seed=0) -> np.ndarray:
         """Images of the targets with the sources' styles at some layers.
 
         Args:
-            sources: Styles (batch, num_layers, style_dim), see `map`.
-            targets: As many others.
-            layers: Places of layers from 0, the coarsest, to `num_layers - 1`.
-            noise_seed: See `synthesize`.
+            sources: Styles (batch, num_layers, style_dim), from `map`.
+            targets: Styles of the same shape.
+            layers: Indices of layers, from 0, the coarsest, to `num_layers - 1`.
+            noise_seed: Seed of the layers' noise, as for `synthesize`.
 
         Returns:
             float32 (batch, side, side, channels), in [-1, 1].
+
+        Raises:
+            ValueError: For no layers, or layers that the level reached does not have.
         """
         layers = sorted(set(layers))
         if not layers or layers[0] < 0 or layers[-1] >= self.num_layers:
@@ -273,11 +301,17 @@ class StyleGAN(GrowingModel):
         return self.synthesize(styles, noise_seed)
 
     def _styles(self, latents, labels):
-        style = self._map(self.averaged(self.mapping), latents, labels)
+        style = _mapped(self.averaged(self.mapping), latents, labels)
         return tf.repeat(style[:, None], self.num_layers, axis=1)
 
-    def _render(self, styles, seed):
+    def _images(self, styles, seed):
+        """Images of styles by the averaged networks, with noise of row seeds."""
         images = self._synthesize(
             self.averaged(self.generator), styles, self.row_noise(seed)
         )
         return ops.clip(images, -1.0, 1.0)
+
+
+def _mapped(mapping, latents, labels):
+    """Styles (batch, style_dim) of latents, and of labels if any."""
+    return mapping(latents if labels is None else [latents, labels])
