@@ -143,6 +143,14 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """The shape of each feature of a batch, without the batch dimension."""
         return {"image": tuple(self.image_shape)}
 
+    def own_figures(self) -> list:
+        """Figures of the model's own, which an evaluation adds to those it knows.
+
+        Returns:
+            Instances of `keras_gen.metrics.Figure`.
+        """
+        return []
+
     def initialize(self, batches):
         """Sets weights that follow from data where that was not done; `fit` calls it.
 

@@ -1,14 +1,15 @@
-"""Figures for generated images that can be compared: each names what it was made of."""
+"""Figures of generative models that can be compared, and the functions they use.
+
+`evaluate` computes all that a model's abilities allow. The functions of arrays to
+numbers stand in modules of their own, and can be called alone. Figures of images say
+with which features they were computed.
+"""
 
 from keras_gen.metrics import codes, densities
 from keras_gen.metrics.classes import classifier_score, mixture_modes, modes
-from keras_gen.metrics.evaluation import (
-    Evaluation,
-    Scale,
-    evaluate,
-    evaluate_folder,
-)
+from keras_gen.metrics.evaluation import Evaluation, evaluate, evaluate_folder
 from keras_gen.metrics.features import Extractor, extractor
+from keras_gen.metrics.figures import FIGURES, Context, Figure
 from keras_gen.metrics.gaussian import Statistics, frechet_distance
 from keras_gen.metrics.kernel import kernel_distance
 from keras_gen.metrics.memorisation import (
@@ -20,12 +21,16 @@ from keras_gen.metrics.memorisation import (
 from keras_gen.metrics.neighbours import density_coverage, precision_recall
 from keras_gen.metrics.path_length import perceptual_path_length
 from keras_gen.metrics.report import write_report
+from keras_gen.metrics.scale import Scale
 from keras_gen.metrics.summary import Summary, image_figures, summarize
 from keras_gen.metrics.variety import ms_ssim, sample_similarity, sliced_wasserstein
 
 __all__ = [
+    "FIGURES",
+    "Context",
     "Evaluation",
     "Extractor",
+    "Figure",
     "Neighbours",
     "Scale",
     "Statistics",

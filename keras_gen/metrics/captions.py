@@ -1,25 +1,29 @@
-"""How well images fit their captions.
+"""How well images match their captions.
 
 1. Xu et al., "AttnGAN: Fine-Grained Text to Image Generation with Attentional
    Generative Adversarial Networks", 2018, section 4.1.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def r_precision(images, captions, seed=0, candidates=10):
-    """How often the true caption is the nearest of a few ([1]), from 0 to 1.
+def r_precision(
+    images: ArrayLike, captions: ArrayLike, seed: int = 0, candidates: int = 10
+) -> float:
+    """Share of images whose nearest caption of several is their own ([1]), in [0, 1].
 
     Args:
         images: Features of images, (count, numbers), of length 1.
-        captions: Features of their captions, the same; the others of a row's
-            candidates are drawn from the other rows.
-        seed: Of that draw.
-        candidates: Captions that an image is held against, its own among them: chance
-            is one by their number.
+        captions: Features of their captions, (count, numbers), of length 1. The other
+            candidates of a row are drawn from the other rows.
+        seed: Seed of that draw.
+        candidates: Number of captions that an image is compared with, its own among
+            them. Chance level is 1 / candidates.
 
     Raises:
-        ValueError: For fewer rows than candidates.
+        ValueError: For numbers of images and captions that differ, or fewer rows than
+            candidates.
     """
     count = len(images)
     if count < candidates or len(captions) != count:
@@ -31,6 +35,6 @@ def r_precision(images, captions, seed=0, candidates=10):
     random, hits = np.random.default_rng(seed), 0
     for row in range(count):
         others = random.choice(count - 1, candidates - 1, replace=False)
-        others += others >= row  # All but the row itself.
+        others += others >= row  # Skips the row itself.
         hits += scores[row, row] > scores[row, others].max()
     return hits / count

@@ -1,10 +1,15 @@
-"""What no figure is made of: refused with a sentence."""
+"""Checks of what figures are computed from, each a ValueError in one sentence."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def check_features(rows):
-    """Finite numbers (batch, num_features); ValueError otherwise."""
+def check_features(rows: ArrayLike) -> np.ndarray:
+    """Finite features as an array of shape (batch, num_features).
+
+    Raises:
+        ValueError: For another shape, no rows, NaN or infinity.
+    """
     rows = np.asarray(rows)
     if rows.ndim != 2 or not rows.size:
         raise ValueError(
@@ -15,13 +20,25 @@ def check_features(rows):
     return rows
 
 
-def check_pair(real, fake, at_least):
-    """Two sets of features of one width, with enough rows; they may not be constant."""
+def check_pair(
+    real: ArrayLike, fake: ArrayLike, at_least: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of features that can be compared, as float64 arrays.
+
+    Args:
+        real: Features of real images, (batch, num_features).
+        fake: Features of generated images, (batch, num_features).
+        at_least: Smallest number of rows of either set.
+
+    Raises:
+        ValueError: For numbers of features that differ, too few rows, or real features
+            that are constant.
+    """
     real, fake = check_features(real), check_features(fake)
     if real.shape[1] != fake.shape[1]:
         raise ValueError(
             "Expected features of one extractor, got "
-            f"{real.shape[1]} and {fake.shape[1]} in a row."
+            f"{real.shape[1]} and {fake.shape[1]} numbers in a row."
         )
     for name, rows in (("real", real), ("generated", fake)):
         if len(rows) < at_least:

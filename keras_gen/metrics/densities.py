@@ -11,8 +11,12 @@ import math
 import numpy as np
 import scipy.special
 import tensorflow as tf
+import tensorflow_probability as tfp
+from numpy.typing import ArrayLike
 
 from keras_gen.metrics.neighbours import squared_distances
+
+Distribution = tfp.distributions.Distribution
 
 # Histograms.
 
@@ -26,34 +30,40 @@ def _histogram(p):
     return p / p.sum()
 
 
-def entropy(p) -> float:
-    """-sum p log p of a histogram (counts or probabilities)."""
+def entropy(p: ArrayLike) -> float:
+    """Entropy, -sum p log p, of a histogram of counts or probabilities."""
     return float(scipy.special.entr(_histogram(p)).sum())
 
 
-def kl_divergence(p, q) -> float:
-    """Sum p log(p / q) of histograms; infinite where p is and q is not."""
+def kl_divergence(p: ArrayLike, q: ArrayLike) -> float:
+    """KL(p || q) = sum p log(p / q) of histograms; infinite where only q is 0.
+
+    >>> round(kl_divergence([1, 0], [1, 1]), 4)
+    0.6931
+    """
     return float(scipy.special.rel_entr(_histogram(p), _histogram(q)).sum())
 
 
-def js_divergence(p, q) -> float:
-    """Jensen-Shannon divergence ([1]), between 0 and log 2."""
+def js_divergence(p: ArrayLike, q: ArrayLike) -> float:
+    """Jensen-Shannon divergence of histograms ([1]), between 0 and log 2."""
     p, q = _histogram(p), _histogram(q)
     middle = (p + q) / 2
     return (kl_divergence(p, middle) + kl_divergence(q, middle)) / 2
 
 
-# Distributions of tfp.
+# Distributions of TensorFlow Probability.
 
 
-def monte_carlo_kl(p, q, num_samples=10_000, seed=0):
-    """KL(p || q) between `tfp` distributions, by samples of p.
+def monte_carlo_kl(
+    p: Distribution, q: Distribution, num_samples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """KL(p || q) between `tfp` distributions, estimated from samples of p.
 
     Args:
-        p: A scalar-batch distribution.
-        q: Another with the same event shape.
-        num_samples: More give a smaller error.
-        seed: Of the samples.
+        p: Distribution with a scalar batch.
+        q: Distribution with a scalar batch and the event shape of p.
+        num_samples: Number of samples; more give a smaller error.
+        seed: Seed of the samples.
 
     Returns:
         The estimate and its standard error.
@@ -62,10 +72,21 @@ def monte_carlo_kl(p, q, num_samples=10_000, seed=0):
     return _mean_error(p.log_prob(points) - q.log_prob(points))
 
 
-def monte_carlo_js(p, q, num_samples=10_000, seed=0):
-    """The Jensen-Shannon divergence between `tfp` distributions; see `monte_carlo_kl`.
+def monte_carlo_js(
+    p: Distribution, q: Distribution, num_samples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Jensen-Shannon divergence between `tfp` distributions, estimated from samples.
 
-    Half of KL(p || m) and of KL(q || m), m the even mixture.
+    The mean of KL(p || m) and KL(q || m), where m is the even mixture of p and q.
+
+    Args:
+        p: Distribution with a scalar batch.
+        q: Distribution with a scalar batch and the event shape of p.
+        num_samples: Number of samples of each; more give a smaller error.
+        seed: Seed of the samples.
+
+    Returns:
+        The estimate and its standard error.
     """
     from_p = p.sample(num_samples, seed=tf.constant([seed, 0]))
     from_q = q.sample(num_samples, seed=tf.constant([seed, 1]))
@@ -75,7 +96,7 @@ def monte_carlo_js(p, q, num_samples=10_000, seed=0):
 
 
 def _log_share(p, q, points):
-    """The logarithm of p / ((p + q) / 2), log 2 + log D*."""
+    """The logarithm of p / ((p + q) / 2), which is log 2 + log D*."""
     return math.log(2) + tf.math.log_sigmoid(p.log_prob(points) - q.log_prob(points))
 
 
@@ -84,20 +105,24 @@ def _mean_error(values):
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def optimal_discriminator(p, q, points):
-    """D*(x) = p(x) / (p(x) + q(x)) ([2], equation 2), float32 (batch,)."""
+def optimal_discriminator(
+    p: Distribution, q: Distribution, points: ArrayLike
+) -> np.ndarray:
+    """D*(x) = p(x) / (p(x) + q(x)) at points ([2], equation 2), float32 (batch,)."""
     return tf.sigmoid(p.log_prob(points) - q.log_prob(points)).numpy()
 
 
-def discriminator_js(real_logits, fake_logits):
+def discriminator_js(
+    real_logits: ArrayLike, fake_logits: ArrayLike
+) -> tuple[float, float]:
     """The Jensen-Shannon divergence that a discriminator has found ([2], theorem 1).
 
     V(D) = E[log D(x)] + E[log(1 - D(G(z)))] is at most 2 JSD - log 4, and reaches it
     with the optimal discriminator: (V + log 4) / 2 is a lower bound.
 
     Args:
-        real_logits: Of real data, any shape.
-        fake_logits: Of generated data.
+        real_logits: Logits of real data, of any shape.
+        fake_logits: Logits of generated data, of any shape.
 
     Returns:
         The estimate and its standard error.
@@ -112,17 +137,22 @@ def discriminator_js(real_logits, fake_logits):
 # Likelihoods.
 
 
-def parzen_log_likelihood(samples, points, bandwidth, block=500):
-    """Log-density of points under Gaussians around samples ([3]).
+def parzen_log_likelihood(
+    samples: ArrayLike, points: ArrayLike, bandwidth: float, block: int = 500
+) -> np.ndarray:
+    """Log-density of points under a mixture of Gaussians around samples ([3]).
 
     Args:
-        samples: (num_samples, dimensions), generated.
-        points: (batch, dimensions), real.
-        bandwidth: Deviation of the Gaussians.
-        block: Points whose distances to all samples are held at once.
+        samples: Generated rows, (num_samples, ...).
+        points: Real rows, (batch, ...), with as many numbers each.
+        bandwidth: Standard deviation of the Gaussians.
+        block: Number of points whose distances to all samples are in memory at once.
 
     Returns:
         float64 (batch,), nats.
+
+    Raises:
+        ValueError: For rows of different sizes, or a bandwidth that is not above 0.
     """
     samples = np.reshape(np.asarray(samples, np.float64), (len(samples), -1))
     points = np.reshape(np.asarray(points, np.float64), (len(points), -1))
@@ -148,17 +178,23 @@ def parzen_log_likelihood(samples, points, bandwidth, block=500):
     )
 
 
-def parzen(samples, points, validation, bandwidths=None):
-    """Mean Parzen log-likelihood of points, bandwidth chosen on validation data ([3]).
+def parzen(
+    samples: ArrayLike,
+    points: ArrayLike,
+    validation: ArrayLike,
+    bandwidths: ArrayLike | None = None,
+) -> tuple[float, float, float]:
+    """Mean Parzen log-likelihood, with a bandwidth chosen on validation data ([3]).
 
     Args:
-        samples: (num_samples, ...), generated.
-        points: (batch, ...), real, to be scored.
-        validation: (batch, ...), real, not among the points.
-        bandwidths: To choose from; None tries 10 from 0.1 to 1, on a log scale.
+        samples: Generated rows, (num_samples, ...).
+        points: Real rows that are scored, (batch, ...).
+        validation: Other real rows, (batch, ...), for the choice of the bandwidth.
+        bandwidths: Bandwidths to choose from; None tries 10 from 0.1 to 1, on a log
+            scale.
 
     Returns:
-        Mean, its standard error, and the bandwidth.
+        The mean in nats, its standard error, and the bandwidth.
     """
     bandwidths = np.logspace(-1, 0, 10) if bandwidths is None else bandwidths
     scores = [parzen_log_likelihood(samples, validation, b).mean() for b in bandwidths]
@@ -167,15 +203,18 @@ def parzen(samples, points, validation, bandwidths=None):
     return mean, error, best
 
 
-def bits_per_dim(nats, dimensions, levels=None) -> float:
-    """Negative log-likelihood in nats an image as bits a dimension.
+def bits_per_dim(nats: float, dimensions: int, levels: int | None = None) -> float:
+    """Negative log-likelihood in bits per dimension, from nats per image.
+
+    >>> round(bits_per_dim(784 * math.log(2), 784), 6)  # One bit for each pixel.
+    1.0
 
     Args:
-        nats: -log p of an image.
-        dimensions: Numbers in it: height * width * channels.
-        levels: None for a probability of discrete values. For a density over [-1, 1]
-            of values that have so many levels, such as 256: the width of a level,
-            2 / levels, turns the density into a probability.
+        nats: Negative log-likelihood of an image, -log p.
+        dimensions: Numbers in an image: height * width * channels.
+        levels: Number of levels of a value, such as 256, if p is a density over
+            [-1, 1]: the width of a level, 2 / levels, turns it into a probability. None
+            if p is a probability of discrete values.
     """
     bits = nats / (dimensions * math.log(2))
     return bits if levels is None else bits + math.log2(levels / 2)

@@ -1,54 +1,71 @@
-"""Feature extractors: what figures are made of, pluggable and named.
+"""Feature extractors: named networks whose outputs figures are computed from.
 
-A figure compares only with figures by the same extractor: its name says which.
+Figures can be compared only if they come from the same extractor: the name says which.
 """
 
 import pathlib
+from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
+from keras_gen import zoo
 from keras_gen.core.inputs import check_image_range
 from keras_gen.data import pipeline
 from keras_gen.files import sha256
 
-BATCH = 256
+BATCH = 256  # Images that an extractor processes at once.
 INCEPTION_SHAPE = (299, 299, 3)
+# Extractors of colour images that apply a grey classifier to each channel.
+STACKED = {"stacked_mnist": "mnist"}
+DEFAULT_GREY = "mnist"  # Extractor of grey images whose source has none of its own.
 
 
 class Extractor:
-    """Images to features, and to classes where it has them.
+    """A function of images to features, and to classes if it has them.
 
     Attributes:
-        name: What figures say that they were made with.
-        image_shape: What the network takes; images are brought to it by
-            `keras_gen.data.pipeline.prepare`, real and generated alike.
+        name: Name that figures give as what they were computed with.
+        image_shape: Shape that the network takes; real and generated images alike are
+            brought to it by `keras_gen.data.pipeline.prepare`.
     """
 
-    def __init__(self, name, image_shape, features, probabilities=None):
+    def __init__(
+        self,
+        name: str,
+        image_shape: tuple[int, int, int],
+        features: Callable,
+        probabilities: Callable | None = None,
+    ):
         """Wraps functions of float32 (batch, *image_shape) in [-1, 1].
 
         Args:
-            name: See above.
-            image_shape: See above.
-            features: Gives (batch, num_features).
-            probabilities: Gives (batch, num_classes); None if there are no classes.
+            name: Name of the extractor.
+            image_shape: (height, width, channels) that the functions take.
+            features: Function to features, (batch, num_features).
+            probabilities: Function to probabilities of classes, (batch, num_classes);
+                None if there are no classes.
         """
         self.name, self.image_shape = name, tuple(image_shape)
         self._features, self._probabilities = features, probabilities
 
     @property
-    def has_classes(self):
-        """Whether `probabilities` can be asked for."""
+    def has_classes(self) -> bool:
+        """Whether the extractor has `probabilities`."""
         return self._probabilities is not None
 
-    def features(self, images):
+    def features(self, images: ArrayLike) -> np.ndarray:
         """Features, float32 (batch, num_features), of images in [-1, 1]."""
         return self._run(self._features, images)
 
-    def probabilities(self, images):
-        """Probabilities of classes, float32 (batch, num_classes)."""
+    def probabilities(self, images: ArrayLike) -> np.ndarray:
+        """Probabilities of classes, float32 (batch, num_classes), of images in [-1, 1].
+
+        Raises:
+            ValueError: If the extractor has no classes.
+        """
         if not self.has_classes:
             raise ValueError(f"The extractor {self.name!r} has no classes.")
         return self._run(self._probabilities, images)
@@ -58,15 +75,18 @@ class Extractor:
         outputs = []
         for start in range(0, len(images), BATCH):
             batch = tf.constant(images[start : start + BATCH])
-            outputs.append(np.asarray(function(self._fit(batch))))
+            batch = pipeline.prepare(batch, self.image_shape)
+            outputs.append(np.asarray(function(batch)))
         return np.concatenate(outputs)
 
-    def _fit(self, batch):
-        return pipeline.prepare(batch, self.image_shape)
 
+def check_images(images: ArrayLike) -> np.ndarray:
+    """Images as float32 (batch, height, width, 1 or 3), in [-1, 1].
 
-def check_images(images):
-    """float32 (batch, height, width, 1 or 3) in [-1, 1]; ValueError otherwise."""
+    Raises:
+        ValueError: For another shape, no images, or values that are out of range or not
+            finite.
+    """
     images = np.asarray(images)
     if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3):
         raise ValueError(
@@ -79,32 +99,44 @@ def check_images(images):
     return images.astype(np.float32, copy=False)
 
 
-def extractor(features="mnist", image_shape=None) -> Extractor:
-    """An extractor by name, by model or by path.
+def resized(images: ArrayLike, image_shape: tuple[int, int, int]) -> np.ndarray:
+    """Images in [-1, 1] of the size and the number of channels that a model takes."""
+    return np.asarray(pipeline.prepare(tf.constant(images), image_shape))
+
+
+def extractor(
+    features="mnist", image_shape: tuple[int, int, int] | None = None
+) -> Extractor:
+    """An extractor by name, from a model, or from a file.
+
+    >>> extractor("mnist").image_shape
+    (28, 28, 1)
 
     Args:
-        features: "mnist": the classifier that ships, for digits of one channel.
-            "stacked_mnist": the same on each of three channels, with 1000 classes.
-            Other weights that ship for the classifier ("emoji"), or a run of one. A
-            `.keras` or `.h5` file of InceptionV3's weights (Keras applications, with
-            its classes): Inception features, for photographs. A Keras model of images
-            in [-1, 1], whose output are features; or the path of a SavedModel with
-            such a signature. An `Extractor` is returned as it is.
-        image_shape: What a SavedModel takes; others know.
+        features: One of:
+            "mnist": the classifier that ships, for digits of one channel;
+            "stacked_mnist": that classifier on each of three channels, with 1000
+            classes;
+            other weights that ship for the classifier ("emoji"), or a run of one;
+            a `.keras` or `.h5` file of InceptionV3's weights (Keras applications, with
+            its classes): Inception features, for photographs;
+            a Keras model of images in [-1, 1] whose outputs are features;
+            the path of a SavedModel with such a signature;
+            an `Extractor`, which is returned as it is.
+        image_shape: (height, width, channels) that a SavedModel takes if its signature
+            leaves it open.
 
     Raises:
         ValueError: For another name, or "inception" without a file of weights.
     """
-    from keras_gen import zoo  # It stands above.
-
     if isinstance(features, Extractor):
         return features
     if isinstance(features, keras.Model):
         return _of_model(features)
     if features in zoo.weights_of("classifier"):
         return _classifier(features)
-    if features == "stacked_mnist":
-        return _stacked(_classifier("mnist"))
+    if features in STACKED:
+        return _stacked(_classifier(STACKED[features]))
     if features == "inception":
         raise ValueError(
             "Expected the path of InceptionV3's weights, which are not part of this "
@@ -119,16 +151,51 @@ def extractor(features="mnist", image_shape=None) -> Extractor:
         return _inception(path)
     if (path / "saved_model.pb").is_file():
         return _saved_model(path, image_shape)
+    names = ", ".join(repr(name) for name in (*STACKED, "inception"))
     raise ValueError(
-        f"Expected features of {zoo.weights_of('classifier')}, 'stacked_mnist', "
-        "'inception' (a file of its weights), a classifier's run, a Keras model or a "
-        f"SavedModel's folder, got {str(features)!r}."
+        f"Expected features of {zoo.weights_of('classifier')}, {names} (a file of its "
+        "weights), a classifier's run, a Keras model or a SavedModel's folder, got "
+        f"{str(features)!r}."
     )
 
 
-def _classifier(weights):
-    from keras_gen import zoo  # It stands above.
+def default_features(data, image_shape: tuple[int, int, int]) -> str:
+    """The name of the extractor that ships for images of a source.
 
+    It is the one with the source's own name, unless the images have more channels than
+    it takes; for other grey images it is "mnist".
+
+    >>> default_features("emoji/noto", (32, 32, 3))
+    'emoji'
+
+    Args:
+        data: A source; see `keras_gen.data.load`.
+        image_shape: (height, width, channels) of the images to be measured.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    name, channels = str(data).partition("/")[0], image_shape[-1]
+    if channels <= _channels_of(name):
+        return name
+    if channels == 1:
+        return DEFAULT_GREY
+    raise ValueError(
+        "Expected features=... for colour images: a file of InceptionV3's weights, a "
+        "Keras model or a SavedModel."
+    )
+
+
+def _channels_of(name):
+    """Channels of the images that a named extractor takes; 0 if there is none."""
+    if name in STACKED:
+        return 3
+    if name in zoo.weights_of("classifier"):
+        return zoo.card("classifier", name)["configuration"]["image_shape"][-1]
+    return 0
+
+
+def _classifier(weights):
     model = zoo.load("classifier", weights=weights)
     name = f"classifier/{weights}"
     if weights in zoo.weights_of("classifier"):
@@ -190,5 +257,5 @@ def _saved_model(path, image_shape):
         outputs = signature(**{key: images})
         return outputs[sorted(outputs)[0]]
 
-    features.keep = loaded  # Its variables live as long as the function.
+    features.keep = loaded  # Keeps its variables alive as long as the function.
     return Extractor(str(path), image_shape or shape, features)

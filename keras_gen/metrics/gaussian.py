@@ -7,17 +7,22 @@
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_gen.metrics.checks import check_features
 
 
 class Statistics:
-    """Mean and covariance of rows that come in batches, in float64 ([2]).
+    """Mean and covariance of rows that arrive in batches, in float64 ([2]).
 
     Memory does not grow with the number of rows.
+
+    Attributes:
+        count: Number of rows so far.
+        mean: Mean of the rows, float64 (num_features,).
     """
 
-    def __init__(self, num_features):
+    def __init__(self, num_features: int):
         """Starts with no rows.
 
         Args:
@@ -27,8 +32,8 @@ class Statistics:
         self.mean = np.zeros(num_features)
         self._scatter = np.zeros((num_features, num_features))
 
-    def update(self, rows):
-        """Takes in rows, (batch, num_features)."""
+    def update(self, rows: ArrayLike) -> None:
+        """Adds rows, (batch, num_features)."""
         rows = check_features(rows).astype(np.float64)
         mean = rows.mean(axis=0)
         centred = rows - mean
@@ -40,11 +45,11 @@ class Statistics:
         self.count = total
 
     @property
-    def covariance(self):
-        """Unbiased, (num_features, num_features).
+    def covariance(self) -> np.ndarray:
+        """Unbiased covariance, float64 (num_features, num_features).
 
         Raises:
-            ValueError: If there are fewer rows than features, which leaves it
+            ValueError: If there are no more rows than features, which makes it
                 singular, or all features are constant.
         """
         if self.count <= len(self.mean):
@@ -59,10 +64,16 @@ class Statistics:
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
-    """|m - n|^2 + tr(A + B - 2 (A B)^(1/2)) ([1], equation 6): at least 0.
+    """|m - n|^2 + tr(A + B - 2 (A B)^(1/2)) ([1], equation 6), at least 0.
 
-    The trace of the root is that of (A^(1/2) B A^(1/2))^(1/2), which is symmetric: its
-    eigenvalues are real, and rounding alone makes one negative.
+    The trace of the root equals that of (A^(1/2) B A^(1/2))^(1/2), which is symmetric:
+    its eigenvalues are real, and negative only by rounding.
+
+    >>> a, b = Statistics(1), Statistics(1)
+    >>> a.update([[0.0], [2.0]])
+    >>> b.update([[3.0], [5.0]])
+    >>> round(frechet_distance(a, b), 6)  # Equal variances, means 3 apart.
+    9.0
     """
     root = _root(a.covariance)
     eigenvalues = np.linalg.eigvalsh(root @ b.covariance @ root)

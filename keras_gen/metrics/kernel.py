@@ -4,18 +4,27 @@
 2. Gretton et al., "A Kernel Two-Sample Test", 2012.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_gen.metrics.checks import check_pair
 
 
-def cubic_kernel(a, b):
-    """(x . y / d + 1)^3 for all pairs of rows ([1], section 4)."""
+def cubic_kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(x . y / d + 1)^3 for all pairs of rows ([1], section 4), (len(a), len(b))."""
     return (a @ b.T / a.shape[1] + 1.0) ** 3
 
 
-def squared_mmd(a, b, kernel=cubic_kernel):
-    """The unbiased estimate of the squared MMD ([2], equation 3); may be negative."""
+def squared_mmd(a: np.ndarray, b: np.ndarray, kernel: Callable = cubic_kernel) -> float:
+    """The unbiased estimate of the squared MMD ([2], equation 3); may be negative.
+
+    Args:
+        a: Rows (batch, num_features), at least 2.
+        b: Rows (batch, num_features), at least 2.
+        kernel: Function of two sets of rows to the kernel's values for all pairs.
+    """
     within_a, within_b = kernel(a, a), kernel(b, b)
     m, n = len(a), len(b)
     inner_a = (within_a.sum() - np.trace(within_a)) / (m * (m - 1))
@@ -23,19 +32,34 @@ def squared_mmd(a, b, kernel=cubic_kernel):
     return float(inner_a + inner_b - 2 * kernel(a, b).mean())
 
 
-def kernel_distance(real, fake, *, subsets=100, subset_size=1000, seed=0):
+def kernel_distance(
+    real: ArrayLike,
+    fake: ArrayLike,
+    *,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
     """Mean squared MMD over random subsets ([1], section 4.3), and its standard error.
 
+    >>> rows = [[0.0], [1.0], [2.0]]
+    >>> distance, error = kernel_distance(rows, rows, subsets=1)
+    >>> error
+    0.0
+
     Args:
-        real: Features (batch, num_features).
-        fake: Features (batch, num_features).
-        subsets: How many are drawn from either set, without replacement within one.
-        subset_size: Rows of each; at most what the smaller set has.
-        seed: Of the subsets.
+        real: Features of real images, (batch, num_features).
+        fake: Features of generated images, (batch, num_features).
+        subsets: Number of subsets drawn from either set, each without replacement.
+        subset_size: Rows of a subset; at most as many as the smaller set has.
+        seed: Seed of the draw of subsets.
 
     Returns:
-        The distance and the standard error of the mean over subsets (0 for one). The
-        subsets overlap where the sets are small, and the error is then too low.
+        The distance and the standard error of the mean over subsets (0 for one subset).
+        Subsets of small sets overlap, and the error is then too low.
+
+    Raises:
+        ValueError: For features that cannot be compared; see `checks.check_pair`.
     """
     real, fake = check_pair(real, fake, at_least=2)
     size = min(subset_size, len(real), len(fake))

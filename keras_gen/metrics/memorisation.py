@@ -1,10 +1,12 @@
 """Whether samples are copies of training images.
 
-The nearest training images of samples, in pixels and in features, as a figure, and as a
-number against what held-out images, which cannot have been learnt by heart, have.
+The nearest training images of samples, in pixels and in features, are shown in a
+picture; their distances are compared with those of held-out images, which the model
+cannot have memorised.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_gen import images as image_files
 from keras_gen.metrics.checks import check_features, check_pair
@@ -12,21 +14,27 @@ from keras_gen.metrics.neighbours import BLOCK, squared_distances
 
 
 class Neighbours:
-    """The k nearest rows, among all that come in batches, of some rows.
+    """The k nearest neighbours of some rows among rows that arrive in batches.
 
-    Memory does not grow with the number of rows that come.
+    Memory does not grow with the number of rows that arrive.
+
+    >>> found = Neighbours([[0.0], [5.0]])
+    >>> found.update([[1.0], [7.0]])
+    >>> found.distances.tolist(), found.places.tolist()
+    ([[1.0], [2.0]], [[0], [1]])
 
     Attributes:
-        distances: float64 (batch, k), nearest first.
-        places: int (batch, k), counted in the order in which rows came.
+        distances: Distances to the neighbours, float64 (batch, k), nearest first.
+        places: Indices of the neighbours in the order of arrival, int (batch, k).
     """
 
-    def __init__(self, rows, k=1):
+    def __init__(self, rows: ArrayLike, k: int = 1):
         """Starts with no neighbours.
 
         Args:
-            rows: (batch, numbers): features, or images flattened.
-            k: Neighbours to hold.
+            rows: Rows whose neighbours are searched, (batch, numbers): features, or
+                flattened images.
+            k: Number of neighbours of each row.
         """
         self._rows = check_features(rows).astype(np.float64)
         self._k, self._count = k, 0
@@ -34,42 +42,48 @@ class Neighbours:
         self.places = np.empty((len(rows), 0), int)
 
     @property
-    def distances(self):
-        """Square roots of what is held."""
+    def distances(self) -> np.ndarray:
+        """Distances to the neighbours found so far."""
         return np.sqrt(self._squares)
 
-    def update(self, among):
-        """Takes in rows, (count, numbers)."""
+    def update(self, among: ArrayLike) -> None:
+        """Adds rows among which neighbours are searched, (count, numbers)."""
         among = check_features(among).astype(np.float64)
         for start in range(0, len(among), BLOCK):
             block = among[start : start + BLOCK]
-            new = squared_distances(self._rows, block)
-            places = np.arange(self._count, self._count + len(block))
-            places = np.broadcast_to(places, new.shape)
-            self._squares, self.places = self._best(
-                np.concatenate([self._squares, new], axis=1),
-                np.concatenate([self.places, places], axis=1),
+            squares = squared_distances(self._rows, block)
+            indices = np.arange(self._count, self._count + len(block))
+            indices = np.broadcast_to(indices, squares.shape)
+            self._squares, self.places = self._nearest(
+                np.concatenate([self._squares, squares], axis=1),
+                np.concatenate([self.places, indices], axis=1),
             )
             self._count += len(block)
 
-    def _best(self, squares, places):
+    def _nearest(self, squares, indices):
         k = min(self._k, squares.shape[1])
         few = np.argpartition(squares, k - 1, axis=1)[:, :k]
         order = np.argsort(np.take_along_axis(squares, few, axis=1), axis=1)
         best = np.take_along_axis(few, order, axis=1)
-        return (np.take_along_axis(rows, best, axis=1) for rows in (squares, places))
+        return (np.take_along_axis(rows, best, axis=1) for rows in (squares, indices))
 
 
-def nearest(rows, among, k=1):
-    """Distances to, and places of, the k nearest rows of another set, nearest first.
+def nearest(
+    rows: ArrayLike, among: ArrayLike, k: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances and indices of the k nearest rows of another set, nearest first.
 
     Args:
-        rows: (batch, numbers): features, or images flattened.
-        among: (count, numbers).
-        k: At most count.
+        rows: Rows whose neighbours are searched, (batch, numbers): features, or
+            flattened images.
+        among: Rows among which they are searched, (count, numbers).
+        k: Number of neighbours, at most count.
 
     Returns:
         float64 (batch, k) and int (batch, k).
+
+    Raises:
+        ValueError: For another k, or rows that cannot be compared.
     """
     among, rows = check_pair(among, rows, at_least=1)
     if not 1 <= k <= len(among):
@@ -79,18 +93,18 @@ def nearest(rows, among, k=1):
     return found.distances, found.places
 
 
-def memorisation_figures(ours, theirs) -> dict:
-    """How near samples are to training images, against held-out real images.
+def memorisation_figures(ours: ArrayLike, theirs: ArrayLike) -> dict:
+    """How near samples are to training images, compared with held-out real images.
 
     Args:
-        ours: Distances of samples to the nearest training image each, (batch,).
-        theirs: Those of real images that were not trained on, (batch,).
+        ours: Distance of each sample to its nearest training image, (batch,).
+        theirs: The distance for real images that were not trained on, (batch,).
 
     Returns:
-        A dict of `nearest_distance_ratio` (the samples' median distance by the held-out
-        images': about 1 for a model that generalises, towards 0 for one that copies)
-        and `copies` (the share of samples nearer than the nearest 1 % of held-out
-        images: about 0.01 by chance).
+        A dict of `nearest_distance_ratio` (the samples' median distance divided by the
+        held-out images': about 1 for a model that generalises, towards 0 for one that
+        copies) and `copies` (the share of samples nearer to a training image than the
+        nearest 1 % of held-out images are: about 0.01 by chance).
 
     Raises:
         ValueError: If held-out images are training images.
@@ -104,12 +118,13 @@ def memorisation_figures(ours, theirs) -> dict:
     }
 
 
-def neighbours_grid(samples, neighbours):
-    """A picture: a row a sample, left, and its nearest training images.
+def neighbours_grid(samples: ArrayLike, neighbours: np.ndarray) -> np.ndarray:
+    """A picture with one row for each sample: the sample, then its neighbours.
 
     Args:
-        samples: float32 (batch, height, width, channels), in [-1, 1].
-        neighbours: float32 (batch, k, height, width, channels), nearest first.
+        samples: Images, float32 (batch, height, width, channels), in [-1, 1].
+        neighbours: Their nearest training images, float32 (batch, k, height, width,
+            channels), nearest first.
 
     Returns:
         uint8 (grid height, grid width, 1 or 3).

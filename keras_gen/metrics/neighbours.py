@@ -1,7 +1,7 @@
 """Precision and recall, density and coverage, from nearest neighbours of features.
 
 Time grows with the product of the numbers of images, memory with their sum: distances
-are computed a block of rows at a time.
+are computed for one block of rows at a time.
 
 1. Kynkäänniemi et al., "Improved Precision and Recall Metric for Assessing Generative
    Models", 2019.
@@ -9,13 +9,14 @@ are computed a block of rows at a time.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_gen.metrics.checks import check_pair
 
-BLOCK = 1024  # Rows whose distances to all others are held at once.
+BLOCK = 1024  # Rows whose distances to all others are in memory at once.
 
 
-def squared_distances(a, b):
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """|x - y|^2 for all pairs of rows, (len(a), len(b))."""
     squares = np.sum(a**2, 1)[:, None] + np.sum(b**2, 1)[None] - 2 * a @ b.T
     return np.clip(squares, 0, None)
@@ -26,30 +27,36 @@ def _blocks(rows):
         yield slice(start, start + BLOCK)
 
 
-def radii(rows, k):
-    """Squared distance from each row to its k-th nearest other one."""
+def radii(rows: np.ndarray, k: int) -> np.ndarray:
+    """Squared distance from each row to its k-th nearest other row, (batch,)."""
     found = np.empty(len(rows))
     for block in _blocks(rows):
         squares = squared_distances(rows[block], rows)
         own = np.arange(block.start, block.start + len(squares))
-        squares[np.arange(len(squares)), own] = -1.0  # Itself comes first.
+        squares[np.arange(len(squares)), own] = -1.0  # The row itself comes first.
         found[block] = np.partition(squares, k, axis=1)[:, k]
     return found
 
 
-def precision_recall(real, fake, k=3):
-    """Shares of generated images among the real, and of real among the generated ([1]).
+def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 3) -> dict:
+    """Share of generated images among the real ones, and of real among generated ([1]).
 
-    An image lies among others where it is no farther from one of them than that one's
+    An image lies among others if it is no farther from one of them than that one's
     k-th nearest neighbour.
 
+    >>> precision_recall([[0.0], [1.0], [2.0]], [[0.5], [1.5], [9.0]], k=1)
+    {'precision': 0.6666666666666666, 'recall': 1.0}
+
     Args:
-        real: Features (batch, num_features).
-        fake: Features (batch, num_features).
-        k: [1] takes 3.
+        real: Features of real images, (batch, num_features).
+        fake: Features of generated images, (batch, num_features).
+        k: Rank of the neighbour whose distance is the radius around an image; 3 in [1].
 
     Returns:
         A dict of `precision` and `recall`, in [0, 1].
+
+    Raises:
+        ValueError: For at most k rows, or features that cannot be compared.
     """
     real, fake = check_pair(real, fake, at_least=k + 1)
     real_radii, fake_radii = radii(real, k), radii(fake, k)
@@ -61,17 +68,22 @@ def precision_recall(real, fake, k=3):
     return {"precision": float(hits / len(fake)), "recall": float(covered.mean())}
 
 
-def density_coverage(real, fake, k=5):
+def density_coverage(real: ArrayLike, fake: ArrayLike, k: int = 5) -> dict:
     """How densely generated images lie among real ones, and how many of these ([2]).
 
     Args:
-        real: Features (batch, num_features).
-        fake: Features (batch, num_features).
-        k: [2] takes 5.
+        real: Features of real images, (batch, num_features).
+        fake: Features of generated images, (batch, num_features).
+        k: Rank of the neighbour whose distance is the radius around a real image; 5 in
+            [2].
 
     Returns:
-        A dict of `density` (equation 3; 1 for equal distributions, may be more) and
-        `coverage` (equation 4, in [0, 1]).
+        A dict of `density` (equation 3; 1 for equal distributions, may exceed 1) and
+        `coverage` (equation 4; the share of real images with a generated one within
+        their radius, in [0, 1]).
+
+    Raises:
+        ValueError: For at most k rows, or features that cannot be compared.
     """
     real, fake = check_pair(real, fake, at_least=k + 1)
     real_radii = radii(real, k)

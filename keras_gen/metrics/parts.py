@@ -1,21 +1,28 @@
-"""How well the places of parts were found, and images filled from them."""
+"""How well parts were placed, and images completed from them."""
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 
-def mask_iou(predicted, true):
-    """Mean intersection over union of masks (count, height, width, 1), cut at 1/2."""
+def mask_iou(predicted: ArrayLike, true: ArrayLike) -> float:
+    """Mean intersection over union of masks, thresholded at 1/2.
+
+    Args:
+        predicted: Predicted masks, (count, height, width, 1), in [0, 1].
+        true: True masks of the same shape.
+    """
     predicted, true = np.asarray(predicted) > 0.5, np.asarray(true) > 0.5
     common = (predicted & true).sum(axis=(1, 2, 3))
     either = (predicted | true).sum(axis=(1, 2, 3))
     return float(np.mean(common / np.maximum(either, 1)))
 
 
-def constant_mask_iou(true):
-    """The same of the best mask that is the same for all images.
+def constant_mask_iou(true: ArrayLike) -> float:
+    """`mask_iou` of the best prediction that is the same mask for all images.
 
-    Of the places that are most often within true masks, as many as do best.
+    That mask holds the pixels that most often lie within true masks; their number is
+    the one that gives the highest value.
     """
     share = np.asarray(true, np.float64).mean(axis=0, keepdims=True)
     levels = np.unique(share)
@@ -23,16 +30,18 @@ def constant_mask_iou(true):
     return max(ious)
 
 
-def paste(parts, box):
-    """Parts one over the other in one box, on white: what knows no places can do.
+def paste(parts: np.ndarray, box: ArrayLike) -> np.ndarray:
+    """Parts blended in one box on white: a baseline that knows no positions.
 
     Args:
-        parts: float32 (batch, count, height, width, channels), in [-1, 1].
-        box: Top, left, bottom and right; the mean of true ones, say.
+        parts: Parts of images, float32 (batch, count, height, width, channels), in
+            [-1, 1].
+        box: Top, left, bottom and right of the box in pixels, such as the mean of true
+            boxes.
 
     Returns:
-        float32 (batch, height, width, channels): in the box the mean of the parts,
-        which no order of them could better on average.
+        float32 (batch, height, width, channels), with the mean of the parts in the box:
+        no order of parts drawn over each other is better on average.
     """
     top, left, bottom, right = (int(round(float(side))) for side in box)
     canvas = np.ones_like(parts[:, 0])
@@ -43,7 +52,13 @@ def paste(parts, box):
     return canvas
 
 
-def l1_within(images, truth, masks):
-    """Mean absolute difference in units of images, where masks are 1."""
+def l1_within(images: ArrayLike, truth: np.ndarray, masks: ArrayLike) -> float:
+    """Mean absolute difference of images, in their units, where masks are 1.
+
+    Args:
+        images: Images, (count, height, width, channels).
+        truth: Images that they are compared with, of the same shape.
+        masks: Masks of 0 and 1, (count, height, width, 1).
+    """
     inside = np.asarray(masks) * np.abs(np.asarray(images) - np.asarray(truth))
     return float(inside.sum() / np.asarray(masks).sum() / truth.shape[-1])

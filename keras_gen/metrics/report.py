@@ -1,4 +1,4 @@
-"""A page that shows an evaluation: one HTML file that needs no other."""
+"""A page that shows an evaluation: one HTML file that needs no other files."""
 
 import base64
 import csv
@@ -21,16 +21,24 @@ img { max-width: 100%; image-rendering: pixelated; }
 """
 
 
-def write_report(path, title, figures, settings, pictures=None, log=None):
-    """Writes figures with their floor, pictures, curves and settings as one page.
+def write_report(
+    path,
+    title: str,
+    figures: dict,
+    settings: dict,
+    pictures: dict | None = None,
+    log=None,
+) -> None:
+    """Writes figures with their floors, pictures, curves and settings as one page.
 
     Args:
-        path: Of the HTML file.
-        title: What was measured.
-        figures: Name to number or text; NAME_floor stands beside NAME.
-        settings: Name to what the figures were made with.
-        pictures: Title to uint8 (height, width, 1 or 3).
-        log: A run's log.csv, whose columns are drawn over epochs; None draws none.
+        path: Path of the HTML file.
+        title: Title of the page: what was measured.
+        figures: Name to number or text; the floor of NAME is NAME_floor.
+        settings: Name to value of what the figures were computed with.
+        pictures: Title to picture, uint8 (height, width, 1 or 3).
+        log: Path of a run's log.csv, whose columns are drawn over epochs; None draws no
+            curves.
     """
     parts = [f"<h1>{html.escape(title)}</h1>", "<h2>Figures</h2>", _figures(figures)]
     if log is not None:
@@ -48,8 +56,12 @@ def write_report(path, title, figures, settings, pictures=None, log=None):
     write_text(path, page)
 
 
-def rows(figures):
-    """Triples of a figure's name, its value and its floor as text, for tables."""
+def rows(figures: dict) -> list[tuple[str, str, str]]:
+    """Triples of a figure's name, its value and its floor as text, for tables.
+
+    >>> rows({"recall": 0.5, "recall_floor": 0.75, "features": "mnist"})
+    [('recall', '0.5', '0.75'), ('features', 'mnist', '')]
+    """
     return [
         (name, number(value), number(figures.get(f"{name}_floor")))
         for name, value in figures.items()
@@ -57,21 +69,24 @@ def rows(figures):
     ]
 
 
-def number(value):
-    """A figure as text: five digits of a float, nothing for None."""
+def number(value) -> str:
+    """A figure as text: five digits of a float, the empty string for None."""
     if isinstance(value, float):
         return f"{value:.5g}"
     return "" if value is None else str(value)
 
 
-def curves(log):
-    """All columns of a CSV log over the epochs, a validation's over the training's.
+def curves(log) -> bytes:
+    """All columns of a CSV log over epochs, validation and training in one plot each.
 
     Args:
-        log: A file with a column `epoch`.
+        log: Path of a file with a column `epoch`.
 
     Returns:
-        The bytes of a PNG file.
+        The contents of a PNG file.
+
+    Raises:
+        ValueError: For a log without epochs.
     """
     with open(log, encoding="utf-8") as file:
         table = list(csv.DictReader(file))
@@ -79,11 +94,10 @@ def curves(log):
         raise ValueError(f"Expected epochs in {log}, got none.")
     names = [n for n in table[0] if n != "epoch" and not n.startswith("val_")]
     columns = 3
-    figure = matplotlib.figure.Figure(
-        figsize=(12, 3 * -(-len(names) // columns)), layout="constrained"
-    )
-    for place, name in enumerate(names):
-        axes = figure.add_subplot(-(-len(names) // columns), columns, place + 1)
+    plot_rows = -(-len(names) // columns)
+    figure = matplotlib.figure.Figure(figsize=(12, 3 * plot_rows), layout="constrained")
+    for index, name in enumerate(names, start=1):
+        axes = figure.add_subplot(plot_rows, columns, index)
         for column, label in ((name, "training"), (f"val_{name}", "validation")):
             points = [
                 (int(row["epoch"]) + 1, float(row[column]))

@@ -8,25 +8,26 @@ import numpy as np
 from keras_gen.metrics import classes, gaussian, kernel, neighbours
 from keras_gen.metrics.features import BATCH, Extractor, check_images, extractor
 
-KEPT = 10_000  # Rows of features that figures on pairs of images look at.
-KEPT_IMAGES = 2_000  # Images that figures on pixels look at,
-KEPT_BYTES = 2**28  # or fewer, if they are large.
+KEPT = 10_000  # Largest number of rows of features in a summary.
+KEPT_IMAGES = 2_000  # Largest number of images in a summary,
+KEPT_BYTES = 2**28  # and of bytes that they occupy.
 
 
 @dataclasses.dataclass
 class Summary:
-    """What figures need of a set of images, taken in one pass.
+    """What figures need of a set of images, computed in one pass.
 
-    The mean, the covariance and the histogram of classes are of all images; of the rest
-    so many rows are held, drawn evenly, that memory does not grow with the number of
-    images.
+    The mean, the covariance and the histogram of classes are those of all images. Of
+    the rest a limited number of rows is kept, drawn evenly, so that memory does not
+    grow with the number of images.
 
     Attributes:
-        count: Images seen.
-        statistics: Of the features of all of them.
+        count: Number of images.
+        statistics: Mean and covariance of the features of all images.
         features: float32 (at most KEPT, num_features).
-        probabilities: float32 (at most KEPT, num_classes), or None.
-        class_counts: int (num_classes,), likeliest classes of all images, or None.
+        probabilities: float32 (at most KEPT, num_classes), or None without classes.
+        class_counts: Number of images whose likeliest class is each one, int
+            (num_classes,), or None without classes.
         images: float32 (at most KEPT_IMAGES, height, width, channels).
     """
 
@@ -38,25 +39,30 @@ class Summary:
     images: np.ndarray
 
 
-def summarize(images, features="mnist", seed=0, kept=KEPT) -> Summary:
-    """Takes in images batch by batch.
+def summarize(
+    images: np.ndarray | Iterable, features="mnist", seed: int = 0, kept: int = KEPT
+) -> Summary:
+    """Summarizes images batch by batch.
 
     Args:
         images: An array (count, height, width, channels) in [-1, 1], or an iterable of
             such batches or of dicts with "image" (a dataset).
-        features: See `keras_gen.metrics.extractor`.
-        seed: Of the draw of rows that are held.
-        kept: Rows of features that are held.
+        features: Feature extractor, or what `keras_gen.metrics.extractor` makes one of.
+        seed: Seed of the draw of rows that are kept.
+        kept: Number of rows of features that are kept.
+
+    Raises:
+        ValueError: For no images, or images of a wrong shape or range.
     """
     extract = extractor(features)
     random = np.random.default_rng(seed)
     statistics, class_counts = None, 0
-    rows, guesses, pictures = _Draw(kept), _Draw(kept), None
+    rows, guesses, pictures = _EvenDraw(kept), _EvenDraw(kept), None
     for batch in _batches(images):
         found, odds = extract.features(batch), random.random(len(batch))
         if statistics is None:
             statistics = gaussian.Statistics(found.shape[1])
-            pictures = _Draw(min(KEPT_IMAGES, KEPT_BYTES // batch[0].nbytes))
+            pictures = _EvenDraw(min(KEPT_IMAGES, KEPT_BYTES // batch[0].nbytes))
         statistics.update(found)
         rows.add(found, odds)
         pictures.add(np.asarray(batch, np.float32), odds)
@@ -70,26 +76,26 @@ def summarize(images, features="mnist", seed=0, kept=KEPT) -> Summary:
     return Summary(
         statistics.count,
         statistics,
-        rows.held,
-        guesses.held,
+        rows.kept,
+        guesses.kept,
         class_counts if extract.has_classes else None,
-        pictures.held,
+        pictures.kept,
     )
 
 
-class _Draw:
-    """An even draw of rows that come in batches: those with the largest odds."""
+class _EvenDraw:
+    """An even draw from rows that arrive in batches: those with the largest odds."""
 
     def __init__(self, size):
-        self.size, self.held, self.odds = size, None, np.empty(0)
+        self.size, self.kept, self.odds = size, None, np.empty(0)
 
     def add(self, rows, odds):
-        """Takes in rows with independent uniform odds."""
-        self.held = rows if self.held is None else np.concatenate([self.held, rows])
+        """Adds rows with independent uniform odds."""
+        self.kept = rows if self.kept is None else np.concatenate([self.kept, rows])
         self.odds = np.concatenate([self.odds, odds])
         if len(self.odds) > self.size:
             best = np.sort(np.argpartition(-self.odds, self.size)[: self.size])
-            self.held, self.odds = self.held[best], self.odds[best]
+            self.kept, self.odds = self.kept[best], self.odds[best]
 
 
 def _batches(images) -> Iterable[np.ndarray]:
@@ -103,22 +109,27 @@ def _batches(images) -> Iterable[np.ndarray]:
 
 
 def image_figures(
-    generated, real, held_out=None, *, features="mnist", seed=0, subsets=100
+    generated, real, held_out=None, *, features="mnist", seed: int = 0, subsets=100
 ) -> dict:
-    """The quality of generated images against real ones.
+    """The quality of generated images compared with real ones.
+
+    >>> model = keras_gen.zoo.load("dcgan", weights="mnist")  # doctest: +SKIP
+    >>> train = keras_gen.data.load("mnist", image_shape=(32, 32, 1))  # doctest: +SKIP
+    >>> image_figures(model.sample(5000, seed=0), train)  # doctest: +SKIP
 
     Args:
-        generated: Images, see `summarize`, or a `Summary` of them.
-        real: Real images, the reference; the same.
-        held_out: Real images that are not among `real`: every figure is given for them
-            too, by the name with `_floor`, as what a perfect model would get. None
-            leaves the floor out.
-        features: See `keras_gen.metrics.extractor`; one for all.
-        seed: Of subsets and of the rows that are held.
-        subsets: Of the kernel distance.
+        generated: Generated images, as for `summarize`, or a `Summary` of them.
+        real: Real images, the reference: images or a `Summary`.
+        held_out: Real images that are not among `real`: images or a `Summary`. Every
+            figure is computed for them too, under its name with `_floor`: the value
+            that a perfect model would reach. None leaves these out.
+        features: Feature extractor of all images, or what `keras_gen.metrics.extractor`
+            makes one of.
+        seed: Seed of subsets and of the draw of rows that are kept.
+        subsets: Number of subsets of the kernel distance.
 
     Returns:
-        A dict of numbers, and of what they were made with: `features`,
+        A dict of numbers, and of what they were computed with: `features`,
         `num_generated`, `num_real`, `seed`.
     """
     extract = extractor(features)
@@ -138,8 +149,8 @@ def image_figures(
     }
 
 
-def with_suffix(suffix, figures):
-    """The same figures by longer names."""
+def with_suffix(suffix: str, figures: dict) -> dict:
+    """Figures with a suffix added to their names."""
     return {f"{name}{suffix}": value for name, value in figures.items()}
 
 

@@ -1,24 +1,36 @@
 """How near translations are to the truth, where the truth is known."""
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_gen.metrics import gaussian
 
 
-def translation_figures(source, translated, truth, back, features) -> dict:
-    """Translations against the true drawings of the same things, pair by pair.
+def translation_figures(
+    source: np.ndarray,
+    translated: np.ndarray,
+    truth: np.ndarray,
+    returned: np.ndarray,
+    features: Callable,
+) -> dict:
+    """Translations compared with the true images of the same things, pair by pair.
 
     Args:
-        source: Images, float32 (count, height, width, channels), in [-1, 1].
-        translated: What was made of them.
-        truth: The same things in the other set.
-        back: The translations, translated back.
-        features: A function of images to (count, num_features).
+        source: Images of one domain, float32 (count, height, width, channels), in
+            [-1, 1].
+        translated: Translations of `source`.
+        truth: Images of the same things in the other domain.
+        returned: The translations, translated back.
+        features: Function of images to features, (count, num_features).
 
     Returns:
-        `l1` and `frechet`, of translations; the same of the untranslated with
-        `_untranslated`; `l1_gain` and `frechet_gain`, the share of it that is gone;
-        `reconstruction_l1`, of the way back. L1 is a mean in units of images.
+        `l1` and `frechet`, the distances of translations from the truth;
+        `l1_untranslated` and `frechet_untranslated`, those of the source images;
+        `l1_gain` and `frechet_gain`, the share of the latter that translation removes;
+        `reconstruction_l1`, the distance of `returned` from `source`. L1 is the mean
+        absolute difference in units of images.
     """
     real = statistics(features(truth))
     figures = {}
@@ -29,16 +41,16 @@ def translation_figures(source, translated, truth, back, features) -> dict:
         )
     for name in ("l1", "frechet"):
         figures[f"{name}_gain"] = 1.0 - figures[name] / figures[f"{name}_untranslated"]
-    return {**figures, "reconstruction_l1": l1(back, source)}
+    return {**figures, "reconstruction_l1": l1(returned, source)}
 
 
-def l1(first, second):
-    """Mean absolute difference."""
+def l1(first: ArrayLike, second: ArrayLike) -> float:
+    """Mean absolute difference of arrays of one shape."""
     return float(np.abs(np.asarray(first) - np.asarray(second)).mean())
 
 
-def statistics(rows):
-    """Mean and covariance of rows (count, numbers)."""
+def statistics(rows: np.ndarray) -> gaussian.Statistics:
+    """Mean and covariance of rows (count, num_features)."""
     found = gaussian.Statistics(rows.shape[1])
     found.update(rows)
     return found

@@ -1,4 +1,4 @@
-"""How alike samples are, and how far their patches are from the data's.
+"""How similar samples are to each other, and how far their patches are from the data's.
 
 1. Wang, Simoncelli and Bovik, "Multi-scale Structural Similarity for Image Quality
    Assessment", 2003.
@@ -14,13 +14,18 @@ import tensorflow as tf
 
 from keras_gen.metrics.features import check_images
 
-WINDOW = 11  # Pixels of [1]'s Gaussian window, of deviation 1.5.
+WINDOW = 11  # Side of the Gaussian window of [1] in pixels; its deviation is 1.5.
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # [1], section 3.2.
-PATCH = 7  # Pixels a side of [3]'s descriptors.
+PATCH = 7  # Side of the patches of [3] in pixels.
+PAIRS_AT_ONCE = 250
 
 
-def num_scales(image_shape):
-    """Scales of [1], at most 5, whose smallest image still holds the window."""
+def num_scales(image_shape: tuple[int, int, int]) -> int:
+    """Number of scales of [1], at most 5, whose smallest image still holds the window.
+
+    Raises:
+        ValueError: For images smaller than the window.
+    """
     side = min(image_shape[:2])
     if side < WINDOW:
         raise ValueError(
@@ -29,18 +34,25 @@ def num_scales(image_shape):
     return min(len(SCALE_WEIGHTS), int(np.log2(side / WINDOW)) + 1)
 
 
-def ms_ssim(a, b):
+def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multi-scale structural similarity of pairs of images ([1], equation 7).
 
-    Small images have fewer scales than the 5 of [1]; the weights of those left are
-    scaled to sum to 1, so that figures compare between images of one size alone.
+    Small images have fewer scales than the 5 of [1]; the weights of the remaining ones
+    are scaled to sum to 1. Compare values only between images of one size.
+
+    >>> images = np.zeros((1, 16, 16, 1), np.float32)
+    >>> ms_ssim(images, images).round(3)
+    array([1.], dtype=float32)
 
     Args:
-        a: float32 (batch, height, width, channels), in [-1, 1].
-        b: The same.
+        a: Images, float32 (batch, height, width, channels), in [-1, 1].
+        b: Images of the same shape, compared with those of `a` row by row.
 
     Returns:
         float32 (batch,), 1 for equal images.
+
+    Raises:
+        ValueError: For images with a side below 11 pixels, or outside [-1, 1].
     """
     a, b = check_images(a), check_images(b)
     weights = np.array(SCALE_WEIGHTS[: num_scales(a.shape[1:])])
@@ -53,16 +65,22 @@ def ms_ssim(a, b):
     ).numpy()
 
 
-def sample_similarity(images, num_pairs=2000, seed=0):
+def sample_similarity(
+    images: np.ndarray, num_pairs: int = 2000, seed: int = 0
+) -> tuple[float, float]:
     """Mean MS-SSIM between random pairs of different images of a set ([2]).
 
     Args:
-        images: float32 (count, height, width, channels), in [-1, 1], at least 2.
-        num_pairs: [3] takes 10,000.
-        seed: Of the pairs.
+        images: At least 2 images, float32 (count, height, width, channels), in [-1, 1].
+        num_pairs: Number of pairs; 10,000 in [3].
+        seed: Seed of the draw of pairs.
 
     Returns:
-        The mean and its standard error: lower is more varied; compare with the data's.
+        The mean and its standard error. Lower is more varied; compare with the value
+        of real images.
+
+    Raises:
+        ValueError: For fewer than 2 images, or images that `ms_ssim` refuses.
     """
     images = check_images(images)
     if len(images) < 2:
@@ -72,22 +90,26 @@ def sample_similarity(images, num_pairs=2000, seed=0):
     second = (first + random.integers(1, len(images), num_pairs)) % len(images)
     values = np.concatenate(
         [
-            ms_ssim(images[first[i : i + 250]], images[second[i : i + 250]])
-            for i in range(0, num_pairs, 250)
+            ms_ssim(
+                images[first[start : start + PAIRS_AT_ONCE]],
+                images[second[start : start + PAIRS_AT_ONCE]],
+            )
+            for start in range(0, num_pairs, PAIRS_AT_ONCE)
         ]
     )
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(num_pairs))
 
 
-def laplacian_pyramid(images, smallest=16):
-    """Bands of detail, the finest first, and at last what is left, of 16 pixels or so.
+def laplacian_pyramid(images: np.ndarray, smallest: int = 16) -> list[np.ndarray]:
+    """Bands of detail, the finest first, and last the low-pass image that remains.
 
     Args:
         images: float32 (batch, height, width, channels).
-        smallest: The pyramid ends before a side falls below it.
+        smallest: Smallest side of a level in pixels.
 
     Returns:
-        A list of arrays that `images` is the sum of, brought to its size.
+        A list of arrays. Enlarged to the size of `images` and added up, they give
+        `images` again.
     """
     levels = [np.asarray(images, np.float32)]
     while min(levels[-1].shape[1:3]) // 2 >= smallest and not any(
@@ -110,26 +132,39 @@ def _blur(images):
 
 def _enlarge(images):
     batch, height, width, channels = images.shape
-    apart = np.zeros((batch, 2 * height, 2 * width, channels), np.float32)
-    apart[:, ::2, ::2] = images
-    return 4 * _blur(apart)
+    spread = np.zeros((batch, 2 * height, 2 * width, channels), np.float32)
+    spread[:, ::2, ::2] = images
+    return 4 * _blur(spread)
 
 
 def sliced_wasserstein(
-    generated, real, *, patches=64, projections=128, smallest=16, seed=0
-) -> dict:
-    """Distance of patches of either set, level by level of a pyramid ([3], appendix F).
+    generated: np.ndarray,
+    real: np.ndarray,
+    *,
+    patches: int = 64,
+    projections: int = 128,
+    smallest: int = 16,
+    seed: int = 0,
+) -> dict[int, float]:
+    """Distance between patches of two sets, for each level of a pyramid ([3], F).
 
     Args:
-        generated: float32 (count, height, width, channels), in [-1, 1].
-        real: As many, of the same shape; more of either are left out.
-        patches: Of an image, 7x7; [3] takes 128.
-        projections: Directions that patches are projected on; [3] takes 512.
-        smallest: See `laplacian_pyramid`.
-        seed: Of patches and directions.
+        generated: Generated images, float32 (count, height, width, channels), in
+            [-1, 1].
+        real: Real images of the same shape. If one set has more images, its last ones
+            are left out.
+        patches: Number of 7x7 patches per image; 128 in [3].
+        projections: Number of random directions onto which patches are projected; 512
+            in [3].
+        smallest: Smallest side of a level of the pyramid in pixels.
+        seed: Seed of the draw of patches and directions.
 
     Returns:
-        Side of the level to distance, times 1000 as in [3], the finest first.
+        Side of the level in pixels to distance, times 1000 as in [3], the finest level
+        first.
+
+    Raises:
+        ValueError: For images of different shapes, or outside [-1, 1].
     """
     generated, real = check_images(generated), check_images(real)
     if generated.shape[1:] != real.shape[1:]:
@@ -139,13 +174,14 @@ def sliced_wasserstein(
     count = min(len(generated), len(real))
     random = np.random.default_rng(seed)
     distances = {}
-    for ours, theirs in zip(
+    for generated_level, real_level in zip(
         laplacian_pyramid(generated[:count], smallest),
         laplacian_pyramid(real[:count], smallest),
         strict=True,
     ):
         first, second = (
-            _descriptors(level, patches, random) for level in (ours, theirs)
+            _descriptors(level, patches, random)
+            for level in (generated_level, real_level)
         )
         directions = random.normal(size=(first.shape[1], projections))
         directions = (directions / np.linalg.norm(directions, axis=0)).astype(
@@ -154,7 +190,8 @@ def sliced_wasserstein(
         gaps = np.sort(first @ directions, axis=0) - np.sort(
             second @ directions, axis=0
         )
-        distances[min(ours.shape[1:3])] = float(1000 * np.abs(gaps).mean())
+        side = min(generated_level.shape[1:3])
+        distances[side] = float(1000 * np.abs(gaps).mean())
     return distances
 
 

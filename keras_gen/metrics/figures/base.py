@@ -1,0 +1,54 @@
+"""Figure: one kind of measurement of a model or of a folder of images."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from keras_gen import images as image_files
+from keras_gen.metrics.figures.context import Context
+
+
+class Figure:
+    """One kind of measurement: figures that are computed together.
+
+    A subclass stands in `keras_gen.metrics.figures.FIGURES`, or is what a model's
+    `own_figures` returns. It holds no results: one instance serves all evaluations.
+
+        class Brightness(Figure):
+            title = "brightness"
+
+            def applies(self, context):
+                return context.has_images
+
+            def measure(self, context):
+                return {"brightness": float(context.generated.images.mean())}
+
+    Attributes:
+        title: Title that the progress of an evaluation shows.
+    """
+
+    title: ClassVar[str] = ""
+
+    def applies(self, context: Context) -> bool:
+        """Whether this can be measured of what the context holds."""
+        raise NotImplementedError
+
+    def measure(self, context: Context) -> dict:
+        """Computes the figures.
+
+        Returns:
+            Name to number, or to text that says what a number was computed with.
+        """
+        raise NotImplementedError
+
+    def pictures(self, context: Context) -> dict[str, np.ndarray]:
+        """Pictures of what was measured, for a report; called after `measure`.
+
+        Returns:
+            Title to grid, uint8 (height, width, 1 or 3). By default, a grid of each
+            array that `measure` kept with `context.keep`.
+        """
+        return {
+            title: image_files.grid(rows.reshape(-1, *rows.shape[2:]), rows.shape[1])
+            for title, rows in context.kept(self).items()
+        }

@@ -1,0 +1,65 @@
+"""How well samples match the captions that they were drawn for."""
+
+import numpy as np
+
+from keras_gen.core.inputs import TEXT
+from keras_gen.metrics.captions import r_precision
+from keras_gen.metrics.features import resized
+from keras_gen.metrics.figures.base import Figure
+from keras_gen.metrics.translation import l1
+
+JUDGE = ("matcher", "emoji")  # Preset and weights of a matcher of images and captions.
+ROWS = 16  # Rows of a picture.
+SAMPLES = 7  # Samples of one caption in a picture.
+
+
+class Captions(Figure):
+    """How well samples match captions of the test split.
+
+    `r_precision`: the share of samples whose own caption, of 10, a matcher (the
+    `judge`) finds nearest, with `r_precision_floor` for the real images. `seed_l1`: the
+    distance of two samples of one caption; compare with `caption_l1`, that of samples
+    of different captions.
+    """
+
+    title = "captions"
+
+    def applies(self, context):
+        """For models whose `sample` takes captions."""
+        return context.condition("sample", TEXT) is not None
+
+    def measure(self, context):
+        """Draws two samples of each caption."""
+        judge, judge_name = context.load_judge(*JUDGE)
+        name, seed = context.condition("sample", TEXT).name, context.seed
+        real, captions = _captioned_images(context)
+
+        def draw(captions, seed):
+            return context.model.sample(seed=seed, **{name: captions})
+
+        drawn, again = draw(captions, seed), draw(captions, seed + 1)
+        texts = judge.text_features(captions)
+        figures = {
+            f"r_precision{suffix}": r_precision(
+                judge.features(resized(images, judge.image_shape)), texts, seed
+            )
+            for suffix, images in (("", drawn), ("_floor", real))
+        }
+        figures["seed_l1"] = l1(drawn, again)
+        figures["caption_l1"] = l1(drawn, np.roll(drawn, 1, axis=0))
+        step = max(len(real) // ROWS, 1)
+        shown = captions[::step]
+        columns = [real[::step], *(draw(shown, i) for i in range(SAMPLES))]
+        names = "; ".join(caption.decode().partition(":")[0] for caption in shown)
+        title = f"Test images, and seven samples of the caption of each: {names}"
+        context.keep(self, title, np.stack(columns, axis=1))
+        return {"judge": judge_name, **figures}
+
+
+def _captioned_images(context):
+    """The first test image of each caption, and the captions."""
+    batches = context.load("test", features=("image", "caption"))
+    pairs = [(b["image"].numpy(), b["caption"].numpy()) for b in batches]
+    images, captions = (np.concatenate(x) for x in zip(*pairs, strict=True))
+    _, first = np.unique(captions, return_index=True)
+    return images[np.sort(first)], captions[np.sort(first)]

@@ -1,0 +1,50 @@
+"""How much codes or features of images tell of their labels."""
+
+import numpy as np
+
+from keras_gen.core.inputs import IMAGE
+from keras_gen.metrics import codes
+from keras_gen.metrics.figures.base import Figure
+
+BATCH = 64
+
+
+class Codes(Figure):
+    """How well labels of the test split can be read from codes or features.
+
+    `probe_accuracy`: accuracy of a logistic regression. `neighbour_accuracy`: accuracy
+    of the vote of the nearest training images.
+    """
+
+    title = "codes"
+
+    def applies(self, context):
+        """For models that `encode`, or have `features`, on data with labels."""
+        return _encoder(context) is not None and context.has_labels
+
+    def measure(self, context):
+        """Encodes `num_images` of either split, rounded up to whole batches."""
+        encode, sets = _encoder(context), []
+        for split in ("train", "test"):
+            batches = context.load(split, batch_size=BATCH)
+            rows, labels = [], []
+            for batch in batches.take(-(-context.num_images // BATCH)):
+                rows.append(encode(batch["image"].numpy()))
+                labels.append(batch["label"].numpy())
+            rows = np.concatenate(rows)
+            sets += [rows.reshape(len(rows), -1), np.concatenate(labels)]
+        return {
+            "probe_accuracy": codes.linear_probe(*sets),
+            "neighbour_accuracy": codes.neighbour_accuracy(*sets),
+        }
+
+
+def _encoder(context):
+    """A function of images to codes, or else to features; None if there is neither.
+
+    An ability that takes labels too would tell the probe what it is to find.
+    """
+    for name in ("encode", "features"):
+        if context.takes_only(name, IMAGE):
+            return getattr(context.model, name)
+    return None

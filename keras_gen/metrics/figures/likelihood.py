@@ -1,0 +1,40 @@
+"""Likelihood of held-out images."""
+
+import numpy as np
+
+from keras_gen import images as image_files
+from keras_gen.metrics import densities
+from keras_gen.metrics.figures.base import Figure
+
+LEVELS = 256  # Levels of a pixel, for bits per dimension of densities.
+
+
+class Likelihood(Figure):
+    """`nll_nats` and `bits_per_dim`: negative log-likelihood of the test split.
+
+    Models of binary pixels get one draw of black and white for each pixel. Bits per
+    dimension of a density are those of 256 levels. `nll_samples` is the number of
+    importance samples, of models whose likelihood is an estimate.
+    """
+
+    title = "likelihood"
+
+    def applies(self, context):
+        """For models with `log_prob`."""
+        return "log_prob" in context.abilities
+
+    def measure(self, context):
+        """Calls `log_prob` for the whole test split."""
+        model, figures, options = context.model, {}, {}
+        if "num_samples" in context.abilities["log_prob"].options:
+            options["num_samples"] = context.num_samples
+            figures["nll_samples"] = context.num_samples
+        images = np.concatenate([batch["image"].numpy() for batch in context.test])
+        if getattr(model, "is_binary", False):
+            images = image_files.binarize(images, context.seed)
+        nats = -float(np.mean(model.log_prob(images, **options)))
+        dimensions = int(np.prod(context.image_shape))
+        levels = LEVELS if getattr(model, "is_density", False) else None
+        figures["nll_nats"] = nats
+        figures["bits_per_dim"] = densities.bits_per_dim(nats, dimensions, levels)
+        return figures

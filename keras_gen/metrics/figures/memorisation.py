@@ -1,0 +1,71 @@
+"""Whether samples are copies of training images."""
+
+import numpy as np
+
+from keras_gen.metrics import memorisation
+from keras_gen.metrics.figures.base import Figure
+from keras_gen.metrics.summary import with_suffix
+
+NUM_COMPARED = 1_000  # Samples whose nearest training images are searched.
+SHOWN = 8
+NEIGHBOURS_SHOWN = 7
+
+
+class Memorisation(Figure):
+    """Distances of samples to the nearest training images.
+
+    The figures of `keras_gen.metrics.memorisation_figures`, of 1,000 samples against
+    the training split, in pixels (`_in_pixels`) and in features (`_in_features`).
+    """
+
+    title = "nearest training images"
+
+    def applies(self, context):
+        """For models that `sample`, and for folders."""
+        return context.has_images
+
+    def measure(self, context):
+        """Searches the training images for the nearest of samples and test images."""
+        sets = (context.generated.images, context.scale.real("test").images)
+        figures = {}
+        for name, rows_of in context.spaces.items():
+            searches = [
+                memorisation.Neighbours(rows_of(images[:NUM_COMPARED]))
+                for images in sets
+            ]
+            for images in context.training_images():
+                rows = rows_of(images)
+                for search in searches:
+                    search.update(rows)
+            distances = [search.distances[:, 0] for search in searches]
+            found = memorisation.memorisation_figures(*distances)
+            figures |= with_suffix(f"_in_{name}", found)
+        return figures
+
+    def pictures(self, context):
+        """The nearest training images of the first samples."""
+        if context.model:
+            samples = context.model.sample(SHOWN, seed=context.seed)
+        else:
+            samples = context.generated.images[:SHOWN]
+        return {
+            f"Samples (left) and their nearest training images, by {name}": (
+                _nearest_images(context, samples, rows_of)
+            )
+            for name, rows_of in context.spaces.items()
+        }
+
+
+def _nearest_images(context, samples, rows_of):
+    search = memorisation.Neighbours(rows_of(samples), NEIGHBOURS_SHOWN)
+    for images in context.training_images():
+        search.update(rows_of(images))
+    # Only a second pass, when the neighbours are known, keeps images in memory.
+    wanted, start = {}, 0
+    for images in context.training_images():
+        inside = range(start, start + len(images))
+        for index in set(search.places.ravel()) & set(inside):
+            wanted[index] = images[index - start]
+        start += len(images)
+    neighbours = [[wanted[index] for index in row] for row in search.places]
+    return memorisation.neighbours_grid(samples, np.array(neighbours))
