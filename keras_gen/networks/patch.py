@@ -1,4 +1,8 @@
-"""PatchGAN discriminator: one logit for each patch of an image."""
+"""PatchGAN discriminator: one logit for each patch of an image.
+
+1. Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+   Networks", 2017.
+"""
 
 import keras
 from keras import layers
@@ -6,8 +10,17 @@ from keras import layers
 from keras_gen.networks.residual import convolution
 
 
-def patch_discriminator(image_shape, width, num_blocks, name):
-    """Images to a map of logits, one a patch of the image ([1], section 7.2)."""
+def patch_discriminator(
+    image_shape: tuple[int, int, int], width: int, num_blocks: int, name: str
+) -> keras.Model:
+    """Images to logits (batch, rows, columns, 1), one for each patch ([1], 7.2).
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        width: Feature maps of the first layer; they double in every layer.
+        num_blocks: Number of halvings: 2 give patches of 34x34 pixels, 3 of 70x70.
+        name: Name of the network.
+    """
     inputs = x = keras.Input(image_shape)
     for i in range(num_blocks):
         x = convolution(x, width << i, 4, 2, reflect=False, norm=i > 0)

@@ -1,28 +1,39 @@
-"""Image-to-image generator of residual blocks."""
+"""Image-to-image generator of residual blocks, and the layers that it consists of.
+
+1. Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+   Networks", 2017.
+"""
 
 import keras
 from keras import layers
 
 from keras_gen.layers.reflection_padding import ReflectionPadding2D
 from keras_gen.networks.initializers import dcgan_initializer
+from keras_gen.networks.normalization import instance_norm
 
 
-def instance_norm(x):
-    """Maps normalised one by one, each with a scale and a shift of its own."""
-    return layers.GroupNormalization(groups=-1, epsilon=1e-5)(x)
-
-
-def convolution(x, filters, size, strides=1, reflect=True, norm=True, dtype=None):
-    """A convolution that keeps the size (or halves it), and instance norm.
+def convolution(
+    x,
+    filters: int,
+    size: int,
+    strides: int = 1,
+    reflect: bool = True,
+    norm: bool = True,
+    dtype: str | None = None,
+):
+    """A convolution that keeps the size or halves it, and instance normalization.
 
     Args:
-        x: Maps.
-        filters: Maps that come out.
-        size: Of the kernel, odd where it reflects.
-        strides: 1 or 2.
-        reflect: Whether edges are reflected; else zeros lie beyond.
-        norm: Whether instance norm follows, without an activation.
-        dtype: Of the convolution; None for the policy's.
+        x: Maps (batch, height, width, channels).
+        filters: Number of output maps.
+        size: Side of the kernel; odd with `reflect`.
+        strides: 1 to keep the size, 2 to halve it.
+        reflect: Whether the padding reflects the maps at their edges, instead of zeros.
+        norm: Whether instance normalization follows, in place of a bias.
+        dtype: Dtype or policy of the convolution; None for the policy in force.
+
+    Returns:
+        Maps (batch, height / strides, width / strides, filters), without activation.
     """
     if reflect:
         x = ReflectionPadding2D(size // 2)(x)
@@ -38,8 +49,8 @@ def convolution(x, filters, size, strides=1, reflect=True, norm=True, dtype=None
     return instance_norm(x) if norm else x
 
 
-def enlarge(x, filters):
-    """A transposed convolution to twice the size, with instance norm."""
+def enlarge(x, filters: int):
+    """A transposed convolution to twice the size, and instance normalization."""
     x = layers.Conv2DTranspose(
         filters,
         4,
@@ -51,18 +62,27 @@ def enlarge(x, filters):
     return instance_norm(x)
 
 
-def resnet_generator(image_shape, width, num_blocks, name, maps=0, reflect=True):
+def resnet_generator(
+    image_shape: tuple[int, int, int],
+    width: int,
+    num_blocks: int,
+    name: str,
+    maps: int = 0,
+    reflect: bool = True,
+) -> keras.Model:
     """Images, and maps of conditions beside them, to images in [-1, 1].
 
-    Halved twice, residual blocks, doubled twice ([1], section 7.2).
+    The size is halved twice, residual blocks follow, and it is doubled twice ([1],
+    section 7.2).
 
     Args:
-        image_shape: (height, width, channels).
+        image_shape: Shape of an image, (height, width, channels).
         width: Feature maps at full size; they double at every halving.
-        num_blocks: Residual blocks.
-        name: Of the network.
-        maps: Of conditions, a second input (batch, height, width, maps); 0 for none.
-        reflect: See `convolution`.
+        num_blocks: Number of residual blocks.
+        name: Name of the network.
+        maps: Number of maps of conditions, a second input (batch, height, width, maps);
+            0 for none.
+        reflect: Whether the padding reflects the maps at their edges, instead of zeros.
     """
     inputs, x = conditioned(image_shape, maps)
     x = layers.ReLU()(convolution(x, width, 7, reflect=reflect))
@@ -78,8 +98,17 @@ def resnet_generator(image_shape, width, num_blocks, name, maps=0, reflect=True)
     return keras.Model(inputs, x, name=name)
 
 
-def conditioned(image_shape, maps):
-    """Inputs of a generator, and images with the maps of conditions beside them."""
+def conditioned(image_shape: tuple[int, int, int], maps: int):
+    """Inputs of a generator, and the images concatenated with maps of conditions.
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        maps: Number of maps of conditions; 0 for none.
+
+    Returns:
+        The input, or the two inputs, and a tensor (batch, height, width, channels +
+        maps).
+    """
     images = keras.Input(image_shape)
     if not maps:
         return images, images

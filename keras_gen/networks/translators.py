@@ -1,20 +1,32 @@
-"""Image-to-image generators by name, and a learned zoom in front of them."""
+"""Image-to-image generators by name, and a learned zoom in front of them.
+
+1. Jaderberg et al., "Spatial Transformer Networks", 2015.
+"""
 
 import keras
 from keras import layers, ops
 
+from keras_gen.core import checks
 from keras_gen.layers.zoom import Zoom
 from keras_gen.networks.initializers import dcgan_initializer
 from keras_gen.networks.residual import resnet_generator
 from keras_gen.networks.unet import unet_generator
 
+GENERATORS = {"resnet": resnet_generator, "unet": unet_generator}
 
-def zooming(network, width=16):
-    """A translator of images that are first zoomed, by factors from 1/e to e [4].
+
+def zooming(network: keras.Model, width: int = 16) -> keras.Model:
+    """A generator with a small spatial transformer [1] that zooms its images first.
+
+    The factor of each image, from 1/e to e, is predicted from the image and the maps of
+    conditions.
 
     Args:
-        network: Images, and maps of conditions if any, to images.
-        width: Maps of the first convolution that looks for the factor.
+        network: Generator from images, and maps of conditions if any, to images.
+        width: Feature maps of the first convolution that predicts the factor.
+
+    Returns:
+        A network with the inputs, the outputs and the name of `network`.
     """
     inputs = [keras.Input(x.shape[1:]) for x in network.inputs]
     images, *maps = inputs
@@ -24,7 +36,8 @@ def zooming(network, width=16):
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
     x = layers.LeakyReLU(0.2)(layers.Dense(2 * width)(x))
-    # At a factor of just 1 bilinear interpolation has no gradient: near it, not there.
+    # Small random weights start near a factor of 1, but not at it: bilinear
+    # interpolation has no gradient there.
     x = layers.Dense(
         1,
         "tanh",
@@ -38,17 +51,20 @@ def zooming(network, width=16):
     return keras.Model(inputs if maps else inputs[0], images, name=network.name)
 
 
-GENERATORS = {"resnet": resnet_generator, "unet": unet_generator}
+def check_sides(
+    image_shape: tuple[int, int, int], network: str, num_blocks: int
+) -> None:
+    """Refuses images whose sides a generator cannot halve as often as it needs.
 
-
-def check_sides(image_shape, network, num_blocks):
-    """Whether a generator of this name can take such images.
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        network: Name of the generator, one of `GENERATORS`.
+        num_blocks: Residual blocks of a "resnet", or halvings of a "unet".
 
     Raises:
-        ValueError: If not, or if there is none of this name.
+        ValueError: For such sides, or for another name.
     """
-    if network not in GENERATORS:
-        raise ValueError(f"Expected network of {list(GENERATORS)}, got {network!r}.")
+    checks.one_of(GENERATORS, network=network)
     multiple = 4 if network == "resnet" else 1 << num_blocks
     if any(side < 8 or side % multiple for side in image_shape[:2]):
         raise ValueError(

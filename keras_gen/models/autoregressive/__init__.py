@@ -1,4 +1,4 @@
-"""Exact likelihoods as a product over pixels in raster order."""
+"""Models that predict one pixel after the other."""
 
 from keras_gen.models.autoregressive.base import AutoregressiveModel
 from keras_gen.models.autoregressive.pixelcnn import PixelCNN

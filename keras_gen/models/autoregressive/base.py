@@ -1,4 +1,4 @@
-"""What models in raster order share: the loss, exact likelihoods, drawing pixels.
+"""What autoregressive models share: the loss, exact likelihoods, drawing pixels.
 
 A model on top owns its network, a functional model from images (and labels) to the
 parameters of every pixel's distribution: a chain of `RasterLayer`s and a `PixelHead`.
@@ -10,9 +10,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
+from keras_gen.core.inputs import Input, label_input, mask_input
 from keras_gen.core.model import GenerativeModel
+from keras_gen.core.noise import for_each_row
 from keras_gen.distributions.likelihoods import draw_binary
 from keras_gen.layers import RasterLayer
 
@@ -21,58 +24,65 @@ class AutoregressiveModel(GenerativeModel):
     """p(x) as the product of p(pixel | pixels before it), in raster order.
 
     Args:
-        network: Images in [-1, 1] to parameters (batch, height, width, channels, n).
-        num_classes: Of the labels that the network takes too; None for none.
-        average: Decay of the network's moving average, which is used for all but
-            training; None keeps none.
+        network: Network from images in [-1, 1], with labels where there are classes, to
+            parameters (batch, height, width, channels, n).
+        num_classes: Number of classes whose labels the network takes; None for none.
+        average: Decay of the network's moving average, which is used for everything
+            except training; None keeps none.
         **kwargs: `name`.
 
     Attributes:
-        margin: Columns that the chain's maps have on the right of the image.
+        margin: Columns by which the maps of the chain exceed the image on the right.
     """
 
     margin = 0
 
-    def __init__(self, *, network, num_classes=None, average=None, **kwargs):
+    def __init__(
+        self,
+        *,
+        network: keras.Model,
+        num_classes: int | None = None,
+        average: float | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        if num_classes is not None and num_classes < 2:
-            raise ValueError(f"Expected num_classes >= 2, got {num_classes}.")
+        if num_classes is not None:
+            checks.at_least(2, num_classes=num_classes)
         self.network = network
         self.image_shape = network.output_shape[1:4]
         self.num_classes = num_classes
         self.keep_average(network, average)
 
-    def batch_shapes(self):
-        """An image, and its label where the model takes one."""
+    def batch_shapes(self) -> dict[str, tuple]:
+        """An image, and its label where there are classes."""
         shapes = {"image": self.image_shape}
         return shapes if self.num_classes is None else {**shapes, "label": ()}
 
-    def input_specs(self):
-        """Masks, and labels where the model takes them."""
-        shape = (None, *self.image_shape[:2], 1)
-        specs = {"mask": tf.TensorSpec(shape, tf.float32, "mask")}
+    def inputs(self) -> dict[str, Input]:
+        """Masks too, and labels where there are classes."""
+        extra = [mask_input((*self.image_shape[:2], 1))]
         if self.num_classes is not None:
-            specs["labels"] = tf.TensorSpec((None,), tf.int64, "labels")
-        return {**super().input_specs(), **specs}
+            extra.append(label_input(self.num_classes))
+        return {**super().inputs(), **{entry.name: entry for entry in extra}}
 
-    def players(self):
-        """One player, by the network's name."""
+    def players(self) -> dict[str, Player]:
+        """One player, with the name of the network."""
         return {self.network.name: Player([self.network], self.likelihood_loss)}
 
-    def default_optimizers(self):
-        """Adam at 2e-3, which falls by 1e-4 of itself in a step."""
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam at 2e-3, multiplied by 1 - 1e-4 after every step."""
         rate = keras.optimizers.schedules.ExponentialDecay(2e-3, 1, 1 - 1e-4)
         return {self.network.name: keras.optimizers.Adam(rate)}
 
-    def likelihood_loss(self, batch, training):
-        """Minus the log-likelihood in nats per image; averaged when not training.
+    def likelihood_loss(self, batch, shared, training):
+        """Negative log-likelihood in nats per image.
 
-        Where the output is binary, pixels are drawn afresh with the grey value as
-        probability.
+        Outside of training, that of the averaged network. Binary pixels are drawn in
+        every step with the grey value as probability.
         """
         images = batch["image"]
         if self.is_binary:
-            images = draw_binary(images, self.draw_seed())
+            images = draw_binary(images, self.noise_seed("binary"))
         network = self.network if training else self.averaged(self.network)
         return -ops.mean(self._log_prob(network, images, batch.get("label"), training))
 
@@ -82,24 +92,26 @@ class AutoregressiveModel(GenerativeModel):
         return ops.sum(self.head.log_prob(parameters, images), axis=(1, 2, 3))
 
     @property
-    def head(self):
+    def head(self) -> keras.Layer:
         """The network's `PixelHead`."""
         return self.network.get_layer("head")
 
     @property
-    def is_binary(self):
+    def is_binary(self) -> bool:
         """Whether pixels are -1 or 1."""
         return self.head.kind == "bernoulli"
 
+    # Abilities.
+
     @transforms("log_prob")
     def log_prob(self, images, labels=None):
-        """Log-likelihoods in nats per image, float32 (batch,), exact.
+        """Exact log-likelihoods in nats per image, float32 (batch,).
 
         Args:
-            images: float32 (batch, height, width, channels), in [-1, 1]. A model of
-                binary pixels takes -1 and 1 (`keras_gen.images.binarize`), one of 256
-                levels goes to the nearest.
-            labels: int (batch,), where the model is conditional.
+            images: Images, float32 (batch, height, width, channels), in [-1, 1]. A
+                model of binary pixels takes -1 and 1 (`keras_gen.images.binarize`); one
+                of 256 levels rounds to the nearest level.
+            labels: Classes, int (batch,), where the model is conditional.
         """
         return self._log_prob(self.averaged(self.network), images, labels)
 
@@ -112,57 +124,59 @@ class AutoregressiveModel(GenerativeModel):
         return self.draw(self.uniforms(seed), labels)
 
     @transforms("images")
-    def complete(self, images, mask, seed, labels=None):
+    def complete(self, images, mask, seed=None, labels=None):
         """Keeps the observed pixels of images and draws the others, in raster order.
 
-        A pixel is drawn given all pixels before it. That is a draw from the model's
-        conditional distribution, exactly, where the observed pixels come before all
-        others in raster order, as an upper half does; for other masks it is
-        approximate: a pixel does not know of the observed ones after it.
+        Each pixel is drawn given all pixels before it. This is an exact draw from the
+        model's conditional distribution if the observed pixels come before all others
+        in raster order, as an upper half does. For other masks it is approximate: a
+        pixel does not depend on observed pixels after it.
 
         Args:
-            images: float32 (batch, height, width, channels), in [-1, 1]; what lies
-                where nothing is observed does not matter.
-            mask: float32 (batch, height, width, 1): 1 where a pixel is observed, else
-                0.
-            seed: An int in [0, 2**31), or one a row; None draws one.
-            labels: int (batch,), where the model is conditional.
+            images: Images, float32 (batch, height, width, channels), in [-1, 1]; values
+                of pixels that are not observed are ignored.
+            mask: Mask, float32 (batch, height, width, 1): 1 where a pixel is observed,
+                else 0.
+            seed: Seed of the draw, an int in [0, 2**31), or one for each row; None
+                draws one.
+            labels: Classes, int (batch,), where the model is conditional.
+
+        Returns:
+            Completed images, float32 (batch, height, width, channels), in [-1, 1].
         """
         return self.draw(self.uniforms(seed), labels, images, mask)
 
     # Drawing.
 
-    def uniforms(self, seed):
-        """The numbers in [0, 1) that decide an image, from a seed a row.
+    def uniforms(self, seed) -> tf.Tensor:
+        """Uniform numbers in [0, 1) from which images follow, by the rows' seeds.
 
         Args:
-            seed: int64 (batch,).
+            seed: Seeds of the rows, int64 (batch,).
 
         Returns:
-            float32 (height, width, batch, channels, n).
+            float32 (height, width, batch, channels, n), n numbers for each channel.
         """
         shape = (*self.image_shape, self.head.distribution.num_uniforms)
-        rows = tf.map_fn(
-            lambda row: tf.random.stateless_uniform(shape, tf.bitcast(row, tf.int32)),
-            seed,
-            fn_output_signature=tf.TensorSpec(shape, tf.float32),
+        rows = for_each_row(
+            lambda key: tf.random.stateless_uniform(shape, key), seed, shape
         )
         return tf.transpose(rows, (1, 2, 0, 3, 4))
 
-    def draw(self, uniforms, labels=None, images=None, mask=None):
-        """Draws pixel by pixel; every layer keeps what it computed.
+    def draw(self, uniforms, labels=None, images=None, mask=None) -> tf.Tensor:
+        """Draws pixel by pixel; every layer caches what it has computed.
 
         Args:
-            uniforms: See `uniforms`.
-            labels: int (batch,), or None.
-            images: Whose pixels are kept, or None.
-            mask: Where they are kept, or None.
+            uniforms: Uniform numbers from `uniforms`.
+            labels: Classes, int (batch,), or None.
+            images: Images whose observed pixels are kept, or None.
+            mask: Mask of the observed pixels, or None.
 
         Returns:
             float32 (batch, height, width, channels), in [-1, 1].
         """
         network = self.averaged(self.network)
-        loop = _Loop(
+        loop = _RowLoop(
             chain=[layer for layer in network.layers if isinstance(layer, RasterLayer)],
             head=network.get_layer("head"),
             columns=self.image_shape[1] + self.margin,
@@ -186,39 +200,47 @@ class AutoregressiveModel(GenerativeModel):
         *_, rows = tf.while_loop(lambda row, *_: row < height, draw_row, start)
         return tf.transpose(rows.stack(), (1, 0, 2, 3))
 
-    def draw_naively(self, uniforms, labels=None):
-        """What `draw` draws, by the whole network for every channel of every pixel."""
+    def draw_naively(self, uniforms, labels=None) -> tf.Tensor:
+        """Draws the images of `draw` by the whole network for every channel of a pixel.
+
+        Args:
+            uniforms: Uniform numbers from `uniforms`.
+            labels: Classes, int (batch,), or None.
+
+        Returns:
+            float32 (batch, height, width, channels), in [-1, 1].
+        """
         network = self.averaged(self.network)
         height, width, channels = self.image_shape
-        places = tf.reshape(tf.range(height * width * channels), self.image_shape)
+        count = height * width * channels
+        indices = tf.reshape(tf.range(count), self.image_shape)
 
-        def draw_next(place, images):
-            row = place // (width * channels)
-            column, channel = place // channels % width, place % channels
+        def draw_next(index, images):
+            row = index // (width * channels)
+            column, channel = index // channels % width, index % channels
             parameters = network(images if labels is None else [images, labels])
             value = self.head.distribution.quantile(
                 parameters[:, row, column, channel], uniforms[row, column, :, channel]
             )
             value = value[:, None, None, None]
-            return place + 1, tf.where(places == place, value, images)
+            return index + 1, tf.where(indices == index, value, images)
 
         blank = tf.zeros((tf.shape(uniforms)[2], *self.image_shape))
-        count = height * width * channels
-        loop = tf.while_loop(lambda place, _: place < count, draw_next, (0, blank))
+        loop = tf.while_loop(lambda index, _: index < count, draw_next, (0, blank))
         return loop[1]
 
 
 @dataclasses.dataclass
-class _Loop:
-    """Draws a row, from layers that keep what they computed.
+class _RowLoop:
+    """Draws rows one after the other, by layers that cache what they have computed.
 
     Attributes:
         chain: The network's `RasterLayer`s.
-        head: Its `PixelHead`.
-        columns: Of the chain's maps; at least the image's.
-        uniforms: See `AutoregressiveModel.uniforms`.
-        images: Whose pixels are kept, or None.
-        mask: Where they are kept, or None.
+        head: The network's `PixelHead`.
+        columns: Columns of the chain's maps, at least the image's.
+        uniforms: Uniform numbers from `AutoregressiveModel.uniforms`.
+        images: Images whose observed pixels are kept, or None.
+        mask: Mask of the observed pixels, or None.
     """
 
     chain: list
@@ -229,12 +251,22 @@ class _Loop:
     mask: tf.Tensor | None
 
     def row(self, row, above, caches):
-        """A drawn row (batch, width, channels) below `above`, and the caches."""
+        """Draws the row below `above`.
+
+        Args:
+            row: Index of the row, an int32 scalar.
+            above: Row above it, float32 (batch, width, channels).
+            caches: Caches of the layers.
+
+        Returns:
+            The row, float32 (batch, width, channels), and the new caches.
+        """
         batch_size, width, channels = tf.shape(above)[0], *above.shape[1:]
-        passed, opened = tf.pad(above, [(0, 0), (0, self.columns - width), (0, 0)]), []
+        features = tf.pad(above, [(0, 0), (0, self.columns - width), (0, 0)])
+        row_caches = []
         for layer, cache in zip(self.chain, caches, strict=True):
-            passed, cache = layer.row(passed, row, cache)
-            opened.append(cache)
+            features, cache = layer.row(features, row, cache)
+            row_caches.append(cache)
 
         def draw_pixel(column, left, caches, pixels):
             features, caches = self.pixel(left, column, caches)
@@ -247,21 +279,21 @@ class _Loop:
         _, last, caches, pixels = tf.while_loop(
             lambda column, *_: column < width,
             draw_pixel,
-            (0, tf.zeros((batch_size, channels)), opened, _array(width, channels)),
+            (0, tf.zeros((batch_size, channels)), row_caches, _array(width, channels)),
         )
         for column in range(width, self.columns):
             _, caches = self.pixel(last, column, caches)
         return tf.transpose(pixels.stack(), (1, 0, 2)), caches
 
     def pixel(self, left, column, caches):
-        """The features of the pixel right of `left`, and the caches."""
-        passed, kept = left, []
+        """Features of the pixel to the right of `left`, and the new caches."""
+        features, new_caches = left, []
         for layer, cache in zip(self.chain, caches, strict=True):
-            passed, cache = layer.pixel(passed, column, cache)
-            kept.append(cache)
-        return passed, kept
+            features, cache = layer.pixel(features, column, cache)
+            new_caches.append(cache)
+        return features, new_caches
 
 
 def _array(size, *shape):
-    """Rows or pixels to write to one after the other."""
+    """An array to which rows or pixels of a shape are written one after the other."""
     return tf.TensorArray(tf.float32, size, element_shape=(None, *shape))

@@ -1,15 +1,17 @@
-"""Gated PixelCNN [1]: convolutions that see what comes before, a pixel at a time.
+"""Gated PixelCNN [1]: convolutions over the pixels before each pixel.
 
-What differs from [1]: the vertical stack has residual connections too; gates know the
-pixel's row and column; channels are conditioned in order by the last two layers alone,
-not in the stacks. Outputs are binary, 256 levels [2], or mixtures of discretised
-logistics [3] (one a channel, which follows from the channels before it by the network,
-not linearly).
+What differs from [1]: the vertical stack has residual connections too; gates depend on
+the row and column of a pixel; and channels are conditioned on each other by the last
+two layers only, not in the stacks. Outputs are binary, have 256 levels [2], or are
+mixtures of discretized logistics [3], one for each channel, which depends on the
+channels before it through the network and not linearly.
 
 1. van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016.
 2. van den Oord et al., "Pixel Recurrent Neural Networks", 2016.
 3. Salimans et al., "PixelCNN++", 2017.
 """
+
+from typing import Literal
 
 import keras
 
@@ -18,8 +20,18 @@ from keras_gen.layers import GatedStacks, PixelHead
 from keras_gen.models.autoregressive.base import AutoregressiveModel
 
 
-def gated_network(image_shape, num_blocks, filters, kernel_size, output, num_classes):
-    """Images (and labels) to parameters (batch, height, width, channels, n)."""
+def gated_network(
+    image_shape: tuple[int, int, int],
+    num_blocks: int,
+    filters: int,
+    kernel_size: int,
+    output: str,
+    num_classes: int | None,
+) -> keras.Model:
+    """Images (and labels) to parameters (batch, height, width, channels, n).
+
+    The arguments are those of `PixelCNN`.
+    """
     images = keras.Input(image_shape, name="images")
     inputs, labels = images, None
     if num_classes is not None:
@@ -38,19 +50,22 @@ def gated_network(image_shape, num_blocks, filters, kernel_size, output, num_cla
 class PixelCNN(AutoregressiveModel):
     """Gated PixelCNN: masked convolutions without a blind spot.
 
-    The loss is minus the log-likelihood in nats per image, exact.
+    The loss is the negative log-likelihood in nats per image, which is exact.
 
     Args:
-        image_shape: (height, width, channels).
-        num_blocks: After the first, which sees 7x7; each lets a pixel see
-            `kernel_size // 2` farther.
-        filters: Features of either stack.
-        kernel_size: Of the blocks; odd.
-        output: "bernoulli": pixels are binary, drawn afresh with the grey value as
-            probability in every step. "categorical": 256 levels with a probability
-            each. "logistic_mixture": 256 levels by a mixture of ten logistics.
-        num_classes: Labels from 0 to below it condition the network; None for none.
-        average: Decay of the moving average that is used for all but training.
+        image_shape: Shape of an image, (height, width, channels).
+        num_blocks: Number of blocks after the first, whose kernels are 7x7. Each
+            extends the receptive field by `kernel_size // 2` pixels.
+        filters: Feature maps of each of the two stacks.
+        kernel_size: Side of the kernels in the blocks; odd.
+        output: Distribution of pixels. "bernoulli": binary pixels, drawn in every step
+            with the grey value as probability. "categorical": 256 levels, each with its
+            own probability. "logistic_mixture": 256 levels, by a mixture of ten
+            logistics.
+        num_classes: Number of classes whose labels condition the network; None for
+            none.
+        average: Decay of the moving average that is used for everything except
+            training; None keeps none.
         **kwargs: `name`.
     """
 
@@ -63,13 +78,13 @@ class PixelCNN(AutoregressiveModel):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        num_blocks=7,
-        filters=32,
-        kernel_size=3,
-        output="bernoulli",
-        num_classes=None,
-        average=0.999,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        num_blocks: int = 7,
+        filters: int = 32,
+        kernel_size: int = 3,
+        output: Literal["bernoulli", "categorical", "logistic_mixture"] = "bernoulli",
+        num_classes: int | None = None,
+        average: float | None = 0.999,
         **kwargs,
     ):
         super().__init__(

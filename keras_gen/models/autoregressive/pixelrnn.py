@@ -1,16 +1,19 @@
-"""PixelRNN [1]: LSTMs that go over an image in two dimensions.
+"""PixelRNN [1]: LSTMs that run over an image in two dimensions.
 
-What differs from [1]: the Row LSTM's blind spot is closed (see `RowLSTM`); maps have a
-column more than the image, at which a row is seen whole (without it a row's last pixel
-is hidden from most of the row below); and channels are conditioned in order by the last
-two layers alone, not by masks in all of them.
+What differs from [1]: the Row LSTM's blind spot is closed (see `RowLSTM`); maps have
+one column more than the image, at which all pixels of a row are known (without it, most
+of the row below would not depend on a row's last pixel); and channels are conditioned
+on each other by the last two layers only, not by masks in all of them.
 
 1. van den Oord et al., "Pixel Recurrent Neural Networks", 2016.
 """
 
+from typing import Literal
+
 import keras
 from keras import layers
 
+from keras_gen.core import checks
 from keras_gen.core.registry import register
 from keras_gen.layers import DiagonalBiLSTM, MaskedConv2D, PixelHead, RowLSTM
 from keras_gen.models.autoregressive.base import AutoregressiveModel
@@ -18,8 +21,17 @@ from keras_gen.models.autoregressive.base import AutoregressiveModel
 CELLS = {"row_lstm": RowLSTM, "diagonal_bilstm": DiagonalBiLSTM}
 
 
-def recurrent_network(image_shape, num_layers, hidden, cell, output):
-    """Images to parameters (batch, height, width, channels, n) ([1], table 1)."""
+def recurrent_network(
+    image_shape: tuple[int, int, int],
+    num_layers: int,
+    hidden: int,
+    cell: str,
+    output: str,
+) -> keras.Model:
+    """Images to parameters (batch, height, width, channels, n) ([1], table 1).
+
+    The arguments are those of `PixelRNN`.
+    """
     images = keras.Input(image_shape, name="images")
     x = layers.ZeroPadding2D(((0, 0), (0, PixelRNN.margin)))(images)
     x = MaskedConv2D(2 * hidden, 7, "A", name="first")(x)
@@ -34,22 +46,25 @@ def recurrent_network(image_shape, num_layers, hidden, cell, output):
 class PixelRNN(AutoregressiveModel):
     """PixelRNN: row or diagonal LSTMs over pixels in raster order.
 
-    The loss is minus the log-likelihood in nats per image, exact.
+    The loss is the negative log-likelihood in nats per image, which is exact.
 
     Args:
-        image_shape: (height, width, channels).
-        cell: "diagonal_bilstm", from either upper corner along diagonals, or
-            "row_lstm", down the rows.
-        num_layers: Of LSTMs; 7 on MNIST ([1], table 1).
-        hidden: Numbers in a state; maps have twice as many features; 16 on MNIST.
-        output: "bernoulli": pixels are binary, drawn afresh with the grey value as
-            probability in every step. "categorical": 256 levels with a probability
-            each. "logistic_mixture": 256 levels by a mixture of ten logistics.
-        average: Decay of the moving average that is used for all but training.
+        image_shape: Shape of an image, (height, width, channels).
+        cell: LSTM layer: "diagonal_bilstm", which runs along the diagonals from both
+            upper corners, or "row_lstm", which runs down the rows.
+        num_layers: Number of LSTM layers; 7 on MNIST ([1], table 1).
+        hidden: Numbers in a state, half the feature maps of a layer; 16 on MNIST.
+        output: Distribution of pixels. "bernoulli": binary pixels, drawn in every step
+            with the grey value as probability. "categorical": 256 levels, each with its
+            own probability. "logistic_mixture": 256 levels, by a mixture of ten
+            logistics.
+        average: Decay of the moving average that is used for everything except
+            training; None keeps none.
         **kwargs: `name`.
     """
 
     margin = 1
+    fixed_options = ("num_classes",)
     tiny = {
         "image_shape": (5, 5, 1),
         "num_layers": 1,
@@ -59,16 +74,15 @@ class PixelRNN(AutoregressiveModel):
 
     def __init__(
         self,
-        image_shape=(28, 28, 1),
-        cell="diagonal_bilstm",
-        num_layers=7,
-        hidden=16,
-        output="bernoulli",
-        average=0.999,
+        image_shape: tuple[int, int, int] = (28, 28, 1),
+        cell: Literal["diagonal_bilstm", "row_lstm"] = "diagonal_bilstm",
+        num_layers: int = 7,
+        hidden: int = 16,
+        output: Literal["bernoulli", "categorical", "logistic_mixture"] = "bernoulli",
+        average: float | None = 0.999,
         **kwargs,
     ):
-        if cell not in CELLS:
-            raise ValueError(f"Expected a cell of {list(CELLS)}, got {cell!r}.")
+        checks.one_of(CELLS, cell=cell)
         super().__init__(
             network=recurrent_network(
                 tuple(image_shape), num_layers, hidden, cell, output

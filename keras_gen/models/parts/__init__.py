@@ -1,4 +1,4 @@
-"""Images from their parts."""
+"""Models that generate images from parts of them."""
 
 from keras_gen.models.parts.puzzle_gan import PuzzleGAN
 

@@ -1,7 +1,7 @@
-"""Key parts of images: boxes that hold whole outlines, found without training.
+"""Key parts of images: boxes that enclose whole outlines, found without training.
 
 1. Zitnick and Dollar, "Edge Boxes: Locating Object Proposals from Edges", 2014: a box
-   is good where much edge lies within and little crosses its border.
+   is good if it contains many edges and few cross its border.
 """
 
 import functools
@@ -9,24 +9,25 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-SIZES = (4, 5, 6)  # Sides of boxes, in sixteenths of the image's.
-OVERLAP = 0.1  # Largest intersection over union of two boxes of an image.
+SIZES = (4, 5, 6)  # Sides of boxes, in sixteenths of the image's sides.
+MAX_OVERLAP = 0.1  # Largest intersection over union of two boxes of an image.
 
 
 @functools.cache
-def candidates(height, width, sizes=SIZES):
-    """All boxes that are looked at, a grid of sixteenths for each size.
+def candidates(height: int, width: int, sizes: tuple[int, ...] = SIZES) -> np.ndarray:
+    """All boxes that are compared: for each size, at all multiples of a sixteenth.
 
     Args:
-        height: Of the image, a multiple of 16.
-        width: The same.
-        sizes: Sides of boxes, in sixteenths of the image's, from 2 to 16.
+        height: Height of the image, a multiple of 16.
+        width: Width of the image, a multiple of 16.
+        sizes: Sides of boxes, in sixteenths of the image's sides, from 2 to 16.
 
     Returns:
-        int32 (count, 4): top, left, bottom and right; bottom and right are without.
+        int32 (count, 4): top, left, bottom and right in pixels; bottom and right are
+        exclusive.
 
     Raises:
-        ValueError: For sides that are no multiples of 16, or other sizes.
+        ValueError: For sides that are not multiples of 16, or sizes out of range.
     """
     if height % 16 or width % 16 or not height or not width:
         raise ValueError(f"Expected sides in multiples of 16, got {height}x{width}.")
@@ -41,63 +42,78 @@ def candidates(height, width, sizes=SIZES):
     return np.array(boxes, np.int32) * np.int32([height // 16, width // 16] * 2)
 
 
-def edges(images):
-    """Sobel's gradients of grey, how strong: float32 (batch, height, width)."""
+def edges(images) -> tf.Tensor:
+    """Edge strength: the norm of the Sobel gradients of the grey image.
+
+    Args:
+        images: float32 (batch, height, width, channels).
+
+    Returns:
+        float32 (batch, height, width).
+    """
     grey = tf.reduce_mean(images, axis=-1, keepdims=True)
     return tf.norm(tf.image.sobel_edges(grey)[:, :, :, 0], axis=-1)
 
 
-def scores(images, sizes=SIZES):
-    """How well candidates enclose outlines, float32 (batch, count) ([1], equation 3).
+def scores(images, sizes: tuple[int, ...] = SIZES) -> tf.Tensor:
+    """How well each candidate encloses outlines ([1], equation 3).
 
-    The strength of edges within, less that on the border, by the half circumference to
-    the power of 1.5.
+    A score is the edge strength inside a box minus that on its border, divided by half
+    the box's perimeter to the power of 1.5.
+
+    Args:
+        images: float32 (batch, height, width, channels), sides in multiples of 16.
+        sizes: Sides of boxes; see `candidates`.
+
+    Returns:
+        float32 (batch, count).
     """
     height, width = images.shape[1:3]
     boxes = candidates(height, width, sizes)
+    # The sum over a rectangle follows from four entries of the table of all sums from
+    # the upper left corner.
     table = tf.cumsum(tf.cumsum(edges(images), axis=1), axis=2)
-    table = tf.reshape(tf.pad(table, [[0, 0], [1, 0], [1, 0]]), (-1, _size(images)))
+    table = tf.reshape(
+        tf.pad(table, [[0, 0], [1, 0], [1, 0]]), (-1, (height + 1) * (width + 1))
+    )
 
-    def within(top, left, bottom, right):
+    def sum_within(top, left, bottom, right):
         def corner(row, column):
             return tf.gather(table, row * (width + 1) + column, axis=1)
 
         ends = corner(bottom, right) + corner(top, left)
         return ends - corner(bottom, left) - corner(top, right)
 
-    whole = within(*boxes.T)
-    inner = within(*(boxes + [1, 1, -1, -1]).T)
-    sides = (boxes[:, 2:] - boxes[:, :2]).sum(axis=1)
-    return (inner - (whole - inner)) / sides.astype(np.float32) ** 1.5
+    whole = sum_within(*boxes.T)
+    inner = sum_within(*(boxes + [1, 1, -1, -1]).T)
+    half_perimeter = (boxes[:, 2:] - boxes[:, :2]).sum(axis=1)
+    return (inner - (whole - inner)) / half_perimeter.astype(np.float32) ** 1.5
 
 
-def _size(images):
-    return (images.shape[1] + 1) * (images.shape[2] + 1)
-
-
-def key_boxes(images, count, sizes=SIZES):
-    """The best boxes of images that hardly overlap, the best first.
+def key_boxes(images, count: int, sizes: tuple[int, ...] = SIZES) -> tf.Tensor:
+    """The boxes with the best scores that hardly overlap, best first.
 
     Args:
         images: float32 (batch, height, width, channels), sides in multiples of 16.
-        count: Boxes of an image.
-        sizes: See `candidates`.
+        count: Number of boxes in each image.
+        sizes: Sides of boxes; see `candidates`.
 
     Returns:
-        int32 (batch, count, 4); see `candidates`.
+        int32 (batch, count, 4): top, left, bottom and right in pixels; bottom and right
+        are exclusive.
     """
     boxes = candidates(*images.shape[1:3], sizes)
-    apart = tf.constant(_overlaps(boxes) <= OVERLAP)
-    left, chosen = scores(images, sizes), []
+    is_apart = tf.constant(_overlaps(boxes) <= MAX_OVERLAP)
+    remaining, chosen = scores(images, sizes), []
     for _ in range(count):
-        best = tf.argmax(left, axis=1)
+        best = tf.argmax(remaining, axis=1)
         chosen.append(tf.gather(boxes, best))
-        left = tf.where(tf.gather(apart, best), left, -np.inf)
+        remaining = tf.where(tf.gather(is_apart, best), remaining, -np.inf)
     return tf.stack(chosen, axis=1)
 
 
 def _overlaps(boxes):
-    """Intersection over union of boxes, (count, count)."""
+    """Intersection over union of all pairs of boxes, (count, count)."""
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     common = np.clip(high - low, 0, None).prod(axis=-1)
@@ -105,33 +121,42 @@ def _overlaps(boxes):
     return common / (area[:, None] + area[None] - common)
 
 
-def cut(images, boxes):
-    """What lies in boxes, each resized to the image's size.
+def cut(images, boxes) -> tf.Tensor:
+    """The parts of images inside boxes, each resized to the image's size.
 
     Args:
         images: float32 (batch, height, width, channels).
-        boxes: int32 (batch, count, 4).
+        boxes: int32 (batch, count, 4); see `key_boxes`.
 
     Returns:
         float32 (batch, count, height, width, channels).
     """
     height, width, channels = images.shape[1:]
     count = boxes.shape[1]
-    # crop_and_resize takes the places of corner pixels, 1 at the last one.
+    # crop_and_resize takes the positions of corner pixels, 1 for the last one.
     corners = tf.cast(boxes - [0, 0, 1, 1], tf.float32)
     corners /= tf.constant([height - 1, width - 1] * 2, tf.float32)
-    owners = tf.repeat(tf.range(tf.shape(images)[0]), count)
+    image_index = tf.repeat(tf.range(tf.shape(images)[0]), count)
     parts = tf.image.crop_and_resize(
-        images, tf.reshape(corners, (-1, 4)), owners, (height, width)
+        images, tf.reshape(corners, (-1, 4)), image_index, (height, width)
     )
     return tf.reshape(parts, (-1, count, height, width, channels))
 
 
-def union(boxes, height, width):
-    """1 within any box, else 0: float32 (batch, height, width, 1)."""
+def union(boxes, height: int, width: int) -> tf.Tensor:
+    """A mask of the pixels that any box covers.
+
+    Args:
+        boxes: Boxes of each image, (batch, count, 4); see `key_boxes`.
+        height: Height of the images.
+        width: Width of the images.
+
+    Returns:
+        float32 (batch, height, width, 1): 1 inside a box, else 0.
+    """
     boxes = tf.cast(boxes, tf.int32)[..., None]
     rows, columns = tf.range(height), tf.range(width)
-    down = (rows >= boxes[:, :, 0]) & (rows < boxes[:, :, 2])
-    across = (columns >= boxes[:, :, 1]) & (columns < boxes[:, :, 3])
-    inside = tf.reduce_any(down[..., :, None] & across[..., None, :], axis=1)
+    in_rows = (rows >= boxes[:, :, 0]) & (rows < boxes[:, :, 2])
+    in_columns = (columns >= boxes[:, :, 1]) & (columns < boxes[:, :, 3])
+    inside = tf.reduce_any(in_rows[..., :, None] & in_columns[..., None, :], axis=1)
     return tf.cast(inside, tf.float32)[..., None]

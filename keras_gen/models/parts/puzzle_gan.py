@@ -1,18 +1,22 @@
-"""Puzzle-GAN [1]: a whole image from some of its parts, whose places are not told.
+"""Puzzle-GAN [1]: a whole image from some of its parts, whose positions are not given.
 
-One encoder looks at all parts, and what it sees of them is summed at every scale, so
-that their order means nothing. From the sums one network says where parts lie, a mask,
-and another paints the image with its help. The discriminator learns besides that right
-parts on a wrong background, and wrong parts on a right one, are not real.
-What differs from [1]: parts are found by their outlines alone; the mask's L1 distance
-counts as a share of its union with the true one, and images are compared within the
-true one: by plain L1, and by images in the mask itself, small masks are cheap, and
-nothing the cheapest; averages of the networks are kept.
+One encoder is applied to every part, and its features are summed over the parts at each
+scale, so that their order does not matter. From these sums, one network predicts a mask
+of where the parts lie, and another generates the image with the first one's maps. The
+discriminator also learns that the right parts on a wrong background, and wrong parts on
+the right background, are not real.
+
+What differs from [1]: parts are chosen by their outlines only; the mask's L1 distance
+is divided by the area of its union with the true mask, and images are compared inside
+the true mask, because small masks are cheap under the plain L1 distance and under a
+comparison inside the predicted mask, and an empty one is the cheapest; and moving
+averages of the generator's networks are kept.
 
 1. Lee et al., "Unsupervised Holistic Image Generation from Key Local Patches", 2018.
 """
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -20,122 +24,146 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
+from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.game import Player
+from keras_gen.core.inputs import Input, image_input
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.distributions import priors
 from keras_gen.models.parts import proposals
 from keras_gen.networks.dcgan import dcgan_discriminator, num_doublings
+from keras_gen.networks.initializers import dcgan_initializer
+from keras_gen.networks.normalization import batch_norm
 
 
-def _initializer():
-    return keras.initializers.RandomNormal(stddev=0.02)
+def part_encoder(
+    image_shape: tuple[int, int, int], width: int, units: int
+) -> keras.Model:
+    """A part to its maps at each scale, the largest first, and its code (batch, units).
 
-
-def _norm(x):
-    return layers.BatchNormalization(momentum=0.9, synchronized=True)(x)
-
-
-def _maps(image_shape, width):
-    """Feature maps at each halving."""
-    return [width << min(i, 3) for i in range(num_doublings(image_shape))]
-
-
-def part_encoder(image_shape, width, units):
-    """A part to its maps at every scale, and to a code (batch, units)."""
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        width: Feature maps after the first halving; they double at most three times.
+        units: Numbers in the code.
+    """
     inputs = x = keras.Input(image_shape)
-    seen, maps = [], _maps(image_shape, width)
-    for i, filters in enumerate(maps):
-        inner = 0 < i < len(maps) - 1
+    counts = [width << min(i, 3) for i in range(num_doublings(image_shape))]
+    maps = []
+    for i, filters in enumerate(counts):
+        is_inner = 0 < i < len(counts) - 1
         x = layers.Conv2D(
             filters,
             5,
             strides=2,
             padding="same",
-            use_bias=not inner,
-            kernel_initializer=_initializer(),
+            use_bias=not is_inner,
+            kernel_initializer=dcgan_initializer(),
         )(x)
-        x = layers.LeakyReLU(0.2)(_norm(x) if inner else x)
-        seen.append(x)
-    code = layers.Dense(units, kernel_initializer=_initializer())(layers.Flatten()(x))
-    return keras.Model(inputs, [*seen, code], name="part_encoder")
+        x = layers.LeakyReLU(0.2)(batch_norm(momentum=0.9)(x) if is_inner else x)
+        maps.append(x)
+    code = layers.Dense(units, kernel_initializer=dcgan_initializer())(
+        layers.Flatten()(x)
+    )
+    return keras.Model(inputs, [*maps, code], name="part_encoder")
 
 
-def _decode(first, beside, channels, activation):
-    """From rows to maps, and by transposed convolutions to an image.
+def _decode(rows, skips, channels, activation):
+    """Rows of numbers to an image, by transposed convolutions.
 
     Args:
-        first: Rows (batch, numbers).
-        beside: Maps to look at at each scale, the smallest first.
-        channels: Of the image.
-        activation: Of the image.
+        rows: (batch, numbers).
+        skips: Maps that are concatenated at each scale, the smallest first.
+        channels: Channels of the image.
+        activation: Activation of the image.
 
     Returns:
         The image, and the maps at each scale, the smallest first.
     """
     x = layers.Dense(
-        math.prod(beside[0].shape[1:]),
+        math.prod(skips[0].shape[1:]),
         use_bias=False,
-        kernel_initializer=_initializer(),
-    )(first)
-    x = layers.ReLU()(_norm(layers.Reshape(beside[0].shape[1:])(x)))
-    made = [x]
-    for place, maps in enumerate(beside):
-        last = place == len(beside) - 1
-        x = layers.Concatenate()([x, maps])
+        kernel_initializer=dcgan_initializer(),
+    )(rows)
+    x = layers.Reshape(skips[0].shape[1:])(x)
+    x = layers.ReLU()(batch_norm(momentum=0.9)(x))
+    maps = [x]
+    for index, skip in enumerate(skips):
+        is_last = index == len(skips) - 1
+        x = layers.Concatenate()([x, skip])
         x = layers.Conv2DTranspose(
-            channels if last else beside[place + 1].shape[-1],
+            channels if is_last else skips[index + 1].shape[-1],
             5,
             strides=2,
             padding="same",
-            use_bias=last,
-            kernel_initializer=_initializer(),
+            use_bias=is_last,
+            kernel_initializer=dcgan_initializer(),
         )(x)
-        if not last:
-            x = layers.ReLU()(_norm(x))
-            made.append(x)
-    return layers.Activation(activation, dtype="float32")(x), made
+        if not is_last:
+            x = layers.ReLU()(batch_norm(momentum=0.9)(x))
+            maps.append(x)
+    return layers.Activation(activation, dtype="float32")(x), maps
 
 
-def mask_network(shapes, units):
-    """Summed maps and codes to a mask in [0, 1], and to maps at every scale."""
-    seen = [keras.Input(shape) for shape in shapes]
+def mask_network(shapes: Sequence[tuple], units: int) -> keras.Model:
+    """Summed maps and code of the parts to a mask in [0, 1], and to maps at each scale.
+
+    Args:
+        shapes: Shapes of the encoder's maps, the largest first.
+        units: Numbers in the code.
+    """
+    skips = [keras.Input(shape) for shape in shapes]
     code = keras.Input((units,))
-    mask, made = _decode(code, seen[::-1], 1, "sigmoid")
-    return keras.Model([*seen, code], [mask, *made], name="mask_network")
+    mask, maps = _decode(code, skips[::-1], 1, "sigmoid")
+    return keras.Model([*skips, code], [mask, *maps], name="mask_network")
 
 
-def image_network(image_shape, shapes, units, noise_dim):
-    """The summed code, noise, and the mask network's maps to an image in [-1, 1]."""
+def image_network(
+    image_shape: tuple[int, int, int],
+    shapes: Sequence[tuple],
+    units: int,
+    noise_dim: int,
+) -> keras.Model:
+    """The summed code, noise, and the mask network's maps to an image in [-1, 1].
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        shapes: Shapes of the encoder's maps, the largest first.
+        units: Numbers in the code.
+        noise_dim: Numbers of noise.
+    """
     code, noise = keras.Input((units,)), keras.Input((noise_dim,))
-    beside = [keras.Input(shape) for shape in shapes[::-1]]
-    first = layers.Concatenate()([code, noise])
-    image, _ = _decode(first, beside, image_shape[-1], "tanh")
-    return keras.Model([code, noise, *beside], image, name="image_network")
+    skips = [keras.Input(shape) for shape in shapes[::-1]]
+    rows = layers.Concatenate()([code, noise])
+    image, _ = _decode(rows, skips, image_shape[-1], "tanh")
+    return keras.Model([code, noise, *skips], image, name="image_network")
 
 
 @register("puzzle_gan", image_shape=(32, 32, 3), width=32)
 class PuzzleGAN(GenerativeModel):
-    """Puzzle-GAN, which makes an image of parts whose places are not told.
+    """Puzzle-GAN, which generates an image from parts whose positions are not given.
+
+    The logs show `mask`, the Jaccard distance of the predicted mask to the true one;
+    `parts`, the mean absolute error of the image inside the true mask; and `d_real`,
+    `d_fake` and `d_swapped`, the discriminator's mean probabilities that real,
+    generated and recombined images are real.
 
     Args:
-        image_shape: (height, width, channels); sides are multiples of 16.
-        num_parts: Of an image.
-        part_sizes: Sides that parts may have, in sixteenths of the image's.
+        image_shape: Shape of an image, (height, width, channels); sides are multiples
+            of 16.
+        num_parts: Number of parts of an image.
+        part_sizes: Sides that parts may have, in sixteenths of the image's sides.
         noise_dim: Numbers of noise, uniform on [-1, 1].
         units: Numbers in a part's code.
-        width: Feature maps next to the image; they double at most three times.
-        discriminator_moves: For one of the generator.
-        fade_from: Weight of mask and parts in the generator's loss at the start.
-        fade_to: The same after `fade_steps`; between, on a logarithmic scale.
-        fade_steps: Steps that fading takes.
-        average: Decay of the generator's networks' moving averages; None keeps none.
+        width: Feature maps at half the image's size; they double at most three times.
+        discriminator_moves: Discriminator updates per generator update.
+        fade_from: Initial weight of the mask and parts losses in the generator's loss.
+        fade_to: Weight of these losses after `fade_steps`; in between, it changes
+            exponentially.
+        fade_steps: Steps from the initial to the final weight.
+        average: Decay of the moving averages of the generator's networks, which
+            abilities, saving and export use; None keeps none.
         **kwargs: `name`.
-
-    The logs show `mask`, its Jaccard distance to the true one, and `parts`, the mean
-    absolute error of the image within it; `d_real`, `d_fake` and `d_swapped`,
-    probabilities of being real.
     """
 
     figures = ("mask", "parts", "d_real", "d_fake", "d_swapped")
@@ -149,33 +177,31 @@ class PuzzleGAN(GenerativeModel):
 
     def __init__(
         self,
-        image_shape=(64, 64, 3),
-        num_parts=3,
-        part_sizes=proposals.SIZES,
-        noise_dim=128,
-        units=128,
-        width=64,
-        discriminator_moves=2,
-        fade_from=1e-2,
-        fade_to=1e-4,
-        fade_steps=20_000,
-        average=0.999,
+        image_shape: tuple[int, int, int] = (64, 64, 3),
+        num_parts: int = 3,
+        part_sizes: Sequence[int] = proposals.SIZES,
+        noise_dim: int = 128,
+        units: int = 128,
+        width: int = 64,
+        discriminator_moves: int = 2,
+        fade_from: float = 1e-2,
+        fade_to: float = 1e-4,
+        fade_steps: int = 20_000,
+        average: float | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if num_parts < 1 or discriminator_moves < 1:
-            raise ValueError(
-                "Expected num_parts >= 1 and discriminator_moves >= 1, got "
-                f"{num_parts} and {discriminator_moves}."
-            )
-        if not (fade_from > 0 and fade_to > 0 and fade_steps >= 1):
-            raise ValueError(
-                "Expected fade_from > 0, fade_to > 0 and fade_steps >= 1, got "
-                f"{fade_from}, {fade_to} and {fade_steps}."
-            )
+        checks.at_least(
+            1,
+            num_parts=num_parts,
+            discriminator_moves=discriminator_moves,
+            fade_steps=fade_steps,
+        )
+        checks.positive(fade_from=fade_from, fade_to=fade_to)
         self.image_shape, self.num_parts = tuple(image_shape), num_parts
         self.part_sizes = tuple(part_sizes)
-        proposals.candidates(*self.image_shape[:2], self.part_sizes)  # May refuse.
+        # Raises an error for sides and sizes that do not fit.
+        proposals.candidates(*self.image_shape[:2], self.part_sizes)
         self.noise_dim, self.discriminator_moves = noise_dim, discriminator_moves
         self.fade = (fade_from, fade_to, fade_steps)
         self.part_encoder = part_encoder(self.image_shape, width, units)
@@ -184,36 +210,39 @@ class PuzzleGAN(GenerativeModel):
         self.image_network = image_network(self.image_shape, shapes, units, noise_dim)
         self.discriminator = dcgan_discriminator(self.image_shape, width)
         self.prior = priors.Uniform(noise_dim, name="prior")
-        for network in self.painters:
+        for network in self.generator_networks:
             self.keep_average(network, average)
 
     @property
-    def painters(self):
-        """The networks of the generator."""
+    def generator_networks(self) -> list[keras.Model]:
+        """The encoder of parts, the mask network and the image network."""
         return [self.part_encoder, self.mask_network, self.image_network]
 
-    def batch_shapes(self):
-        """An image; its parts are found in it."""
+    def batch_shapes(self) -> dict[str, tuple]:
+        """An image, in which the parts are found."""
         return {"image": self.image_shape}
 
-    def input_specs(self):
+    def inputs(self) -> dict[str, Input]:
         """Parts too."""
-        shape = (None, self.num_parts, *self.image_shape)
-        parts = tf.TensorSpec(shape, tf.float32, "parts")
-        return {**super().input_specs(), "parts": parts}
+        parts = image_input(
+            (self.num_parts, *self.image_shape),
+            "parts",
+            description="Parts of an image, each resized to the image's size.",
+        )
+        return {**super().inputs(), parts.name: parts}
 
-    def players(self):
-        """The discriminator moves more often."""
+    def players(self) -> dict[str, Player]:
+        """The discriminator, which may move more often, then the generator."""
         return {
             "discriminator": Player(
                 [self.discriminator],
                 self.discriminator_loss,
                 moves=self.discriminator_moves,
             ),
-            "generator": Player(self.painters, self.generator_loss),
+            "generator": Player(self.generator_networks, self.generator_loss),
         }
 
-    def default_optimizers(self):
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam at 2e-4 with beta_1 0.5 ([1])."""
         return {
             "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
@@ -222,72 +251,86 @@ class PuzzleGAN(GenerativeModel):
 
     # The game.
 
-    def discriminator_loss(self, batch, training):
-        """Real images against generated ones, and against two kinds of swaps."""
+    def forward(self, batch, training):
+        """The mask of the images' key parts, and what is generated from these parts.
+
+        Returns:
+            `mask`, the true mask; `fake_mask` and `fake`, the generated mask and image.
+        """
         images = batch["image"]
         boxes = self.key_boxes(images)
+        shape = (tf.shape(images)[0], self.noise_dim)
+        noise = 2.0 * self.noise("latents", shape, "uniform") - 1.0
+        fake_mask, fake = self.generate(
+            self.generator_networks, proposals.cut(images, boxes), noise, training
+        )
         mask = proposals.union(boxes, *self.image_shape[:2])
-        noise = tf.random.stateless_uniform(
-            (tf.shape(images)[0], self.noise_dim), self.draw_seed(), -1.0, 1.0
-        )
-        parts = proposals.cut(images, boxes)
-        batch["mask"] = mask
-        batch["fake_mask"], batch["fake"] = self.paint(
-            self.painters, parts, noise, training
-        )
-        others = tf.roll(images, 1, axis=0)
-        swapped = mask * images + (1.0 - mask) * others
-        background = mask * others + (1.0 - mask) * images
-        real, fake, first, second = (
-            self.discriminator(x, training=training)
-            for x in (images, tf.stop_gradient(batch["fake"]), swapped, background)
-        )
-        self.report(
-            d_real=ops.mean(ops.sigmoid(real)),
-            d_fake=ops.mean(ops.sigmoid(fake)),
-            d_swapped=ops.mean(ops.sigmoid(ops.concatenate([first, second]))),
-        )
-        swaps = ops.mean(ops.softplus(first)) + ops.mean(ops.softplus(second))
-        return losses.binary_discriminator_loss(real, fake) + swaps
+        return {"mask": mask, "fake_mask": fake_mask, "fake": fake}
 
-    def generator_loss(self, batch, training):
-        """To pass for real, with the mask and the parts in it right.
+    def discriminator_loss(self, batch, shared, training):
+        """Real images against generated ones, and against two kinds of recombined ones.
 
-        Both count by the pixel, with a weight that fades.
+        The parts of one image are put on the background of another, and the reverse.
         """
-        logits = self.discriminator(batch["fake"], training=training)
-        mask, fake_mask = batch["mask"], batch["fake_mask"]
-        place = losses.jaccard_distance(fake_mask, mask)
-        inside = mask * ops.abs(batch["fake"] - batch["image"])
-        channels = self.image_shape[-1]
-        parts = ops.sum(inside) / ops.sum(mask) / channels
-        self.report(mask=ops.mean(place), parts=parts)
-        pixels = math.prod(self.image_shape[:2])
-        sums = pixels * place + ops.sum(inside, axis=(1, 2, 3))
-        adversarial = losses.non_saturating_generator_loss(logits)
-        return adversarial + self.fading_weight() * ops.mean(sums)
+        images, mask = batch["image"], shared["mask"]
+        others = tf.roll(images, 1, axis=0)
+        foreign_background = mask * images + (1.0 - mask) * others
+        foreign_parts = mask * others + (1.0 - mask) * images
+        real, fake, *swapped = (
+            self.discriminator(x, training=training)
+            for x in (
+                images,
+                tf.stop_gradient(shared["fake"]),
+                foreign_background,
+                foreign_parts,
+            )
+        )
+        loss = losses.binary_discriminator_loss(real, fake)
+        loss += sum(ops.mean(ops.softplus(logits)) for logits in swapped)
+        return loss, {
+            "d_real": ops.mean(ops.sigmoid(real)),
+            "d_fake": ops.mean(ops.sigmoid(fake)),
+            "d_swapped": ops.mean(ops.sigmoid(ops.concatenate(swapped))),
+        }
+
+    def generator_loss(self, batch, shared, training):
+        """Adversarial loss, and the errors of the mask and of the image inside it.
+
+        Both errors are sums over pixels, with a weight that fades.
+        """
+        mask, fake = shared["mask"], shared["fake"]
+        logits = self.discriminator(fake, training=training)
+        distance = losses.jaccard_distance(shared["fake_mask"], mask)
+        errors = mask * ops.abs(fake - batch["image"])
+        height, width, channels = self.image_shape
+        sums = height * width * distance + ops.sum(errors, axis=(1, 2, 3))
+        loss = losses.non_saturating_generator_loss(logits)
+        loss += self.fading_weight() * ops.mean(sums)
+        parts = ops.sum(errors) / ops.sum(mask) / channels
+        return loss, {"mask": ops.mean(distance), "parts": parts}
 
     def key_boxes(self, images):
-        """See `proposals.key_boxes`."""
+        """Boxes of the images' key parts; see `proposals.key_boxes`."""
         return proposals.key_boxes(images, self.num_parts, self.part_sizes)
 
     def fading_weight(self):
-        """Of the sums in the generator's loss at this step, a float32 scalar."""
+        """Weight of the mask and parts losses at this step, a float32 scalar."""
         start, end, steps = self.fade
         progress = tf.minimum(tf.cast(self.step.value, tf.float32) / steps, 1.0)
         return tf.exp((1.0 - progress) * math.log(start) + progress * math.log(end))
 
-    def paint(self, networks, parts, noise, training=False):
-        """Masks and images of parts.
+    def generate(self, networks, parts, noise, training=False):
+        """Masks and images from parts.
 
         Args:
-            networks: `painters`, or their averages.
-            parts: float32 (batch, num_parts, height, width, channels).
+            networks: `generator_networks`, or their averages.
+            parts: float32 (batch, num_parts, height, width, channels), in [-1, 1].
             noise: float32 (batch, noise_dim), in [-1, 1].
-            training: Whether norms see the batch alone.
+            training: Whether this is a training step, in which normalization uses the
+                statistics of the batch.
 
         Returns:
-            float32 (batch, height, width, 1) in [0, 1], and images in [-1, 1].
+            Masks, float32 (batch, height, width, 1) in [0, 1], and images in [-1, 1].
         """
         encoder, masker, painter = networks
         flat = ops.reshape(parts, (-1, *self.image_shape))
@@ -295,40 +338,52 @@ class PuzzleGAN(GenerativeModel):
             ops.sum(ops.reshape(x, (-1, self.num_parts, *x.shape[1:])), axis=1)
             for x in encoder(flat, training=training)
         ]
-        mask, *made = masker(sums, training=training)
-        return mask, painter([sums[-1], noise, *made], training=training)
+        mask, *maps = masker(sums, training=training)
+        return mask, painter([sums[-1], noise, *maps], training=training)
 
     # Abilities.
 
     @transforms("images")
-    def assemble(self, parts, seed):
-        """Images of parts in any order, float32 (batch, height, width, channels).
+    def assemble(self, parts, seed=None):
+        """Generates images from parts in any order, in [-1, 1].
 
         Args:
-            parts: float32 (batch, num_parts, height, width, channels), in [-1, 1]: each
-                resized to the image's size.
-            seed: An int in [0, 2**31), or one a row; None draws one.
+            parts: Parts, float32 (batch, num_parts, height, width, channels), in
+                [-1, 1]: each resized to the image's size.
+            seed: Seed of the noise, an int in [0, 2**31), or one for each row; None
+                draws one.
+
+        Returns:
+            Images, float32 (batch, height, width, channels).
         """
         noise = priors.sample_rows(self.prior.distribution(), seed)
-        return self._paint_averaged(parts, noise)[1]
+        return self._generate_averaged(parts, noise)[1]
 
     @transforms("masks")
     def predict_mask(self, parts):
-        """Where parts lie, float32 (batch, height, width, 1), in [0, 1]."""
+        """Predicts where parts lie in the image.
+
+        Args:
+            parts: Parts, float32 (batch, num_parts, height, width, channels), in
+                [-1, 1].
+
+        Returns:
+            Masks, float32 (batch, height, width, 1), in [0, 1].
+        """
         noise = tf.zeros((tf.shape(parts)[0], self.noise_dim))
-        return self._paint_averaged(parts, noise)[0]
+        return self._generate_averaged(parts, noise)[0]
 
     @transforms("boxes")
     def find_boxes(self, images):
-        """Key parts' boxes, float32 (batch, num_parts, 4), in pixels.
+        """Finds the boxes of key parts, float32 (batch, num_parts, 4), in pixels.
 
-        Top, left, bottom and right; bottom and right are without.
+        Top, left, bottom and right; bottom and right are exclusive.
         """
         return ops.cast(self.key_boxes(images), "float32")
 
     @transforms("parts")
     def cut(self, images):
-        """Key parts, float32 (batch, num_parts, height, width, channels)."""
+        """Cuts out key parts, float32 (batch, num_parts, height, width, channels)."""
         return proposals.cut(images, self.key_boxes(images))
 
     @transforms("logits")
@@ -336,15 +391,19 @@ class PuzzleGAN(GenerativeModel):
         """The discriminator's logits, float32 (batch, 1): higher is more real."""
         return self.discriminator(images, training=False)
 
-    def _paint_averaged(self, parts, noise):
-        networks = [self.averaged(network) for network in self.painters]
-        return self.paint(networks, in_order(parts), noise)
+    def _generate_averaged(self, parts, noise):
+        networks = [self.averaged(network) for network in self.generator_networks]
+        return self.generate(networks, in_order(parts), noise)
 
-    def pictures(self, batch):
-        """Parts, their true and predicted mask, what is made of them, and the image.
+    def pictures(self, batch) -> np.ndarray:
+        """Parts, the true and the predicted mask, the generated and the true image.
+
+        Args:
+            batch: A batch as in training.
 
         Returns:
-            float32 (batch, num_parts + 4, height, width, channels), a row an image.
+            float32 (batch, num_parts + 4, height, width, channels), one row for each
+            image.
         """
         images = batch["image"]
         parts = self.cut(images)
@@ -353,16 +412,22 @@ class PuzzleGAN(GenerativeModel):
             np.broadcast_to(2.0 * np.asarray(mask) - 1.0, images.shape)
             for mask in (true, self.predict_mask(parts))
         ]
-        made = [*masks, self.assemble(parts, seed=0), images]
-        return np.concatenate([parts, np.stack(made, axis=1)], axis=1)
+        columns = [*masks, self.assemble(parts, seed=0), images]
+        return np.concatenate([parts, np.stack(columns, axis=1)], axis=1)
 
 
-def in_order(parts):
-    """Parts in an order that follows from what they show, whatever it was.
+def in_order(parts) -> tf.Tensor:
+    """Sorts the parts of each image by their content, whatever their order was.
 
-    Sums of the same numbers in another order may differ in their last digit; parts in
-    the same order give the very same image. The order is that of a hash of all bits, in
-    integers, which have no last digit to differ in.
+    The sum of the same floating-point numbers in another order may differ in the last
+    digit; sorted parts give exactly the same image. They are sorted by a hash of all
+    their bits, computed in integers, which have no rounding.
+
+    Args:
+        parts: float32 (batch, num_parts, height, width, channels).
+
+    Returns:
+        The sorted parts, of the same shape.
     """
     bits = tf.cast(tf.bitcast(parts, tf.int32), tf.int64)
     bits = tf.reshape(bits, (tf.shape(parts)[0], parts.shape[1], -1))

@@ -1,4 +1,4 @@
-"""Translators between sets of images."""
+"""Models that translate images between sets."""
 
 from keras_gen.models.translation.cyclegan import CycleGAN
 from keras_gen.models.translation.stargan import StarGAN

@@ -1,20 +1,21 @@
 """CycleGAN [1]: two translators between two sets of images, without pairs.
 
-What went over and back must be what it was; a discriminator for each set says whether
-translations pass for its images. Discriminators see a history of translations [2],
-which is part of the model's state: a resumed run goes on with it.
-NOTE: kernels that enlarge are 4x4, which a stride of 2 covers evenly, instead of 3x3;
-patches are of 34x34 pixels (`discriminator_blocks=3` has those of [1], 70x70). Where
-the sets show things in different sizes, which convolutions hardly learn to change,
-`zoom` lets each translator start with a small spatial transformer [4]; [1] has none.
+An image that is translated to the other set and back must return to what it was. One
+discriminator for each set tells its images from translations. Discriminators get
+earlier translations too, from a pool [2] that is part of the model's state: a resumed
+run continues with it.
+
+What differs from [1]: the kernels that enlarge are 4x4, which a stride of 2 covers
+evenly, instead of 3x3; discriminators work on patches of 34x34 pixels
+(`discriminator_blocks=3` gives the 70x70 of [1]); and `zoom` puts a small spatial
+transformer [3] in front of each translator, for sets that show things in different
+sizes, which convolutions hardly learn to change.
 
 1. Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
    Networks", 2017.
 2. Shrivastava et al., "Learning from Simulated and Unsupervised Images through
    Adversarial Training", 2017, section 2.3.
-3. Ronneberger, Fischer and Brox, "U-Net: Convolutional Networks for Biomedical Image
-   Segmentation", 2015.
-4. Jaderberg et al., "Spatial Transformer Networks", 2015.
+3. Jaderberg et al., "Spatial Transformer Networks", 2015.
 """
 
 from typing import Literal
@@ -25,37 +26,46 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
+from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.core.schedules import LinearDecay
+from keras_gen.models.translation.pool import draw_entries, exchange
 from keras_gen.networks.patch import patch_discriminator
 from keras_gen.networks.translators import GENERATORS, check_sides, zooming
 
 
 @register("cyclegan", image_shape=(32, 32, 3), width=24, num_blocks=4)
 class CycleGAN(GenerativeModel):
-    """CycleGAN, which translates between two sets of images, both ways.
-
-    Args:
-        image_shape: (height, width, channels); sides are multiples of 4, at least 8.
-        network: Of the translators: "resnet" or "unet".
-        width: Their feature maps at full size. [1]: 64.
-        num_blocks: Residual blocks; of "unet", halvings. [1]: 9, below 256 pixels 6.
-        zoom: Whether they may zoom an image first, by a factor that they find for it.
-        discriminator_width: Feature maps of the discriminators' first layer. [1]: 64.
-        discriminator_blocks: Their halvings; 2 judge patches of 34x34, 3 of 70x70.
-        cycle_weight: Of the way over and back, lambda in [1], section 3.3.
-        identity_weight: Of what is of the other set already, by `cycle_weight`.
-        pool_size: Translations of either kind that are kept; 0 keeps none.
-        constant_steps: Until the learning rates fall.
-        decay_steps: That they fall for, to 0; None lets them stay.
-        average: Decay of the translators' moving averages; None keeps none.
-        **kwargs: `name`.
+    """CycleGAN, which translates between two sets of images in both directions.
 
     The logs show `cycle` and `identity`, the mean absolute differences in units of
-    images, before weights; `d_real` and `d_fake`, verdicts that aim at 1 and 0.
+    images, before weights; and `d_real` and `d_fake`, the discriminators' mean outputs,
+    whose targets are 1 and 0.
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels); sides are multiples
+            of 4, at least 8.
+        network: Architecture of the translators: "resnet" or "unet".
+        width: Feature maps of the translators at full size. [1]: 64.
+        num_blocks: Residual blocks of a "resnet" ([1]: 9, and 6 below 256 pixels), or
+            halvings of a "unet".
+        zoom: Whether a translator may first zoom an image, by a factor that it predicts
+            from the image.
+        discriminator_width: Feature maps of the discriminators' first layer. [1]: 64.
+        discriminator_blocks: Halvings in the discriminators: 2 give patches of 34x34
+            pixels, 3 of 70x70.
+        cycle_weight: Weight of the cycle-consistency loss, lambda in [1], section 3.3.
+        identity_weight: Weight of the identity loss relative to `cycle_weight`: a
+            translator should not change images of its target set ([1], section 5.2).
+        pool_size: Translations kept in the pool of each discriminator; 0 keeps none.
+        constant_steps: Steps at the initial learning rate.
+        decay_steps: Steps of linear decay to zero after that; None disables decay.
+        average: Decay of the translators' moving averages, which `translate`, saving
+            and export use; None keeps none.
+        **kwargs: `name`.
     """
 
     figures = ("cycle", "identity", "d_real", "d_fake")
@@ -73,28 +83,29 @@ class CycleGAN(GenerativeModel):
 
     def __init__(
         self,
-        image_shape=(64, 64, 3),
-        network="resnet",
-        width=64,
-        num_blocks=6,
-        zoom=False,
-        discriminator_width=32,
-        discriminator_blocks=2,
-        cycle_weight=10.0,
-        identity_weight=0.5,
-        pool_size=50,
-        constant_steps=0,
-        decay_steps=None,
-        average=0.999,
+        image_shape: tuple[int, int, int] = (64, 64, 3),
+        network: Literal["resnet", "unet"] = "resnet",
+        width: int = 64,
+        num_blocks: int = 6,
+        zoom: bool = False,
+        discriminator_width: int = 32,
+        discriminator_blocks: int = 2,
+        cycle_weight: float = 10.0,
+        identity_weight: float = 0.5,
+        pool_size: int = 50,
+        constant_steps: int = 0,
+        decay_steps: int | None = None,
+        average: float | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_sides(image_shape, network, num_blocks)
-        if pool_size < 0 or min(cycle_weight, identity_weight) < 0:
-            raise ValueError(
-                "Expected pool_size, cycle_weight and identity_weight >= 0, got "
-                f"{pool_size}, {cycle_weight} and {identity_weight}."
-            )
+        checks.at_least(
+            0,
+            pool_size=pool_size,
+            cycle_weight=cycle_weight,
+            identity_weight=identity_weight,
+        )
         self.image_shape = tuple(image_shape)
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.schedule = (constant_steps, decay_steps)
@@ -111,10 +122,10 @@ class CycleGAN(GenerativeModel):
                 f"discriminator_{side}",
             )
             self.keep_average(self.translators[side], average)
-            self.pools[side] = self._make_pool(side, pool_size) if pool_size else None
+            self.pools[side] = self._add_pool(side, pool_size) if pool_size else None
 
-    def _make_pool(self, side, size):
-        """Images, and how many have come: `size` and more once it is full."""
+    def _add_pool(self, side, size):
+        """The variables of a pool: its images, and the number that have arrived."""
         options = {
             "initializer": "zeros",
             "trainable": False,
@@ -124,17 +135,17 @@ class CycleGAN(GenerativeModel):
         images = self.add_weight(
             name=f"pool_{side}", shape=shape, dtype="float32", **options
         )
-        count = self.add_weight(
+        arrived = self.add_weight(
             name=f"pool_{side}_count", shape=(), dtype="int64", **options
         )
-        return images, count
+        return images, arrived
 
-    def batch_shapes(self):
+    def batch_shapes(self) -> dict[str, tuple]:
         """An image of either set."""
         return {"image": self.image_shape, "image_b": self.image_shape}
 
-    def players(self):
-        """Both discriminators, then both translators, under one optimizer each."""
+    def players(self) -> dict[str, Player]:
+        """Both discriminators, then both translators, with one optimizer each."""
         return {
             "discriminators": Player(
                 list(self.judges.values()), self.discriminator_loss
@@ -142,8 +153,8 @@ class CycleGAN(GenerativeModel):
             "generators": Player(list(self.translators.values()), self.generator_loss),
         }
 
-    def default_optimizers(self):
-        """Adam at 2e-4 with beta_1 0.5, falling linearly at the end ([1], 7.1)."""
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam at 2e-4 with beta_1 0.5, whose rate may decay linearly ([1], 7.1)."""
         return {
             player: keras.optimizers.Adam(LinearDecay(2e-4, *self.schedule), beta_1=0.5)
             for player in ("discriminators", "generators")
@@ -151,114 +162,137 @@ class CycleGAN(GenerativeModel):
 
     # The game.
 
-    def discriminator_loss(self, batch, training):
-        """How far both sets are from their translations, present and past.
+    def forward(self, batch, training):
+        """Translations to either set, and what its discriminator gets of them.
 
-        Least squares, halved ([1], section 7.1), summed over the two.
+        Returns:
+            For each set: `fake_a`, the translations to it; `pooled_a`, those for its
+            discriminator, some of them from earlier steps; and in training with a pool
+            `entries_a`, the index at which each translation enters the full pool.
         """
-        loss = 0.0
-        for side, images, other in _sides(batch):
-            fakes = self.translators[side](other, training=training)
-            batch[f"fake_{side}"] = fakes
-            seen = tf.stop_gradient(fakes)
+        shared = {}
+        for side, _, others in _sides(batch):
+            fakes = self.translators[side](others, training=training)
+            pooled = tf.stop_gradient(fakes)
             if training and self.pools[side] is not None:
-                seen = self.exchange(seen, *self.pools[side])
+                images, arrived = self.pools[side]
+                entries = draw_entries(
+                    tf.shape(fakes)[0], images.shape[0], self.noise_seed(f"pool_{side}")
+                )
+                pooled, *_ = exchange(pooled, entries, images.value, arrived.value)
+                shared[f"entries_{side}"] = entries
+            shared[f"fake_{side}"], shared[f"pooled_{side}"] = fakes, pooled
+        return shared
+
+    def updates(self, batch, shared):
+        """The pools after this step's translations have arrived.
+
+        On several replicas, the pool of the first one is kept by all.
+        """
+        changes = []
+        for side, pool in self.pools.items():
+            if pool is None:
+                continue
+            images, arrived = pool
+            fakes, entries = shared[f"fake_{side}"], shared[f"entries_{side}"]
+            _, *state = exchange(fakes, entries, images.value, arrived.value)
+            changes += zip(pool, state, strict=True)
+        return changes
+
+    def discriminator_loss(self, batch, shared, training):
+        """Half the least-squares loss of each discriminator ([1], section 7.1), summed.
+
+        Real images have the target 1, present and earlier translations 0.
+        """
+        loss, d_real, d_fake = 0.0, 0.0, 0.0
+        for side, images, _ in _sides(batch):
             real = self.judges[side](images, training=training)
-            fake = self.judges[side](seen, training=training)
-            self.report(d_real=ops.mean(real), d_fake=ops.mean(fake))
+            fake = self.judges[side](shared[f"pooled_{side}"], training=training)
+            d_real += ops.mean(real)
+            d_fake += ops.mean(fake)
             loss += losses.least_squares_discriminator_loss(real, fake)
-        return loss
+        return loss, {"d_real": d_real / 2, "d_fake": d_fake / 2}
 
-    def generator_loss(self, batch, training):
-        """What translations lack to convince, and what over and back changes.
+    def generator_loss(self, batch, shared, training):
+        """Adversarial, cycle-consistency and identity losses, summed over both sets.
 
-        Summed over the two sides ([1], equation 3, and section 5.2 on identity).
+        [1], equation 3, and section 5.2 for the identity loss.
         """
         adversarial, cycle, identity = 0.0, 0.0, 0.0
         for side, images, _ in _sides(batch):
             other = "ab".replace(side, "")
-            logits = self.judges[side](batch[f"fake_{side}"], training=training)
-            # Only the discriminators' loss is halved: twice the half.
+            logits = self.judges[side](shared[f"fake_{side}"], training=training)
+            # [1] halves the loss of the discriminators only; ours has the half in both.
             adversarial += 2.0 * losses.least_squares_generator_loss(logits)
-            back = self.translators[side](batch[f"fake_{other}"], training=training)
-            cycle += ops.mean(ops.abs(back - images))
+            restored = self.translators[side](
+                shared[f"fake_{other}"], training=training
+            )
+            cycle += ops.mean(ops.abs(restored - images))
             if self.identity_weight:
-                same = self.translators[side](images, training=training)
-                identity += ops.mean(ops.abs(same - images))
-        self.report(cycle=cycle / 2, identity=identity / 2)
-        return adversarial + self.cycle_weight * (
+                unchanged = self.translators[side](images, training=training)
+                identity += ops.mean(ops.abs(unchanged - images))
+        loss = adversarial + self.cycle_weight * (
             cycle + self.identity_weight * identity
         )
-
-    def exchange(self, fakes, pool, count):
-        """Puts fakes into a pool, and gives out some of those that came before [2].
-
-        While it fills, all fakes go in and are given out. Then, one by one with
-        probability 1/2, a fake goes in and the one in its place is given out instead.
-        Of replicas, the first one's pool is everybody's.
-
-        Args:
-            fakes: float32 (batch, height, width, channels).
-            pool: The variable with the images, (size, height, width, channels).
-            count: The variable that says how many have come.
-
-        Returns:
-            As many images as fakes.
-        """
-        size, came = pool.shape[0], tf.cast(count.value, tf.int32)
-        rows = tf.minimum(tf.shape(fakes)[0], size)
-        entering, rest = fakes[:rows], fakes[rows:]
-        full = came >= size
-        order = tf.argsort(tf.random.stateless_uniform([size], self.draw_seed()))
-        coins = tf.random.stateless_uniform([rows], self.draw_seed()) < 0.5
-        new = came + tf.range(rows)
-        places = tf.where(full, order[:rows], new % size)
-        kept = tf.gather(pool.value, places)
-        enters = _rows(tf.where(full, coins, new < size))
-        given = tf.where(_rows(full & coins), kept, entering)
-        stored = tf.where(enters, entering, kept)
-        pool.assign(tf.tensor_scatter_nd_update(pool.value, places[:, None], stored))
-        count.assign(count + tf.cast(rows, tf.int64))
-        return tf.concat([given, rest], axis=0)
+        return loss, {"cycle": cycle / 2, "identity": identity / 2}
 
     # Abilities.
 
     @transforms("images")
     def translate(self, images, *, to: Literal["a", "b"] = "b"):
-        """Images of the one set as images of the other, in [-1, 1].
+        """Translates images of one set to the other, in [-1, 1].
 
         Args:
-            images: float32 (batch, height, width, channels), in [-1, 1].
-            to: "a" (the set of the feature `image`) or "b" (of `image_b`).
+            images: Images, float32 (batch, height, width, channels), in [-1, 1].
+            to: Set to translate to: "a" (the feature `image`) or "b" (`image_b`).
+
+        Returns:
+            Translated images, float32 (batch, height, width, channels).
+
+        Raises:
+            ValueError: If there is no such set.
         """
-        if to not in self.translators:
-            raise ValueError(f"Expected to='a' or 'b', got {to!r}.")
+        _check_side(to=to)
         return self.averaged(self.translators[to])(images, training=False)
 
     @transforms("logits")
     def discriminate(self, images, *, of: Literal["a", "b"] = "b"):
-        """Logits of a set's discriminator, float32 (batch, rows, columns, 1)."""
+        """Logits of a set's discriminator, float32 (batch, rows, columns, 1).
+
+        Args:
+            images: Images, float32 (batch, height, width, channels), in [-1, 1].
+            of: Set whose discriminator is asked: "a" or "b".
+
+        Raises:
+            ValueError: If there is no such set.
+        """
+        _check_side(of=of)
         return self.judges[of](images, training=False)
 
-    def pictures(self, batch):
-        """Of both sets: images, their translations, and the way back, in a row.
+    def pictures(self, batch) -> np.ndarray:
+        """Images of both sets with their translations, and those translated back.
+
+        Args:
+            batch: A batch as in training.
 
         Returns:
-            float32 (batch, 6, height, width, channels).
+            float32 (batch, 6, height, width, channels): for each set an image, its
+            translation, and the image restored from it.
         """
         columns = []
         for key, there, back in (("image", "b", "a"), ("image_b", "a", "b")):
-            over = self.translate(batch[key], to=there)
-            columns += [batch[key], over, self.translate(over, to=back)]
+            translated = self.translate(batch[key], to=there)
+            columns += [batch[key], translated, self.translate(translated, to=back)]
         return np.stack(columns, axis=1)
 
 
 def _sides(batch):
-    """For each set: its name, its images, and those of the other."""
+    """For each set: its name, its images, and those of the other set."""
     a, b = batch["image"], batch["image_b"]
     return ("a", a, b), ("b", b, a)
 
 
-def _rows(flags):
-    """Flags (batch,) as (batch, 1, 1, 1)."""
-    return tf.reshape(flags, (-1, 1, 1, 1))
+def _check_side(**sides):
+    for name, side in sides.items():
+        if side not in ("a", "b"):
+            raise ValueError(f"Expected {name}='a' or 'b', got {side!r}.")

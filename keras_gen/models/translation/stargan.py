@@ -1,16 +1,17 @@
-"""StarGAN [1]: one translator between all sets of images.
+"""StarGAN [1]: one translator between any number of sets of images, the domains.
 
-The generator sees the set that it is asked for as maps beside the image; the critic
-says of every patch how real it is, and of the image to which set it belongs. What was
-translated and translated back must be what it was. Zeros lie beyond the generator's
-edges, not reflections: instance norm takes away what a constant map adds, but for its
-effect at such edges.
-NOTE: the generator's kernels are those of our CycleGAN. What [1] does not have: where
-the set asked for is the image's own, `identity_weight` holds the generator to leave it
-as it is, without which colours change places; and with `apart` the critic says for
-every set how real an image is among that set's, as in [2]. `augmentation` is for sets
-of few images: a critic that knows them by heart finds the set that was asked for in
-traces that nobody else sees.
+The generator gets the target domain as maps beside the image. The critic rates how real
+each patch of an image is and classifies the image's domain. An image that is translated
+to another domain and back must return to what it was. The generator pads with zeros,
+not with reflections: instance normalization removes what a constant map adds, except
+for its effect at such edges.
+
+What differs from [1]: the generator's kernels are those of our CycleGAN;
+`identity_weight` penalizes changes where the target domain is the image's own, without
+which the generator may exchange colours; `apart` gives the critic an output for each
+domain, so that an image is compared with those of its domain only, as in [2]; and
+`augmentation` is for domains of few images, since a critic that has memorized them
+recognizes the target domain by traces that no viewer notices.
 
 1. Choi et al., "StarGAN: Unified Generative Adversarial Networks for Multi-Domain
    Image-to-Image Translation", 2018.
@@ -18,31 +19,42 @@ traces that nobody else sees.
    section 2.1.
 """
 
+from collections.abc import Sequence
+from typing import Literal
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
+from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.augmentation import augment, check_augmentation
 from keras_gen.core.game import Player
+from keras_gen.core.inputs import Input, label_input
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.core.schedules import LinearDecay
 from keras_gen.networks.translators import GENERATORS, check_sides, zooming
 
 
-def star_critic(image_shape, num_domains, width, apart=False):
-    """Images to a map of raw outputs, one a patch, and logits of domains.
+def star_critic(
+    image_shape: tuple[int, int, int], num_domains: int, width: int, apart: bool = False
+) -> keras.Model:
+    """Images to raw outputs, one for each patch, and to logits of domains.
 
-    Halved until a side has 2 or 3 pixels ([1], table 5).
+    Maps are halved until a side has 2 or 3 pixels ([1], table 5).
 
     Args:
-        image_shape: (height, width, channels).
-        num_domains: Sets.
+        image_shape: Shape of an image, (height, width, channels).
+        num_domains: Number of domains.
         width: Feature maps of the first layer; they double at every halving.
-        apart: Whether patches have an output for every domain.
+        apart: Whether patches have an output for each domain.
+
+    Returns:
+        A network from images to float32 (batch, rows, columns, 1 or num_domains) and
+        (batch, num_domains).
     """
     inputs = x = keras.Input(image_shape)
     filters = width
@@ -68,33 +80,39 @@ def star_critic(image_shape, num_domains, width, apart=False):
 
 @register("stargan", image_shape=(32, 32, 3), num_domains=3, width=24, num_blocks=4)
 class StarGAN(GenerativeModel):
-    """StarGAN, one network that translates between any number of sets of images.
+    """StarGAN, one network that translates between any number of domains.
+
+    The logs show `wasserstein`, the critic's estimate of the distance; `accuracy`, the
+    share of real images whose domain the critic classifies correctly; `agreement`, the
+    share of translations that it assigns to the target domain; and `reconstruction`,
+    the mean absolute difference after translation to a domain and back, in units of
+    images.
 
     Args:
-        image_shape: (height, width, channels); sides are multiples of 4, at least 8.
-        num_domains: Sets; the feature `domain` counts them from 0.
-        network: Of the generator: "resnet" or "unet".
-        width: Its feature maps at full size. [1]: 64.
-        num_blocks: Its residual blocks; of "unet", halvings.
-        zoom: Whether it may zoom an image first; see `CycleGAN`.
+        image_shape: Shape of an image, (height, width, channels); sides are multiples
+            of 4, at least 8.
+        num_domains: Number of domains; the feature `domain` counts them from 0.
+        network: Architecture of the generator: "resnet" or "unet".
+        width: Feature maps of the generator at full size. [1]: 64.
+        num_blocks: Residual blocks of a "resnet", or halvings of a "unet".
+        zoom: Whether the generator may first zoom an image, by a factor that it
+            predicts from the image.
         critic_width: Feature maps of the critic's first layer. [1]: 64.
-        critic_moves: For one of the generator ([1], appendix 7.3).
-        apart: Whether the critic compares images with those of the same set alone.
-        gradient_penalty: Its weight in the critic's loss.
-        class_weight: Of the domains' cross-entropy.
-        augmentation: Changes that the critic sees all images through; see
-            `keras_gen.augmentation`.
-        reconstruction_weight: Of the way over and back.
-        identity_weight: Of what changes in images asked for as those of their own set.
-        learning_rate: Of both players' Adam, at the start. [1]: 1e-4.
-        constant_steps: Until the learning rates fall.
-        decay_steps: That they fall for, to 0; None lets them stay.
-        average: Decay of the generator's moving average; None keeps none.
+        critic_moves: Critic updates per generator update ([1], appendix 7.3).
+        apart: Whether the critic compares images with those of their domain only.
+        gradient_penalty: Weight of the gradient penalty in the critic's loss.
+        class_weight: Weight of the cross-entropy of domains in both losses.
+        augmentation: Random changes applied to all images that the critic gets, any of
+            "color", "translation" and "cutout".
+        reconstruction_weight: Weight of the reconstruction loss.
+        identity_weight: Weight of the mean absolute change where the target domain is
+            the image's own.
+        learning_rate: Initial learning rate of both players. [1]: 1e-4.
+        constant_steps: Steps at the initial learning rate.
+        decay_steps: Steps of linear decay to zero after that; None disables decay.
+        average: Decay of the generator's moving average, which `translate`, saving and
+            export use; None keeps none.
         **kwargs: `name`.
-
-    The logs show `wasserstein`, the critic's estimate of the distance; `accuracy`, of
-    the critic on real images' domains; `agreement`, how often it finds the domain that
-    was asked for; `reconstruction`, mean absolute differences in units of images.
     """
 
     figures = ("wasserstein", "accuracy", "agreement", "reconstruction")
@@ -110,35 +128,38 @@ class StarGAN(GenerativeModel):
 
     def __init__(
         self,
-        image_shape=(128, 128, 3),
-        num_domains=3,
-        network="resnet",
-        width=64,
-        num_blocks=6,
-        zoom=False,
-        critic_width=32,
-        critic_moves=5,
-        apart=False,
-        gradient_penalty=10.0,
-        class_weight=1.0,
-        augmentation=(),
-        reconstruction_weight=10.0,
-        identity_weight=0.0,
-        learning_rate=1e-4,
-        constant_steps=0,
-        decay_steps=None,
-        average=0.999,
+        image_shape: tuple[int, int, int] = (128, 128, 3),
+        num_domains: int = 3,
+        network: Literal["resnet", "unet"] = "resnet",
+        width: int = 64,
+        num_blocks: int = 6,
+        zoom: bool = False,
+        critic_width: int = 32,
+        critic_moves: int = 5,
+        apart: bool = False,
+        gradient_penalty: float = 10.0,
+        class_weight: float = 1.0,
+        augmentation: Sequence[str] = (),
+        reconstruction_weight: float = 10.0,
+        identity_weight: float = 0.0,
+        learning_rate: float = 1e-4,
+        constant_steps: int = 0,
+        decay_steps: int | None = None,
+        average: float | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_sides(image_shape, network, num_blocks)
-        if num_domains < 2 or critic_moves < 1:
-            raise ValueError(
-                "Expected num_domains >= 2 and critic_moves >= 1, got "
-                f"{num_domains} and {critic_moves}."
-            )
-        if not learning_rate > 0:
-            raise ValueError(f"Expected learning_rate > 0, got {learning_rate}.")
+        checks.at_least(2, num_domains=num_domains)
+        checks.at_least(1, critic_moves=critic_moves)
+        checks.at_least(
+            0,
+            gradient_penalty=gradient_penalty,
+            class_weight=class_weight,
+            reconstruction_weight=reconstruction_weight,
+            identity_weight=identity_weight,
+        )
+        checks.positive(learning_rate=learning_rate)
         self.image_shape = tuple(image_shape)
         self.num_domains, self.critic_moves = num_domains, critic_moves
         self.gradient_penalty, self.class_weight = gradient_penalty, class_weight
@@ -159,24 +180,35 @@ class StarGAN(GenerativeModel):
         self.critic = star_critic(self.image_shape, num_domains, critic_width, apart)
         self.keep_average(self.generator, average)
 
-    def batch_shapes(self):
+    def batch_shapes(self) -> dict[str, tuple]:
         """An image and its domain."""
         return {"image": self.image_shape, "domain": ()}
 
-    def input_specs(self):
-        """Domains too."""
-        domain = tf.TensorSpec((None,), tf.int64, "domain")
-        return {**super().input_specs(), "domain": domain}
+    def inputs(self) -> dict[str, Input]:
+        """Domains too, which a caller must give."""
+        domain = label_input(
+            self.num_domains,
+            "domain",
+            default=None,
+            description=f"Target domain, from 0 to {self.num_domains - 1}.",
+        )
+        return {**super().inputs(), domain.name: domain}
 
-    def players(self):
-        """The critic moves more often."""
+    def players(self) -> dict[str, Player]:
+        """The critic, which may move more often, then the generator."""
+        penalties = [self.gradient_penalty_loss] if self.gradient_penalty else []
         return {
-            "critic": Player([self.critic], self.critic_loss, moves=self.critic_moves),
+            "critic": Player(
+                [self.critic],
+                self.critic_loss,
+                moves=self.critic_moves,
+                regularizers=penalties,
+            ),
             "generator": Player([self.generator], self.generator_loss),
         }
 
-    def default_optimizers(self):
-        """Adam with beta_1 0.5, whose rate falls linearly at the end ([1], 7.3)."""
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with beta_1 0.5, whose rate may decay linearly ([1], 7.3)."""
         moves = {"critic": self.critic_moves, "generator": 1}
         constant, decay = self.schedule
         return {
@@ -189,61 +221,102 @@ class StarGAN(GenerativeModel):
 
     # The game.
 
-    def critic_loss(self, batch, training):
-        """Wasserstein with its penalty, and the domains of real images ([1], eq. 5)."""
-        images, count = batch["image"], tf.shape(batch["image"])[0]
-        # Sets asked for are the batch's own, shuffled: real images of them are there.
-        order = tf.argsort(tf.random.stateless_uniform([count], self.draw_seed()))
-        target = batch["target"] = tf.gather(batch["domain"], order)
-        batch["fake"] = self.paint(self.generator, images, target, training)
-        real, fake = self.seen(images), self.seen(tf.stop_gradient(batch["fake"]))
-        real_patches, domains = self.judge(real, batch["domain"], training)
-        fake_patches, _ = self.judge(fake, target, training)
-        mix = tf.random.stateless_uniform([count], self.draw_seed())
-        penalty = losses.gradient_penalty(
-            lambda x: self.judge(x, target, training)[0],
-            tf.gather(real, order),
-            fake,
-            mix,
-        )
-        distance = losses.wasserstein_critic_loss(real_patches, fake_patches)
-        entropy, right = _entropy(domains, batch["domain"])
-        self.report(wasserstein=-distance, accuracy=right)
-        return distance + self.gradient_penalty * penalty + self.class_weight * entropy
+    def forward(self, batch, training):
+        """Translations to target domains, which are the batch's domains shuffled.
 
-    def generator_loss(self, batch, training):
-        """To pass for real, for the domain asked for, and to lead back ([1], eq. 6)."""
-        seen = self.seen(batch["fake"])
-        patches, domains = self.judge(seen, batch["target"], training)
-        entropy, right = _entropy(domains, batch["target"])
-        back = self.paint(self.generator, batch["fake"], batch["domain"], training)
-        reconstruction = ops.mean(ops.abs(back - batch["image"]))
-        change = ops.mean(ops.abs(batch["fake"] - batch["image"]), axis=(1, 2, 3))
-        own = ops.cast(ops.equal(batch["target"], batch["domain"]), "float32")
-        self.report(agreement=right, reconstruction=reconstruction)
-        return (
+        Returns:
+            `target`, the target domains; `reference`, the batch's real images of those
+            domains in the same order; and `fake`, the translations.
+        """
+        images = batch["image"]
+        keys = self.noise("target_order", [tf.shape(images)[0]], "uniform")
+        order = tf.argsort(keys)
+        target = tf.gather(batch["domain"], order)
+        return {
+            "target": target,
+            "reference": tf.gather(images, order),
+            "fake": self.generate(self.generator, images, target, training),
+        }
+
+    def critic_loss(self, batch, shared, training):
+        """Wasserstein loss, and cross-entropy of real images' domains ([1], eq. 5)."""
+        real = self.augmented(batch["image"], "real")
+        fake = self.augmented(tf.stop_gradient(shared["fake"]), "fake")
+        real_patches, domains = self.criticize(real, batch["domain"], training)
+        fake_patches, _ = self.criticize(fake, shared["target"], training)
+        distance = losses.wasserstein_critic_loss(real_patches, fake_patches)
+        entropy, accuracy = _entropy(domains, batch["domain"])
+        figures = {"wasserstein": -distance, "accuracy": accuracy}
+        return distance + self.class_weight * entropy, figures
+
+    def gradient_penalty_loss(self, batch, shared, training):
+        """WGAN-GP's penalty on lines between real and translated images, weighted.
+
+        Both ends of a line are of the same domain: real images of it, and translations
+        to it.
+        """
+        real = self.augmented(shared["reference"], "penalty_real")
+        fake = self.augmented(tf.stop_gradient(shared["fake"]), "penalty_fake")
+        mix = self.noise("penalty_mix", [tf.shape(real)[0]], "uniform")
+
+        def critic(images):
+            return self.criticize(images, shared["target"], training)[0]
+
+        return self.gradient_penalty * losses.gradient_penalty(critic, real, fake, mix)
+
+    def generator_loss(self, batch, shared, training):
+        """Adversarial, domain, reconstruction and identity losses ([1], equation 6)."""
+        images, fake, target = batch["image"], shared["fake"], shared["target"]
+        patches, domains = self.criticize(
+            self.augmented(fake, "fake"), target, training
+        )
+        entropy, agreement = _entropy(domains, target)
+        restored = self.generate(self.generator, fake, batch["domain"], training)
+        reconstruction = ops.mean(ops.abs(restored - images))
+        change = ops.mean(ops.abs(fake - images), axis=(1, 2, 3))
+        is_own = ops.cast(ops.equal(target, batch["domain"]), "float32")
+        loss = (
             losses.critic_generator_loss(patches)
             + self.class_weight * entropy
             + self.reconstruction_weight * reconstruction
-            + self.identity_weight * ops.mean(own * change)
+            + self.identity_weight * ops.mean(is_own * change)
         )
+        return loss, {"agreement": agreement, "reconstruction": reconstruction}
 
-    def seen(self, images):
-        """What the critic sees of images."""
+    def augmented(self, images, name: str):
+        """Images as the critic gets them: with random changes, where asked for.
+
+        Args:
+            images: float32 (batch, height, width, channels).
+            name: Name of the draw, unique within a loss.
+        """
         if not self.augmentation:
             return images
-        return augment(images, self.draw_seed(), self.augmentation)
+        seed = self.noise_seed(f"augmentation_{name}")
+        return augment(images, seed, self.augmentation)
 
-    def judge(self, images, domain, training):
-        """The critic's outputs, a patch each, among images of a domain; and logits."""
+    def criticize(self, images, domain, training):
+        """The critic's outputs for images of given domains.
+
+        Returns:
+            Raw outputs, float32 (batch, rows, columns, 1), with `apart` those for the
+            image's domain; and logits of domains, float32 (batch, num_domains).
+        """
         patches, domains = self.critic(images, training=training)
         if patches.shape[-1] > 1:
             own = ops.one_hot(domain, self.num_domains, dtype="float32")
             patches = ops.sum(patches * own[:, None, None], axis=-1, keepdims=True)
         return patches, domains
 
-    def paint(self, network, images, domain, training=False):
-        """What a generator makes of images, asked for a domain each."""
+    def generate(self, network, images, domain, training=False):
+        """Translations of images by a generator, each to its target domain.
+
+        Args:
+            network: `generator`, or its average.
+            images: float32 (batch, height, width, channels), in [-1, 1].
+            domain: Target domains, int (batch,).
+            training: Whether this is a training step.
+        """
         height, width, _ = self.image_shape
         chosen = ops.one_hot(domain, self.num_domains, dtype="float32")
         maps = ops.tile(chosen[:, None, None, :], (1, height, width, 1))
@@ -253,13 +326,17 @@ class StarGAN(GenerativeModel):
 
     @transforms("images")
     def translate(self, images, domain):
-        """Images as those of another domain, in [-1, 1].
+        """Translates images to another domain, in [-1, 1].
 
         Args:
-            images: float32 (batch, height, width, channels), in [-1, 1].
-            domain: An int, or one a row, from 0 to below `num_domains`.
+            images: Images, float32 (batch, height, width, channels), in [-1, 1].
+            domain: Target domain, an int from 0 to below `num_domains`, or one for each
+                row.
+
+        Returns:
+            Translated images, float32 (batch, height, width, channels).
         """
-        return self.paint(self.averaged(self.generator), images, domain)
+        return self.generate(self.averaged(self.generator), images, domain)
 
     @transforms("probabilities")
     def classify(self, images):
@@ -270,26 +347,30 @@ class StarGAN(GenerativeModel):
     def discriminate(self, images):
         """The critic's raw outputs, float32 (batch, rows, columns, 1).
 
-        With `apart` one for every domain, (batch, rows, columns, num_domains).
+        With `apart` one for each domain, (batch, rows, columns, num_domains).
         """
         return self.critic(images, training=False)[0]
 
-    def pictures(self, batch):
-        """Images, as of each domain, and back from the one after their own, in a row.
+    def pictures(self, batch) -> np.ndarray:
+        """Images, their translations to every domain, and one translated back.
+
+        Args:
+            batch: A batch as in training.
 
         Returns:
-            float32 (batch, num_domains + 2, height, width, channels).
+            float32 (batch, num_domains + 2, height, width, channels). The last is
+            restored from the translation to the domain after the image's own.
         """
         images, own = batch["image"], np.asarray(batch["domain"])
         columns = [self.translate(images, domain=i) for i in range(self.num_domains)]
         after = np.stack(columns)[(own + 1) % self.num_domains, np.arange(len(own))]
-        back = self.translate(after, domain=own)
-        return np.stack([images, *columns, back], axis=1)
+        restored = self.translate(after, domain=own)
+        return np.stack([images, *columns, restored], axis=1)
 
 
 def _entropy(logits, labels):
-    """Mean cross-entropy in nats, and the share of likeliest classes that are right."""
+    """Mean cross-entropy in nats, and the share of rows classified correctly."""
     hits = ops.one_hot(labels, logits.shape[-1], dtype="float32")
     entropy = -ops.mean(ops.sum(hits * ops.log_softmax(logits), axis=-1))
-    right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
-    return entropy, ops.mean(ops.cast(right, "float32"))
+    correct = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
+    return entropy, ops.mean(ops.cast(correct, "float32"))
