@@ -1,4 +1,13 @@
-"""How long steps of training take."""
+"""Durations of training steps.
+
+What to mind when measuring:
+
+- Take the mean, not the median, for a model with a lazy penalty: the few steps that
+  compute the penalty fall out of the median.
+- Measure single steps, not calls of `fit`: a growing model is traced anew in each call.
+- Linux divides the cores among sessions (autogroups): `nice` has an effect only within
+  one `setsid`.
+"""
 
 import time
 
@@ -6,16 +15,20 @@ import keras
 
 
 class Clock(keras.callbacks.Callback):
-    """Seconds of every step."""
+    """Records the duration of every training step.
+
+    Attributes:
+        seconds: Durations of the steps so far, in order.
+    """
 
     def __init__(self):
         super().__init__()
         self.seconds = []
 
     def on_train_batch_begin(self, batch, logs=None):
-        """A step starts."""
+        """Notes when a step starts."""
         self.start = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        """A step has ended."""
+        """Adds the step's duration."""
         self.seconds.append(time.perf_counter() - self.start)

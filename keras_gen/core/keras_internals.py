@@ -51,7 +51,8 @@ def without_reduction(optimizer):
 
     Keras sums gradients over a lone replica too. TensorFlow registers the gradient of
     each such sum by a name for as long as the process lives, and with it the step's
-    graph: memory would grow with every retracing.
+    graph: memory would grow with every retracing. Several replicas need the sums, and
+    their graphs stay in memory.
     """
     optimizer._all_reduce_sum_gradients = list
     return optimizer

@@ -1,8 +1,9 @@
 """Priors over latents: Keras layers that own their weights and return distributions.
 
 `prior.distribution()` is a `tfp.distributions` object over single latents: its event
-shape is (latent_dim,), its batch shape (), its draws are float32. `sample_rows` draws
-from it with a seed for each row.
+shape is (latent_dim,), its batch shape (), its draws are float32. (It is a method of
+its own because a Keras layer cannot be called without inputs.) `sample_rows` draws from
+it with a seed for each row.
 
 1. Tomczak and Welling, "VAE with a VampPrior", 2018.
 2. Makhzani et al., "Adversarial Autoencoders", 2016.
