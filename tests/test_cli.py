@@ -1,16 +1,21 @@
-"""The command line, run as a user would."""
+"""The command line, used as a user does."""
 
 import csv
+import doctest
+import inspect
 import json
 
 import numpy as np
 import PIL.Image
 import pytest
 import tensorflow as tf
+import typer
 from typer.testing import CliRunner
 
 import keras_gen
-from keras_gen.cli import app
+from keras_gen import runs
+from keras_gen.cli import COMMANDS, app, common
+from keras_gen.core import arguments
 
 runner = CliRunner()
 
@@ -21,9 +26,45 @@ def run(*arguments):
 
 def test_help_names_every_command():
     text = run("--help").output
-    for command in ("list", "show", "train", "sample", "export"):
+    for command in COMMANDS:
         assert command in text
     assert "--resume" in run("train", "--help").output
+
+
+def parameters():
+    """Every argument and option: "train --data" and its `click` parameter."""
+    for name, command in typer.main.get_command(app).commands.items():
+        for parameter in command.params:
+            if parameter.name != "help":
+                yield pytest.param(parameter, id=f"{name} {parameter.opts[0]}")
+
+
+@pytest.mark.parametrize("parameter", list(parameters()))
+def test_every_option_is_described_in_words_that_the_help_shows(parameter):
+    assert parameter.help and parameter.help.endswith(".")
+    # Rich takes square brackets for markup and does not print them.
+    assert "[" not in f"{parameter.help} {parameter.show_default}"
+
+
+def test_help_shows_defaults_that_are_given_in_words():
+    text = " ".join(run("train", "--help").output.replace("│", " ").split())
+    assert "[default: (all data)]" in text
+    assert "[default: (20, or that of the resumed run)]" in text
+    text = " ".join(run("export", "--help").output.replace("│", " ").split())
+    assert "SERVED=NAME:WEIGHTS" in text and "[default: (the next one)]" in text
+
+
+def test_train_has_an_option_for_every_setting_with_the_same_default():
+    options = inspect.signature(COMMANDS["train"]).parameters
+    settings = inspect.signature(runs.Settings).parameters
+    assert set(settings) <= set(options)
+    assert set(arguments.descriptions_of(runs.Settings)) == set(settings)
+    for name in set(settings) - {"name", "data", "epochs", "overrides"}:
+        assert options[name].default == settings[name].default, name
+
+
+def test_examples_of_docstrings():
+    assert doctest.testmod(common).failed == 0
 
 
 def test_list_and_show():
@@ -52,7 +93,7 @@ def test_train_resume_sample_export(tmp_path):
     assert json.loads((folder / "run.json").read_text())["overrides"]["width"] == 4
     assert (folder / "samples" / "epoch_0001.png").exists()
     assert list((folder / "tensorboard").rglob("*.v2"))
-    for more in (["--epochs", 3], []):  # Without a number, no further than asked for.
+    for more in (["--epochs", 3], []):  # Without --epochs, the run is complete.
         done = run("train", "dcgan", "--resume", folder, *more)
         assert done.exit_code == 0, done.output
     done = run("train", "dcgan", "--resume", folder, "--epochs", 4, "--set", "r1=2")
@@ -88,12 +129,12 @@ def test_train_resume_sample_export(tmp_path):
     assert (tmp_path / "serving" / "models" / "dcgan" / "1" / "saved_model.pb").exists()
 
 
-def test_a_model_that_grows_and_mirrored_images(tmp_path, monkeypatch):
-    seen = []
+def test_a_growing_model_trains_on_mirrored_images(tmp_path, monkeypatch):
+    mirrored = []
     load = keras_gen.data.load
 
     def spy(*args, **options):
-        seen.append(options.get("mirror", False))
+        mirrored.append(options.get("mirror", False))
         return load(*args, **options)
 
     monkeypatch.setattr(keras_gen.data, "load", spy)
@@ -107,22 +148,22 @@ def test_a_model_that_grows_and_mirrored_images(tmp_path, monkeypatch):
     (folder,) = (tmp_path / "progan").iterdir()
     done = run("train", "progan", "--resume", folder, "--epochs", 2)
     assert done.exit_code == 0, done.output
-    assert seen == [True, True]
+    assert mirrored == [True, True]
     model = keras_gen.zoo.load("progan", folder / "model.keras")
     assert model.image_shape == (8, 8, 1)
 
 
-def test_jit_reaches_compile_and_the_run(tmp_path, monkeypatch):
-    seen = []
+def test_jit_is_passed_to_compile_and_kept_by_the_run(tmp_path, monkeypatch):
+    compiled = []
     compile_model = keras_gen.GenerativeModel.compile
 
     def spy(model, **settings):
-        seen.append(settings.get("jit_compile", False))
+        compiled.append(settings.get("jit_compile", False))
         compile_model(model, **settings)
 
     monkeypatch.setattr(keras_gen.GenerativeModel, "compile", spy)
-    one = tf.distribute.get_strategy()  # The tests have two devices.
-    monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: one)
+    default = tf.distribute.get_strategy()  # One replica; the tests have two devices.
+    monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: default)
     options = [
         *("--data", "mnist", "--split", "train[:32]", "--batch-size", 16),
         *("--runs", tmp_path, "--set", "widths=[8]", "--epochs", 1, "--jit"),
@@ -131,12 +172,12 @@ def test_jit_reaches_compile_and_the_run(tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     (folder,) = (tmp_path / "vae").iterdir()
     assert run("train", "vae", "--resume", folder, "--epochs", 2).exit_code == 0
-    assert seen == [False, True, False, True]  # Loading compiles too, with defaults.
+    assert compiled == [False, True, False, True]  # Loading compiles too, without it.
 
 
-def test_evaluate_prints_figures_and_writes_a_page(tmp_path, monkeypatch):
+def test_evaluate_prints_figures_and_writes_a_report(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for split in ("train", "test"):  # Little data, to be quick.
+    for split in ("train", "test"):  # Few images, so that the test is fast.
         batch = next(iter(keras_gen.data.load("mnist", split, batch_size=200)))
         for i, image in enumerate(batch["image"].numpy()):
             path = tmp_path / "digits" / split / f"{i}.png"
@@ -162,12 +203,13 @@ def test_evaluate_prints_figures_and_writes_a_page(tmp_path, monkeypatch):
         (["train", "dcgan", "--data", "mnist", "--set", "width"], "key=value"),
         (["train", "dcgan", "--data", "mnist", "--set", "widht=3"], "width"),
         (["train", "gan", "--resume", "nowhere"], "run.json"),
+        (["train", "dcgan", "--data", "mnist", "--batch-size", "0"], "batch_size"),
         (["train", "gan", "--resume", ".", "--seed", "3"], "--seed"),
         (["sample", "dcgan", "--weights", "nowhere"], "ship for 'dcgan'"),
         (["train", "dcgan", "--data", "minst"], "mnist"),
     ],
 )
-def test_mistakes_get_one_line_and_leave_nothing(
+def test_mistakes_are_reported_in_one_line_and_leave_no_files(
     arguments, message, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -176,3 +218,4 @@ def test_mistakes_get_one_line_and_leave_nothing(
     assert message in done.output.replace("\n", " ")
     assert "Traceback" not in done.output
     assert not list(tmp_path.rglob("*.*"))
+    assert not list(tmp_path.glob("runs/*/*"))
