@@ -1,4 +1,5 @@
-# make demo | test | slow | lint | bench | bench-figures | bench-serving: each sets up .venv by itself.
+# Targets: demo, test, slow, lint, bench, bench-figures, bench-serving, clean. All but
+# clean set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -28,7 +29,7 @@ bench-figures: .venv/installed
 bench-serving: .venv/installed
 	$(BIN)/python benchmarks/serving.py
 
-# A link or copy of an old .venv would hide a dependency: it follows pyproject.toml.
+# Made again whenever pyproject.toml changes, so that no dependency is missing.
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip

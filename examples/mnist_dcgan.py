@@ -1,7 +1,8 @@
-"""The main job, from data to an answer of a SavedModel: `make demo`.
+"""The main workflow, from data to samples of a SavedModel: `make demo`.
 
-Trains a DCGAN on the MNIST that ships (four epochs, about five minutes on two cores,
-never more than eight), and uses it as a user would.
+Trains a DCGAN on MNIST, which ships with the package, for four epochs (about five
+minutes on two cores, eight at most), draws samples, saves and exports the model, and
+asks the exported model for images.
 """
 
 import pathlib
@@ -18,13 +19,15 @@ SERVING = pathlib.Path("serving/dcgan")
 
 def main():
     keras.utils.set_random_seed(0)
-    # Half the paper's width: four times as fast, and enough for digits.
+    # Half the width of the paper trains four times as fast, and suffices for digits.
     model = keras_gen.zoo.load("dcgan", width=32, average=0.999)
     train = keras_gen.data.load(
         "mnist", image_shape=model.image_shape, batch_size=64, seed=0
     )
-    print("\nTraining. d_real and d_fake, the discriminator's verdicts on real and")
-    print("generated images, would both be 0.5 if it could not tell them apart.\n")
+    print(
+        "\nTraining. d_real and d_fake are the discriminator's mean probabilities that"
+    )
+    print("real and generated images are real; both are 0.5 if it cannot tell.\n")
     model.fit(
         train,
         epochs=4,
@@ -40,10 +43,10 @@ def main():
     served = RUN / "served.png"
     subprocess.run([sys.executable, query, exported, served], check=True)
     print(f"""
-Samples, averaged generator:   {RUN}/samples.png (by epoch: {RUN}/samples/)
-The model with its optimizers: {RUN}/dcgan.keras
-The SavedModel:                {exported}
-What the SavedModel answered:  {served}
+Samples of the averaged generator: {RUN}/samples.png (each epoch's: {RUN}/samples/)
+Model with its optimizers:         {RUN}/dcgan.keras
+SavedModel:                        {exported}
+Samples of the SavedModel:         {served}
 
 What to type next:
   .venv/bin/keras-gen sample dcgan --weights {RUN}/dcgan.keras -n 100 -o digits.png

@@ -1,9 +1,10 @@
-"""A wheel built from the repository works, with its data inside."""
+"""A wheel built from the repository works, and holds its data."""
 
 import os
 import pathlib
 import subprocess
 import sys
+import tomllib
 import zipfile
 
 import keras_gen
@@ -11,7 +12,7 @@ import keras_gen
 ROOT = pathlib.Path(__file__).parents[1]
 
 CODE = """
-import pathlib, keras_gen
+import pathlib, keras_gen, keras_gen.cli
 assert pathlib.Path(keras_gen.__file__).is_relative_to(pathlib.Path.cwd() / "wheel")
 batch = next(iter(keras_gen.data.load("mnist", "test[:8]", batch_size=8)))
 assert batch["image"].shape == (8, 28, 28, 1)
@@ -26,9 +27,26 @@ print("works")
 """
 
 
+def test_pyproject_lists_every_package():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    listed = settings["tool"]["setuptools"]["packages"]
+    mapped = settings["tool"]["setuptools"]["package-dir"]
+    folders = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in (ROOT / "keras_gen").rglob("__init__.py")
+    }
+    assert set(listed) == folders | set(mapped)
+    without = {
+        str(path.parent)
+        for path in (ROOT / "keras_gen").rglob("*.py")
+        if not (path.parent / "__init__.py").exists()
+    }
+    assert not without
+
+
 def test_a_wheel_holds_code_data_and_weights(tmp_path):
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
-    # Built from what git tracks: an earlier build's leftovers cannot help.
+    # Built from tracked files only, without leftovers of an earlier build.
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
     ).stdout
@@ -44,7 +62,7 @@ def test_a_wheel_holds_code_data_and_weights(tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     (wheel,) = tmp_path.glob("*.whl")
-    assert wheel.stat().st_size < 100e6  # As much as PyPI takes.
+    assert wheel.stat().st_size < 100e6  # The limit of PyPI.
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "wheel")
         names = archive.namelist()

@@ -1,5 +1,7 @@
-"""Loading by name and by path, and refusing what does not fit."""
+"""Loading by name and by path, and errors for what does not fit."""
 
+import doctest
+import inspect
 import json
 import shutil
 import zipfile
@@ -17,7 +19,7 @@ from keras_gen.models import DCGAN, GAN, ProGAN
 
 @pytest.fixture
 def shipped(tmp_path):
-    """A folder as those that ship, of a tiny GAN with an average."""
+    """A tiny GAN with a moving average, its folder as weights ship, and its card."""
     model = zoo.load("gan", average=0.9, **GAN.tiny)
     train(model, make_batch(model, 4), count=2)
     card = zoo.write_card(
@@ -31,6 +33,10 @@ def shipped(tmp_path):
     return model, tmp_path / "weights", card
 
 
+def test_examples_of_docstrings():
+    assert doctest.testmod(zoo).failed == 0
+
+
 def test_names_and_cards():
     assert {"gan", "dcgan", "vae"} <= set(zoo.names())
     for name in zoo.names():
@@ -42,7 +48,7 @@ def test_names_and_cards():
 @pytest.mark.parametrize(
     "name, weights", [(n, w) for n in zoo.names() for w in zoo.weights_of(n)]
 )
-def test_weights_that_ship_load_and_make_images(name, weights):
+def test_weights_that_ship_load_and_draw_images(name, weights):
     model = zoo.load(name, weights=weights)
     card = zoo.card(name, weights)
     wanted = {"command", "data", "data_licence", "figures", "sha256", "configuration"}
@@ -50,7 +56,7 @@ def test_weights_that_ship_load_and_make_images(name, weights):
     if "sample" not in model.abilities():
         return
     drawn = model.sample(64, seed=0)
-    # Digits are mostly black, emoji mostly white; and not all alike.
+    # Digits are mostly black, emoji mostly white; and samples differ.
     low, high = {"mnist": (0.05, 0.3), "emoji": (0.5, 0.9)}[card["data"].split("/")[0]]
     assert low < (drawn > 0).mean() < high
     assert np.abs(drawn - drawn.mean(axis=0)).mean() > 0.1
@@ -61,7 +67,7 @@ def test_dcgan_and_vae_ship_for_mnist():
     assert "mnist" in zoo.weights_of("vae")
 
 
-def test_a_wrong_name_is_answered_with_the_nearest():
+def test_errors_for_unknown_names_give_the_nearest_known_ones():
     with pytest.raises(ValueError, match="'dcgann'. Nearest: dcgan"):
         zoo.load("dcgann")
     with pytest.raises(ValueError, match=r"Nearest: .*latent_dim"):
@@ -70,13 +76,13 @@ def test_a_wrong_name_is_answered_with_the_nearest():
         zoo.load("dcgan", weights="mnistt")
 
 
-def test_what_ships_brings_back_the_average(shipped):
+def test_the_moving_average_is_what_ships(shipped):
     model, folder, card = shipped
     loaded = zoo.load("gan", weights=folder)
     np.testing.assert_allclose(loaded.sample(3, 1), model.sample(3, 1), atol=1e-6)
     assert loaded.compiled and card["configuration"]["average"] == 0.9
-    names = safetensors.numpy.load_file(folder / "weights.safetensors")
-    assert not [name for name in names if "averaged" in name or "adam" in name]
+    stored = safetensors.numpy.load_file(folder / "weights.safetensors")
+    assert not [name for name in stored if "averaged" in name or "adam" in name]
     assert (folder / "samples.png").exists()
 
 
@@ -120,7 +126,7 @@ def test_weights_that_do_not_fit_are_refused(shipped):
 
 
 def test_loading_runs_no_code_from_a_file(tmp_path):
-    """A `.keras` file is read as data: a class or a function in it is not looked up."""
+    """A `.keras` file is read as data: classes and functions it names are not used."""
     model = zoo.load("gan", **GAN.tiny)
     model.save(tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
@@ -172,6 +178,10 @@ def test_loading_under_replicas(shipped, two_replicas):
     shutil.rmtree(exported)
 
 
-def test_every_class_says_what_its_arguments_are():
+def test_arguments_are_those_of_the_signature_with_defaults():
     for cls in (GAN, DCGAN):
-        assert {"loss", "r1", "average", "latent_dim"} <= set(zoo.arguments(cls))
+        known = zoo.arguments(cls)
+        assert {"loss", "r1", "average", "latent_dim"} <= set(known)
+        parameters = inspect.signature(cls).parameters
+        for name, default in known.items():
+            assert parameters[name].default is default, name
