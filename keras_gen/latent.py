@@ -1,7 +1,7 @@
 """Walks through latent space, pictures of it, and densities over it.
 
-What takes `images` encodes them where the model can; latents (batch, latent_dim) are
-taken as they are, so that generators walk too.
+Functions that take images encode them if the model can. They take latents
+(batch, latent_dim) too, so that they also serve generators, which encode nothing.
 
 1. Shoemake, "Animating Rotation with Quaternion Curves", 1985.
 2. White, "Sampling Generative Networks", 2016 (spherical, for Gaussian latents).
@@ -9,40 +9,59 @@ taken as they are, so that generators walk too.
    Representations", 2013 (arithmetic).
 """
 
+from typing import Literal
+
 import matplotlib.figure
 import numpy as np
 import sklearn.decomposition
 import sklearn.manifold
 import sklearn.mixture
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
+from keras_gen.core.inputs import IMAGE, LATENT, with_role
+from keras_gen.core.model import GenerativeModel
 from keras_gen.core.noise import row_seeds
 from keras_gen.distributions import priors
 from keras_gen.files import write_aside
 
 
-def lerp(a, b, t):
+def lerp(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> np.ndarray:
     """Points on the line from a to b.
 
+    >>> lerp([[0.0, 0.0]], [[2.0, 4.0]], 0.25)
+    array([[0.5, 1. ]])
+
     Args:
-        a: Latents (batch, latent_dim).
-        b: The same.
-        t: Where on the way, 0 at a and 1 at b: a number, or (batch,).
+        a: Latents at the start, (batch, latent_dim).
+        b: Latents at the end, (batch, latent_dim).
+        t: Position on the line, 0 at a and 1 at b: a number, or one for each row,
+            (batch,).
+
+    Returns:
+        Latents (batch, latent_dim).
     """
     t = np.asarray(t)[..., None]
-    return (1 - t) * a + t * b
+    return (1 - t) * np.asarray(a) + t * np.asarray(b)
 
 
-def slerp(a, b, t):
-    """Points on the great arc from a to b ([1]), whose norm does not dip ([2]).
+def slerp(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> np.ndarray:
+    """Points on the great arc from a to b ([1]), whose norm does not shrink ([2]).
 
-    The direction turns by t of the angle between a and b, the norm goes linearly; for
-    a and b of one direction it is `lerp`.
+    The direction turns by t of the angle between a and b; the norm changes linearly.
+    For a and b of one direction this is `lerp`.
+
+    >>> slerp([[1.0, 0.0]], [[0.0, 3.0]], 0.5).round(4)
+    array([[1.4142, 1.4142]])
 
     Args:
-        a: Latents (batch, latent_dim), not zero.
-        b: The same, not opposite to a.
-        t: As for `lerp`.
+        a: Latents at the start, (batch, latent_dim), not zero.
+        b: Latents at the end, (batch, latent_dim), not zero and not opposite to a.
+        t: Position on the arc, 0 at a and 1 at b: a number, or one for each row,
+            (batch,).
+
+    Returns:
+        Latents, float64 (batch, latent_dim).
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     norm_a, norm_b = (np.linalg.norm(x, axis=-1, keepdims=True) for x in (a, b))
@@ -57,16 +76,20 @@ def slerp(a, b, t):
     return direction * ((1 - t) * norm_a + t * norm_b)
 
 
-def codes(model, rows):
-    """Latents (batch, latent_dim) as they are; images through `encode`.
+def codes(model: GenerativeModel, rows: ArrayLike) -> np.ndarray:
+    """Latents (batch, latent_dim) as they are, or the codes of images.
+
+    Args:
+        model: A model that decodes latents or encodes images.
+        rows: Latents (batch, latent_dim), or images.
 
     Raises:
-        ValueError: For rows of another shape, or images where a model cannot encode.
+        ValueError: For rows of another shape, or images if the model cannot encode.
     """
-    inputs = model.inputs()
     rows = np.asarray(rows)
-    if rows.ndim == 2 and "latents" in inputs:
-        return inputs["latents"].check(rows)
+    latents = with_role(model.inputs(), LATENT)
+    if rows.ndim == 2 and latents:
+        return latents[0].check(rows)
     if "encode" not in model.abilities():
         raise ValueError(
             f"Expected latents, which {type(model).__name__} decodes, got an array of "
@@ -75,8 +98,17 @@ def codes(model, rows):
     return model.encode(rows)
 
 
-def draw(model, n, seed=0):
-    """Latents (n, latent_dim) from a model's prior, or the density fitted to it."""
+def draw(model: GenerativeModel, n: int, seed: int = 0) -> np.ndarray:
+    """Latents (n, latent_dim) from a model's prior, or from the density fitted to it.
+
+    Args:
+        model: A model with a prior or a density.
+        n: Number of latents.
+        seed: Seed of the draw; a larger n adds rows and changes none.
+
+    Raises:
+        ValueError: For a model with neither.
+    """
     source = getattr(model, "prior", None) or getattr(model, "density", None)
     if source is None:
         raise ValueError(f"{type(model).__name__} has no distribution to draw from.")
@@ -84,19 +116,32 @@ def draw(model, n, seed=0):
     return graph(row_seeds(n, seed)).numpy()
 
 
-def interpolate(model, start, end, steps=9, spherical=False):
+def interpolate(
+    model: GenerativeModel,
+    start: ArrayLike,
+    end: ArrayLike,
+    steps: int = 9,
+    spherical: bool = False,
+) -> np.ndarray:
     """Images on the way from one latent to another.
+
+    >>> model = keras_gen.zoo.load("vae", weights="mnist")  # doctest: +SKIP
+    >>> walk = interpolate(model, images[:4], images[4:8])  # doctest: +SKIP
 
     Args:
         model: A model that decodes.
-        start: Images or latents (batch, ...).
-        end: The same.
-        steps: Images on each way, both ends included.
+        start: Images or latents at the start, (batch, ...).
+        end: Images or latents at the end, (batch, ...).
+        steps: Number of images on each way, both ends included.
         spherical: Whether the way is an arc (`slerp`), which suits latents drawn from a
             Gaussian, or a line.
 
     Returns:
         float32 (batch, steps, height, width, channels), in [-1, 1].
+
+    Raises:
+        ValueError: For fewer than 2 steps, numbers of starts and ends that differ, or a
+            model that cannot decode or encode what it is given.
     """
     if steps < 2:
         raise ValueError(f"Expected steps >= 2, got {steps}.")
@@ -105,40 +150,51 @@ def interpolate(model, start, end, steps=9, spherical=False):
         raise ValueError(
             f"Expected as many ends as starts, got {len(end)} and {len(start)}."
         )
-    walk = slerp if spherical else lerp
-    points = [walk(start, end, t) for t in np.linspace(0, 1, steps)]
+    path = slerp if spherical else lerp
+    points = [path(start, end, t) for t in np.linspace(0, 1, steps)]
     return _decode(model, np.stack(points, axis=1))
 
 
-def arithmetic(model, having, lacking, rows, strength=1.0):
+def arithmetic(
+    model: GenerativeModel,
+    having: ArrayLike,
+    lacking: ArrayLike,
+    rows: ArrayLike,
+    strength: float = 1.0,
+) -> np.ndarray:
     """Images with a property added: the mean code with it minus the mean without ([3]).
 
     Args:
         model: A model that decodes.
         having: Images or latents with the property.
-        lacking: The same without.
-        rows: Images or latents to add it to.
-        strength: How much of it; below 0 takes away.
+        lacking: Images or latents without the property.
+        rows: Images or latents to which it is added.
+        strength: Factor of what is added; a negative one removes the property.
 
     Returns:
         float32 (batch, height, width, channels), in [-1, 1].
     """
-    with_it, without = codes(model, having), codes(model, lacking)
-    direction = with_it.mean(axis=0) - without.mean(axis=0)
+    with_property, without = codes(model, having), codes(model, lacking)
+    direction = with_property.mean(axis=0) - without.mean(axis=0)
     return model.decode(codes(model, rows) + np.float32(strength) * direction)
 
 
-def traverse(model, rows, coordinate, values):
-    """Images as one coordinate of the latents takes values, the others staying.
+def traverse(
+    model: GenerativeModel, rows: ArrayLike, coordinate: int, values: ArrayLike
+) -> np.ndarray:
+    """Images for several values of one coordinate of the latents, the others fixed.
 
     Args:
         model: A model that decodes.
-        rows: Images or latents (batch, ...) to start from.
-        coordinate: Which, from 0.
-        values: (steps,): what it becomes.
+        rows: Images or latents to start from, (batch, ...).
+        coordinate: Index of the coordinate, from 0.
+        values: Values that it takes, (steps,).
 
     Returns:
         float32 (batch, steps, height, width, channels), in [-1, 1].
+
+    Raises:
+        ValueError: For a coordinate that the latents do not have.
     """
     latents = codes(model, rows)
     if not 0 <= coordinate < latents.shape[1]:
@@ -151,39 +207,46 @@ def traverse(model, rows, coordinate, values):
     return _decode(model, points)
 
 
-def mix_styles(model, sources, targets, layers, labels=None):
+def mix_styles(
+    model: GenerativeModel,
+    sources: ArrayLike,
+    targets: ArrayLike,
+    layers: tuple[int, ...],
+    labels: tuple[ArrayLike, ArrayLike] | None = None,
+) -> np.ndarray:
     """A table of style mixing (Karras et al., 2019, figure 3).
 
     Args:
         model: A `StyleGAN`.
-        sources: Latents (columns, latent_dim), whose images stand on top.
-        targets: Latents (rows, latent_dim), whose images stand on the left.
-        layers: Those whose styles come from the sources; the others are the targets'.
-        labels: int, (columns,) and (rows,), of a conditional model.
+        sources: Latents whose images form the top row, (columns, latent_dim).
+        targets: Latents whose images form the left column, (rows, latent_dim).
+        layers: Indices of the layers whose styles come from the sources; the others
+            come from the targets.
+        labels: Labels of sources and targets, int (columns,) and (rows,), for a model
+            with classes; None for others.
 
     Returns:
         float32 (1 + rows, 1 + columns, height, width, channels), in [-1, 1]; the corner
-        is white. The noise is the same in all images.
+        is white. All images have the same noise.
     """
-    conditions = ({}, {}) if labels is None else ({"labels": part} for part in labels)
-    above, left = (
-        model.map(latents, **condition)
-        for latents, condition in zip((sources, targets), conditions, strict=True)
+    source_styles, target_styles = (
+        model.map(latents, own)
+        for latents, own in zip((sources, targets), labels or (None, None), strict=True)
     )
-    columns, rows = len(above), len(left)
+    columns, rows = len(source_styles), len(target_styles)
 
-    def same(count):
+    def same_seeds(count):
         return np.zeros(count, np.int64)
 
     mixed = model.mix(
-        np.tile(above, (rows, 1, 1)),
-        left.repeat(columns, axis=0),
+        np.tile(source_styles, (rows, 1, 1)),
+        target_styles.repeat(columns, axis=0),
         layers,
-        noise_seed=same(rows * columns),
+        noise_seed=same_seeds(rows * columns),
     )
     table = np.ones((1 + rows, 1 + columns, *mixed.shape[1:]), np.float32)
-    table[0, 1:] = model.synthesize(above, same(columns))
-    table[1:, 0] = model.synthesize(left, same(rows))
+    table[0, 1:] = model.synthesize(source_styles, same_seeds(columns))
+    table[1:, 0] = model.synthesize(target_styles, same_seeds(rows))
     table[1:, 1:] = mixed.reshape(rows, columns, *mixed.shape[1:])
     return table
 
@@ -200,19 +263,29 @@ def _decode(model, points):
 PROJECTIONS = {"pca": sklearn.decomposition.PCA, "tsne": sklearn.manifold.TSNE}
 
 
-def embed(model, rows, labels=None, path=None, method="pca", seed=0):
+def embed(
+    model: GenerativeModel,
+    rows: ArrayLike,
+    labels: ArrayLike | None = None,
+    path=None,
+    method: Literal["pca", "tsne"] = "pca",
+    seed: int = 0,
+) -> np.ndarray:
     """The codes in two dimensions, and their picture.
 
     Args:
         model: A model that encodes.
         rows: Images or latents.
-        labels: int (batch,), which colour the points; None colours them alike.
-        path: Of a PNG file; None draws none.
-        method: "pca" or "tsne", for codes of more than two numbers.
-        seed: Of the projection.
+        labels: Labels that colour the points, int (batch,); None gives all one colour.
+        path: Path of a PNG file; None draws no picture.
+        method: Projection for codes of more than two numbers.
+        seed: Seed of the projection.
 
     Returns:
         float (batch, 2).
+
+    Raises:
+        ValueError: For another method, or a wrong number of labels.
     """
     if method not in PROJECTIONS:
         raise ValueError(f"Expected a method of {list(PROJECTIONS)}, got {method!r}.")
@@ -233,28 +306,37 @@ def embed(model, rows, labels=None, path=None, method="pca", seed=0):
     return points
 
 
-def beside_prior(model, images, path, labels=None, seed=0):
-    """Draws the codes of images beside draws of the prior, in the plane: a PNG file.
+def beside_prior(
+    model: GenerativeModel,
+    images: ArrayLike,
+    path,
+    labels: ArrayLike | None = None,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws codes of images beside draws of the prior, in the plane: a PNG file.
 
     Codes are draws of q(z | x), as in training.
 
     Args:
         model: An adversarial autoencoder with two numbers in a code.
-        images: (batch, height, width, channels) in [-1, 1].
-        path: Of the file.
-        labels: int (batch,), which colour the points, and the prior's where classes
-            have parts of it.
-        seed: Of the codes' noise and the draws.
+        images: Images, (batch, height, width, channels), in [-1, 1].
+        path: Path of the file.
+        labels: Labels that colour the codes, int (batch,). They colour draws of the
+            prior too if it has a component for each class. None gives all one colour.
+        seed: Seed of the noise of codes and of the draws.
 
     Returns:
         Codes and draws, float (batch, 2) each.
+
+    Raises:
+        ValueError: For another model, or a wrong number of labels.
     """
     if not hasattr(model, "draw_codes") or model.latent_dim != 2:
         raise ValueError(
             "Expected an adversarial autoencoder with latent_dim=2, got "
             f"{type(model).__name__}."
         )
-    images = model.inputs()["images"].check(images)
+    images = with_role(model.inputs(), IMAGE)[0].check(images)
     if labels is not None and len(labels) != len(images):
         raise ValueError(f"Expected {len(images)} labels, got {len(labels)}.")
     noise = np.random.default_rng(seed).normal(size=(len(images), 2))
@@ -275,46 +357,60 @@ def beside_prior(model, images, path, labels=None, seed=0):
     return codes_of_images, np.asarray(draws)
 
 
-def histogram(model, rows, path, bins=50):
-    """Draws how often codes have which values, all units together: a PNG file.
+def histogram(
+    model: GenerativeModel, rows: ArrayLike, path, bins: int = 50
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws a histogram of codes, over all images and units: a PNG file.
+
+    Args:
+        model: A model that encodes.
+        rows: Images or latents.
+        path: Path of the file.
+        bins: Number of bins.
 
     Returns:
-        The counts (bins,) and the edges (bins + 1,).
+        The counts, (bins,), and the edges of the bins, (bins + 1,).
     """
     values = codes(model, rows).ravel()
     figure = matplotlib.figure.Figure((7, 4))
     axes = figure.subplots()
     counts, edges, _ = axes.hist(values, bins=bins, log=True)
     axes.axvline(values.mean(), color="black", label=f"mean {values.mean():.3f}")
-    axes.set(xlabel="activation", ylabel="how often")
+    axes.set(xlabel="activation", ylabel="count")
     axes.legend()
     save_figure(figure, path)
     return counts, edges
 
 
-def save_figure(figure, path):
-    """Writes a matplotlib figure as a PNG, aside first."""
+def save_figure(figure: matplotlib.figure.Figure, path) -> None:
+    """Writes a matplotlib figure as a PNG file, beside the old one and then over it."""
     figure.set_layout_engine("tight")
     write_aside(path, lambda aside: figure.savefig(aside, format="png", dpi=100))
 
 
-def fit_density(model, rows, components=10, seed=0):
-    """Fits a mixture of Gaussians over codes, which gives an autoencoder a `sample`.
+def fit_density(
+    model: GenerativeModel, rows: ArrayLike, components: int = 10, seed: int = 0
+) -> float:
+    """Fits a mixture of Gaussians to codes, which gives an autoencoder a `sample`.
 
     The mixture becomes part of the model: it is saved, loaded and exported with it.
 
+    >>> model = keras_gen.zoo.load("conv_ae", weights="mnist")  # doctest: +SKIP
+    >>> nats = fit_density(model, images, components=20)  # doctest: +SKIP
+    >>> samples = model.sample(16, seed=0)  # doctest: +SKIP
+
     Args:
-        model: A `keras_gen.models.autoencoder.Autoencoder`.
-        rows: Images or latents to fit it to; thousands, for each Gaussian has a
-            covariance of its own.
-        components: Gaussians.
-        seed: Of the fit.
+        model: An autoencoder without a prior.
+        rows: Images or latents that it is fitted to: thousands, since each Gaussian has
+            a covariance of its own.
+        components: Number of Gaussians.
+        seed: Seed of the fit.
 
     Returns:
         The mean log-likelihood of the codes, in nats.
 
     Raises:
-        ValueError: For a model that has a prior, or fewer rows than components.
+        ValueError: For a model with a prior, or fewer rows than components.
     """
     if not hasattr(model, "set_density"):
         raise ValueError(
@@ -325,7 +421,7 @@ def fit_density(model, rows, components=10, seed=0):
         raise ValueError(
             f"Expected components from 1 to {len(points)}, the rows, got {components}."
         )
-    # Codes have any scale: what keeps covariances regular follows it.
+    # Codes may have any scale, so what is added to covariances is relative to it.
     ridge = 1e-4 * float(points.var(axis=0).mean()) + 1e-10
     mixture = sklearn.mixture.GaussianMixture(
         components, reg_covar=ridge, random_state=seed

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 import keras_gen
-from keras_gen.metrics import conditional
 from keras_gen.metrics.captions import r_precision
 from keras_gen.metrics.features import Extractor
+from keras_gen.metrics.figures import Context
+from keras_gen.metrics.figures.captions import Captions
+from keras_gen.metrics.figures.parts import AssembledParts
+from keras_gen.metrics.figures.translations import Translations
 from keras_gen.metrics.parts import constant_mask_iou, l1_within, mask_iou, paste
 from keras_gen.metrics.translation import translation_figures
 from keras_gen.models import (
@@ -22,7 +25,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def means(images):
-    """Features that tests can follow: the means of channels."""
+    """Features that can be computed by hand: the means of channels."""
     return np.asarray(images).mean(axis=(1, 2))
 
 
@@ -67,10 +70,17 @@ def test_pasted_parts_fill_a_box():
     assert (canvas == 1).sum() == 3 * (64 - 16)
 
 
-# Whole evaluations, of models that know nothing yet.
+# Figures of whole models, which are not trained.
 
 EXTRACTOR = Extractor("means", (16, 16, 3), means)
 SHAPE = {"image_shape": (16, 16, 3)}
+
+
+def measured(figure, model, data, judge=None):
+    """The figures and the kept images of one figure."""
+    context = Context(model, data, features=EXTRACTOR, judge=judge)
+    assert figure.applies(context)
+    return figure.measure(context), context.kept(figure)
 
 
 def built(cls, **options):
@@ -80,19 +90,21 @@ def built(cls, **options):
 
 
 @pytest.mark.parametrize(
-    "cls, data, ways", [(CycleGAN, "emoji/twemoji,openmoji", 2), (StarGAN, "emoji", 6)]
+    "cls, data, directions",
+    [(CycleGAN, "emoji/twemoji,openmoji", 2), (StarGAN, "emoji", 6)],
 )
-def test_translators_are_measured_on_every_way(cls, data, ways):
+def test_translators_are_measured_in_every_direction(cls, data, directions):
     model = built(cls)
     judge = built(Classifier, num_classes=3, target="domain")
-    figures, pictures = conditional.translations(model, data, EXTRACTOR, judge)
-    assert len(pictures) == ways
+    figures, pictures = measured(Translations(), model, data, judge)
+    assert len(pictures) == directions
     gains = [v for k, v in figures.items() if k.startswith("l1_gain_")]
-    assert len(gains) == ways and figures["l1_gain"] == pytest.approx(np.mean(gains))
+    assert len(gains) == directions
+    assert figures["l1_gain"] == pytest.approx(np.mean(gains))
     assert figures["l1_untranslated_twemoji_to_openmoji"] == pytest.approx(
         figures["l1_untranslated_openmoji_to_twemoji"]
     )
-    assert figures["l1_gain"] < 0.2  # It knows nothing.
+    assert figures["l1_gain"] < 0.2  # It is not trained.
     assert 0 <= figures["agreement"] <= 1
     for rows in pictures.values():
         assert rows.shape[1:] == (4, 16, 16, 3)
@@ -106,19 +118,17 @@ def test_a_perfect_translator_would_gain_everything(monkeypatch):
         for style in ("twemoji", "openmoji")
     ]
     monkeypatch.setattr(
-        type(model), "translate", lambda self, x, to="b": sets["ab".index(to)].numpy()
+        model, "translate", lambda images, to="b": sets["ab".index(to)].numpy()
     )
     judge = built(Classifier, num_classes=3, target="domain")
-    figures, _ = conditional.translations(
-        model, "emoji/twemoji,openmoji", EXTRACTOR, judge
-    )
+    figures, _ = measured(Translations(), model, "emoji/twemoji,openmoji", judge)
     assert figures["l1_gain"] == figures["frechet_gain"] == pytest.approx(1, abs=1e-4)
     assert figures["reconstruction_l1"] == 0
 
 
-def test_captions_are_measured_by_a_matcher():
-    figures, pictures = conditional.caption_matches(
-        built(TextToImage), "emoji/noto", built(Matcher), seed=0
+def test_samples_of_captions_are_measured_by_a_matcher():
+    figures, pictures = measured(
+        Captions(), built(TextToImage), "emoji/noto", built(Matcher)
     )
     assert 0 <= figures["r_precision"] < 0.35
     assert figures["seed_l1"] > 0
@@ -126,8 +136,8 @@ def test_captions_are_measured_by_a_matcher():
     assert rows.shape[1:] == (8, 16, 16, 3)
 
 
-def test_parts_are_measured_against_what_knows_no_places():
-    figures, pictures = conditional.assembled_parts(built(PuzzleGAN), "emoji/noto", 0)
+def test_assembled_parts_are_compared_with_baselines_without_positions():
+    figures, pictures = measured(AssembledParts(), built(PuzzleGAN), "emoji/noto")
     assert 0 <= figures["mask_iou"] <= 1
     assert 0.2 < figures["mask_iou_constant"] < 0.8
     assert 0 < figures["parts_l1_pasted"] < 1
@@ -135,7 +145,7 @@ def test_parts_are_measured_against_what_knows_no_places():
     assert rows.shape[1:] == (7, 16, 16, 3)
 
 
-def test_evaluation_runs_these_stages_and_shows_what_it_saw(tmp_path, monkeypatch):
+def test_evaluation_runs_these_stages_and_shows_pictures(tmp_path):
     runs = {}
     for name, model in (
         ("classifier", built(Classifier, num_classes=3, target="domain", width=2)),

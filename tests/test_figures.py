@@ -65,7 +65,7 @@ def test_extractors_that_are_not_there_are_explained(tmp_path):
         (np.repeat(IMAGES, 2, axis=-1), "1 or 3"),
     ],
 )
-def test_images_that_give_no_figure_are_refused(network, images, message):
+def test_images_that_cannot_be_measured_are_refused(network, images, message):
     with pytest.raises(ValueError, match=message):
         metrics.image_figures(images, IMAGES, features=network)
 
@@ -81,21 +81,21 @@ def test_a_stream_gives_the_figures_of_the_whole(network):
     )
 
 
-def test_rows_that_are_held_are_few_and_drawn_evenly(network):
-    seen = np.zeros(300)
+def test_rows_that_are_kept_are_few_and_drawn_evenly(network):
+    times_kept = np.zeros(300)
     rows = metrics.extractor(network).features(IMAGES)
     for seed in range(60):
-        held = metrics.summarize(IMAGES, network, seed=seed, kept=50).features
-        assert held.shape == (50, 5)
-        nearest = np.abs(rows[:, None] - held[None]).sum(-1).min(1)
-        seen += nearest < 1e-5
-    assert seen.sum() == pytest.approx(60 * 50)
-    # Early and late images are held as often as others: 10 times of 60 on average.
-    for part in (seen[:100], seen[100:200], seen[200:]):
+        kept = metrics.summarize(IMAGES, network, seed=seed, kept=50).features
+        assert kept.shape == (50, 5)
+        nearest = np.abs(rows[:, None] - kept[None]).sum(-1).min(1)
+        times_kept += nearest < 1e-5
+    assert times_kept.sum() == pytest.approx(60 * 50)
+    # Early and late images are kept as often as others: 10 times of 60 on average.
+    for part in np.split(times_kept, 3):
         assert part.mean() == pytest.approx(10, abs=1)
 
 
-def test_figures_come_with_floor_and_with_what_they_were_made_of(network):
+def test_figures_come_with_floors_and_with_what_they_were_computed_with(network):
     held_out = RANDOM.uniform(-1, 1, (300, 8, 8, 1))
     far = np.clip(IMAGES + 0.7, -1, 1)
     figures = metrics.image_figures(far, IMAGES, held_out, features=network, seed=3)
@@ -124,12 +124,12 @@ def test_the_modes_of_stacked_mnist_are_read_off_three_channels():
     assert probabilities.shape == (64, 1000)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-4)
     assert (probabilities.argmax(1) == batch["label"].numpy()).mean() > 0.95
-    # Modes are counted over all images, not over the rows that are held.
+    # Modes are counted over all images, not over the rows that are kept.
     summary = metrics.summarize(data, found, kept=20)
     assert summary.class_counts.sum() == 300 and len(summary.probabilities) == 20
 
 
-def test_evaluate_shows_figures_and_leaves_the_run_as_it_was(network):
+def test_evaluate_shows_figures_and_does_not_change_the_run(network):
     def run(callbacks):
         keras.utils.set_random_seed(0)
         model = keras_gen.zoo.load("gan", average=0.9, **keras_gen.models.GAN.tiny)
@@ -152,7 +152,7 @@ def test_evaluate_shows_figures_and_leaves_the_run_as_it_was(network):
         metrics.Scale("mnist", (8, 8, 3))
 
 
-def test_a_folder_is_scored_by_the_same_ruler_as_a_model(network, tmp_path):
+def test_a_folder_gets_the_figures_of_the_model_that_drew_it(network, tmp_path):
     model = keras_gen.zoo.load("gan", image_shape=(28, 28, 1), widths=[8])
     drawn = model.sample(40, seed=0)
     for i, image in enumerate(drawn):
@@ -172,7 +172,7 @@ def test_a_folder_is_scored_by_the_same_ruler_as_a_model(network, tmp_path):
     assert "test_reconstruction_mse" in metrics.evaluate(vae, "mnist", **options)
 
 
-def test_all_that_abilities_allow_is_measured():
+def test_everything_that_abilities_allow_is_measured():
     options = {"num_images": 300, "num_train": 300, "num_samples": 2, "seed": 1}
     vae = keras_gen.zoo.load("vae", latent_dim=3, widths=[8])
     vae.compile(seed=0)
@@ -180,7 +180,7 @@ def test_all_that_abilities_allow_is_measured():
     for name in ("ms_ssim", "sliced_wasserstein_28"):
         assert found[name] > found[f"{name}_floor"] > 0
     assert {"copies_in_pixels", "nearest_distance_ratio_in_features"} <= set(found)
-    # Of 784 pixels that are nearly white or black by chance.
+    # 784 pixels, each white or black nearly by chance.
     assert 150 < found["nll_nats"] < 784 * np.log(2) + 50
     assert found["bits_per_dim"] == pytest.approx(found["nll_nats"] / 784 / np.log(2))
     assert 0 < found["path_length"] and found["path_length_error"] > 0
@@ -192,15 +192,15 @@ def test_pictures_show_what_was_measured(tmp_path):
     evaluation = metrics.Evaluation(
         vae, "mnist", num_images=300, num_train=300, num_samples=2
     )
-    seen = []
+    titles = []
 
     def progress(stages):
         for stage in stages:
-            seen.append(stage[0])
+            titles.append(stage[0])
             yield stage
 
     evaluation.run(progress)
-    assert seen[0] == "losses on the test split" and seen[-1] == "path length"
+    assert titles[0] == "losses on the test split" and titles[-1] == "path length"
     pictures = evaluation.pictures()
     assert len(pictures) == 5
     grid = pictures["Samples, not picked"]
@@ -218,7 +218,7 @@ def test_pictures_show_what_was_measured(tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert "vae &lt;mine&gt;" in page and page.count("data:image/png;base64,") == 6
     assert f"<td>{evaluation.figures['recall_floor']:.5g}</td>" in page
-    assert "http" not in page  # Nothing is fetched.
+    assert "http" not in page  # The page loads nothing.
 
 
 def test_categories_are_matched_with_labels():
@@ -230,3 +230,55 @@ def test_categories_are_matched_with_labels():
     dict(evaluation.stages())["categories"]()
     assert "categories" in titles
     assert 0.1 <= evaluation.figures["category_accuracy"] < 0.6
+
+
+def test_a_model_brings_figures_of_its_own():
+    class Brightness(metrics.Figure):
+        title = "brightness"
+
+        def applies(self, context):
+            return "sample" in context.abilities
+
+        def measure(self, context):
+            images = context.model.sample(4, seed=context.seed)
+            context.keep(self, "Bright images", images[:, None])
+            return {"brightness": float(images.mean())}
+
+    class BrightVAE(keras_gen.models.VAE):
+        def own_figures(self):
+            return [Brightness()]
+
+    model = BrightVAE(**keras_gen.models.VAE.tiny)
+    model.compile(seed=0)
+    options = {"num_images": 100, "num_train": 100, "seed": 3}
+    evaluation = metrics.Evaluation(model, "mnist", **options)
+    title, stage = evaluation.stages()[-1]
+    stage()
+    assert title == "brightness"
+    brightness = float(model.sample(4, seed=3).mean())
+    assert evaluation.figures == {"brightness": pytest.approx(brightness)}
+    title, picture = list(evaluation.pictures().items())[-1]
+    images = model.sample(4, seed=3)
+    assert title == "Bright images"
+    np.testing.assert_array_equal(picture, keras_gen.images.grid(images, columns=1))
+
+
+@pytest.mark.parametrize(
+    "data, channels, name",
+    [
+        ("mnist", 1, "mnist"),
+        ("fashion_mnist", 1, "mnist"),
+        ("stacked_mnist", 3, "stacked_mnist"),
+        ("emoji", 3, "emoji"),
+        ("emoji/noto,twemoji", 3, "emoji"),
+        ("emoji", 1, "emoji"),
+    ],
+)
+def test_a_source_is_measured_by_the_extractor_of_its_name(data, channels, name):
+    assert metrics.features.default_features(data, (28, 28, channels)) == name
+
+
+@pytest.mark.parametrize("data", ["mnist", "cifar10", "emoji_style_not"])
+def test_colour_images_without_an_extractor_are_refused(data):
+    with pytest.raises(ValueError, match="features"):
+        metrics.features.default_features(data, (28, 28, 3))

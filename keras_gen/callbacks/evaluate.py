@@ -6,28 +6,37 @@ from keras_gen import metrics
 
 
 class Evaluate(keras.callbacks.Callback):
-    """Puts figures of samples into the logs, by the averaged generator.
+    """Adds figures of samples to the logs, drawn with the averaged weights.
 
-    Put it before callbacks that write logs. Samples, reference and subsets have seeds
-    of their own: the run's random numbers stay what they would have been.
+    Put it before callbacks that write logs. It has seeds of its own for samples, real
+    images and subsets, and does not change the run's random numbers.
+
+    >>> figures = keras_gen.callbacks.Evaluate("mnist")  # doctest: +SKIP
+    >>> model.fit(train, epochs=20, callbacks=[figures])  # doctest: +SKIP
 
     Args:
         data: A source with a train and a test split; see `keras_gen.data.load`.
-        every: Epochs between figures.
-        features: See `keras_gen.metrics.extractor`; None takes the default.
-        num_images: Samples, and real images on either side.
-        seed: Of samples, reference and subsets.
+        every: Number of epochs between measurements.
+        features: Feature extractor, or what `keras_gen.metrics.extractor` makes one of.
+            None takes the one that ships for the data, or for grey images.
+        num_images: Number of samples, and of real images.
+        seed: Seed of samples, real images and subsets.
         figures: Names of `keras_gen.metrics.image_figures` to show; None shows all.
     """
 
     def __init__(
         self,
         data,
-        every=1,
+        every: int = 1,
         features=None,
-        num_images=5000,
-        seed=0,
-        figures=("frechet_distance", "precision", "recall", "coverage"),
+        num_images: int = 5000,
+        seed: int = 0,
+        figures: tuple[str, ...] | None = (
+            "frechet_distance",
+            "precision",
+            "recall",
+            "coverage",
+        ),
     ):
         super().__init__()
         if every < 1:
@@ -37,25 +46,26 @@ class Evaluate(keras.callbacks.Callback):
         self._scale = None
 
     def on_train_begin(self, logs=None):
-        """Takes in the real images, once."""
+        """Checks that the model can sample, and chooses the extractor."""
         if "sample" not in self.model.abilities():
             raise ValueError(f"{type(self.model).__name__} cannot sample.")
-        self._measure_by_its_size()
+        self._current_scale()
 
-    def _measure_by_its_size(self):
-        shape = self.model.image_shape  # Of a model that grows another later on.
-        if self._scale is None or self._scale.image_shape != tuple(shape):
+    def _current_scale(self):
+        """The scale for images of the model's size, which grows in some models."""
+        shape = tuple(self.model.image_shape)
+        if self._scale is None or self._scale.image_shape != shape:
             self._scale = metrics.Scale(
                 self.data, shape, self.features, self.num_images, self.seed
             )
+        return self._scale
 
     def on_epoch_end(self, epoch, logs=None):
-        """Measures where it is due."""
+        """Measures samples every `every` epochs."""
         if logs is None or (epoch + 1) % self.every:
             return
-        self._measure_by_its_size()
-        drawn = self._scale.draw(self.model)
-        figures = self._scale.measure(drawn, floor=False)
+        scale = self._current_scale()
+        figures = scale.measure(scale.draw(self.model), floor=False)
         for name, value in figures.items():
             if isinstance(value, float | int) and (
                 self.figures is None or name in self.figures

@@ -1,4 +1,4 @@
-"""Grids of samples, written as training goes on."""
+"""Grids of samples, written during training."""
 
 import pathlib
 
@@ -6,30 +6,41 @@ import keras
 import numpy as np
 
 from keras_gen import distribute, images
+from keras_gen.core.inputs import LABEL, with_role
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Writes a grid of samples, always of the same seeds, as training goes on.
+    """Writes a grid of samples after epochs, always drawn with the same seeds.
+
+    >>> grid = keras_gen.callbacks.SampleGrid("samples", every=5)  # doctest: +SKIP
+    >>> model.fit(train, epochs=20, callbacks=[grid])  # doctest: +SKIP
 
     Args:
-        folder: Gets `epoch_0001.png`, ...
-        every: Epochs between grids.
-        n: Samples in a grid.
-        seed: Of the samples.
-        images: What to reconstruct, float32 (n, height, width, channels), for models
-            without `sample`; a batch, a dict, for those that show what they do by
-            `pictures`.
-        **conditions: For `sample`: `labels=`, ...; of a model with classes, labels that
-            are not given go through all of them.
+        folder: Path of the folder that gets `epoch_0001.png`, ...
+        every: Number of epochs between grids.
+        n: Number of samples in a grid.
+        seed: Seed of the samples.
+        images: Images to reconstruct, float32 (n, height, width, channels), for models
+            without `sample`; or a batch, a dict, for models with `pictures`.
+        **conditions: Conditions of `sample`, such as `labels=`. Labels that are not
+            given run through all classes of a model that takes them.
     """
 
-    def __init__(self, folder, every=1, n=64, seed=0, images=None, **conditions):
+    def __init__(
+        self,
+        folder,
+        every: int = 1,
+        n: int = 64,
+        seed: int = 0,
+        images=None,
+        **conditions,
+    ):
         super().__init__()
         self.folder, self.every, self.n = pathlib.Path(folder), every, n
         self.seed, self.images, self.conditions = seed, images, conditions
 
     def on_train_begin(self, logs=None):
-        """Checks that the model can draw something."""
+        """Checks that there is something to draw."""
         if "sample" not in self.model.abilities() and self.images is None:
             raise ValueError(
                 f"{type(self.model).__name__} cannot sample: expected "
@@ -37,20 +48,22 @@ class SampleGrid(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        """Writes the grid where it is due."""
+        """Writes a grid every `every` epochs."""
         if (epoch + 1) % self.every == 0:
             self.write(self.folder / f"epoch_{epoch + 1:04d}.png")
 
-    def write(self, path):
-        """Writes the grid of the model as it is; by one worker of several."""
+    def write(self, path) -> None:
+        """Writes a grid of the model as it is now; of several workers, the chief does.
+
+        Args:
+            path: Path of the PNG file.
+        """
         if not distribute.is_chief(self.model.distribute_strategy):
             return
         if self.images is None:
-            conditions = dict(self.conditions)
-            if "labels" in self.model.abilities()["sample"].specs(self.model):
-                labels = np.arange(self.n) % self.model.num_classes
-                conditions.setdefault("labels", labels)
-            drawn = self.model.sample(self.n, seed=self.seed, **conditions)
+            drawn = self.model.sample(
+                self.n, seed=self.seed, **{**self._all_labels(), **self.conditions}
+            )
             images.save_grid(drawn, path)
         elif isinstance(self.images, dict):
             rows = self.model.pictures(self.images)
@@ -58,3 +71,11 @@ class SampleGrid(keras.callbacks.Callback):
         else:
             pairs = np.stack([self.images, self.model.reconstruct(self.images)], 1)
             images.save_grid(pairs.reshape(-1, *pairs.shape[2:]), path)
+
+    def _all_labels(self):
+        """The labels that `sample` takes, all of them in turn, by name of the input."""
+        declared = self.model.abilities()["sample"].declared(self.model)
+        return {
+            entry.name: np.arange(self.n) % (entry.range[1] + 1)
+            for entry in with_role(declared, LABEL)
+        }

@@ -6,13 +6,16 @@ import keras
 
 
 class TimeLimit(keras.callbacks.Callback):
-    """Ends `fit` after so much time, at the next step.
+    """Stops `fit` at the first step after a given time.
+
+    >>> limit = keras_gen.callbacks.TimeLimit(minutes=8)  # doctest: +SKIP
+    >>> model.fit(train, epochs=100, callbacks=[limit])  # doctest: +SKIP
 
     Args:
-        minutes: From the start of `fit`.
+        minutes: Minutes from the start of `fit`.
     """
 
-    def __init__(self, minutes):
+    def __init__(self, minutes: float):
         super().__init__()
         self.minutes = minutes
 
@@ -21,6 +24,6 @@ class TimeLimit(keras.callbacks.Callback):
         self.end = time.monotonic() + 60 * self.minutes
 
     def on_train_batch_end(self, batch, logs=None):
-        """Looks at the clock."""
+        """Stops the training when the time is over."""
         if time.monotonic() > self.end:
             self.model.stop_training = True
