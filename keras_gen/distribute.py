@@ -1,29 +1,36 @@
-"""Strategies of `tf.distribute` by name, and what callers must know of them."""
+"""Training on several devices or machines: strategies of `tf.distribute` by name."""
 
 import functools
+from typing import Literal
 
 import tensorflow as tf
 
 NAMES = ("auto", "mirrored", "multi_worker")
 
 
-def strategy(name="auto"):
-    """A `tf.distribute.Strategy` to build and train a model under.
+def strategy(
+    name: Literal["auto", "mirrored", "multi_worker"] = "auto",
+) -> tf.distribute.Strategy:
+    """The strategy under whose scope a model is built and trained.
 
-        with keras_gen.distribute.strategy("mirrored").scope():
-            model = keras_gen.zoo.load("dcgan")
+    >>> with strategy("mirrored").scope():
+    ...     replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    >>> replicas >= 1  # In the scope: model = keras_gen.zoo.load("dcgan")
+    True
 
     Args:
-        name: "mirrored" copies the model to every device of this machine (its GPUs; or
-            the logical CPU devices where there are several and no GPU).
-            "multi_worker" trains with the machines that the environment variable
-            TF_CONFIG names; call it before anything else of TensorFlow. Where that is
-            this machine alone, it is "auto".
-            "auto" is "multi_worker" where TF_CONFIG names several workers, "mirrored"
-            where there are several devices, and otherwise no distribution.
+        name: Name of the strategy:
+
+            - "mirrored" copies the model to all GPUs of this machine; without GPUs, to
+              its logical CPU devices.
+            - "multi_worker" trains on the machines that the environment variable
+              TF_CONFIG names. It must be called before any operation of TensorFlow.
+              With a single machine it is the same as "auto".
+            - "auto" is "multi_worker" if TF_CONFIG names several workers, "mirrored" if
+              there are several devices, and otherwise does not distribute.
 
     Raises:
-        ValueError: Another name, or "multi_worker" without TF_CONFIG.
+        ValueError: For another name, or "multi_worker" without TF_CONFIG.
     """
     if name == "parameter_server":
         raise ValueError(
@@ -36,9 +43,9 @@ def strategy(name="auto"):
     workers = sum(len(jobs.as_dict().get(job, ())) for job in ("chief", "worker"))
     if name == "multi_worker" and not workers:
         raise ValueError(
-            "Expected the environment variable TF_CONFIG, which names the workers and "
-            'this one: {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
-            '"worker", "index": 0}}.'
+            "Expected the environment variable TF_CONFIG with all workers and the "
+            'index of this one, {"cluster": {"worker": ["host:port", ...]}, "task": '
+            '{"type": "worker", "index": 0}}, got none.'
         )
     if name != "mirrored" and workers > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -51,18 +58,19 @@ def strategy(name="auto"):
 
 @functools.cache
 def _mirrored(devices):
-    # A second strategy over the same devices would count its collectives from the
-    # start again, and the runtime would take them for those of the first.
+    # There must be one strategy for each set of devices: a second one would number its
+    # collective operations from the start again, and the runtime would confuse them
+    # with those of the first.
     return tf.distribute.MirroredStrategy(devices)
 
 
-def is_chief(of=None):
-    """Whether this process writes the files: it is alone, the chief, or worker 0.
+def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
+    """Whether this process writes files: it is the only one, the chief, or worker 0.
 
     Args:
-        of: A strategy; None takes the one in force.
+        strategy: Strategy that trains; None takes the one in force.
     """
-    resolver = (of or tf.distribute.get_strategy()).cluster_resolver
+    resolver = (strategy or tf.distribute.get_strategy()).cluster_resolver
     if resolver is None or resolver.task_type is None:
         return True
     if "chief" in resolver.cluster_spec().jobs:

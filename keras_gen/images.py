@@ -1,71 +1,99 @@
-"""Images: value ranges, grids and PNG files.
+"""Conversion of images to and from bytes, grids of images, PNG and GIF files.
 
 Images are float32 (batch, height, width, channels), in [-1, 1], everywhere in
-keras_gen; here they become bytes and back.
+keras_gen.
 """
 
 import io
+import os
 import pathlib
 
 import numpy as np
 import PIL.Image
 import tensorflow as tf
 
+from keras_gen.core.inputs import check_image_range
 from keras_gen.files import write_aside
 
 
-def from_uint8(images):
-    """0..255 to float32 in [-1, 1]: -1 is 0 and 1 is 255."""
+def from_uint8(images: np.ndarray) -> np.ndarray:
+    """Converts images from 0..255 to float32 in [-1, 1].
+
+    >>> from_uint8([0, 255]).tolist()
+    [-1.0, 1.0]
+
+    Args:
+        images: Images of any shape, with values from 0 to 255.
+    """
     return np.asarray(images, np.float32) / 127.5 - 1.0
 
 
-def to_uint8(images):
-    """[-1, 1] to the nearest of 0..255, values outside clipped."""
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Converts images from [-1, 1] to the nearest of 0..255, as uint8.
+
+    >>> to_uint8([-1.0, 0.25, 1.0]).tolist()
+    [0, 159, 255]
+
+    Args:
+        images: Images of any shape; values outside [-1, 1] are clipped.
+    """
     images = np.asarray(images, np.float32)
     return np.clip(np.rint((images + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
-def binarize(images, seed):
-    """Draws black or white for every pixel, its grey value the probability of white.
+def binarize(images: np.ndarray, seed: int) -> np.ndarray:
+    """Draws each pixel black or white, with its grey value as probability of white.
 
-    Likelihoods of binary images are measured on one such draw with a fixed seed; in
-    training every step has its own.
+    Likelihoods of binary images are measured on one such draw with a fixed seed;
+    training draws anew in every step.
 
     Args:
-        images: (batch, height, width, channels), in [-1, 1].
-        seed: An int, of the whole array's noise: the same images in another order, or
-            fewer of them, are other draws.
+        images: Images (batch, height, width, channels), in [-1, 1].
+        seed: Seed of the noise of the whole array: images in another order, or fewer of
+            them, get other noise.
 
     Returns:
-        float32 of the same shape, -1 or 1.
+        float32 of the same shape, with the values -1 and 1.
 
     Raises:
         ValueError: For values outside [-1, 1].
     """
     images = np.asarray(images, np.float32)
-    if not (np.abs(images) <= 1.01).all():  # NaN compares false.
-        raise ValueError("Expected images with values in [-1, 1].")
+    check_image_range(images)
     uniform = np.random.default_rng(seed).random(images.shape, np.float32)
     return np.where(uniform < (images + 1) / 2, 1, -1).astype(np.float32)
 
 
-def to_png_bytes(images):
-    """`to_uint8`, then PNG, inside a graph: string (batch,)."""
+def to_png_bytes(images: tf.Tensor) -> tf.Tensor:
+    """Encodes images as PNG files inside a graph, with the levels of `to_uint8`.
+
+    Args:
+        images: Images (batch, height, width, 1 to 4), in [-1, 1].
+
+    Returns:
+        string (batch,).
+    """
     levels = tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5)
     levels = tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)
     return tf.io.encode_png(levels)
 
 
-def grid(images, columns=None, gap=2):
-    """Images side by side on white.
+def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
+    """Arranges images in a grid on a white background.
+
+    >>> grid(np.zeros((6, 8, 8, 1)), columns=3).shape
+    (18, 28, 1)
 
     Args:
-        images: float32 (batch, height, width, 1 or 3), in [-1, 1].
-        columns: Images in a row; None makes the grid as square as can be.
-        gap: Pixels between images.
+        images: Images (batch, height, width, 1 or 3), in [-1, 1].
+        columns: Number of images in a row; None makes the grid nearly square.
+        gap: Number of pixels between images.
 
     Returns:
         uint8 (grid height, grid width, 1 or 3).
+
+    Raises:
+        ValueError: For images of another shape, or no images.
     """
     images = to_uint8(images)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
@@ -84,14 +112,37 @@ def grid(images, columns=None, gap=2):
     return canvas
 
 
-def save_grid(images, path, columns=None, scale=1):
-    """Writes `grid(images)` as a PNG, each pixel `scale` times as large."""
-    picture = png(grid(images, columns), scale)
-    write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(picture))
+def save_grid(
+    images: np.ndarray,
+    path: str | os.PathLike,
+    columns: int | None = None,
+    scale: int = 1,
+) -> None:
+    """Writes a grid of images as a PNG file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_grid(np.zeros((6, 8, 8, 1)), f"{folder}/grid.png", scale=2)
+    ...     PIL.Image.open(f"{folder}/grid.png").size
+    (56, 36)
+
+    Args:
+        images: Images (batch, height, width, 1 or 3), in [-1, 1].
+        path: Path of the file.
+        columns: Number of images in a row; None makes the grid nearly square.
+        scale: Pixels of the file for each pixel of an image, in both directions.
+    """
+    content = png(grid(images, columns), scale)
+    write_aside(path, lambda aside: pathlib.Path(aside).write_bytes(content))
 
 
-def png(canvas, scale=1):
-    """A grid, uint8 (height, width, 1 or 3), as the bytes of a PNG file."""
+def png(canvas: np.ndarray, scale: int = 1) -> bytes:
+    """Encodes one image as a PNG file.
+
+    Args:
+        canvas: Image, uint8 (height, width, 1 or 3), from `grid` for example.
+        scale: Pixels of the file for each pixel of the image, in both directions.
+    """
     canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
     file = io.BytesIO()
     _picture(canvas).save(file, format="png")
@@ -102,15 +153,22 @@ def _picture(canvas):
     return PIL.Image.fromarray(canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas)
 
 
-def save_animation(frames, path, columns=None, scale=1, milliseconds=80):
-    """Writes a GIF that runs to and fro for ever, each frame a grid.
+def save_animation(
+    frames: np.ndarray,
+    path: str | os.PathLike,
+    columns: int | None = None,
+    scale: int = 1,
+    milliseconds: int = 80,
+) -> None:
+    """Writes an animated GIF that plays forwards and backwards in an endless loop.
 
     Args:
-        frames: float32 (frames, batch, height, width, 1 or 3), in [-1, 1].
-        path: Of the file.
-        columns: Images in a row of a frame; None makes it as square as can be.
-        scale: Pixels of the GIF for one of an image, each way.
-        milliseconds: That a frame stays.
+        frames: Images of each frame, (frames, batch, height, width, 1 or 3), in
+            [-1, 1]; a frame is a grid of them.
+        path: Path of the file.
+        columns: Number of images in a row of a frame; None makes frames nearly square.
+        scale: Pixels of the file for each pixel of an image, in both directions.
+        milliseconds: Duration of each frame.
     """
     pictures = [
         _picture(grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1))

@@ -1,4 +1,4 @@
-"""The sources of data, and what is done to images on the way."""
+"""The sources of data, and the preparation of images."""
 
 import functools
 import importlib.resources
@@ -25,7 +25,7 @@ def everything(dataset, key="image"):
 # MNIST.
 
 
-def test_mnist_is_whole_and_in_range():
+def test_mnist_is_complete_and_in_range():
     train = everything(keras_gen.data.load("mnist", shuffle=False), "label")
     assert np.bincount(train).tolist() == [
         5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
@@ -35,7 +35,7 @@ def test_mnist_is_whole_and_in_range():
     assert batch["image"].shape == (10_000, 28, 28, 1)
     assert batch["image"].dtype == np.float32 and batch["label"].dtype == np.int64
     assert batch["image"].min() == -1 and batch["image"].max() == 1
-    # The known mean and deviation of the test set, in [0, 1]: 0.1325, 0.3105.
+    # The known mean and standard deviation of the test set, in [0, 1].
     unit = (batch["image"] + 1) / 2
     assert unit.mean() == pytest.approx(0.1325, abs=1e-4)
     assert unit.std() == pytest.approx(0.3105, abs=1e-4)
@@ -65,7 +65,7 @@ def test_order_follows_the_seed_and_changes_with_epochs():
     assert one != labels(2)[0]
 
 
-def test_last_batch_stays_when_measuring_and_goes_when_training():
+def test_a_last_smaller_batch_is_dropped_only_when_shuffling():
     sizes = [
         [len(b["image"]) for b in keras_gen.data.load("mnist", "test[:100]", shuffle=s)]
         for s in (False, True)
@@ -73,10 +73,10 @@ def test_last_batch_stays_when_measuring_and_goes_when_training():
     assert sizes == [[64, 36], [64]]
 
 
-# What is done to images.
+# Preparation of images.
 
 
-def test_colour_to_grey_and_back():
+def test_colour_becomes_grey_and_grey_becomes_colour():
     red = tf.constant([[[[1.0, -1.0, -1.0]]]])
     grey = pipeline.prepare(red, (1, 1, 1))
     assert float(grey[0, 0, 0, 0]) == pytest.approx(2 * 0.2989 - 1, abs=1e-3)
@@ -84,7 +84,7 @@ def test_colour_to_grey_and_back():
     assert back.shape == (1, 1, 1, 3) and np.ptp(back) == 0
 
 
-def test_transparency_is_laid_on_white():
+def test_transparent_pixels_become_white():
     clear = tf.constant([[[[10, 20, 30, 0]]]], tf.uint8)
     np.testing.assert_allclose(pipeline.prepare(clear, None), 1.0)
     solid = tf.constant([[[[0, 255, 0, 255]]]], tf.uint8)
@@ -94,7 +94,7 @@ def test_transparency_is_laid_on_white():
 def test_resizing_is_antialiased():
     stripes = np.tile([0, 255], (1, 64, 32, 1)).reshape(1, 64, 64, 1).astype(np.uint8)
     small = pipeline.prepare(tf.constant(stripes), (8, 8, 1)).numpy()
-    assert np.abs(small).max() < 0.1  # Grey; without antialiasing, black or white.
+    assert np.abs(small).max() < 0.1  # Without antialiasing: black or white.
 
 
 def test_images_are_cropped_around_the_centre():
@@ -147,13 +147,13 @@ def test_settings_that_do_not_fit_are_refused():
             keras_gen.data.load(images, **settings)
 
 
-def test_half_of_the_images_are_mirrored_others_in_every_epoch():
+def test_half_of_the_images_are_mirrored_and_every_epoch_chooses_anew():
     images = np.random.default_rng(0).integers(0, 256, (64, 4, 4, 3), "uint8")
     load = functools.partial(
         keras_gen.data.load, images, mirror=True, batch_size=16, shuffle=False, seed=3
     )
 
-    def turned(dataset):
+    def mirrored(dataset):
         got = np.concatenate([batch["image"] for batch in dataset])
         same = np.all(got == plain, axis=(1, 2, 3))
         np.testing.assert_array_equal(got[~same], plain[~same][:, :, ::-1])
@@ -161,13 +161,13 @@ def test_half_of_the_images_are_mirrored_others_in_every_epoch():
 
     plain = np.concatenate([batch["image"] for batch in load(mirror=False)])
     dataset = load()
-    first, second = turned(dataset), turned(dataset)
+    first, second = mirrored(dataset), mirrored(dataset)
     assert 16 < first.sum() < 48 and np.any(first != second)
-    np.testing.assert_array_equal(turned(load()), first)
+    np.testing.assert_array_equal(mirrored(load()), first)
     assert int(dataset.cardinality()) == 4
 
 
-def test_two_drawings_of_a_thing_are_mirrored_together():
+def test_two_drawings_of_an_emoji_are_mirrored_together():
     options = {"features": ("image", "image_b"), "paired": True, "shuffle": False}
     plain = next(iter(keras_gen.data.load("emoji", **options)))
     dataset = keras_gen.data.load("emoji", mirror=True, **options)
@@ -175,9 +175,9 @@ def test_two_drawings_of_a_thing_are_mirrored_together():
     pairs, plain = (
         np.stack([batch["image"], batch["image_b"]], axis=1) for batch in (got, plain)
     )
-    turned = np.any(pairs != plain, axis=(1, 2, 3, 4))
-    assert 8 < turned.sum() < 56
-    np.testing.assert_array_equal(pairs[turned], plain[turned][:, :, :, ::-1])
+    mirrored = np.any(pairs != plain, axis=(1, 2, 3, 4))
+    assert 8 < mirrored.sum() < 56
+    np.testing.assert_array_equal(pairs[mirrored], plain[mirrored][:, :, :, ::-1])
     assert dataset.domain_names == ["noto", "twemoji"]
     with pytest.raises(ValueError, match="Expected images with mirror=True"):
         keras_gen.data.load("gaussian_ring", mirror=True)
@@ -235,7 +235,9 @@ def test_a_folder_is_split_by_its_seed_without_overlap(pets):
     assert paths("test", 1) == paths("test", 1) != paths("test", 2)
 
 
-def test_a_folder_with_train_and_test_keeps_them(pets, tmp_path_factory):
+def test_a_folder_with_the_subfolders_train_and_test_is_not_split(
+    pets, tmp_path_factory
+):
     root = tmp_path_factory.mktemp("given")
     shutil.copytree(pets / "cats", root / "train")
     shutil.copytree(pets / "dogs", root / "test")
@@ -244,10 +246,10 @@ def test_a_folder_with_train_and_test_keeps_them(pets, tmp_path_factory):
     assert "label" not in test.element_spec
 
 
-def test_a_broken_file_is_named_and_raises_or_is_skipped(pets):
-    whole = (pets / "cats" / "0.png").read_bytes()
+def test_a_broken_file_raises_an_error_or_is_skipped_and_is_named(pets):
+    content = (pets / "cats" / "0.png").read_bytes()
     broken = pets / "cats" / "broken.png"
-    broken.write_bytes(whole[: len(whole) // 2])
+    broken.write_bytes(content[: len(content) // 2])
     options = {"image_shape": (8, 8, 1), "test_fraction": 0.0, "shuffle": False}
     with pytest.raises(ValueError, match="broken.png cannot be read"):
         keras_gen.data.load(pets, **options)
@@ -266,7 +268,7 @@ def test_a_folder_too_large_for_memory_gives_the_same_images(pets, monkeypatch):
     assert int(lazy.cardinality()) == int(kept.cardinality())
 
 
-def test_folders_that_cannot_be_used_are_explained(pets, tmp_path_factory):
+def test_errors_explain_why_a_folder_cannot_be_used(pets, tmp_path_factory):
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(ValueError, match="Expected images"):
         keras_gen.data.load(empty)
@@ -278,27 +280,27 @@ def test_folders_that_cannot_be_used_are_explained(pets, tmp_path_factory):
 # Emoji.
 
 
-def test_emoji_are_drawn_by_three_hands():
+def test_each_emoji_is_drawn_in_three_styles():
     data = keras_gen.data.load("emoji", "test", shuffle=False, batch_size=3 * 178)
     batch = first(data)
     assert batch["image"].shape == (3 * 178, 64, 64, 3)
     assert batch["image"].min() == -1 and batch["image"].max() == 1
-    assert (batch["image"][:, 0, 0] == 1).mean() > 0.8  # On white.
+    assert (batch["image"][:, 0, 0] == 1).mean() > 0.8  # White corners.
     assert batch["domain"].tolist() == [0, 1, 2] * 178
     assert data.domain_names == ["noto", "twemoji", "openmoji"]
     for key in ("id", "label", "caption"):
         assert (batch[key].reshape(178, 3) == batch[key][::3, None]).all()
     assert len(set(batch["id"])) == 178
-    whole = keras_gen.data.load("emoji", shuffle=False)
-    train = everything(whole, "id")
+    training = keras_gen.data.load("emoji", shuffle=False)
+    train = everything(training, "id")
     assert len(train) + len(batch["id"]) == 3 * 1906
     assert not set(train) & set(batch["id"])
-    assert set(everything(whole, "label")) == set(range(len(data.class_names)))
-    captions = everything(whole, "caption")
+    assert set(everything(training, "label")) == set(range(len(data.class_names)))
+    captions = everything(training, "caption")
     (nerd,) = set(captions[train == b"1f913"])
     assert nerd.startswith(b"nerd face: brainy, clever")
     assert not any(b"skin" in code for code in captions)
-    # The drawings of one thing differ, and are nearer to each other than to others'.
+    # Drawings of the same emoji differ, but less than drawings of different ones.
     images = batch["image"].reshape(178, 3, -1)
     same = np.abs(images[:, 0] - images[:, 1]).mean()
     others = np.abs(images[:, 0] - np.roll(images[:, 1], 1, axis=0)).mean()
@@ -321,7 +323,7 @@ def test_styles_of_emoji_by_name():
             keras_gen.data.load(wrong)
 
 
-def test_two_styles_side_by_side_unpaired_and_paired():
+def test_two_styles_are_unpaired_or_paired():
     options = {"image_shape": (16, 16, 3), "batch_size": 178}
     pair = ("image", "image_b")
     noto, twemoji = (
@@ -350,11 +352,11 @@ def test_two_styles_side_by_side_unpaired_and_paired():
 
 
 def order_of(images, among):
-    places = {image.tobytes(): i for i, image in enumerate(among)}
-    return [places[image.tobytes()] for image in images]
+    indices = {image.tobytes(): i for i, image in enumerate(among)}
+    return [indices[image.tobytes()] for image in images]
 
 
-def test_features_that_a_source_lacks_are_named():
+def test_an_error_names_features_that_a_source_does_not_have():
     with pytest.raises(ValueError, match=r"with \['caption'\], got"):
         keras_gen.data.load("mnist", features=("caption",))
 
@@ -426,10 +428,10 @@ def test_a_folder_with_captions(pets, kind):
         keras_gen.data.load(cats, **options)
 
 
-# What is made of MNIST, and of formulae.
+# Stacked MNIST and mixtures in the plane.
 
 
-def test_stacked_mnist_holds_three_digits_and_all_their_modes():
+def test_stacked_mnist_has_three_digits_in_an_image_and_all_1000_modes():
     data = keras_gen.data.load("stacked_mnist", "test", shuffle=False)
     labels = everything(data, "label")
     assert len(labels) == 10_000 and len(np.unique(labels)) == 1000
@@ -446,7 +448,7 @@ def test_stacked_mnist_holds_three_digits_and_all_their_modes():
     assert first(small)["image"].shape == (64, 32, 32, 3)
 
 
-def test_mixtures_in_the_plane():
+def test_points_of_mixtures_in_the_plane_lie_around_their_modes():
     ring = first(keras_gen.data.load("gaussian_ring", batch_size=5000, seed=0))
     assert ring["point"].shape == (5000, 2) and ring["point"].dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(ring["point"], axis=1), 1, atol=0.06)
@@ -461,7 +463,7 @@ def test_mixtures_in_the_plane():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_data_sets_by_name_run_the_real_loading_code(tmp_path, monkeypatch):
+def test_data_sets_of_tensorflow_datasets_are_loaded_by_name(tmp_path, monkeypatch):
     import tensorflow_datasets as tfds
 
     with tfds.testing.mock_data(num_examples=12):
@@ -471,7 +473,7 @@ def test_data_sets_by_name_run_the_real_loading_code(tmp_path, monkeypatch):
         batch = first(data)
         assert batch["image"].shape == (5, 16, 16, 1)
         assert batch["label"].shape == (5,)
-        monkeypatch.setattr(catalog, "MEMORY_LIMIT", 100)  # As a large one streams.
+        monkeypatch.setattr(catalog, "MEMORY_LIMIT", 100)  # Large sets are streamed.
         streamed = keras_gen.data.load(
             "cifar10", "test[:50%]", batch_size=2, data_dir=tmp_path, shuffle=False
         )
@@ -479,7 +481,7 @@ def test_data_sets_by_name_run_the_real_loading_code(tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_the_papers_data_sets_by_name(tmp_path):
+def test_domains_attributes_and_captions_of_the_papers_data_sets(tmp_path):
     import tensorflow_datasets as tfds
 
     options = {"image_shape": (16, 16, 3), "batch_size": 4, "data_dir": tmp_path}
@@ -510,7 +512,7 @@ def test_the_papers_data_sets_by_name(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_files_placed_by_hand_are_read_without_a_network(tmp_path):
+def test_files_downloaded_by_hand_are_read_without_a_network(tmp_path):
     files = importlib.resources.files("keras_gen.data") / "files"
     for file in files.iterdir():
         if file.name.endswith(".gz"):
@@ -525,7 +527,7 @@ def test_files_placed_by_hand_are_read_without_a_network(tmp_path):
     )
     ours = first(keras_gen.data.load("mnist", "test", shuffle=False, batch_size=10_000))
     theirs = first(loaded)
-    # tensorflow-datasets stores them in another order.
+    # tensorflow-datasets stores the images in another order.
     np.testing.assert_allclose(
         np.sort(theirs["image"].sum(axis=(1, 2, 3))),
         np.sort(ours["image"].sum(axis=(1, 2, 3))),
@@ -539,7 +541,7 @@ def test_files_placed_by_hand_are_read_without_a_network(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_what_cannot_be_downloaded_is_explained(tmp_path, monkeypatch):
+def test_an_error_explains_what_to_do_when_a_download_fails(tmp_path, monkeypatch):
     import tensorflow_datasets as tfds
 
     def no_network(*args, **kwargs):
@@ -553,7 +555,7 @@ def test_what_cannot_be_downloaded_is_explained(tmp_path, monkeypatch):
         keras_gen.data.load("fashion_mnis", data_dir=tmp_path)
 
 
-def test_the_files_that_ship_are_whole():
+def test_the_files_that_ship_have_their_checksums():
     files = importlib.resources.files("keras_gen.data") / "files"
     text = (files / "README.md").read_text()
     for file in files.iterdir():

@@ -1,16 +1,23 @@
-"""Data: batches of images from what ships, tensorflow-datasets, folders and arrays.
+"""Data: batches from data sets that ship, tensorflow-datasets, folders and arrays.
 
     train = keras_gen.data.load("mnist", image_shape=(32, 32, 1), batch_size=64)
 
-Every batch is a dict: "image", float32 (batch, height, width, channels) in [-1, 1],
-and, where the source has them, "label" and "domain", int64 (batch,), "caption" and
-"id", strings (batch,); where it is asked for, "image_b", images of a second domain. Of
-mixtures in the plane "point", float32 (batch, 2), takes the image's place. Resizing,
-colour and the value range are settled in `keras_gen.data.pipeline` and nowhere else.
+Every batch is a dict of features:
+
+- "image": float32 (batch, height, width, channels), in [-1, 1]
+- "image_b": images of a second domain, if they are asked for
+- "label" and "domain": int64 (batch,), if the source has them
+- "caption" and "id": strings (batch,), if the source has them
+- "point": float32 (batch, 2), instead of images, for mixtures in the plane
+
+Resizing, the conversion of colours and of value ranges are in
+`keras_gen.data.pipeline` alone.
 """
 
 import functools
+import os
 import pathlib
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -43,69 +50,81 @@ __all__ = ["array_batches", "batches", "keep_labels", "load", "stream"]
 
 
 def load(
-    source,
+    source: str | os.PathLike | np.ndarray | tuple | dict | tf.data.Dataset,
     split: str = "train",
     *,
-    features: tuple | None = None,
+    features: tuple[str, ...] | None = None,
     paired: bool = False,
-    image_shape: tuple | None = None,
+    image_shape: tuple[int, int, int] | None = None,
     batch_size: int = 64,
     shuffle: bool = True,
     seed: int | None = None,
     drop_remainder: bool | None = None,
     mirror: bool = False,
-    value_range: tuple | None = None,
+    value_range: tuple[float, float] | None = None,
     test_fraction: float = 0.1,
-    broken: str = "raise",
-    data_dir=None,
-    manual_dir=None,
+    broken: Literal["raise", "skip"] = "raise",
+    data_dir: str | os.PathLike | None = None,
+    manual_dir: str | os.PathLike | None = None,
 ) -> tf.data.Dataset:
-    """Loads images as batches to train on or to measure.
+    """Loads images in batches, for training or for evaluation.
+
+    >>> test = load("mnist", "test[:100]", image_shape=(32, 32, 1), shuffle=False)
+    >>> batch = next(iter(test))
+    >>> tuple(batch["image"].shape), tuple(batch["label"].shape)
+    ((64, 32, 32, 1), (64,))
 
     Args:
-        source: "mnist", "emoji" (three styles; "emoji/noto" and "emoji/noto,openmoji"
-            are parts of it), "stacked_mnist" (three digits as RGB, 1000 modes),
-            "gaussian_ring" or "gaussian_grid" (8 and 25 modes in the plane), which ship
-            or are made of what ships; the name of an image data set in
-            tensorflow-datasets ("fashion_mnist", "cycle_gan/horse2zebra";
-            "celeb_a/Black_Hair,Blond_Hair" are the faces with one of these attributes);
-            the path of a folder of images (one subfolder a class or domain, or flat;
-            with captions in `captions.csv` or `captions.jsonl`); images as an array
-            (count, height, width[, channels]), or a pair of images and labels; a
-            `tf.data.Dataset` of single images or dicts; for "image_b" a pair of
-            sources, or the paths of two folders with a comma between.
-        split: "train", "test", or a part of it: "train[:50000]", "test[10%:20%]". A
-            folder without subfolders `train` and `test` is split by `seed`. Arrays and
-            datasets are one split, whatever it is called.
-        features: What batches are to hold; None for all that the source has. "domain"
-            is the label where classes are all that there is, "caption" of
-            tensorflow-datasets the name of the class. With "image_b", images of two
-            domains stand side by side, each in an order of its own.
-        paired: Whether "image_b" is another drawing of what "image" shows; of "emoji".
-        image_shape: (height, width, channels) to give out: images are cropped around
-            the centre to its proportions, resized with antialiasing, and turned from
-            grey to colour or back. None keeps what the source has.
-        batch_size: Images in a batch.
+        source: Where the images come from:
+
+            - the name of a data set that ships with the package: "mnist"; "emoji"
+              (three styles, of which "emoji/noto" and "emoji/noto,openmoji" take some);
+              "stacked_mnist" (three digits as the channels of one image, 1000 modes);
+              "gaussian_ring" or "gaussian_grid" (8 and 25 modes in the plane);
+            - the name of an image data set in tensorflow-datasets, such as
+              "fashion_mnist" or "cycle_gan/horse2zebra"
+              ("celeb_a/Black_Hair,Blond_Hair" takes the faces that have exactly one of
+              these attributes);
+            - the path of a folder of images, flat or with one subfolder for each class
+              or domain, and with captions in `captions.csv` or `captions.jsonl`;
+            - images as an array (count, height, width[, channels]), a pair of images
+              and labels, or a dict of features;
+            - a `tf.data.Dataset` of single images, pairs or dicts;
+            - for "image_b", a pair of sources, or the paths of two folders with a comma
+              between them.
+        split: "train", "test", or a part of one: "train[:50000]", "test[10%:20%]". A
+            folder without the subfolders `train` and `test` is split by `seed`. Arrays
+            and datasets have a single split, so that this is ignored.
+        features: Names of the features in a batch; None takes all that the source has.
+            If the source has classes but no domains, "domain" is the label. "caption"
+            of tensorflow-datasets is the name of the class. "image_b" adds images of a
+            second domain, shuffled independently of "image".
+        paired: Whether "image_b" shows the same thing as "image" in another style; for
+            "emoji" alone.
+        image_shape: Shape of the images, (height, width, channels). They are cropped
+            around the centre to these proportions, resized with antialiasing, and
+            converted between grey and colour. None keeps the source's shape.
+        batch_size: Number of images in a batch.
         shuffle: Whether every epoch has another order.
-        seed: Of the order (with the global seed of TensorFlow, where one is set) and of
-            a folder's split. None orders differently every run,
-            and splits a folder by seed 0.
-        drop_remainder: Whether a last, smaller batch is left out. None does so when
-            shuffling (training) and not otherwise (measuring).
-        mirror: Whether half of the images, others in every epoch, have left and right
-            turned around; of a pair with paired=True both.
-        value_range: The values that arrays of floats use for black and white, such as
-            (0, 1). None takes (-1, 1) for floats and (0, 255) for uint8.
-        test_fraction: Share of a folder's images that are its test split.
-        broken: "raise" stops at a file of a folder that cannot be read, "skip" warns
-            and goes on; both name it.
-        data_dir: Where tensorflow-datasets keeps its data sets.
-        manual_dir: Where files lie that were downloaded by hand.
+        seed: Seed of the order (together with TensorFlow's global seed, if that is set)
+            and of a folder's split. With None every run has another order, and a folder
+            is split by seed 0.
+        drop_remainder: Whether a last, smaller batch is dropped. None drops it when
+            shuffling (for training) and keeps it otherwise (for evaluation).
+        mirror: Whether half of the images are mirrored left to right, chosen anew in
+            every epoch. With `paired=True` both images of a pair are mirrored together.
+        value_range: Values of black and white in arrays of floats, such as (0, 1). None
+            takes (-1, 1) for floats and (0, 255) for uint8.
+        test_fraction: Share of a folder's images in its test split, in [0, 1).
+        broken: What to do about a file in a folder that cannot be read: "raise" stops
+            with an error, "skip" warns and continues. Both name the file.
+        data_dir: Folder in which tensorflow-datasets keeps prepared data sets.
+        manual_dir: Folder of files that were downloaded by hand.
 
     Returns:
-        A `tf.data.Dataset` of dicts. Of a folder with classes, and of "emoji", its
-        attribute `class_names` gives the names by label; of "emoji" `domain_names`
-        those of styles.
+        A `tf.data.Dataset` of dicts. For a folder with classes and for "emoji", its
+        attribute `class_names` lists the names by label; for "emoji", `domain_names`
+        lists the names of the styles.
 
     Raises:
         ValueError: For settings or images that do not fit.
@@ -158,7 +177,7 @@ def _load_one(
     manual_dir,
     **batching,
 ):
-    """Batches of one source, with all that it has."""
+    """Batches of a single source, with all its features."""
     if isinstance(source, tf.data.Dataset):
         return dataset_batches(source, value_range=value_range, **batching)
     if not isinstance(source, (str, pathlib.Path)):
@@ -181,13 +200,13 @@ def _load_one(
 
 
 def _holds_pairs(source):
-    """Whether a dict or a dataset brings "image_b" itself."""
+    """Whether a source is a dict or a dataset that has "image_b" already."""
     source = getattr(source, "element_spec", source)
     return isinstance(source, dict) and "image_b" in source
 
 
 def _select(dataset, features):
-    """The features asked for, or all; classes are domains where there are no others."""
+    """A dataset with these features, or all; without domains, labels are domains."""
     if features is None:
         return dataset
     spec = dataset.element_spec
@@ -201,7 +220,7 @@ def _select(dataset, features):
 
 
 def _like(dataset, other):
-    """The other dataset, with the names of classes and domains of the first."""
+    """`other`, with the names of classes and domains that `dataset` has."""
     for names in {"class_names", "domain_names"} & set(vars(dataset)):
         setattr(other, names, getattr(dataset, names))
     return other

@@ -1,25 +1,51 @@
 """Image data sets of tensorflow-datasets, by name.
 
-Faces of CelebA have attributes in place of labels: "celeb_a/Black_Hair,Blond_Hair" is
-those that have exactly one of these, which is their `domain`. Where captions are asked
-for, and the data set has none, they are the classes' names in words.
+CelebA has attributes instead of labels: "celeb_a/Black_Hair,Blond_Hair" takes the faces
+that have exactly one of these attributes, which is their `domain`. Captions, if they
+are asked for, are the names of the classes in words.
 """
 
 import difflib
+import os
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.data.pipeline import array_batches, dataset_batches
 
-MEMORY_LIMIT = 2**30  # Bytes of decoded images that are kept in memory.
+# Largest data set that is kept in memory, in bytes of decoded images.
+MEMORY_LIMIT = 2**30
 
 
 def load(
-    name, split, data_dir=None, manual_dir=None, *, features=(), seed=None, **batching
-):
-    """See `keras_gen.data.load`."""
-    import tensorflow_datasets as tfds  # Takes seconds, and few need it.
+    name: str,
+    split: str,
+    data_dir: str | os.PathLike | None = None,
+    manual_dir: str | os.PathLike | None = None,
+    *,
+    features: tuple[str, ...] = (),
+    seed: int | None = None,
+    **batching,
+) -> tf.data.Dataset:
+    """Batches of a data set; the arguments are those of `keras_gen.data.load`.
+
+    Args:
+        name: Name of the data set.
+        split: Name of a split, or a part of one.
+        data_dir: Folder of prepared data sets.
+        manual_dir: Folder of files that were downloaded by hand.
+        features: Names of the features that are asked for; "caption" among them makes
+            captions of the classes' names.
+        seed: Seed of the order.
+        **batching: Arguments of `pipeline.array_batches`.
+
+    Raises:
+        ValueError: For a name, a split or attributes that do not exist, or a data set
+            without images.
+        ConnectionError: If the data set cannot be downloaded.
+    """
+    # Imported here, since it takes seconds and few programs need it.
+    import tensorflow_datasets as tfds
 
     attributes = []
     if name.startswith("celeb_a/"):
@@ -28,7 +54,7 @@ def load(
     builder = _builder(tfds, name, data_dir)
     image = dict(builder.info.features or {}).get("image")
     if not isinstance(image, tfds.features.Image):
-        raise ValueError(f"Expected a data set with images, got {name!r}, without.")
+        raise ValueError(f"Expected a data set with images, got {name!r} without any.")
     _prepare(tfds, builder, name, manual_dir)
     try:
         dataset = builder.as_dataset(
@@ -65,25 +91,30 @@ def _select(example, names):
     return chosen
 
 
-def words(name):
-    """A class's name as a caption: "001.Black_footed_Albatross" in three words."""
+def words(name: str | tf.Tensor) -> tf.Tensor:
+    """A class's name as a caption in lower case.
+
+    >>> words("001.Black_footed_Albatross").numpy()
+    b'black footed albatross'
+    """
     name = tf.strings.regex_replace(name, r"^\d+\.|[_\s]+", " ")
     return tf.strings.lower(tf.strings.strip(name))
 
 
 def _names(builder):
-    """A function from a label to the class's name."""
+    """A function from a label to the name of its class."""
     label = dict(builder.info.features).get("label")
     if label is None or not label.names:
         raise ValueError(
-            f"Expected a data set with classes to make captions of, got {builder.name}."
+            f"Expected a data set with classes, whose names become captions, got "
+            f"{builder.name}."
         )
     names = tf.constant(label.names)
     return lambda label: tf.gather(names, label)
 
 
 def _with_domains(dataset, attributes):
-    """Examples with exactly one of the attributes, whose place is their domain."""
+    """Examples with exactly one of the attributes, whose index is their domain."""
     known = dataset.element_spec["attributes"]
     if not set(attributes) <= set(known):
         raise ValueError(f"Expected attributes of {sorted(known)}, got {attributes}.")
@@ -122,5 +153,5 @@ def _prepare(tfds, builder, name, manual_dir):
             f"The data set {name!r} is not in {builder.data_dir}, and could not be "
             f"downloaded ({type(error).__name__}: {error}). Without a network, put "
             f"its files{' ' + str(files[:8]) if files else ''} into a folder and pass "
-            "manual_dir=<that folder>, or pass data_dir=<where it is prepared>."
+            "manual_dir=<that folder>, or pass data_dir=<folder of prepared data sets>."
         ) from error

@@ -1,5 +1,6 @@
-"""Two sets of images, a batch of each side by side: "image" and "image_b"."""
+"""Batches of images from two domains: "image" and "image_b"."""
 
+import os
 import pathlib
 
 import tensorflow as tf
@@ -7,21 +8,21 @@ import tensorflow as tf
 from keras_gen.data import emoji
 
 
-def sides(source, split):
-    """The two sources that a source of two domains holds.
+def sides(source: str | os.PathLike | tuple, split: str) -> list[dict]:
+    """The two sources, one for each domain, that a source of two domains contains.
 
     Args:
         source: "emoji" or "emoji/noto,openmoji"; "celeb_a/Black_Hair,Blond_Hair"; a
-            data set of tensorflow-datasets with splits trainA and trainB; a folder of
-            two folders of images, or with trainA and trainB; or a pair of sources.
-        split: See `keras_gen.data.load`.
+            data set of tensorflow-datasets with the splits trainA and trainB; a folder
+            with two folders of images, or with trainA and trainB; or a pair of sources.
+        split: Name of a split, or a part of one, as for `keras_gen.data.load`.
 
     Returns:
         Two dicts of arguments of `keras_gen.data.load`: `source` and `split`, and
-        `test_fraction` where a folder holds nothing but that split.
+        `test_fraction` for a folder that holds that split alone.
 
     Raises:
-        ValueError: For a source without two domains.
+        ValueError: For a source that does not have two domains.
     """
     name, _, domains = str(source).partition("/")
     if isinstance(source, tuple):
@@ -58,16 +59,20 @@ def _folders(folder, split):
 
 
 def _lettered(split, side):
-    """With the letter: "trainA[:9]"."""
+    """The name of a domain's split: "train[:9]" becomes "trainA[:9]"."""
     name, bracket, part = split.partition("[")
     return f"{name}{side}{bracket}{part}"
 
 
-def zipped(first, second):
-    """Batches of two datasets side by side, as many as of the longer one.
+def zipped(first: tf.data.Dataset, second: tf.data.Dataset) -> tf.data.Dataset:
+    """Joins batches of two datasets; the shorter one is repeated.
+
+    Args:
+        first: Batches with "image".
+        second: Batches with "image", which becomes "image_b".
 
     Returns:
-        A dataset of dicts: "image" of the first, "image_b" of the second.
+        A dataset of dicts with "image" and "image_b".
     """
     counts = [int(dataset.cardinality()) for dataset in (first, second)]
     pairs = tf.data.Dataset.zip(first, second)
@@ -76,7 +81,7 @@ def zipped(first, second):
 
     def join(first, second):
         a, b = first["image"], second["image"]
-        if a.shape[0] is None:  # A last batch may be smaller on one side.
+        if a.shape[0] is None:  # The last batch of one dataset may be smaller.
             rows = tf.minimum(tf.shape(a)[0], tf.shape(b)[0])
             a, b = a[:rows], b[:rows]
         return {"image": a, "image_b": b}

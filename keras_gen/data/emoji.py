@@ -1,10 +1,10 @@
-"""Emoji: 1,906 things, each drawn by three hands, 64x64 in colour on white.
+"""Emoji: 1,906 emoji in three styles, 64x64 pixels in colour on white.
 
 Features: `image`; `label`, the category; `caption`, name and keywords; `domain`, the
-style; `id`, the code points, the same for all drawings of a thing: what is translated
-from one style to another has a truth to be compared with. Things are split into train
-and test by their id, so that none stands in both. `files/README.md` states sources and
-licences, `tools/build_emoji.py` builds the files.
+style; `id`, the code points, which are equal for all drawings of an emoji, so that a
+translation to another style can be compared with the true drawing. Emoji are split into
+train and test by their id: all drawings of one are in the same split.
+`files/README.md` states sources and licences; `tools/build_emoji.py` builds the files.
 """
 
 import functools
@@ -20,11 +20,14 @@ STYLES = ("noto", "twemoji", "openmoji")
 _SIDE = 64
 
 
-def styles_of(text=""):
-    """The styles that "noto,openmoji" names; all of them for "".
+def styles_of(text: str = "") -> tuple[str, ...]:
+    """The styles that a text names, separated by commas; all for an empty text.
+
+    >>> styles_of("noto,openmoji")
+    ('noto', 'openmoji')
 
     Raises:
-        ValueError: For others, or one twice.
+        ValueError: For an unknown style, or one that is named twice.
     """
     chosen = tuple(text.split(",")) if text else STYLES
     if not set(chosen) <= set(STYLES) or len(set(chosen)) < len(chosen):
@@ -32,31 +35,33 @@ def styles_of(text=""):
     return chosen
 
 
-def categories():
+def categories() -> list[str]:
     """The names of the categories, by label."""
     return sorted({category for _, category, _, _ in _table()})
 
 
-def load(split="train", styles=STYLES, paired=False):
-    """All drawings of a split's things, thing by thing.
+def load(
+    split: str = "train", styles: tuple[str, ...] = STYLES, paired: bool = False
+) -> dict[str, np.ndarray]:
+    """All drawings of a split, those of the same emoji one after the other.
 
     Args:
-        split: See `keras_gen.data.load`.
-        styles: Of `STYLES`; `domain` counts them as they stand here.
-        paired: Whether a row is a thing, with its drawing in the second style as
-            `image_b` beside that in the first; no other styles then, and no `domain`.
+        split: Name of a split, or a part of one, as for `keras_gen.data.load`.
+        styles: Some of `STYLES`; `domain` is the index in this tuple.
+        paired: Whether each row is one emoji, with `image` in the first style and
+            `image_b` in the second; other styles and `domain` are left out.
 
     Returns:
-        A dict of arrays of as many rows: image, uint8 (count, 64, 64, 3); label and
-        domain, int64; caption and id, bytes.
+        A dict of arrays with equal numbers of rows: image, uint8 (count, 64, 64, 3);
+        label and domain, int64 (count,); caption and id, bytes (count,).
     """
     parts = {name: functools.partial(_rows, name) for name in ("train", "test")}
-    things = select(split, parts)
-    images = [_sheet(style)[things["place"]] for style in styles]
-    features = {name: things[name] for name in ("label", "caption", "id")}
+    rows = select(split, parts)
+    images = [_sheet(style)[rows["index"]] for style in styles]
+    features = {name: rows[name] for name in ("label", "caption", "id")}
     if paired:
         return {"image": images[0], "image_b": images[1], **features}
-    count = len(things["place"])
+    count = len(rows["index"])
     return {
         "image": np.stack(images, axis=1).reshape(-1, _SIDE, _SIDE, 3),
         **{name: value.repeat(len(styles)) for name, value in features.items()},
@@ -65,15 +70,15 @@ def load(split="train", styles=STYLES, paired=False):
 
 
 def _rows(split):
-    """What is known of the things of a split, and their places on the sheets."""
+    """Features of the emoji of a split, and their indices on the sheets."""
     names = categories()
     rows = [
-        (place, names.index(category), caption.encode(), code.encode())
-        for place, (code, category, caption, is_test) in enumerate(_table())
+        (index, names.index(category), caption.encode(), code.encode())
+        for index, (code, category, caption, is_test) in enumerate(_table())
         if is_test == (split == "test")
     ]
     columns = map(np.array, zip(*rows, strict=True))
-    return dict(zip(("place", "label", "caption", "id"), columns, strict=True))
+    return dict(zip(("index", "label", "caption", "id"), columns, strict=True))
 
 
 @functools.cache
@@ -83,7 +88,7 @@ def _table():
 
 @functools.cache
 def _sheet(style):
-    """The drawings of a style by place, uint8 (count, 64, 64, 3)."""
+    """The drawings of a style, uint8 (count, 64, 64, 3), in the order of the table."""
     with (_files() / f"emoji_{style}.webp").open("rb") as file:
         sheet = np.asarray(PIL.Image.open(file).convert("RGB"))
     height, width, _ = sheet.shape

@@ -1,19 +1,23 @@
-"""A folder of images: flat, or one subfolder a class; or `train` and `test` of these.
+"""Folders of images, flat or with one subfolder for each class.
 
-Captions stand beside the images, in `captions.csv` with a header, or `captions.jsonl`
-with an object a line: `file`, a path from there, and `caption`. An image may have
-several, and counts once for each.
+The folder may instead have the subfolders `train` and `test`, each of these kinds.
 
-Every file is decoded once when loading, so that a broken one is found before training
-starts. What fits in memory at the size asked for stays there; a larger set is decoded
-again as it is needed.
+Captions are in the folder of the images: in `captions.csv`, with a header, or in
+`captions.jsonl`, with one object in each line. Both have `file`, a path relative to
+their folder, and `caption`. An image with several captions becomes several rows.
+
+Every file is decoded once when the folder is loaded, so that a broken one is found
+before training starts. Images that fit in memory, at the size asked for, are kept;
+larger sets are decoded again in every epoch.
 """
 
 import concurrent.futures
 import csv
 import json
+import os
 import pathlib
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import PIL.Image
@@ -24,42 +28,84 @@ from keras_gen.data.pipeline import array_batches, dataset_batches, prepare
 from keras_gen.data.splits import parse
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
-MEMORY_LIMIT = 2 * 2**30  # Bytes of decoded images that are kept.
+# Largest set of images that is kept in memory, in bytes of decoded images.
+MEMORY_LIMIT = 2 * 2**30
 
 
-def load(folder, split, test_fraction, broken, *, image_shape, seed=None, **batching):
-    """See `keras_gen.data.load`."""
+def load(
+    folder: str | os.PathLike,
+    split: str,
+    test_fraction: float,
+    broken: str,
+    *,
+    image_shape: tuple[int, int, int] | None,
+    seed: int | None = None,
+    **batching,
+) -> tf.data.Dataset:
+    """Batches of a folder's images; the arguments are those of `keras_gen.data.load`.
+
+    Args:
+        folder: Path of the folder.
+        split: Name of a split, or a part of one.
+        test_fraction: Share of the images in the test split, in [0, 1).
+        broken: What to do about a file that cannot be read: "raise" or "skip".
+        image_shape: Shape of the images; None takes the first image's.
+        seed: Seed of the order and of the split.
+        **batching: Arguments of `pipeline.array_batches`.
+
+    Raises:
+        ValueError: For a folder without images, an image outside of the classes'
+            folders or without a caption, or a file that cannot be read.
+    """
     paths, labels, class_names = find(folder, split, test_fraction, seed or 0)
     known = {} if labels is None else {"label": labels}
     captions = find_captions(folder, split)
     if captions is not None:
         rows = [(i, c) for i, path in enumerate(paths) for c in captions(path)]
-        places = [i for i, _ in rows]
-        paths = [paths[i] for i in places]
-        known = {name: value[places] for name, value in known.items()}
+        indices = [i for i, _ in rows]
+        paths = [paths[i] for i in indices]
+        known = {name: value[indices] for name, value in known.items()}
         known["caption"] = np.array([caption.encode() for _, caption in rows])
     image_shape = image_shape or _shape_of(paths, broken)
     keep = len(paths) * int(np.prod(image_shape)) <= MEMORY_LIMIT
-    images, whole = _read_all(paths, image_shape, broken, keep)
-    known = {name: value[whole] for name, value in known.items()}
+    images, readable = _read_all(paths, image_shape, broken, keep)
+    known = {name: value[readable] for name, value in known.items()}
     if keep:
         dataset = array_batches({"image": images, **known}, seed=seed, **batching)
     else:
-        dataset = _lazy([paths[i] for i in whole], known, image_shape, seed, batching)
+        paths = [paths[i] for i in readable]
+        dataset = _lazy(paths, known, image_shape, seed, batching)
     dataset.class_names = class_names
     return dataset
 
 
-def find(folder, split, test_fraction, seed):
-    """Paths of a split, their labels (None for a flat folder), and the class names."""
+def find(
+    folder: str | os.PathLike, split: str, test_fraction: float, seed: int
+) -> tuple[list[pathlib.Path], np.ndarray | None, list[str]]:
+    """Finds the images of a split.
+
+    Args:
+        folder: Path of the folder.
+        split: Name of a split, or a part of one.
+        test_fraction: Share of the images in the test split, in [0, 1).
+        seed: Seed of the split.
+
+    Returns:
+        Paths of the images, their labels (int64; None for a flat folder), and the names
+        of the classes.
+
+    Raises:
+        ValueError: For a folder or a split without images, or an image that is not in
+            the folder of a class.
+    """
     folder = pathlib.Path(folder)
     name, part = parse(split, ("train", "test"))
     root = _root(folder, name)
-    given = root != folder
+    is_given = root != folder
     paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
         raise ValueError(f"Expected images ({', '.join(sorted(SUFFIXES))}) in {root}.")
-    if not given:
+    if not is_given:
         order = np.random.default_rng(seed).permutation(len(paths))
         tests = round(test_fraction * len(paths))
         chosen = order[:tests] if name == "test" else order[tests:]
@@ -78,17 +124,23 @@ def find(folder, split, test_fraction, seed):
 
 
 def _root(folder, name):
-    """Where the images of a split lie."""
-    given = (folder / "train").is_dir() and (folder / "test").is_dir()
-    return folder / name if given else folder
+    """The folder that has the images of a split."""
+    is_given = (folder / "train").is_dir() and (folder / "test").is_dir()
+    return folder / name if is_given else folder
 
 
-def find_captions(folder, split):
-    """A function from an image's path to its captions; None where there are none.
+def find_captions(
+    folder: str | os.PathLike, split: str
+) -> Callable[[pathlib.Path], list[str]] | None:
+    """A function from an image's path to its captions; None if there is no file.
+
+    Args:
+        folder: Path of the folder.
+        split: Name of a split, or a part of one.
 
     Raises:
-        ValueError: For a file without `file` and `caption`; from the function, for an
-            image without a caption.
+        ValueError: For a file of captions without `file` and `caption`. The function
+            raises it for an image without a caption.
     """
     folder = pathlib.Path(folder)
     root = _root(folder, parse(split, ("train", "test"))[0])
@@ -119,11 +171,13 @@ def _read_lines(file):
 _READ = {".csv": csv.DictReader, ".jsonl": _read_lines}
 
 
-def decode(path):
-    """One image, uint8 (height, width, 1 or 3), upright, transparency on white.
+def decode(path: str | os.PathLike) -> np.ndarray:
+    """Reads an image: uint8 (height, width, 1 or 3).
+
+    It is turned upright by its EXIF orientation; transparent parts become white.
 
     Raises:
-        ValueError: With the path, if it cannot be read to its end.
+        ValueError: If the file cannot be read to its end; the message names it.
     """
     try:
         with PIL.Image.open(path) as image:
@@ -149,13 +203,13 @@ def _shape_of(paths, broken):
 
 
 def _fitted(path, image_shape):
-    """An image of the shape asked for, uint8."""
+    """The image at a path, uint8, in the given shape."""
     image = prepare(tf.constant(decode(path)), tuple(image_shape)).numpy()
     return np.rint((image + 1.0) * 127.5).astype(np.uint8)
 
 
 def _read_all(paths, image_shape, broken, keep):
-    """Images (None unless kept) and the indices of paths that could be read."""
+    """Images (None unless they are kept), and the indices of paths that can be read."""
 
     def read(path):
         try:
@@ -163,7 +217,7 @@ def _read_all(paths, image_shape, broken, keep):
         except ValueError as error:
             return error
 
-    images, whole = [], []
+    images, readable = [], []
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for i, result in enumerate(pool.map(read, paths)):
             if isinstance(result, ValueError):
@@ -172,15 +226,16 @@ def _read_all(paths, image_shape, broken, keep):
                     raise ValueError(f"{result} (broken='skip' goes on without it)")
                 warnings.warn(f"Skipped: {result}", stacklevel=4)
                 continue
-            whole.append(i)
+            readable.append(i)
             if keep:
                 images.append(result)
-    if not whole:
+    if not readable:
         raise ValueError(f"Expected images that can be read, got {len(paths)} broken.")
-    return (np.stack(images) if keep else None), whole
+    return (np.stack(images) if keep else None), readable
 
 
 def _lazy(paths, known, image_shape, seed, batching):
+    """Batches of images that are decoded when they are needed."""
     names = [str(path) for path in paths]
     features = {"image": names, **known}
     dataset = tf.data.Dataset.from_tensor_slices(features)

@@ -1,25 +1,27 @@
-"""Labels of a few images alone, for semi-supervised learning."""
+"""Data with few labels, for semi-supervised learning."""
 
 import numpy as np
 import tensorflow as tf
 
 
-def keep_labels(dataset, num_labels, *, share=0.25, seed=0):
-    """Keeps the labels of a few images, as many of each class; all others are -1.
+def keep_labels(
+    dataset: tf.data.Dataset, num_labels: int, *, share: float = 0.25, seed: int = 0
+) -> tf.data.Dataset:
+    """Keeps the labels of a few images of each class; all other labels become -1.
 
-    So that every batch has some, `share` of it are images with labels, drawn again and
-    again; the rest are images of the dataset, without.
+    So that every batch has labels, `share` of it are images with labels, which are
+    repeated as often as needed; the rest are images of the dataset without labels.
 
     Args:
-        dataset: Batches with "image" and "label", of equal size, that have an end; from
-            `keras_gen.data.load`. The first images of each class, in its order, keep
-            their labels.
-        num_labels: Images with labels, a multiple of the number of classes.
-        share: Of a batch, in (0, 1).
-        seed: Of the order of images with labels.
+        dataset: Finite dataset of batches of equal size with "image" and "label", from
+            `keras_gen.data.load`. The first images of each class, in the order of the
+            dataset, keep their labels.
+        num_labels: Number of images with labels, a multiple of the number of classes.
+        share: Share of a batch that has labels, in (0, 1).
+        seed: Seed of the order of the images with labels.
 
     Raises:
-        ValueError: For a dataset without labels, with too few images of a class, or a
+        ValueError: For a dataset without labels or with too few images of a class, or a
             number of labels or a share that does not fit.
     """
     spec = dataset.element_spec
@@ -29,8 +31,8 @@ def keep_labels(dataset, num_labels, *, share=0.25, seed=0):
     few = round(share * batch_size)
     if not 0 < few < batch_size:
         raise ValueError(
-            f"Expected a share that leaves both kinds in {batch_size} images, got "
-            f"{share}."
+            f"Expected a share that leaves images with and without labels in a batch "
+            f"of {batch_size}, got {share}."
         )
     images, labels = _first_of_each(dataset, num_labels)
     known = tf.data.Dataset.from_tensor_slices({"image": images, "label": labels})
@@ -47,7 +49,7 @@ def keep_labels(dataset, num_labels, *, share=0.25, seed=0):
 
 
 def _first_of_each(dataset, num_labels):
-    """The first images of each class, num_labels in all, and their labels."""
+    """The first images of each class, `num_labels` in total, and their labels."""
     labels = np.concatenate([batch["label"].numpy() for batch in dataset])
     classes = np.unique(labels)
     each = num_labels // len(classes)

@@ -1,7 +1,7 @@
-"""MNIST, all of it: 60,000 training and 10,000 test images, 28x28, ten digits.
+"""MNIST: 60,000 training and 10,000 test images of handwritten digits, 28x28 pixels.
 
-The four files of Y. LeCun, C. Cortes and C. Burges in their IDX format ship in
-`files/`, which states where they come from and under which licence.
+The four files of Y. LeCun, C. Cortes and C. Burges, in their IDX format, are in
+`files/`; `files/README.md` states their source and licence.
 """
 
 import functools
@@ -15,8 +15,15 @@ from keras_gen.data.splits import select
 _FILES = {"train": "train", "test": "t10k"}
 
 
-def load(split="train"):
-    """Images, uint8 (count, 28, 28, 1), and labels, int64 (count,), of a split."""
+def load(split: str = "train") -> dict[str, np.ndarray]:
+    """The images of a split and their labels.
+
+    Args:
+        split: Name of a split, or a part of one, as for `keras_gen.data.load`.
+
+    Returns:
+        A dict of `image`, uint8 (count, 28, 28, 1), and `label`, int64 (count,).
+    """
     return select(split, {name: functools.partial(_read, name) for name in _FILES})
 
 
@@ -28,7 +35,11 @@ def _read(split):
 
 
 def _idx(name):
-    """An array of bytes: magic 0, 0, 8, rank; sizes as big-endian int32; values."""
+    """The array in an IDX file of bytes.
+
+    The file begins with the bytes 0, 0, 8 and the rank; then come the dimensions as
+    big-endian int32, and the values.
+    """
     packed = importlib.resources.files("keras_gen.data") / "files" / name
     with packed.open("rb") as file, gzip.open(file) as unpacked:
         content = unpacked.read()

@@ -1,9 +1,12 @@
-"""From arrays and datasets to batches: order, colour, size and value range."""
+"""Batches from arrays and datasets: order, colour, size and value range."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.augmentation import mirror
+from keras_gen.core.inputs import SLACK
 
 AUTOTUNE = tf.data.AUTOTUNE
 IMAGES = ("image", "image_b")  # Features that are images.
@@ -12,12 +15,14 @@ IMAGES = ("image", "image_b")  # Features that are images.
 # Images.
 
 
-def to_channels(images, channels):
-    """Grey to colour and back (by luma, ITU-R BT.601); alpha is laid on white.
+def to_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
+    """Converts between grey and colour; transparent parts become white.
+
+    Grey is the luma of ITU-R BT.601.
 
     Args:
-        images: float32 (..., height, width, 1 to 4), white is 1.
-        channels: 1 or 3.
+        images: Images, float32 (..., height, width, 1 to 4), in which white is 1.
+        channels: Number of channels of the result, 1 or 3.
     """
     if images.shape[-1] in (2, 4):
         alpha = (images[..., -1:] + 1.0) / 2.0
@@ -29,13 +34,13 @@ def to_channels(images, channels):
     return tf.image.rgb_to_grayscale(images)
 
 
-def to_size(images, height, width):
-    """Crops around the centre to the proportions asked for, and resizes (antialiased).
+def to_size(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Crops images around the centre and resizes them with antialiasing.
 
     Args:
-        images: float32 (..., height, width, channels).
-        height: To give out.
-        width: To give out.
+        images: Images, float32 (..., height, width, channels).
+        height: Height of the result, in pixels.
+        width: Width of the result, in pixels.
     """
     shape = tf.shape(images)
     old_height, old_width = shape[-3], shape[-2]
@@ -47,13 +52,19 @@ def to_size(images, height, width):
     return tf.image.resize(cropped, (height, width), antialias=True)
 
 
-def prepare(images, image_shape, value_range=None):
-    """Images of any kind as float32 of the given shape in [-1, 1].
+def prepare(
+    images: tf.Tensor,
+    image_shape: tuple[int, int, int] | None,
+    value_range: tuple[float, float] | None = None,
+) -> tf.Tensor:
+    """Converts images to float32 in [-1, 1], in the given shape.
 
     Args:
-        images: uint8 or float (..., height, width, 1 to 4).
-        image_shape: (height, width, channels); None keeps the image's own (but alpha).
-        value_range: Black and white; None takes (0, 255) for integers, (-1, 1) else.
+        images: Images, integers or floats (..., height, width, 1 to 4).
+        image_shape: Shape of the result, (height, width, 1 or 3); None keeps the shape
+            of the images, without an alpha channel.
+        value_range: Values of black and white; None takes (0, 255) for integers and
+            (-1, 1) for floats.
     """
     if value_range is None:
         value_range = (0, 255) if images.dtype.is_integer else (-1, 1)
@@ -72,16 +83,25 @@ def prepare(images, image_shape, value_range=None):
 
 
 def array_batches(
-    features,
+    features: Mapping[str, np.ndarray],
     *,
-    batch_size,
-    shuffle,
-    seed=None,
-    drop_remainder=False,
-    image_shape=None,
-    value_range=None,
-):
-    """Batches from a dict of arrays in memory, `IMAGES` among them or not.
+    batch_size: int,
+    shuffle: bool,
+    seed: int | None = None,
+    drop_remainder: bool = False,
+    image_shape: tuple[int, int, int] | None = None,
+    value_range: tuple[float, float] | None = None,
+) -> tf.data.Dataset:
+    """Batches from a dict of arrays in memory.
+
+    Args:
+        features: Arrays of equal length, by the name of the feature.
+        batch_size: Number of rows in a batch.
+        shuffle: Whether every epoch has another order.
+        seed: Seed of the order; None gives every run another order.
+        drop_remainder: Whether a last, smaller batch is dropped.
+        image_shape: Shape of the images in batches; None keeps that of the arrays.
+        value_range: Values of black and white, as for `prepare`.
 
     Raises:
         ValueError: For arrays of different lengths, or images of a wrong shape, type
@@ -110,7 +130,7 @@ def array_batches(
             batch[name] = prepare(batch[name], image_shape, value_range)
         return batch
 
-    # Rows are shuffled as numbers, all of them, and gathered a batch at a time.
+    # All row numbers are shuffled; the rows of a batch are gathered together.
     rows = tf.data.Dataset.range(count)
     if shuffle:
         rows = rows.shuffle(count, seed=seed, reshuffle_each_iteration=True)
@@ -134,7 +154,7 @@ def _check_images(images, value_range):
         if not (got_low >= low - slack and got_high <= high + slack):
             raise ValueError(
                 f"Expected values in [{low}, {high}], got values from {got_low:g} to "
-                f"{got_high:g}; value_range says what black and white are."
+                f"{got_high:g}; value_range gives the values of black and white."
             )
         return images.astype(np.float32, copy=False)
     if images.dtype != np.uint8 and value_range is None:
@@ -145,17 +165,32 @@ def _check_images(images, value_range):
 
 
 def dataset_batches(
-    dataset,
+    dataset: tf.data.Dataset,
     *,
-    batch_size,
-    shuffle,
-    seed=None,
-    drop_remainder=False,
-    image_shape=None,
-    value_range=None,
-    shuffle_buffer=10_000,
-):
-    """Batches from a `tf.data.Dataset` of single images, pairs or dicts."""
+    batch_size: int,
+    shuffle: bool,
+    seed: int | None = None,
+    drop_remainder: bool = False,
+    image_shape: tuple[int, int, int] | None = None,
+    value_range: tuple[float, float] | None = None,
+    shuffle_buffer: int = 10_000,
+) -> tf.data.Dataset:
+    """Batches from a `tf.data.Dataset` of single elements.
+
+    Args:
+        dataset: Images, pairs of image and label, or dicts with "image".
+        batch_size: Number of elements in a batch.
+        shuffle: Whether every epoch has another order.
+        seed: Seed of the order; None gives every run another order.
+        drop_remainder: Whether a last, smaller batch is dropped.
+        image_shape: Shape of the images in batches; None keeps that of the elements.
+        value_range: Values of black and white, as for `prepare`.
+        shuffle_buffer: Number of elements among which the next one is drawn.
+
+    Raises:
+        ValueError: For other elements, or images of varying shape without
+            `image_shape`.
+    """
     dataset = dataset.map(as_dict)
     spec = dataset.element_spec.get("image")
     if spec is None or spec.shape.rank != 3:
@@ -182,10 +217,14 @@ def dataset_batches(
     return dataset.batch(batch_size, drop_remainder).prefetch(AUTOTUNE)
 
 
-def mirrored(dataset, seed=None):
-    """Batches with left and right of half of the images turned around.
+def mirrored(dataset: tf.data.Dataset, seed: int | None = None) -> tf.data.Dataset:
+    """Mirrors half of the images in batches left to right.
 
-    Which ones is drawn anew in every epoch; the images of one row turn together.
+    They are chosen anew in every epoch; the images of a row are mirrored together.
+
+    Args:
+        dataset: Batches with "image", and perhaps "image_b".
+        seed: Seed of the choice; None gives every run another one.
 
     Raises:
         ValueError: For batches without images.
@@ -196,16 +235,23 @@ def mirrored(dataset, seed=None):
         )
     seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
 
-    def turn(batch, seed):
+    def apply(batch, seed):
         images = {name: batch[name] for name in IMAGES if name in batch}
-        turned = {name: mirror(value, seed) for name, value in images.items()}
-        return {**batch, **turned}
+        images = {name: mirror(value, seed) for name, value in images.items()}
+        return {**batch, **images}
 
-    return tf.data.Dataset.zip(dataset, seeds).map(turn, num_parallel_calls=AUTOTUNE)
+    return tf.data.Dataset.zip(dataset, seeds).map(apply, num_parallel_calls=AUTOTUNE)
 
 
-def as_dict(*element):
-    """A dataset's element as a dict: image, or (image, label), or a dict as it is."""
+def as_dict(*element) -> dict:
+    """An element of a dataset as a dict.
+
+    Args:
+        *element: An image, an image and a label, or a dict, which is returned as it is.
+
+    Raises:
+        ValueError: For other elements.
+    """
     if len(element) == 1 and isinstance(element[0], dict):
         return element[0]
     if len(element) > 2 or any(isinstance(part, (dict, tuple)) for part in element):
@@ -216,17 +262,24 @@ def as_dict(*element):
     return dict(zip(("image", "label"), element, strict=False))
 
 
-# What `fit` takes.
+# Data for `fit`.
 
 
-def batches(x, y, shapes, batch_size=None, shuffle=True):
-    """What a user gave `fit` or `evaluate` as a dataset of dicts that fit a model.
+def batches(
+    x: tf.data.Dataset | np.ndarray | Mapping[str, np.ndarray] | None,
+    y: np.ndarray | None,
+    shapes: Mapping[str, tuple],
+    batch_size: int | None = None,
+    shuffle: bool = True,
+) -> tf.data.Dataset:
+    """The data for `fit` or `evaluate` as a dataset of dicts that fit a model.
 
     Args:
-        x: A dataset of batches, or arrays.
-        y: Labels, when x is an array of images.
-        shapes: Feature name to shape without the batch; others are left out.
-        batch_size: Of arrays; None for 64.
+        x: Dataset of batches, an array of images, or a dict of arrays.
+        y: Labels, if x is an array of images.
+        shapes: Shape of each feature that the model takes, without the batch dimension.
+            Other features are left out.
+        batch_size: Batch size for arrays; None takes 64.
         shuffle: Whether arrays are shuffled.
 
     Raises:
@@ -241,7 +294,10 @@ def batches(x, y, shapes, batch_size=None, shuffle=True):
         x = {name: np.asarray(value) for name, value in x.items()}
         dataset = array_batches(x, batch_size=batch_size or 64, shuffle=shuffle)
     elif y is not None or batch_size is not None:
-        raise ValueError("A dataset has its own labels and batch size, got y or one.")
+        raise ValueError(
+            "Expected a dataset alone, which has its own labels and batch size, got "
+            "y or batch_size too."
+        )
     else:
         dataset = x.map(as_dict)
     spec = dataset.element_spec
@@ -270,10 +326,15 @@ def batches(x, y, shapes, batch_size=None, shuffle=True):
 
 
 def _check_first(dataset):
-    """Looks at one batch, so that wrong values are found before the work starts."""
+    """Checks the images of one batch, so that wrong values are found early.
+
+    Raises:
+        ValueError: For images outside [-1, 1], or a dataset without a batch.
+    """
     for batch in dataset.take(1):
         for image in (batch[name].numpy() for name in IMAGES if name in batch):
-            if not (image.min() >= -1.01 and image.max() <= 1.01):  # NaN is false.
+            # NaN compares false.
+            if not (image.min() >= -1 - SLACK and image.max() <= 1 + SLACK):
                 raise ValueError(
                     "Expected images with values in [-1, 1], got values from "
                     f"{image.min():g} to {image.max():g}. keras_gen.data.load converts."
@@ -282,27 +343,33 @@ def _check_first(dataset):
     raise ValueError("Expected data, got a dataset without a batch.")
 
 
-def stream(dataset, moves, replicas, steps_per_epoch=None, whole=False):
-    """One endless dataset whose elements are steps: `moves` batches each.
+def stream(
+    dataset: tf.data.Dataset,
+    moves: int,
+    replicas: int,
+    steps_per_epoch: int | None = None,
+    whole: bool = False,
+) -> tuple[tf.data.Dataset, int | None]:
+    """An endless dataset whose elements are steps of `moves` batches each.
 
-    An endless stream can be entered at any step, which makes a resumed run see what
-    it would have seen.
+    An endless stream can be entered at any step, so that a resumed run gets the batches
+    that it would have got without the interruption.
 
     Args:
-        dataset: Batches.
-        moves: Mini-batches that a step needs.
-        replicas: Replicas that share a batch.
-        steps_per_epoch: None takes the data once.
-        whole: Whether batches must be of one size, as they are for several moves or
-            replicas.
+        dataset: Dataset of batches.
+        moves: Number of mini-batches in a step.
+        replicas: Number of replicas that share a batch.
+        steps_per_epoch: Number of steps in an epoch; None takes all data once.
+        whole: Whether all batches must have the same size, as they have in any case
+            for several moves or replicas.
 
     Returns:
-        The stream and its steps in an epoch. Data of unknown size come back as they
-        are, one epoch of them, with None.
+        The stream and the number of steps in an epoch. A dataset of unknown size, with
+        `steps_per_epoch` None, is returned for a single epoch, and None with it.
 
     Raises:
-        ValueError: For endless data without `steps_per_epoch`, or batches that do not
-            divide over replicas.
+        ValueError: For endless data without `steps_per_epoch`, or a batch size that
+            replicas do not divide.
     """
     batch_size = _batch_size(dataset)
     if batch_size % replicas:
@@ -312,11 +379,11 @@ def stream(dataset, moves, replicas, steps_per_epoch=None, whole=False):
         )
     count = int(dataset.cardinality())
     if count == tf.data.INFINITE_CARDINALITY and steps_per_epoch is None:
-        raise ValueError("Expected steps_per_epoch for data without an end.")
+        raise ValueError("Expected steps_per_epoch for endless data, got None.")
     endless = count != tf.data.UNKNOWN_CARDINALITY or steps_per_epoch is not None
     if endless:
         dataset = dataset.repeat()
-    if whole or moves > 1 or replicas > 1:  # Over the seams of epochs.
+    if whole or moves > 1 or replicas > 1:  # Also across the ends of epochs.
         dataset = dataset.rebatch(moves * batch_size, drop_remainder=True)
     if not endless:
         return dataset, None

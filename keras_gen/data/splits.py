@@ -1,15 +1,26 @@
 """Splits by name, and parts of them: "train", "train[:50000]", "test[10%:20%]"."""
 
 import re
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
 
 _SPLIT = re.compile(r"(\w+)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 
 
-def parse(split, names):
-    """The name of a split and a function of its size that gives the slice.
+def parse(split: str, names: Collection[str]) -> tuple[str, Callable[[int], slice]]:
+    """The name of a split, and a function from its size to the slice that is meant.
+
+    >>> name, part = parse("test[10%:20%]", ("train", "test"))
+    >>> name, part(1000)
+    ('test', slice(100, 200, None))
+
+    Args:
+        split: Name of a split, or a part of one.
+        names: Known names.
 
     Raises:
-        ValueError: For another name, or something that is no split.
+        ValueError: For an unknown name, or a text that is not a split.
     """
     match = _SPLIT.fullmatch(split)
     if not match or match[1] not in names:
@@ -19,22 +30,27 @@ def parse(split, names):
             f"{split!r}."
         )
 
-    def place(text, count):
+    def position(text, count):
         if text is None:
             return None
         if text.endswith("%"):
             return round(int(text[:-1]) / 100 * count)
         return int(text)
 
-    return match[1], lambda count: slice(place(match[2], count), place(match[3], count))
+    def part(count):
+        return slice(position(match[2], count), position(match[3], count))
+
+    return match[1], part
 
 
-def select(split, sources):
-    """The part of a source that a split names.
+def select(
+    split: str, sources: Mapping[str, Callable[[], dict[str, np.ndarray]]]
+) -> dict[str, np.ndarray]:
+    """The arrays of a split, or of a part of one.
 
     Args:
-        split: As above.
-        sources: Split name to a function that gives a dict of arrays.
+        split: Name of a split, or a part of one.
+        sources: Functions that return all arrays of a split, by its name.
     """
     name, part = parse(split, sources)
     arrays = sources[name]()

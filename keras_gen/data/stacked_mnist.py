@@ -1,7 +1,7 @@
 """Stacked MNIST: three digits as the channels of one image, 1000 modes.
 
-60,000 training and 10,000 test images, 28x28x3: every digit of the split stands once in
-each channel, in three fixed orders. The label is 100 red + 10 green + blue.
+60,000 training and 10,000 test images, 28x28x3: each digit of the MNIST split is once
+in each channel, in three fixed orders. The label is 100 red + 10 green + blue.
 
 1. Metz et al., "Unrolled Generative Adversarial Networks", 2017.
 """
@@ -14,8 +14,16 @@ from keras_gen.data import mnist
 from keras_gen.data.splits import select
 
 
-def load(split="train"):
-    """Images, uint8 (count, 28, 28, 3), and labels from 0 to 999, int64 (count,)."""
+def load(split: str = "train") -> dict[str, np.ndarray]:
+    """The images of a split and their labels.
+
+    Args:
+        split: Name of a split, or a part of one, as for `keras_gen.data.load`.
+
+    Returns:
+        A dict of `image`, uint8 (count, 28, 28, 3), and `label`, int64 (count,), from 0
+        to 999.
+    """
     return select(
         split, {name: functools.partial(_stack, name) for name in ("train", "test")}
     )
