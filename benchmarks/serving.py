@@ -1,12 +1,13 @@
-"""What serving costs: the session loader in C and the double beside the method itself.
+"""Cost of serving: a SavedModel in C, and the test double, compared with the method.
 
     make bench-serving
 
-Latency and throughput of `sample` and `reconstruct`, each measured in turns with the
-method in Python; sizes of variants and the time to load them; memory over 10,000
-requests. The loader is asked for floats, and for PNG files; its time is that of
-`TF_SessionRun`. The double's holds gRPC, its own Python and a wait for company of 2 ms.
-Ratios count; the figures themselves are this machine's.
+It measures latency and throughput of `sample` and `reconstruct`, in turns with the
+method in Python; sizes of exports and the time to load them; and memory over 10,000
+requests. The session loader is measured for float outputs and for PNG outputs, as the
+time of `TF_SessionRun`. The time of the double includes gRPC, its own Python code and a
+wait of 2 ms for requests to merge. Compare the ratios: the absolute numbers depend on
+the machine.
 """
 
 import functools
@@ -21,7 +22,7 @@ import rich.console
 import rich.table
 
 import keras_gen
-from keras_gen.core.abilities import row_seeds
+from keras_gen.core.noise import row_seeds
 
 TESTS = pathlib.Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
@@ -33,8 +34,8 @@ ROUNDS = 9
 REQUESTS = 10_000
 
 
-def clocked(function):
-    """A function of a count that gives the seconds of so many calls."""
+def timed(function):
+    """A function of a number of calls that returns the seconds that they take."""
 
     def run(count):
         start = time.perf_counter()
@@ -45,23 +46,25 @@ def clocked(function):
     return run
 
 
-def in_turns(ways, least=0.05):
-    """The median seconds of a call of each way: A B C A B C ...
+def in_turns(functions, least=0.05):
+    """The median seconds of a call of each function, measured in turns: A B C A B C ...
 
-    A turn is as many calls as take `least` seconds.
+    Args:
+        functions: Functions of a number of calls, from `timed`, by name.
+        least: Least seconds that a turn of one function takes.
     """
-    for run in ways.values():
-        run(1)  # Traces, connects.
-    counts = {name: max(1, int(least / run(1))) for name, run in ways.items()}
-    taken = {name: [] for name in ways}
+    for run in functions.values():
+        run(1)  # The first call traces or connects.
+    counts = {name: max(1, int(least / run(1))) for name, run in functions.items()}
+    seconds = {name: [] for name in functions}
     for _ in range(ROUNDS):
-        for name, run in ways.items():
-            taken[name].append(run(counts[name]) / counts[name])
-    return {name: float(np.median(times)) for name, times in taken.items()}
+        for name, run in functions.items():
+            seconds[name].append(run(counts[name]) / counts[name])
+    return {name: float(np.median(times)) for name, times in seconds.items()}
 
 
 def answers(table, name, model, loader, client):
-    """A row for every ability and batch."""
+    """Adds a row for every ability and batch size."""
     images = model.sample(max(BATCHES), seed=0)
     for ability in ("sample", "reconstruct"):
         if ability not in model.abilities():
@@ -72,26 +75,31 @@ def answers(table, name, model, loader, client):
                 given = {"n": rows, "seed": 0}
             else:
                 arrays = given = {"images": images[:rows]}
-            ask = functools.partial(loader.measure, ability, arrays)
+            measure = functools.partial(loader.measure, ability, arrays)
             method = functools.partial(getattr(model, ability), **given)
-            took = in_turns(
+            seconds = in_turns(
                 {
-                    "method": clocked(method),
-                    "loader": lambda count, ask=ask: ask(["images"], count)[1],
-                    "files": lambda count, ask=ask: ask(["image_bytes"], count)[1],
-                    "double": clocked(
+                    "method": timed(method),
+                    "loader": functools.partial(run_seconds, measure, "images"),
+                    "files": functools.partial(run_seconds, measure, "image_bytes"),
+                    "double": timed(
                         functools.partial(getattr(client, ability), **given)
                     ),
                 }
             )
-            cells = [f"{1000 * took[way]:.2f}" for way in took]
-            cells += [f"{rows / took['loader']:,.0f}"]
-            cells += [f"{took['loader'] / took['method']:.2f}"]
+            cells = [f"{1000 * value:.2f}" for value in seconds.values()]
+            cells += [f"{rows / seconds['loader']:,.0f}"]
+            cells += [f"{seconds['loader'] / seconds['method']:.2f}"]
             table.add_row(name, ability, str(rows), *cells)
 
 
+def run_seconds(measure, output, count):
+    """Seconds that the session loader takes to answer an output a number of times."""
+    return measure([output], count)[1]
+
+
 def variants(table, name, model, folder):
-    """A row for every way to export a model."""
+    """Adds a row for every variant of a model's export."""
     for label, options in (
         ("all", {}),
         ("float16", {"float16": True}),
@@ -122,7 +130,7 @@ def variants(table, name, model, folder):
 
 
 def memory(loader):
-    """Resident megabytes after a tenth of the requests, and after all."""
+    """Resident megabytes after a tenth of the requests and after all of them."""
     request = {"seed": row_seeds(1, 0)}
     *_, early = loader.measure("sample", request, repeats=REQUESTS // 10)
     *_, late = loader.measure("sample", request, repeats=REQUESTS - REQUESTS // 10)
@@ -133,7 +141,7 @@ def main():
     console = rich.console.Console(width=110)
     speed = rich.table.Table(
         *("model", "ability", "rows", "method, ms", "loader, ms", "PNG files, ms"),
-        *("double, ms", "loader, rows/s", "loader by method"),
+        *("double, ms", "loader, rows/s", "loader / method"),
     )
     sizes = rich.table.Table(
         *("model", "variant", "weights, MB", "folder, MB", "load and first, s"),
@@ -162,7 +170,7 @@ def main():
                 f"{name}: {early:.1f} MB after {REQUESTS // 10:,} requests, {late:.1f} "
                 f"MB after {REQUESTS:,}"
             )
-        double.communicate()  # Its input ends, and so does it.
+        double.communicate()  # The double ends when its input is closed.
         console.print(speed)
         for name, model in models.items():
             variants(sizes, name, model, folder / "variants" / name)

@@ -1,4 +1,4 @@
-"""Asks a SavedModel for images as a server would: TensorFlow and Pillow, no keras_gen.
+"""Draws images with a SavedModel in TensorFlow alone, without keras_gen.
 
 python examples/query_saved_model.py serving/dcgan/1 answer.png
 """
@@ -24,7 +24,7 @@ def main(folder, picture, rows=8):
         strip.paste(tile, (i * width, 0))
     strip.save(picture)
     if "keras_gen" in sys.modules:
-        raise SystemExit("keras_gen was imported; nothing was shown.")
+        raise SystemExit("keras_gen was imported, so that this example shows nothing.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Asks TF Serving for images over REST: Python alone, no keras_gen, no TensorFlow.
+"""Requests images from TF Serving over REST in Python alone, without TensorFlow.
 
 python examples/query_server.py http://localhost:8501 vae digits
 """
@@ -20,7 +20,7 @@ def main(address, model, folder, rows=8):
     folder.mkdir(parents=True, exist_ok=True)
     for i, picture in enumerate(answer["image_bytes"]):
         (folder / f"{i}.png").write_bytes(base64.b64decode(picture["b64"]))
-    print(f"{rows} images lie in {folder}.")
+    print(f"{rows} images are in {folder}.")
 
 
 if __name__ == "__main__":

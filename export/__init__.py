@@ -1,1 +1,1 @@
-"""Data: templates for a folder that TF Serving takes; README.md walks through it."""
+"""Templates for the folder of a TF Serving server; README.md explains its use."""

@@ -235,9 +235,7 @@ def test_a_folder_is_split_by_its_seed_without_overlap(pets):
     assert paths("test", 1) == paths("test", 1) != paths("test", 2)
 
 
-def test_a_folder_with_the_subfolders_train_and_test_is_not_split(
-    pets, tmp_path_factory
-):
+def test_a_folder_with_subfolders_train_and_test_is_not_split(pets, tmp_path_factory):
     root = tmp_path_factory.mktemp("given")
     shutil.copytree(pets / "cats", root / "train")
     shutil.copytree(pets / "dogs", root / "test")
