@@ -1,1 +1,1 @@
-"""What every model stands on: the game, noise, inputs, abilities, saving and resuming."""
+"""What every model stands on: game, noise, inputs, abilities, saving and resuming."""

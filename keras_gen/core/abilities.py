@@ -153,7 +153,8 @@ def transforms(output: str, needs: str | None = None):
 
     Args:
         output: Name of the tensor that comes out: "images", "latents", "log_prob".
-        needs: See `draws`.
+        needs: Argument of the model without which the ability is missing, as for
+            `draws`; None for none.
     """
 
     def decorate(function):

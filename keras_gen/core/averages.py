@@ -6,7 +6,7 @@ PREFIX = "averaged_"
 
 
 def averaged_copy(network):
-    """A functional model with the same weights, named `averaged_<name>`, not trained."""
+    """A copy of a functional model, `averaged_<name>`, which is not trained."""
     config = {**network.get_config(), "name": f"{PREFIX}{network.name}"}
     copy = type(network).from_config(config)
     copy.trainable = False

@@ -17,7 +17,18 @@ class Checkpoint(keras.callbacks.Callback):
     The file is a `.keras` archive: weights, every optimizer, averages, the step and the
     random state. It is written aside and renamed: a run that is killed at any moment
     and started again by the same script goes on from the last checkpoint, with the same
-    data (where they have a seed) and the same noise as without the kill.
+    data (if they have a seed) and the same noise as without the interruption. A script
+    that sets TensorFlow's global seed must set the same one again, since the order of
+    shuffled data depends on it.
+
+    >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
+    >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
+    >>> options = {"callbacks": [Checkpoint("run/checkpoint.keras")], "verbose": 0}
+    >>> history = model.fit(images, epochs=1, **options)
+    >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
+    >>> history = model.fit(images, epochs=3, **options)  # Resumes after epoch 1.
+    >>> history.epoch
+    [1, 2]
 
     Args:
         path: Path of the file, ending in `.keras`.

@@ -27,6 +27,10 @@ import tensorflow as tf
 class Lazy:
     """A regularizer that is added in one of `every` steps, `every` times as strong [1].
 
+    >>> penalty = Lazy(lambda batch, shared, training: tf.constant(0.5), every=16)
+    >>> [float(penalty({}, {}, training=True, step=step)) for step in (0, 1, 16)]
+    [8.0, 0.0, 8.0]
+
     Attributes:
         penalty: `penalty(batch, shared, training)`, a float32 scalar.
         every: Steps from one penalty to the next. Outside of training it is always
@@ -63,14 +67,20 @@ def lazy_adam(rate: float, beta_1: float, beta_2: float, every: int = 1, **setti
     c = 1.0 if every == 1 else every / (every + 1)
     if isinstance(rate, (int, float)):
         rate = c * rate
-    return keras.optimizers.Adam(
-        rate, beta_1=beta_1**c, beta_2=beta_2**c, **settings
-    )
+    return keras.optimizers.Adam(rate, beta_1=beta_1**c, beta_2=beta_2**c, **settings)
 
 
 @dataclasses.dataclass(frozen=True)
 class Player:
     """Networks, the loss that they minimise, and how often they move in a step.
+
+    >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> def loss(batch, shared, training):
+    ...     outputs = network(batch["point"], training=training)
+    ...     return tf.reduce_mean(outputs**2), {"mean": tf.reduce_mean(outputs)}
+    >>> player = Player([network], loss, moves=2)
+    >>> [variable.name for variable in player.variables]
+    ['kernel', 'bias']
 
     Attributes:
         networks: What the player trains. Players may share one, as an autoencoder and a

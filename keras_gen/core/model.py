@@ -22,7 +22,14 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     A subclass builds its networks in `__init__`, whose arguments are of plain types
     and are its whole configuration, and defines `players()` and
     `default_optimizers()`. The networks take the dtype policy that is set with
-    `keras.config.set_dtype_policy` (or `zoo.load(..., dtype=...)`).
+    `keras.config.set_dtype_policy` (or `zoo.load(..., dtype=...)`). CONTRIBUTING.md has
+    a whole model as an example.
+
+    >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
+    >>> list(model.players())
+    ['discriminator', 'generator']
+    >>> sorted(model.abilities())
+    ['decode', 'discriminate', 'features', 'sample']
 
     Args:
         name: Name of the model.
@@ -251,6 +258,12 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     ):
         """Gives every player its optimizer.
 
+        >>> model = keras_gen.models.GAN(image_shape=(8, 8, 1), widths=(16,))
+        >>> adam = keras.optimizers.Adam(1e-4, beta_1=0.5)
+        >>> model.compile({"generator": adam}, clip_norm=1.0, seed=0)
+        >>> list(model.optimizers)
+        ['discriminator', 'generator']
+
         Args:
             optimizers: Player name to optimizer; players left out keep the one of
                 `default_optimizers()`.
@@ -404,6 +417,12 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         A step takes one batch; where a player moves K times, or gradients accumulate
         over A batches, K * A of them. With a `keras_gen.callbacks.Checkpoint` whose
         file exists, training goes on from it.
+
+        >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
+        >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
+        >>> history = model.fit(images, batch_size=16, epochs=2, verbose=0)
+        >>> sorted(history.history)
+        ['d_fake', 'd_real', 'discriminator_loss', 'generator_loss']
 
         Args:
             x: A `tf.data.Dataset` of batches (dicts, images, or pairs of image and

@@ -24,10 +24,11 @@ REPEATABLE = ("UNAVAILABLE", "ABORTED")
 class Client:
     """Calls the methods of a model on a server.
 
-        client = Client("localhost:8500", "dcgan")
-        images = client.sample(64, seed=0)
-        images = client.reconstruct(images)
-        images = client.reconstruct([pathlib.Path("photo.jpg")])  # The server decodes.
+    >>> client = Client("localhost:8500", "vae")  # doctest: +SKIP
+    >>> images = client.sample(64, seed=0)  # doctest: +SKIP
+    >>> images = client.reconstruct(images)  # doctest: +SKIP
+    >>> file = pathlib.Path("photo.jpg")  # The server decodes it.
+    >>> images = client.reconstruct([file])  # doctest: +SKIP
 
     The methods are those of the model, by the card that the server answers
     (`client.card`); `dir(client)` names them. Arguments are checked here first, rows

@@ -44,6 +44,13 @@ def save(
     (`assets.extra/card.json`, which the signature `describe` answers too), and warm-up
     requests.
 
+    >>> model = keras_gen.zoo.load("gan", weights="mnist")
+    >>> folder = save(model, "exported/gan", abilities=["sample"], batch_sizes=(1, 64))
+    >>> folder.as_posix()
+    'exported/gan/1'
+    >>> sorted(read_card(folder)["signatures"])
+    ['sample']
+
     Args:
         model: A `GenerativeModel` with at least one ability.
         path: Folder of the model's versions.

@@ -47,6 +47,13 @@ class VAE(GenerativeModel):
     mean has a variance above 0.01 over the batch ([3], section 5.2). At 0 active units
     the posterior has collapsed to the prior.
 
+    >>> model = keras_gen.zoo.load("vae", weights="mnist")
+    >>> images = model.sample(4, seed=0)
+    >>> images.shape
+    (4, 28, 28, 1)
+    >>> model.encode(images).shape
+    (4, 40)
+
     Args:
         image_shape: (height, width, channels).
         latent_dim: Numbers in a latent.
