@@ -1,10 +1,11 @@
-"""Seconds to draw 16 images, cached and by the whole network for every pixel.
+"""Measures the seconds to draw 16 images, with caches and by the whole network.
 
     .venv/bin/python benchmarks/sampling.py pixelcnn
 
-Both draw the same images from the same seeds, which is checked where both are run. For
-sides above 28 the naive time is that of 20 passes times the number of passes. Ratios
-count; the figures themselves are this machine's.
+Without caches, the whole network runs for every pixel. Both ways draw the same images
+from the same seeds, which is checked where both run to the end. For sides above 28, the
+time without caches is that of 20 passes of the network, multiplied up to the number of
+pixels. The ratios matter; the times depend on the machine.
 """
 
 import sys
@@ -16,14 +17,14 @@ import rich.table
 import tensorflow as tf
 
 import keras_gen
-from keras_gen.core.abilities import row_seeds
+from keras_gen.core.noise import row_seeds
 
 BATCH = 16
 SIDES = (16, 28, 40, 56)
 
 
 def seconds(function, *arguments):
-    """Of the second call: the first one traces the graph."""
+    """Seconds of the second call, since the first one traces the graph; its result."""
     function(*arguments)
     start = time.perf_counter()
     result = function(*arguments)
@@ -31,7 +32,10 @@ def seconds(function, *arguments):
 
 
 def measure(model):
-    """Cached and naive seconds, and whether both were run to the end and agree."""
+    """Seconds with caches and without, and whether the images agree.
+
+    The last is None where the drawing without caches was not run to the end.
+    """
     uniforms = tf.function(model.uniforms)(tf.constant(row_seeds(BATCH, 0)))
     cached, images = seconds(tf.function(model.draw, autograph=False), uniforms)
     side = model.image_shape[0]
@@ -46,9 +50,10 @@ def measure(model):
     return cached, float(np.mean(passes)) * side * side, None
 
 
-def main(name="pixelcnn"):
+def main(name: str = "pixelcnn"):
+    """Prints a table with a row for each side."""
     table = rich.table.Table(
-        "side", "cached, s", "naive, s", "ratio", "cached, us a pixel", "same images"
+        "side", "cached, s", "naive, s", "ratio", "cached, us per pixel", "same images"
     )
     for side in SIDES:
         model = keras_gen.zoo.load(name, image_shape=(side, side, 1))

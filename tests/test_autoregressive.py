@@ -1,4 +1,4 @@
-"""Models in raster order: what a pixel sees, exact likelihoods, cached drawing."""
+"""Autoregressive models: what pixels depend on, likelihoods, cached drawing."""
 
 import itertools
 
@@ -8,7 +8,8 @@ import tensorflow as tf
 from conftest import make_batch, train
 
 import keras_gen
-from keras_gen.core.abilities import row_seeds
+from keras_gen.core.abilities import default_conditions
+from keras_gen.core.noise import row_seeds
 from keras_gen.models import PixelCNN, PixelRNN
 
 SHAPES = {"bernoulli": (5, 5, 1), "categorical": (3, 4, 3)}
@@ -24,7 +25,7 @@ every_output = pytest.mark.parametrize("output", SHAPES)
 
 
 def build(cls, output="bernoulli", shape=None, scale=0.3, **options):
-    """A small model whose weights are as far from their start as trained ones."""
+    """A small model whose weights are as far from their initial values as trained."""
     size = {"num_blocks": 2, "filters": 8} if cls is PixelCNN else {"hidden": 8}
     if cls is PixelRNN:
         size["num_layers"] = 2
@@ -49,8 +50,8 @@ def network_of(model):
 
 @every_output
 @every_kind
-def test_outputs_see_all_earlier_subpixels_and_nothing_else(cls, options, output):
-    """By gradients: a lower triangle without its diagonal, channels included."""
+def test_outputs_depend_on_all_earlier_subpixels_and_nothing_else(cls, options, output):
+    """By gradients: they form a lower triangle without its diagonal."""
     model = build(cls, output, **options)
     count = int(np.prod(model.image_shape))
     images = tf.random.stateless_uniform((3, *model.image_shape), (1, 2), -1, 1)
@@ -66,13 +67,13 @@ def test_outputs_see_all_earlier_subpixels_and_nothing_else(cls, options, output
         return tape.jacobian(each, images, experimental_use_pfor=False)
 
     gradients = tf.reshape(jacobian(), (count, 3, count)).numpy()
-    seen = np.abs(gradients).sum(axis=1) > 0
-    np.testing.assert_array_equal(seen, np.tri(count, k=-1, dtype=bool))
+    depends = np.abs(gradients).sum(axis=1) > 0
+    np.testing.assert_array_equal(depends, np.tri(count, k=-1, dtype=bool))
 
 
 @every_output
 @every_kind
-def test_cached_drawing_gives_the_naive_loops_images_bit_for_bit(cls, options, output):
+def test_cached_drawing_gives_the_naive_images_bit_for_bit(cls, options, output):
     model = build(cls, output, **options)
     labels = labels_of(model, 6)
     uniforms = model.uniforms(tf.constant(row_seeds(6, 1)))
@@ -90,7 +91,7 @@ def binary_images():
 
 
 @every_kind
-def test_probabilities_of_all_images_add_up_to_one(cls, options):
+def test_probabilities_of_all_images_sum_to_one(cls, options):
     model = build(cls, shape=(2, 2, 1), **options)
     images = binary_images()
     for label in range(model.num_classes or 1):
@@ -101,7 +102,7 @@ def test_probabilities_of_all_images_add_up_to_one(cls, options):
 
 
 @pytest.mark.parametrize("cls", [PixelCNN, PixelRNN])
-def test_samples_and_completions_are_as_frequent_as_likely(cls):
+def test_frequencies_of_samples_and_completions_are_their_probabilities(cls):
     model = build(cls, shape=(2, 2, 1))
     images, count = binary_images(), 4000
     shares = np.exp(model.log_prob(images))
@@ -113,7 +114,7 @@ def test_samples_and_completions_are_as_frequent_as_likely(cls):
 
     drawn = model.sample(count, seed=0)
     np.testing.assert_allclose(frequencies(drawn), shares, atol=0.03)
-    # Given the upper half, the lower one follows its conditional distribution.
+    # Given the upper half, the lower half follows its conditional distribution.
     mask = np.zeros((count, 2, 2, 1), np.float32)
     mask[:, 0] = 1
     given = images[5]
@@ -124,7 +125,7 @@ def test_samples_and_completions_are_as_frequent_as_likely(cls):
 
 
 @every_kind
-def test_complete_keeps_what_is_observed_and_draws_the_rest(cls, options):
+def test_complete_keeps_observed_pixels_and_draws_the_others(cls, options):
     model = build(cls, **options)
     images = make_batch(model, 4)["image"]
     labels = labels_of(model, 4)
@@ -138,15 +139,15 @@ def test_complete_keeps_what_is_observed_and_draws_the_rest(cls, options):
     np.testing.assert_array_equal(again, completed)
     other = model.complete(images, mask, seed=4, **labels)
     assert (other != completed).any()
-    # Nothing observed is a sample, whatever the images; all observed, the images.
+    # With no pixel observed it samples; with all observed it returns the images.
     blank = model.complete(images, 0 * mask, seed=3, **labels)
     np.testing.assert_array_equal(blank, model.sample(4, seed=3, **labels))
     whole = model.complete(images, 0 * mask + 1, seed=3, **labels)
     np.testing.assert_array_equal(whole, images)
 
 
-def test_later_rows_follow_what_is_observed_before_them():
-    """A model that has learnt to repeat the upper row completes it so."""
+def test_completed_rows_depend_on_observed_rows_before_them():
+    """A model that has learned to repeat the upper row repeats an observed one."""
     model = PixelCNN((4, 4, 1), num_blocks=1, filters=8, average=None)
     model.compile({"pixelcnn": "adam"}, seed=0)
     model.optimizers["pixelcnn"].learning_rate = 0.02
@@ -159,7 +160,7 @@ def test_later_rows_follow_what_is_observed_before_them():
     assert model.log_prob(images) == pytest.approx(-np.log(4), abs=0.3)
 
 
-def test_loss_is_nats_per_image_of_pixels_drawn_afresh():
+def test_the_loss_is_in_nats_per_image_of_binary_pixels_drawn_in_every_step():
     model = PixelCNN((6, 6, 1), num_blocks=1, filters=4)
     model.compile(seed=0)
     for weight in [*model.network.weights, *model.averaged(model.network).weights]:
@@ -167,7 +168,7 @@ def test_loss_is_nats_per_image_of_pixels_drawn_afresh():
     batch = make_batch(model, 4)
     result = model.evaluate(batch, verbose=0, return_dict=True)
     assert result["pixelcnn_loss"] == pytest.approx(36 * np.log(2), rel=1e-5)
-    # White with probability 3/4, black pixels and grey ones by their own value.
+    # The model has probability 3/4 for white; the data have black, white and grey.
     bias = model.averaged(model.network).get_layer("head").bias
     bias.assign([[np.log(3.0)]])
     for grey, share in ((-1.0, 0.0), (1.0, 1.0), (0.5, 0.75)):
@@ -177,7 +178,7 @@ def test_loss_is_nats_per_image_of_pixels_drawn_afresh():
         assert result["pixelcnn_loss"] == pytest.approx(expected, rel=0.01)
 
 
-def test_classes_are_learnt_and_drawn():
+def test_classes_are_learned_and_drawn():
     model = PixelCNN((4, 4, 1), num_blocks=1, filters=8, num_classes=2, average=None)
     model.compile({"pixelcnn": "adam"}, seed=0)
     model.optimizers["pixelcnn"].learning_rate = 0.02
@@ -199,15 +200,15 @@ def test_grids_of_samples_go_through_all_classes(tmp_path):
     assert (tmp_path / "grid.png").read_bytes() == expected
 
 
-def test_labels_are_asked_for_where_the_model_takes_them():
+def test_conditional_models_need_labels_and_draw_their_own_for_samples():
     model = PixelCNN(**PixelCNN.tiny, num_classes=3)
-    drawn = model.default_conditions(row_seeds(2, 0))["labels"]
+    drawn = default_conditions(model.inputs(), row_seeds(2, 0))["labels"]
     np.testing.assert_array_equal(
         model.sample(2, seed=0), model.sample(2, seed=0, labels=drawn)
     )
     with pytest.raises(ValueError, match="labels"):
         model.log_prob(model.sample(2, seed=0))
-    with pytest.raises(ValueError, match="from 0 to 2, got labels from 0 to 3"):
+    with pytest.raises(ValueError, match="labels from 0 to 2, got values from 0 to 3"):
         model.sample(2, seed=0, labels=[0, 3])
     with pytest.raises(ValueError, match="labels"):
         PixelCNN(**PixelCNN.tiny).sample(2, seed=0, labels=[0, 1])
@@ -240,6 +241,6 @@ def test_conditional_models_serve_with_labels(tmp_path):
         (lambda: PixelRNN(**PixelRNN.tiny, cell="gru"), "'row_lstm'"),
     ],
 )
-def test_arguments_that_do_not_fit_are_refused(make, message):
+def test_wrong_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()

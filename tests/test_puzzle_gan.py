@@ -1,4 +1,4 @@
-"""Puzzle-GAN, and how parts of images are found."""
+"""Puzzle-GAN, and how it finds the key parts of images."""
 
 import keras
 import numpy as np
@@ -28,31 +28,31 @@ def tensors(model, size=4):
 # Proposals.
 
 
-def test_edges_are_sobels():
+def test_edge_strength_is_the_norm_of_sobel_gradients():
     images = RANDOM.uniform(-1, 1, (2, 16, 16, 3)).astype("float32")
     ours = proposals.edges(tf.constant(images)).numpy()
     for image, found in zip(images, ours, strict=True):
         grey = image.mean(axis=-1)
-        # Theirs are normalised to a kernel of 1, and to a root of two directions.
+        # Theirs normalizes kernels to a sum of 1, and divides by the root of 2.
         theirs = skimage.filters.sobel(grey, mode="mirror") * 4 * np.sqrt(2)
         np.testing.assert_allclose(found[1:-1, 1:-1], theirs[1:-1, 1:-1], rtol=1e-3)
 
 
-def test_scores_are_edges_within_less_those_on_the_border():
+def test_scores_are_edges_inside_minus_those_on_the_border():
     images = RANDOM.uniform(-1, 1, (1, 32, 16, 3)).astype("float32")
     strength = proposals.edges(tf.constant(images)).numpy()[0]
     found = proposals.scores(tf.constant(images)).numpy()[0]
     boxes = proposals.candidates(32, 16)
     assert len(found) == len(boxes) == 13**2 + 12**2 + 11**2
-    for place in (0, 5, 200, len(boxes) - 1):
-        top, left, bottom, right = boxes[place]
+    for index in (0, 5, 200, len(boxes) - 1):
+        top, left, bottom, right = boxes[index]
         inner = strength[top + 1 : bottom - 1, left + 1 : right - 1].sum()
         border = strength[top:bottom, left:right].sum() - inner
         expected = (inner - border) / (bottom - top + right - left) ** 1.5
-        assert found[place] == pytest.approx(expected, rel=1e-3, abs=1e-4)
+        assert found[index] == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
-def test_key_boxes_hold_the_shapes_and_hardly_overlap():
+def test_key_boxes_enclose_the_shapes_and_hardly_overlap():
     image = np.ones((1, 32, 32, 3), "float32")
     for top, left in ((4, 4), (20, 4), (12, 22)):
         image[0, top : top + 6, left : left + 6] = RANDOM.uniform(-1, 1, 3)
@@ -64,7 +64,7 @@ def test_key_boxes_hold_the_shapes_and_hardly_overlap():
         proposals.candidates(28, 28)
 
 
-def test_parts_are_what_lies_in_boxes():
+def test_parts_are_the_pixels_inside_boxes_resized():
     images = RANDOM.uniform(-1, 1, (2, 16, 16, 3)).astype("float32")
     boxes = np.array([[[0, 0, 16, 16], [4, 8, 8, 12]], [[8, 0, 16, 8], [0, 0, 4, 4]]])
     parts = proposals.cut(tf.constant(images), tf.constant(boxes, tf.int32)).numpy()
@@ -96,7 +96,7 @@ def test_the_order_of_parts_changes_nothing_at_all():
         model.assemble(parts[:, :2])
 
 
-def test_parts_stand_in_an_order_of_their_own():
+def test_parts_are_sorted_by_their_content():
     parts = RANDOM.normal(size=(2, 3, 4, 4, 1)).astype("float32")
     ordered = in_order(tf.constant(parts)).numpy()
     for row, sorted_row in zip(parts, ordered, strict=True):
@@ -111,9 +111,11 @@ def test_features_of_parts_are_summed_at_every_scale():
     noise = np.zeros((2, 3), "float32")
     each = [model.part_encoder(parts[:, i]) for i in range(3)]
     sums = [sum(x.numpy() for x in maps) for maps in zip(*each, strict=True)]
-    mask, *made = model.mask_network([tf.constant(x) for x in sums])
-    image = model.image_network([tf.constant(sums[-1]), tf.constant(noise), *made])
-    found = model.paint(model.painters, tf.constant(parts), tf.constant(noise))
+    mask, *maps = model.mask_network([tf.constant(x) for x in sums])
+    image = model.image_network([tf.constant(sums[-1]), tf.constant(noise), *maps])
+    found = model.generate(
+        model.generator_networks, tf.constant(parts), tf.constant(noise)
+    )
     np.testing.assert_allclose(found[0], mask, atol=1e-5)
     np.testing.assert_allclose(found[1], image, atol=1e-5)
 
@@ -121,10 +123,11 @@ def test_features_of_parts_are_summed_at_every_scale():
 def test_losses_by_hand():
     model = built(fade_from=0.5, fade_to=0.5)
     batch = tensors(model)
-    discriminator_loss = float(model.discriminator_loss(batch, training=False))
-    loss = float(model.generator_loss(batch, training=False))
-    images, fake = batch["image"].numpy(), batch["fake"].numpy()
-    mask, fake_mask = batch["mask"].numpy(), batch["fake_mask"].numpy()
+    shared = model.forward(batch, training=False)
+    discriminator_loss, _ = model.discriminator_loss(batch, shared, training=False)
+    loss, figures = model.generator_loss(batch, shared, training=False)
+    images, fake = batch["image"].numpy(), shared["fake"].numpy()
+    mask, fake_mask = shared["mask"].numpy(), shared["fake_mask"].numpy()
     others = np.roll(images, 1, axis=0)
 
     def entropy(x, real=False):
@@ -134,14 +137,32 @@ def test_losses_by_hand():
     expected = entropy(images, real=True) + entropy(fake)
     expected += entropy(mask * images + (1 - mask) * others)
     expected += entropy(mask * others + (1 - mask) * images)
-    assert discriminator_loss == pytest.approx(expected, rel=1e-4)
+    assert float(discriminator_loss) == pytest.approx(expected, rel=1e-4)
     distance = np.abs(fake_mask - mask).sum(axis=(1, 2, 3))
     shares = distance / np.maximum(fake_mask, mask).sum(axis=(1, 2, 3))
-    sums = 16 * 16 * shares.sum() + (mask * np.abs(fake - images)).sum()
-    assert loss == pytest.approx(entropy(fake, real=True) + 0.5 * sums / 4, rel=1e-4)
+    errors = mask * np.abs(fake - images)
+    sums = 16 * 16 * shares.sum() + errors.sum()
+    expected = entropy(fake, real=True) + 0.5 * sums / 4
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    assert float(figures["mask"]) == pytest.approx(shares.mean(), rel=1e-4)
+    parts = errors[np.broadcast_to(mask > 0, errors.shape)].mean()
+    assert float(figures["parts"]) == pytest.approx(parts, rel=1e-4)
 
 
-def test_the_weight_fades_on_a_logarithmic_scale_and_a_resumed_run_goes_on(tmp_path):
+def test_images_are_generated_from_their_own_key_parts():
+    model = built()
+    batch = tensors(model)
+    shared = model.forward(batch, training=False)
+    boxes = model.key_boxes(batch["image"])
+    np.testing.assert_array_equal(shared["mask"], proposals.union(boxes, 16, 16))
+    noise = 2 * model.noise("latents", (4, model.noise_dim), "uniform") - 1
+    parts = proposals.cut(batch["image"], boxes)
+    mask, image = model.generate(model.generator_networks, parts, noise)
+    np.testing.assert_allclose(shared["fake_mask"], mask, atol=1e-6)
+    np.testing.assert_allclose(shared["fake"], image, atol=1e-6)
+
+
+def test_the_weight_fades_exponentially_and_a_resumed_run_continues(tmp_path):
     model = built(fade_from=1e-2, fade_to=1e-4, fade_steps=4)
     weights = []
     for step in range(6):
@@ -155,7 +176,7 @@ def test_the_weight_fades_on_a_logarithmic_scale_and_a_resumed_run_goes_on(tmp_p
     assert float(loaded.fading_weight()) == pytest.approx(10**-3.5)
 
 
-def test_settings_that_do_not_fit_are_refused():
+def test_wrong_settings_are_refused():
     for wrong in (
         {"image_shape": (24, 24, 3)},
         {"num_parts": 0},
