@@ -1,9 +1,9 @@
-"""Images per second of the data pipeline beside those of training, in one run.
+"""Compares the speed of the data pipeline, in images per second, with training's.
 
     make bench
 
-The pipeline is no bottleneck where its figure is many times the model's. Ratios count;
-the figures themselves are this machine's.
+The pipeline is no bottleneck where it is many times as fast as training. Compare only
+the ratios: the rates depend on the machine.
 """
 
 import itertools
@@ -23,7 +23,7 @@ BATCH = 64
 
 
 def pipeline_rate(dataset, steps=400):
-    """Images per second that a dataset gives, after a warm-up."""
+    """Images per second of a dataset, after a warm-up."""
     batches = iter(dataset.repeat())
     for _ in itertools.islice(batches, 20):
         pass
@@ -34,7 +34,7 @@ def pipeline_rate(dataset, steps=400):
 
 
 def training_rate(name, dataset, steps=40, **overrides):
-    """Images per second that `fit` takes, after a warm-up."""
+    """Images per second of `fit`, after a warm-up."""
     model = keras_gen.zoo.load(name, **overrides)
     model.fit(dataset, steps_per_epoch=5, verbose=0)
     start = time.perf_counter()
@@ -42,8 +42,8 @@ def training_rate(name, dataset, steps=40, **overrides):
     return steps * BATCH / (time.perf_counter() - start)
 
 
-def pictures(folder, count=512, side=96):
-    """A folder of JPEG files."""
+def write_pictures(folder, count=512, side=96):
+    """Writes JPEG files into a folder."""
     random = np.random.default_rng(0)
     for i in range(count):
         coarse = random.integers(0, 256, (8, 8, 3), np.uint8)
@@ -57,7 +57,7 @@ def main():
         "data", "pipeline, images/s", "model", "training, images/s", "ratio"
     )
     with tempfile.TemporaryDirectory() as folder:
-        pictures(folder)
+        write_pictures(folder)
         mnist = {"batch_size": BATCH, "seed": 0}
         cases = [
             ("mnist 28x28", "vae", ("mnist", {}), {}),

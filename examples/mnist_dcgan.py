@@ -25,9 +25,9 @@ def main():
         "mnist", image_shape=model.image_shape, batch_size=64, seed=0
     )
     print(
-        "\nTraining. d_real and d_fake are the discriminator's mean probabilities that"
+        "\nTraining. d_real and d_fake are the discriminator's probabilities that real"
     )
-    print("real and generated images are real; both are 0.5 if it cannot tell.\n")
+    print("and generated images are real: both are 0.5 if it cannot tell them apart.\n")
     model.fit(
         train,
         epochs=4,

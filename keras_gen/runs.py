@@ -59,9 +59,8 @@ FLAGS = ("mirror", "jit")
 class Settings:
     """All settings of a run, as `run.json` stores them.
 
-    >>> settings = Settings("dcgan", "mnist", epochs=3, overrides={"width": 32})
-    >>> settings.command
-    'keras-gen train dcgan --data mnist --epochs 3 --set width=32'
+    >>> keras_gen.runs.Settings("dcgan", "mnist", epochs=3).command
+    'keras-gen train dcgan --data mnist --epochs 3'
 
     Args:
         name: Name of the model's preset.
@@ -185,19 +184,13 @@ class Run:
 
     Make one with `Run.create` or `Run.open`.
 
-    >>> import tempfile
-    >>> run = Run.create(
-    ...     "gan",
-    ...     "mnist",
-    ...     runs=tempfile.mkdtemp(),
-    ...     split="train[:64]",
-    ...     epochs=1,
-    ...     overrides={"widths": [8]},
+    >>> run = keras_gen.runs.Run.create(
+    ...     "gan", "mnist", split="train[:64]", epochs=1, overrides={"widths": [8]}
     ... )
     >>> model = run.train(verbose=0)
     >>> model.sample(4, seed=0).shape
     (4, 28, 28, 1)
-    >>> Run.open(run.folder).settings.overrides
+    >>> keras_gen.runs.Run.open(run.folder).settings.overrides
     {'widths': [8]}
 
     Args:

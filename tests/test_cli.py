@@ -1,7 +1,6 @@
 """The command line, used as a user does."""
 
 import csv
-import doctest
 import inspect
 import json
 
@@ -14,7 +13,7 @@ from typer.testing import CliRunner
 
 import keras_gen
 from keras_gen import runs
-from keras_gen.cli import COMMANDS, app, common
+from keras_gen.cli import COMMANDS, app
 from keras_gen.core import arguments
 
 runner = CliRunner()
@@ -61,10 +60,6 @@ def test_train_has_an_option_for_every_setting_with_the_same_default():
     assert set(arguments.descriptions_of(runs.Settings)) == set(settings)
     for name in set(settings) - {"name", "data", "epochs", "overrides"}:
         assert options[name].default == settings[name].default, name
-
-
-def test_examples_of_docstrings():
-    assert doctest.testmod(common).failed == 0
 
 
 def test_list_and_show():

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import doctest
 import inspect
 import json
 import shlex
@@ -15,7 +14,7 @@ from conftest import values
 from typer.testing import CliRunner
 
 import keras_gen
-from keras_gen import runs, zoo
+from keras_gen import zoo
 from keras_gen.cli import app
 from keras_gen.runs import Run, Settings
 
@@ -47,10 +46,6 @@ def one_replica(monkeypatch):
     """No replicas, although the tests have two devices."""
     default = tf.distribute.get_strategy()
     monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: default)
-
-
-def test_examples_of_docstrings():
-    assert doctest.testmod(runs).failed == 0
 
 
 def test_a_run_trains_and_resumes_as_if_it_had_not_been_interrupted(tmp_path):

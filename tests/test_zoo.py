@@ -1,6 +1,5 @@
 """Loading by name and by path, and errors for what does not fit."""
 
-import doctest
 import inspect
 import json
 import shutil
@@ -31,10 +30,6 @@ def shipped(tmp_path):
         data="noise",
     )
     return model, tmp_path / "weights", card
-
-
-def test_examples_of_docstrings():
-    assert doctest.testmod(zoo).failed == 0
 
 
 def test_names_and_cards():
