@@ -1,4 +1,4 @@
-"""What makes each autoencoder that model, and what their encoders are good for."""
+"""What distinguishes each autoencoder, and classifiers built on their encoders."""
 
 import pathlib
 import runpy
@@ -12,17 +12,21 @@ import tensorflow as tf
 from conftest import make_batch, train
 
 import keras_gen
+from keras_gen.core import game
 from keras_gen.layers.transposed_dense import TransposedDense
 from keras_gen.models import (
+    AAE,
     VAE,
     ConvAE,
     DenoisingAE,
     LinearAE,
     RecurrentAE,
+    SemiSupervisedAAE,
     SparseAE,
     StackedAE,
     classifier_from,
 )
+from keras_gen.models.autoencoders import stacked_ae
 from keras_gen.models.autoencoders.denoising_ae import NOISES, psnr
 from keras_gen.models.autoencoders.sparse_ae import kl_penalty
 
@@ -30,7 +34,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def bars(count=256, side=8, seed=0):
-    """Images of one bright row or column each, of random brightness, and which."""
+    """Images with one bright row or column each, and its index as a label.
+
+    Rows have the labels 0 to side - 1, columns side to 2 * side - 1.
+    """
     random = np.random.default_rng(seed)
     images = np.full((count, side, side, 1), -0.9, np.float32)
     labels = random.integers(0, 2 * side, count)
@@ -42,6 +49,7 @@ def bars(count=256, side=8, seed=0):
 
 
 def kernels(network):
+    """The trainable kernels of a network."""
     return [w for w in network.trainable_weights if w.name == "kernel"]
 
 
@@ -72,7 +80,7 @@ def test_a_linear_autoencoder_finds_the_principal_subspace():
 # Stacked.
 
 
-def test_a_transposed_dense_layer_is_worked_out_by_hand():
+def test_a_transposed_dense_layer_gives_values_computed_by_hand():
     dense = keras.layers.Dense(2)
     dense.build((None, 3))
     dense.kernel.assign([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
@@ -84,7 +92,7 @@ def test_a_transposed_dense_layer_is_worked_out_by_hand():
         TransposedDense(keras.layers.Dense(2))
 
 
-def test_a_tied_decoder_owns_no_kernel():
+def test_a_tied_decoder_has_no_kernel_of_its_own():
     options = {"image_shape": (8, 8, 1), "widths": (20, 10), "latent_dim": 3}
     tied, untied = StackedAE(**options, tied=True), StackedAE(**options)
     assert kernels(tied.decoder) == [] and len(kernels(tied.encoder)) == 3
@@ -97,7 +105,7 @@ def test_a_tied_decoder_owns_no_kernel():
     assert biases == [6, 6]
 
 
-def test_the_tie_survives_training_every_file_and_export(tmp_path):
+def test_kernels_stay_tied_through_training_files_and_export(tmp_path):
     model = StackedAE((8, 8, 1), (10,), 3, tied=True)
     model.compile(seed=0)
     images = make_batch(model, 8)["image"]
@@ -127,7 +135,7 @@ def test_the_tie_survives_training_every_file_and_export(tmp_path):
     assert sorted(shapes) == [(10, 3), (64, 10)]
 
 
-def test_any_widths_and_an_overcomplete_code():
+def test_a_stacked_autoencoder_takes_any_widths_and_an_overcomplete_code():
     for widths, latent_dim in (((), 5), ((9, 8, 7, 6), 5), ((70,), 100)):
         model = StackedAE((8, 8, 1), widths, latent_dim)
         images = make_batch(model, 4)["image"]
@@ -141,7 +149,7 @@ def test_any_widths_and_an_overcomplete_code():
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_pretraining_is_greedy(tied, monkeypatch):
-    """Each pair trains its own layers, and what lies below is left as it is."""
+    """Each pair trains its own two layers and leaves all others unchanged."""
     images, _ = bars()
     model = StackedAE((8, 8, 1), (32, 16), 6, tied=tied)
     model.compile(seed=0)
@@ -155,8 +163,6 @@ def test_pretraining_is_greedy(tied, monkeypatch):
         moved = {p for p in before if not np.array_equal(before[p], after[p])}
         changed.append({path.split("/")[-2] for path in moved})
         return history
-
-    from keras_gen.models import stacked_ae
 
     monkeypatch.setattr(stacked_ae.Pair, "fit", fit, raising=False)
     histories = model.pretrain(images, epochs=20, batch_size=32, verbose=0)
@@ -194,7 +200,11 @@ def test_a_convolutional_autoencoder_learns():
 
 
 def sines(count, longest=12, seed=0):
-    """Waves of two features, of random frequency, phase and length, with padding."""
+    """Padded waves of two features with random frequency, phase and length.
+
+    Returns:
+        float32 (count, longest, 2), and the lengths (count,).
+    """
     random = np.random.default_rng(seed)
     frequency = random.uniform(0.3, 0.6, (count, 1))
     phase = random.uniform(0, 2 * np.pi, (count, 1))
@@ -206,7 +216,7 @@ def sines(count, longest=12, seed=0):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_padding_changes_nothing(cell):
+def test_padding_changes_neither_codes_nor_losses(cell):
     model = RecurrentAE(image_shape=None, features=2, latent_dim=4, width=8, cell=cell)
     model.compile(seed=0)
     waves, lengths = sines(6)
@@ -234,7 +244,7 @@ def test_a_recurrent_autoencoder_learns_waves_of_any_length(tmp_path):
     model.fit({"sequence": waves}, batch_size=32, epochs=12, verbose=0)
     test, _ = sines(128, seed=1)
     error = model.evaluate({"sequence": test}, verbose=0)
-    assert error < 0.1  # From 0.5, the variance of a wave.
+    assert error < 0.1  # The variance of a wave is 0.5.
     abilities = {"encode_sequences", "reconstruct_sequences"}
     assert set(model.abilities()) == abilities
     short = model.decode_sequences(model.encode_sequences(test), 6)
@@ -264,10 +274,10 @@ def test_a_recurrent_autoencoder_takes_images_or_sequences():
 # Denoising.
 
 
-def test_noises_hit_what_they_say():
+def test_noises_have_the_level_that_was_asked_for():
     grey = tf.zeros((1, 200, 200, 1))
     seed = tf.constant([1, 2])
-    gaussian = NOISES["gaussian"](grey, 0.1, seed).numpy()  # 0.2 in [-1, 1].
+    gaussian = NOISES["gaussian"](grey, 0.1, seed).numpy()  # 0.2 in units of [-1, 1].
     assert gaussian.std() == pytest.approx(0.2, rel=0.02)
     masked = NOISES["masking"](grey, 0.3, seed).numpy()
     assert (masked == -1).mean() == pytest.approx(0.3, abs=0.01)
@@ -277,7 +287,7 @@ def test_noises_hit_what_they_say():
     assert (salted == 1).mean() == pytest.approx(0.2, abs=0.01)
 
 
-def test_psnr_is_worked_out_by_hand():
+def test_psnr_is_the_value_computed_by_hand():
     """An error of a tenth of the range everywhere is 20 dB."""
     clean = tf.zeros((2, 4, 4, 1))
     np.testing.assert_allclose(psnr(clean + 0.2, clean), [20.0, 20.0], rtol=1e-5)
@@ -285,7 +295,7 @@ def test_psnr_is_worked_out_by_hand():
 
 @pytest.mark.parametrize("network", ["stacked", "conv"])
 @pytest.mark.parametrize("noise, level", [("gaussian", 0.3), ("masking", 0.3)])
-def test_a_denoising_autoencoder_gains_on_its_input(network, noise, level):
+def test_a_denoising_autoencoder_improves_on_its_input(network, noise, level):
     images, _ = bars()
     widths = (64,) if network == "stacked" else (16, 32)
     model = DenoisingAE((8, 8, 1), network, widths, 24, noise, level)
@@ -303,13 +313,13 @@ def test_a_denoising_autoencoder_gains_on_its_input(network, noise, level):
 # Sparse.
 
 
-def test_the_sparsity_penalty_is_worked_out_by_hand():
+def test_the_sparsity_penalty_is_the_value_computed_by_hand():
     activations = tf.constant([[0.1, 0.4], [0.1, 0.6]])
     expected = 0.1 * np.log(0.1 / 0.5) + 0.9 * np.log(0.9 / 0.5)
     assert float(kl_penalty(activations, 0.1)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_mean_activation_goes_to_the_target():
+def test_mean_activation_approaches_the_target():
     images, _ = bars()
     model = SparseAE((8, 8, 1), 40, target=0.05, weight=0.1)
     model.compile({"autoencoder": keras.optimizers.Nadam(1e-2)}, seed=0)
@@ -332,10 +342,122 @@ def test_l1_makes_activations_small():
     assert found[1] < 0.5 * found[0]
 
 
-def test_filters_are_images_that_reach_one():
+def test_filters_are_images_scaled_to_one():
     filters = SparseAE(**SparseAE.tiny).filters()
     assert filters.shape == (12, 8, 8, 1)
     np.testing.assert_allclose(np.abs(filters).max(axis=(1, 2, 3)), 1, rtol=1e-6)
+
+
+# Adversarial.
+
+ADVERSARIAL = {
+    **{
+        kind: (AAE, {**AAE.tiny, "encoder": kind})
+        for kind in ("deterministic", "gaussian", "universal")
+    },
+    "semi_supervised": (SemiSupervisedAAE, SemiSupervisedAAE.tiny),
+}
+
+
+def adversarial(kind, rates=None):
+    """An adversarial autoencoder that trains by SGD, and a batch for it.
+
+    Args:
+        kind: Key of `ADVERSARIAL`.
+        rates: Learning rates by player; players left out keep their weights.
+    """
+    keras.utils.set_random_seed(3)
+    cls, options = ADVERSARIAL[kind]
+    model = cls(**options)
+    rates = rates or {}
+    model.compile(
+        {p: keras.optimizers.SGD(rates.get(p, 0.0)) for p in model.players()}, seed=0
+    )
+    batch = make_batch(model, 16)
+    # Bright images, at first badly reconstructed, give a large first update.
+    batch["image"] = np.clip(batch["image"] + 0.7, -1, 1)
+    batch["label"][::4] = -1  # Some labels are unknown.
+    return model, batch
+
+
+def gradient_of(model, name, batch):
+    """The gradient of a player's loss with the first step's noise."""
+    player = model.players()[name]
+    with model.noise_scope("forward/0"):
+        shared = model.forward(batch, training=True)
+    with tf.GradientTape() as tape, model.noise_scope(f"{name}/0"):
+        loss = game.loss_of(model, name, player, batch, shared, training=True)
+    return flat(tape.gradient(loss, player.variables))
+
+
+def flat(tensors):
+    """All numbers of some tensors in one vector."""
+    return np.concatenate([np.ravel(tensor) for tensor in tensors])
+
+
+@pytest.mark.parametrize(
+    "kind, name",
+    [
+        *((kind, "generator") for kind in ADVERSARIAL),
+        *((kind, "discriminator") for kind in ADVERSARIAL),
+        ("semi_supervised", "classifier"),
+    ],
+)
+def test_each_phase_applies_the_gradient_at_the_weights_as_they_are_then(kind, name):
+    """The autoencoder's update at a rate of 0.5 has changed the encoder before."""
+    initial, batch = adversarial(kind)
+    names = list(initial.players())
+    rates = dict.fromkeys(names[: names.index(name)], 0.5)
+    without, _ = adversarial(kind, rates)
+    complete, _ = adversarial(kind, {**rates, name: 0.5})
+    batch = {key: tf.constant(value) for key, value in batch.items()}
+    for model in (without, complete):
+        game.train_step(model, batch)
+    start, end = (
+        flat(v.numpy() for v in model.players()[name].variables)
+        for model in (without, complete)
+    )
+    gradient = gradient_of(without, name, batch)
+    applied = (start - end) / 0.5
+    np.testing.assert_allclose(applied, gradient, rtol=1e-4, atol=2e-6)
+    # At the encoder's weights before the step, the gradient is another.
+    for part in ("encoder", "category", "style"):
+        if hasattr(without, part):
+            getattr(without, part).set_weights(getattr(initial, part).get_weights())
+    stale = gradient_of(without, name, batch)
+    error = np.linalg.norm(stale - gradient) / np.linalg.norm(gradient)
+    assert error > 0.05
+
+
+def test_losses_of_an_adversarial_autoencoder_are_those_computed_by_hand():
+    """With weights at zero, images are 0 and every logit is 0."""
+    model, batch = adversarial("semi_supervised")
+    other, _ = adversarial("gaussian")
+    for each in (model, other):
+        for weight in each.trainable_weights:
+            weight.assign(tf.zeros_like(weight))
+    found = model.evaluate(batch, verbose=0, return_dict=True)
+    assert found["mse"] == pytest.approx(np.mean(batch["image"] ** 2), rel=1e-5)
+    assert found["discriminator_loss"] == pytest.approx(4 * np.log(2), rel=1e-5)
+    assert found["generator_loss"] == pytest.approx(2 * np.log(2), rel=1e-5)
+    assert found["classifier_loss"] == pytest.approx(np.log(3), rel=1e-5)
+    known = batch["label"][batch["label"] >= 0]
+    assert found["accuracy"] == pytest.approx(np.mean(known == 0), rel=1e-5)
+    found = other.evaluate(batch, verbose=0, return_dict=True)
+    assert found["discriminator_loss"] == pytest.approx(2 * np.log(2), rel=1e-5)
+    assert found["generator_loss"] == pytest.approx(np.log(2), rel=1e-5)
+    assert found["d_real"] == found["d_fake"] == pytest.approx(0.5)
+
+
+def test_images_are_distorted_and_noisy_in_training_only():
+    model, batch = adversarial("semi_supervised")
+    images = tf.constant(batch["image"])
+    shared = model.forward({"image": images}, training=False)
+    assert shared["images"] is images and shared["noisy"] is images
+    shared = model.forward({"image": images}, training=True)
+    assert not np.allclose(shared["images"], images)
+    noise = (shared["noisy"] - shared["images"]).numpy()
+    assert noise.std() == pytest.approx(model.input_noise, rel=0.1)
 
 
 # Classifiers on encoders.
@@ -376,17 +498,17 @@ def test_a_classifier_learns_from_labels():
     assert result["accuracy"] > 0.95
 
 
-def test_a_model_without_an_encoder_gives_no_classifier():
+def test_a_model_without_an_encoder_is_refused_as_a_classifier():
     with pytest.raises(ValueError, match="encodes images, got GAN"):
         classifier_from(keras_gen.zoo.load("gan", **keras_gen.models.GAN.tiny), 10)
     with pytest.raises(ValueError, match="num_classes"):
         classifier_from(ConvAE(**ConvAE.tiny), 0)
 
 
-# What ships.
+# Shipped weights.
 
 
-def test_the_autoencoders_that_ship_keep_what_they_promise():
+def test_shipped_autoencoders_reach_the_figures_of_the_benchmark():
     figures = runpy.run_path(str(ROOT / "benchmarks" / "autoencoders.py"))["figures"]()
     assert len(figures) == 8
     for name, (value, low, high) in figures.items():
@@ -394,7 +516,7 @@ def test_the_autoencoders_that_ship_keep_what_they_promise():
 
 
 @pytest.mark.slow
-def test_pretraining_is_worth_three_points_of_accuracy():
+def test_pretraining_gains_three_points_of_accuracy():
     main = runpy.run_path(str(ROOT / "examples" / "pretraining.py"))["main"]
     pretrained, from_scratch = main()
-    assert pretrained > from_scratch + 3  # 5.2 when it was written.
+    assert pretrained > from_scratch + 3  # It was 5.2 when this was written.

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians against scikit-learn and against closed forms."""
+"""Mixtures of Gaussians, compared with scikit-learn and with closed forms."""
 
 import keras
 import numpy as np
@@ -11,18 +11,18 @@ from keras_gen.models import GMM
 
 
 def blobs(count, seed, shape=(2, 2, 1)):
-    """Images around four centres, each with a covariance of its own."""
+    """Images around four centres, each centre with its own covariance."""
     dimensions = int(np.prod(shape))
     centres = np.random.default_rng(9).uniform(-0.6, 0.6, (4, dimensions))
-    bends = 0.08 * np.random.default_rng(8).normal(size=(4, dimensions, dimensions))
+    factors = 0.08 * np.random.default_rng(8).normal(size=(4, dimensions, dimensions))
     random = np.random.default_rng(seed)
     kinds = random.integers(0, 4, count)
     noise = random.normal(size=(count, 1, dimensions))
-    rows = centres[kinds] + (noise @ bends[kinds])[:, 0]
+    rows = centres[kinds] + (noise @ factors[kinds])[:, 0]
     return np.clip(rows, -1, 1).reshape(count, *shape).astype("float32")
 
 
-def fitted(images, epochs=40, **config):
+def fit_gmm(images, epochs=40, **config):
     keras.utils.set_random_seed(0)
     steps = epochs * (len(images) // 128)
     config = {"learning_rate": 0.02, "decay_steps": steps, **config}
@@ -33,23 +33,23 @@ def fitted(images, epochs=40, **config):
 
 
 @pytest.mark.parametrize("covariance, sklearns", [("diagonal", "diag"), ("full",) * 2])
-def test_likelihood_of_held_out_images_is_that_of_scikit_learn(covariance, sklearns):
+def test_the_likelihood_of_new_images_equals_that_of_scikit_learn(covariance, sklearns):
     images, held_out = blobs(4096, 0), blobs(2000, 1)
-    model = fitted(images, num_components=4, covariance=covariance)
+    model = fit_gmm(images, num_components=4, covariance=covariance)
     theirs = GaussianMixture(4, covariance_type=sklearns, random_state=0)
     theirs.fit(images.reshape(4096, -1))
     score = theirs.score(held_out.reshape(2000, -1))
     assert model.log_prob(held_out).mean() == pytest.approx(score, rel=0.01)
-    # Which of the components is which is another matter.
+    # The order of the components is arbitrary.
     found = model.responsibilities(held_out).max(axis=1)
     expected = theirs.predict_proba(held_out.reshape(2000, -1)).max(axis=1)
     assert found.mean() == pytest.approx(expected.mean(), abs=0.01)
 
 
-def test_low_rank_of_high_rank_is_as_good_as_full():
+def test_low_rank_with_a_high_rank_fits_as_well_as_full():
     images, held_out = blobs(4096, 0), blobs(2000, 1)
-    full = fitted(images, num_components=4, covariance="full")
-    low = fitted(images, num_components=4, covariance="low_rank", rank=3)
+    full = fit_gmm(images, num_components=4, covariance="full")
+    low = fit_gmm(images, num_components=4, covariance="low_rank", rank=3)
     scores = [model.log_prob(held_out).mean() for model in (full, low)]
     assert scores[0] == pytest.approx(scores[1], rel=0.01)
 
@@ -66,11 +66,12 @@ def test_one_component_is_the_multivariate_normal_distribution():
     np.testing.assert_allclose(model.responsibilities(images), 1.0)
     drawn = model.sample(4000, seed=0).reshape(4000, -1)
     np.testing.assert_allclose(drawn.mean(axis=0), rows.mean(axis=0), atol=0.03)
-    np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.03)  # Clipped.
+    # Clipping to [-1, 1] changes the covariance a little.
+    np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=0.03)
 
 
 @pytest.mark.parametrize("covariance", ["diagonal", "full", "low_rank"])
-def test_density_and_responsibilities_by_hand(covariance):
+def test_density_and_responsibilities_are_the_values_computed_by_hand(covariance):
     model = GMM((1, 2, 1), 3, covariance, rank=1)
     random = np.random.default_rng(0)
     layer = model.gaussians
@@ -102,9 +103,9 @@ def test_density_and_responsibilities_by_hand(covariance):
     )
 
 
-def test_training_goes_on_from_weights_and_does_not_start_anew(tmp_path):
+def test_training_continues_from_loaded_weights_without_k_means(tmp_path):
     images = blobs(512, 0)
-    model = fitted(images, epochs=5, num_components=4)
+    model = fit_gmm(images, epochs=5, num_components=4)
     keras_gen.zoo.write_card(model, tmp_path / "card", name="gmm", dtype="float32")
     loaded = keras_gen.zoo.load("gmm", weights=tmp_path / "card")
     loaded.compile({"gmm": keras.optimizers.SGD(0.0)})
@@ -114,19 +115,19 @@ def test_training_goes_on_from_weights_and_does_not_start_anew(tmp_path):
     np.testing.assert_array_equal(before, loaded.log_prob(images))
 
 
-def test_pixels_that_never_change_keep_the_likelihood_finite():
+def test_constant_pixels_keep_the_likelihood_finite():
     images = np.concatenate(
         [blobs(256, 0), -np.ones((256, 2, 2, 1), np.float32)], axis=2
     )
     for covariance in ("diagonal", "full", "low_rank"):
-        model = fitted(
+        model = fit_gmm(
             images, epochs=2, num_components=2, covariance=covariance, rank=2
         )
         assert np.isfinite(model.log_prob(images)).all()
         assert np.abs(model.sample(8, seed=0)[:, :, 2:] + 1).max() < 0.2
 
 
-def test_what_makes_no_mixture_is_refused():
+def test_impossible_mixtures_are_refused():
     for config, message in (
         ({"covariance": "tied"}, "'low_rank'"),
         ({"num_components": 0}, "num_components >= 1"),

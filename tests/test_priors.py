@@ -1,4 +1,4 @@
-"""Priors and flows are densities, and give rows that have seeds of their own."""
+"""Priors and flows are densities, and draw each row from its own seed."""
 
 import keras
 import numpy as np
@@ -15,8 +15,8 @@ from keras_gen.layers.masked_dense import MaskedDense
 tfd = tfp.distributions
 
 
-def stir(layer, scale=0.4):
-    """Random weights, large enough to bend."""
+def randomize(layer, scale=0.4):
+    """Gives a layer random weights, large enough for a visible transformation."""
     random = np.random.default_rng(1)
     for weight in layer.trainable_weights:
         weight.assign(scale * random.normal(size=weight.shape))
@@ -24,17 +24,17 @@ def stir(layer, scale=0.4):
 
 
 def posterior(images):
-    """Gaussians in the plane, for pseudo-inputs of two pixels."""
+    """Gaussians in the plane, posteriors of images of two pixels."""
     means = tf.reshape(images, (-1, 2))
     return priors.gaussian(means, 0.5 + tf.abs(means))
 
 
 PRIORS = {
     "normal": lambda: priors.Normal(2),
-    "mixture": lambda: stir(priors.Mixture(2, 5)),
-    "vamp": lambda: stir(priors.Vamp(posterior, (1, 2, 1), 5)),
-    "realnvp": lambda: stir(priors.Flow(2, "realnvp", 3, (8, 8))),
-    "maf": lambda: stir(priors.Flow(2, "maf", 2, (8, 8))),
+    "mixture": lambda: randomize(priors.Mixture(2, 5)),
+    "vamp": lambda: randomize(priors.Vamp(posterior, (1, 2, 1), 5)),
+    "realnvp": lambda: randomize(priors.Flow(2, "realnvp", 3, (8, 8))),
+    "maf": lambda: randomize(priors.Flow(2, "maf", 2, (8, 8))),
 }
 every_prior = pytest.mark.parametrize("kind", PRIORS)
 
@@ -63,7 +63,7 @@ def test_rows_of_a_prior_follow_its_density(kind):
     rows = draw(tf.constant(seeds)).numpy()
     few = draw(tf.constant(seeds[7:9]))
     np.testing.assert_allclose(few, rows[7:9], atol=1e-5)
-    # The importance weights of a wide Gaussian's draws give the same moments.
+    # Draws of a wide Gaussian with importance weights give the same moments.
     wide = tfd.MultivariateNormalDiag(tf.zeros(2), 3.0 * tf.ones(2))
     points = wide.sample(200_000, seed=(1, 2))
     weights = np.exp(prior.log_prob(points) - wide.log_prob(points))[:, None]
@@ -73,8 +73,8 @@ def test_rows_of_a_prior_follow_its_density(kind):
     np.testing.assert_allclose(rows.std(axis=0), spread, rtol=0.1)
 
 
-def test_a_mixtures_density_is_the_one_of_tfp():
-    mixture = stir(priors.Mixture(4, 7)).distribution()
+def test_the_density_of_a_mixture_equals_that_of_tfp():
+    mixture = randomize(priors.Mixture(4, 7)).distribution()
     plain = tfd.MixtureSameFamily(
         mixture.mixture_distribution, mixture.components_distribution
     )
@@ -86,28 +86,28 @@ def test_a_mixtures_density_is_the_one_of_tfp():
 
 @pytest.mark.parametrize("kind", ["realnvp", "maf", "iaf"])
 @pytest.mark.parametrize("context_dim", [0, 2])
-def test_a_flows_volume_is_that_of_its_jacobian(kind, context_dim):
-    flow = stir(Flow(3, kind, 3, (8, 8), context_dim))
+def test_the_volume_of_a_flow_is_the_determinant_of_its_jacobian(kind, context_dim):
+    flow = randomize(Flow(3, kind, 3, (8, 8), context_dim))
     context = tf.constant([[0.3, -0.7]]) if context_dim else None
     bijector = flow.bijector(context)
     noise = tf.random.stateless_normal((4, 3), (1, 2))
     with tf.GradientTape() as tape:
         tape.watch(noise)
-        bent = bijector.forward(noise)
-    jacobian = tape.batch_jacobian(bent, noise).numpy()
+        transformed = bijector.forward(noise)
+    jacobian = tape.batch_jacobian(transformed, noise).numpy()
     volume = np.linalg.slogdet(jacobian)[1]
     np.testing.assert_allclose(
         bijector.forward_log_det_jacobian(noise, 1), volume, rtol=1e-4, atol=1e-4
     )
     assert np.abs(volume).max() > 0.1
-    again = flow.bijector(context).inverse(tf.identity(bent))
+    again = flow.bijector(context).inverse(tf.identity(transformed))
     np.testing.assert_allclose(again, noise, atol=1e-4)
     prior = tfd.TransformedDistribution(
         tfd.MultivariateNormalDiag(tf.zeros(3)), flow.bijector(context)
     )
     base = tfd.MultivariateNormalDiag(tf.zeros(3)).log_prob(noise)
     np.testing.assert_allclose(
-        prior.log_prob(tf.identity(bent)), base - volume, rtol=1e-4, atol=1e-4
+        prior.log_prob(tf.identity(transformed)), base - volume, rtol=1e-4, atol=1e-4
     )
 
 
@@ -117,40 +117,74 @@ def test_a_flow_takes_a_single_event():
 
 
 @pytest.mark.parametrize("context_dim", [0, 2])
-def test_masks_keep_the_order_of_degrees(context_dim):
-    network = stir(AffineNetwork([1, 2, 3, 4], [1, 2, 3, 4], (16, 16), context_dim))
+def test_outputs_depend_on_inputs_of_lower_degree_only(context_dim):
+    network = randomize(
+        AffineNetwork([1, 2, 3, 4], [1, 2, 3, 4], (16, 16), context_dim)
+    )
     context = tf.ones((1, 2)) if context_dim else None
     x = tf.ones((1, 4))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
         outputs = network(x, context)
     for output in outputs:
-        sees = tape.batch_jacobian(output, x)[0].numpy() != 0
-        np.testing.assert_array_equal(sees, np.tri(4, k=-1, dtype=bool))
+        depends = tape.batch_jacobian(output, x)[0].numpy() != 0
+        np.testing.assert_array_equal(depends, np.tri(4, k=-1, dtype=bool))
 
 
-def test_a_masked_dense_layer_cuts_connections():
+def test_a_masked_dense_layer_has_no_masked_connections():
     layer = MaskedDense([[1, 0], [1, 1]])
     layer.kernel.assign([[2.0, 3.0], [5.0, 7.0]])
     np.testing.assert_allclose(layer(tf.constant([1.0, 1.0])), [7.0, 7.0])
     np.testing.assert_allclose(layer(tf.constant([[1.0, 0.0]])), [[2.0, 0.0]])
 
 
-def test_pseudo_inputs_start_as_training_images_once():
+def test_pseudo_inputs_become_training_images_once():
     prior = priors.Vamp(posterior, (1, 2, 1), 3)
     images = np.linspace(-1, 1, 8).reshape(4, 1, 2, 1).astype("float32")
     prior.initialize([images[:2], images[2:]])
     np.testing.assert_allclose(prior.pseudo_inputs(), 0.9 * images[:3], rtol=1e-6)
     prior.initialize([-images])
     np.testing.assert_allclose(prior.pseudo_inputs(), 0.9 * images[:3], rtol=1e-6)
-    assert len(prior.weights) == 2  # The encoder's are not among them.
+    assert len(prior.weights) == 2  # Without those of the encoder.
 
 
-def test_what_makes_no_prior_is_refused():
+@pytest.mark.parametrize("layer", [priors.gaussian_petals, priors.swiss_roll])
+def test_a_class_mixture_draws_each_label_from_its_own_components(layer):
+    mixture = layer(4)
+    labels = np.arange(400) % 4
+    points = mixture.given(tf.constant(labels)).sample(seed=(1, 2)).numpy()
+    distances = np.linalg.norm(points[:, None] - mixture.means, axis=-1)
+    nearest = distances.argmin(axis=1) * 4 // len(mixture.means)
+    assert (nearest == labels).mean() > 0.95
+    unknown = mixture.given(tf.fill([400], -1))
+    np.testing.assert_allclose(
+        unknown.log_prob(points), mixture.distribution().log_prob(points), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "kind, arguments, expected",
+    [
+        ("Laplace", {"loc": 0.0, "scale": 1.0}, -2 * np.log(2)),
+        ("Laplace", {"loc": [0.0, 0.0], "scale": [1.0, 2.0]}, -3 * np.log(2)),
+        ("MultivariateNormalDiag", {"loc": [0.0, 0.0]}, -np.log(2 * np.pi)),
+    ],
+)
+def test_a_named_prior_has_the_density_at_0_computed_by_hand(kind, arguments, expected):
+    prior = priors.Named(2, kind, arguments).distribution()
+    assert float(prior.log_prob(tf.zeros(2))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_impossible_priors_are_refused():
     for build, message in (
         (lambda: priors.Mixture(2, 0), "num_components >= 1"),
         (lambda: priors.Flow(2, "nvp"), "'realnvp'"),
         (lambda: Flow(1), "at least 2 dimensions"),
+        (lambda: priors.Named(2, "Cauchyish", {}), "class of tfp.distributions"),
+        (
+            lambda: priors.Named(3, "MultivariateNormalDiag", {"loc": [0.0, 0.0]}),
+            "over \\(3,\\)",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             build()
@@ -166,7 +200,7 @@ def test_what_makes_no_prior_is_refused():
         {"posterior": "iaf", "flow_steps": 2, "flow_width": 4},
     ],
 )
-def test_a_vae_with_this_prior_is_saved_exported_and_asked(options, tmp_path):
+def test_a_vae_with_this_prior_answers_the_same_from_every_file(options, tmp_path):
     model = keras_gen.zoo.load("vae", **{**keras_gen.models.VAE.tiny, **options})
     images = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 1)).astype("float32")
     model.compile(seed=0)

@@ -18,8 +18,8 @@ from keras_gen.models import VAE
 tfd = tfp.distributions
 
 
-def test_vae_bound_is_worked_out_by_hand():
-    """With weights at zero q is the prior and every pixel a fair coin."""
+def test_vae_bound_is_the_value_computed_by_hand():
+    """With weights at zero, q is the prior and every pixel is a fair coin."""
     model = VAE(**VAE.tiny)
     model.compile(seed=0)
     for weight in model.trainable_weights:
@@ -27,7 +27,7 @@ def test_vae_bound_is_worked_out_by_hand():
     result = model.evaluate(**{"x": make_batch(model, 4)}, verbose=0, return_dict=True)
     assert result["kl"] == pytest.approx(0.0, abs=1e-6)
     assert result["vae_loss"] == pytest.approx(64 * np.log(2), rel=1e-5)
-    # A mean of 2 costs 2^2 / 2 nats a latent, a log-variance of 1 (e - 1 - 1) / 2.
+    # A mean of 2 costs 2^2 / 2 nats, a log-variance of 1 (e - 1 - 1) / 2 nats.
     model.encoder.get_layer("mean").bias.assign([2.0, 0.0, 0.0])
     model.encoder.get_layer("log_variance").bias.assign([0.0, 1.0, 0.0])
     result = model.evaluate(**{"x": make_batch(model, 4)}, verbose=0, return_dict=True)
@@ -35,13 +35,13 @@ def test_vae_bound_is_worked_out_by_hand():
 
 
 def test_vae_bound_lies_below_the_likelihood():
-    """Of data that are always the same log p(x) can reach 0, and no bound is above."""
+    """For a constant image log p(x) is at most 0, and so is its lower bound."""
     model = VAE(**VAE.tiny)
     model.compile({"vae": keras.optimizers.Adam(0.01)}, seed=0)
     black = {"image": -np.ones((16, 8, 8, 1), np.float32)}
     train(model, black, count=200)
     result = model.evaluate(black, verbose=0, return_dict=True)
-    assert 0 < result["vae_loss"] < 5  # From 44 nats.
+    assert 0 < result["vae_loss"] < 5  # Untrained, it is 44 nats.
     assert result["kl"] >= 0
 
 
@@ -57,7 +57,7 @@ def test_gaussian_likelihood_is_a_density_over_pixels():
 
 def test_bernoulli_pixels_are_drawn_with_the_grey_value_as_probability():
     layer = Bernoulli()
-    grey = tf.fill((1, 100, 100, 1), 0.5)  # Three quarters.
+    grey = tf.fill((1, 100, 100, 1), 0.5)  # White with probability 3/4.
     drawn = layer.draw(grey, tf.constant([1, 2])).numpy()
     assert set(np.unique(drawn)) == {-1.0, 1.0}
     assert (drawn > 0).mean() == pytest.approx(0.75, abs=0.02)
@@ -77,7 +77,13 @@ def test_convolutional_vae_learns_to_reconstruct(likelihood):
 
 
 def build(collapsed=False, seed=0, **options):
-    """A tiny VAE; collapsed: with weights at zero, so that q is the prior."""
+    """A tiny VAE.
+
+    Args:
+        collapsed: Whether all weights are zero, so that q is the prior.
+        seed: Seed of the weights.
+        **options: Arguments of the model.
+    """
     keras.utils.set_random_seed(seed)
     model = VAE(**{**VAE.tiny, **options})
     model.compile(seed=0)
@@ -86,24 +92,24 @@ def build(collapsed=False, seed=0, **options):
     return model
 
 
-def stir(model, scale=1.0):
-    """Larger weights, so that latents matter."""
+def randomize(model, scale=1.0):
+    """Gives the model larger weights, so that latents matter."""
     random = np.random.default_rng(3)
     for weight in model.trainable_weights:
         weight.assign(scale * random.normal(size=weight.shape))
     return model
 
 
-def loss_of(model, batch, training=False):
-    """The loss of one batch, and the figures that were reported."""
-    model.reset_metrics()
+def loss_of(model, batch, training=False, draw=0):
+    """The loss of one batch and its figures; each `draw` has other noise."""
     batch = {key: tf.constant(value) for key, value in batch.items()}
-    loss = float(model.vae_loss(batch, training=training))
-    return loss, {k: float(v) for k, v in model.get_metrics_result().items()}
+    with model.noise_scope(f"draw/{draw}"):
+        loss, figures = model.vae_loss(batch, {}, training=training)
+    return float(loss), {name: float(value) for name, value in figures.items()}
 
 
 def test_kl_by_samples_agrees_with_the_closed_form():
-    model = stir(build(), 0.3)
+    model = randomize(build(), 0.3)
     images = tf.constant(make_batch(model, 4)["image"])
     posterior = model.posterior(images)
     prior = model.prior.distribution()
@@ -119,7 +125,7 @@ def test_kl_by_samples_agrees_with_the_closed_form():
 
 
 def test_noise_becomes_draws_of_the_posterior():
-    model = stir(build(posterior="iaf", flow_steps=2, flow_width=4), 0.3)
+    model = randomize(build(posterior="iaf", flow_steps=2, flow_width=4), 0.3)
     posterior = model.posterior(tf.constant(make_batch(model, 4)["image"]))
     latents, log_q = from_noise(
         posterior, tf.random.stateless_normal((6, 4, 3), (1, 2))
@@ -135,23 +141,25 @@ def test_the_importance_weighted_bound_is_tighter_with_more_samples():
     losses = {
         count: np.mean(
             [
-                loss_of(stir(build(num_importance_samples=count)), batch)[0]
-                for _ in range(3)
+                loss_of(
+                    randomize(build(num_importance_samples=count)), batch, draw=draw
+                )[0]
+                for draw in range(3)
             ]
         )
         for count in (1, 5, 50)
     }
-    exact = -stir(build()).log_prob(batch["image"], num_samples=5000).mean()
+    exact = -randomize(build()).log_prob(batch["image"], num_samples=5000).mean()
     assert losses[1] > losses[5] + 0.5
     assert losses[5] > losses[50] + 0.1
     assert losses[50] > exact
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_the_importance_weighted_bound_is_worked_out_by_hand(count):
-    """With one sample it is the lower bound, log p(x, z) - log q(z | x)."""
-    model = stir(build(num_importance_samples=count, prior="mixture"), 0.3)
-    model.draw_seed = lambda: tf.constant([1, 2])
+def test_the_importance_weighted_bound_is_the_value_computed_by_hand(count):
+    """With one sample it is the evidence lower bound, log p(x, z) - log q(z | x)."""
+    model = randomize(build(num_importance_samples=count, prior="mixture"), 0.3)
+    model.noise_seed = lambda name: tf.constant([1, 2])
     batch = make_batch(model, 16)
     batch["image"] = keras_gen.images.binarize(batch["image"], 0)
     mean, log_variance = model.encoder(batch["image"])
@@ -171,7 +179,7 @@ def test_the_importance_weighted_bound_is_worked_out_by_hand(count):
 
 
 class LinearGaussian(Gaussian):
-    """Means without tanh, and a deviation of one half."""
+    """Means without tanh, and a standard deviation of 1/2."""
 
     def log_prob(self, parameters, images):
         return tf.reduce_sum(
@@ -216,12 +224,12 @@ def test_log_prob_takes_any_number_of_samples_in_the_same_memory():
 
     few = shapes(1000)
     assert few == shapes(1_000_000)
-    assert any("size: 20" in shape for shape in few)  # Some at a time.
+    assert any("size: 20" in shape for shape in few)  # The size of a chunk.
 
 
-def test_log_prob_sums_whole_chunks_and_the_rest():
-    """Of 25 samples, in chunks of 20, no more than 25 count."""
-    model = stir(build(), 0.3)
+def test_log_prob_ignores_the_surplus_samples_of_the_last_chunk():
+    """Of 40 samples that two chunks of 20 draw, exactly 25 count."""
+    model = randomize(build(), 0.3)
     images = keras_gen.images.binarize(make_batch(model, 4)["image"], 0)
     noise = [tf.random.stateless_normal((20, 1, 3), (start, 0)) for start in (0, 20)]
     posterior = model.posterior(tf.constant(images))
@@ -248,15 +256,16 @@ def test_binarize_draws_by_the_grey_value_with_a_fixed_seed():
     assert (drawn > 0).mean() == pytest.approx(0.75, abs=0.02)
     np.testing.assert_array_equal(drawn, keras_gen.images.binarize(grey, 0))
     assert (drawn != keras_gen.images.binarize(grey, 1)).any()
-    for sure in (-1, 1):
-        np.testing.assert_array_equal(keras_gen.images.binarize([[sure]], 0), [[sure]])
+    for certain in (-1, 1):
+        drawn = keras_gen.images.binarize([[certain]], 0)
+        np.testing.assert_array_equal(drawn, [[certain]])
     with pytest.raises(ValueError, match=r"\[-1, 1\]"):
         keras_gen.images.binarize(grey * 255, 0)
 
 
 @pytest.mark.parametrize("prior", ["normal", "mixture"])
-def test_free_bits_cost_as_much_as_they_are(prior):
-    """Of a collapsed posterior, whose KL is 0, latent by latent or in sum."""
+def test_free_bits_are_the_least_that_the_kl_term_costs(prior):
+    """The posterior is collapsed, so that its KL is 0 for each latent and in total."""
     options = {"collapsed": True, "prior": prior, "num_components": 2}
     batch = make_batch(build(), 4)
     loss, figures = loss_of(build(**options), batch)
@@ -265,7 +274,7 @@ def test_free_bits_cost_as_much_as_they_are(prior):
     assert free - loss == pytest.approx(3 * 0.5, abs=1e-4)
 
 
-def test_free_bits_count_latents_one_by_one():
+def test_free_bits_apply_to_each_latent_separately():
     model = build(collapsed=True, free_bits=0.5)
     model.encoder.get_layer("mean").bias.assign([2.0, 0.0, 0.0])  # 2 nats.
     loss, figures = loss_of(model, make_batch(model, 4))
@@ -273,8 +282,8 @@ def test_free_bits_count_latents_one_by_one():
     assert loss == pytest.approx(figures["reconstruction"] + 2.0 + 2 * 0.5, rel=1e-5)
 
 
-def test_warm_up_goes_on_where_it_was(tmp_path):
-    model = stir(build(beta=2.0, kl_warmup=10), 0.3)
+def test_warm_up_continues_after_loading(tmp_path):
+    model = randomize(build(beta=2.0, kl_warmup=10), 0.3)
     batch = make_batch(model, 4)
     assert float(model.kl_weight()) == 0.0
     train(model, batch, count=3)
@@ -285,7 +294,8 @@ def test_warm_up_goes_on_where_it_was(tmp_path):
     assert loss == pytest.approx(
         figures["reconstruction"] + 0.6 * figures["kl"], rel=1e-5
     )
-    loss, figures = loss_of(loaded, batch, training=False)  # No warm-up in tests.
+    # Outside of training, the KL term has its full weight.
+    loss, figures = loss_of(loaded, batch, training=False)
     assert loss == pytest.approx(
         figures["reconstruction"] + 2.0 * figures["kl"], rel=1e-5
     )
@@ -293,7 +303,7 @@ def test_warm_up_goes_on_where_it_was(tmp_path):
     assert float(loaded.kl_weight()) == 2.0
 
 
-def test_a_resumed_run_with_pseudo_inputs_is_the_run_that_was_not_killed(tmp_path):
+def test_a_resumed_run_with_pseudo_inputs_equals_an_uninterrupted_run(tmp_path):
     images = np.random.default_rng(0).uniform(-1, 1, (16, 8, 8, 1)).astype("float32")
 
     def run(epochs, path):
@@ -311,11 +321,11 @@ def test_a_resumed_run_with_pseudo_inputs_is_the_run_that_was_not_killed(tmp_pat
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_active_units_show_a_collapse():
+def test_active_units_count_the_latents_that_follow_the_image():
     model = build(collapsed=True)
     batch = make_batch(model, 32)
     assert loss_of(model, batch)[1]["active_units"] == 0
-    stir(model, 0.5)
+    randomize(model, 0.5)
     kernel = np.array([[1.0, 0.0, 1.0]] * 8)  # Two latents follow the image.
     model.encoder.get_layer("mean").set_weights([kernel, np.zeros(3)])
     assert loss_of(model, batch)[1]["active_units"] == 2
