@@ -1,11 +1,11 @@
-"""Fréchet distances of trained runs side by side, and what a training image costs.
+"""Fréchet distances of trained runs side by side, and the time of a training image.
 
     .venv/bin/python benchmarks/adversarial.py runs/dcgan/... runs/wgan_gp/...
 
-Runs of `keras-gen train ... --data mnist`. All are judged by 10,000 samples against
-10,000 training images, by the default features; a row says how many images the run has
-seen. The time of an image is that of this machine, in steps of the run's batch size, at
-the last level of models that grow: ratios count.
+Takes runs of `keras-gen train ... --data mnist`. Each is measured with 10,000 samples
+against 10,000 training images, by the default features, and its row says on how many
+images it was trained. The time per image is measured on this machine, with the run's
+batch size and at the last level of models that grow: only ratios can be compared.
 """
 
 import json
@@ -19,14 +19,15 @@ import typer
 from clock import Clock
 
 import keras_gen
-from keras_gen.metrics.evaluation import Scale
+from keras_gen.metrics import Scale
 
 NUM_TRAIN = {"mnist": 60_000}
-WARM, STEPS = 6, 48  # Penalties that come every fourth or eighth step are in the mean.
+# Enough steps for the mean to include penalties of every fourth or eighth step.
+WARM_STEPS, STEPS = 6, 48
 
 
-def milliseconds(model, settings):
-    """Of training for an image, the mean of steps."""
+def milliseconds(model, settings: dict) -> float:
+    """Mean training time of an image."""
     moves = max(player.moves for player in model.players().values())
     batches = keras_gen.data.load(
         settings["data"],
@@ -36,10 +37,10 @@ def milliseconds(model, settings):
         seed=0,
     )
     clock = Clock()
-    options = {"steps_per_epoch": WARM + STEPS, "verbose": 0, "callbacks": [clock]}
-    model.fit(batches.repeat(), **options)
+    options = {"steps_per_epoch": WARM_STEPS + STEPS, "verbose": 0}
+    model.fit(batches.repeat(), callbacks=[clock], **options)
     images = settings["batch_size"] * moves
-    return 1000 * float(np.mean(clock.seconds[WARM:])) / images
+    return 1000 * float(np.mean(clock.seconds[WARM_STEPS:])) / images
 
 
 def main(
@@ -48,7 +49,7 @@ def main(
     """Prints a table."""
     table = rich.table.Table(
         *("model", "settings", "parameters", "images", "Fréchet", "recall", "coverage"),
-        "ms an image",
+        "ms per image",
     )
     for run in runs:
         settings = json.loads((run / "run.json").read_text())

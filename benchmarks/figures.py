@@ -1,14 +1,15 @@
-"""What figures cost: seconds a stage, and memory as the number of images grows.
+"""Costs of figures: seconds of each stage, and memory as the number of images grows.
 
     make bench-figures
 
-All figures of 10,000 samples of the DCGAN that ships against 10,000 training images of
-MNIST, with their floor. Then peak memory of the pass that figures are made from, over
-streams of more and more images: it stays flat once the rows that are held are full.
+All figures of 10,000 samples of the shipped DCGAN against 10,000 training images of
+MNIST, with their floors. Before that, peak memory of the pass that summarizes images,
+for more and more of them: it stays flat once as many rows are kept as the limit allows.
 """
 
 import resource
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import rich
@@ -18,21 +19,24 @@ import keras_gen
 from keras_gen import metrics
 
 
-def timed(stages, table):
+def timed(stages: list, table: rich.table.Table) -> Iterator:
+    """Yields stages, and adds the seconds that each takes to a table."""
     for title, stage in stages:
         start = time.perf_counter()
         yield title, stage
         table.add_row(title, f"{time.perf_counter() - start:.1f}")
 
 
-def noise(count, batch=250):
+def noise(count: int, batch: int = 250) -> Iterator[np.ndarray]:
+    """Yields batches of random images, `count` images in all."""
     random = np.random.default_rng(0)
     for _ in range(count // batch):
         yield random.uniform(-1, 1, (batch, 28, 28, 1)).astype(np.float32)
 
 
 def main():
-    # Memory first: a peak that other work reached would hide it.
+    """Prints two tables."""
+    # Memory comes first, since the peak of other work would hide it.
     table = rich.table.Table("images", "peak memory, MiB")
     for count in (10_000, 20_000, 40_000, 80_000):
         metrics.summarize(noise(count))

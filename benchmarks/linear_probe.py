@@ -1,9 +1,9 @@
-"""What a linear classifier makes of a discriminator's features ([1], section 5).
+"""Accuracy of a linear classifier on a discriminator's features ([1], section 5).
 
     .venv/bin/python benchmarks/linear_probe.py dcgan
 
-A logistic regression on `features` of all of MNIST's training images but 10,000, on
-which its regularisation is chosen, is scored on the test images.
+A logistic regression is fitted to the features of MNIST's training images without the
+last 10,000, on which its regularisation is chosen, and scored on the test images.
 
 1. Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
    Convolutional Generative Adversarial Networks", 2016.
@@ -23,8 +23,8 @@ HELD_OUT = 10_000
 STRENGTHS = (1e-3, 1e-2, 1e-1)
 
 
-def features(model, split):
-    """Of MNIST's images, and their labels."""
+def features(model, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Features of MNIST's images, (count, num_features), and their labels, (count,)."""
     batches = keras_gen.data.load(
         "mnist", split, image_shape=model.image_shape, batch_size=500, shuffle=False
     )
@@ -34,13 +34,17 @@ def features(model, split):
 
 
 def main(
-    name: Annotated[str, typer.Argument(help="A model with features.")] = "dcgan",
-    weights: Annotated[str, typer.Option(help="That ship, or a file.")] = "mnist",
+    name: Annotated[
+        str, typer.Argument(help="Name of a model with features.")
+    ] = "dcgan",
+    weights: Annotated[
+        str, typer.Option(help="Name of weights that ship, or path of a file.")
+    ] = "mnist",
 ):
     """Prints the accuracy."""
     model = keras_gen.zoo.load(name, weights)
     (rows, labels), (test, test_labels) = (
-        features(model, s) for s in ("train", "test")
+        features(model, split) for split in ("train", "test")
     )
     scale = sklearn.preprocessing.StandardScaler().fit(rows[:-HELD_OUT])
     rows, test = scale.transform(rows), scale.transform(test)

@@ -1,12 +1,12 @@
-"""Modes that adversarial models cover, as published and with what cures collapse.
+"""Modes that adversarial models cover, as published and with remedies for collapse.
 
     .venv/bin/python benchmarks/mode_collapse.py grid
     .venv/bin/python benchmarks/mode_collapse.py stacked
 
 `grid`: 25 Gaussians in the plane, networks of dense layers. `stacked`: Stacked MNIST,
-1000 modes, convolutions. All models of a table see as many real points or images in
-training, in batches of one size; 25,600 samples are judged. On two cores the grid takes
-about 6 minutes a seed and Stacked MNIST about an hour.
+1000 modes, convolutions. All models of a table train on the same number of real points
+or images, in batches of one size, and are measured with 25,600 samples. On two cores
+the grid takes about 6 minutes per seed and Stacked MNIST about an hour.
 
 1. Srivastava et al., "VEEGAN", 2017. 2. Lin et al., "PacGAN", 2018.
 """
@@ -21,8 +21,7 @@ import typer
 
 import keras_gen
 from keras_gen.data.gaussians import MIXTURES
-from keras_gen.metrics import mixture_modes, modes
-from keras_gen.metrics.evaluation import Scale
+from keras_gen.metrics import Scale, mixture_modes, modes
 
 BATCH = 64
 NUM_SAMPLES = 25_600
@@ -51,42 +50,44 @@ STACKED = {
 }
 
 
-def on_grid(name, settings, steps, seed):
-    """A model trained on the grid of Gaussians, and what it covers."""
+def on_grid(name: str, settings: dict, batches: int, seed: int) -> dict:
+    """Trains a model on the grid of Gaussians; returns the modes that it covers."""
     model = keras_gen.zoo.load(name, **PLANE, **settings)
-    fit(model, "gaussian_grid", steps, seed)
+    fit(model, "gaussian_grid", batches, seed)
     points = model.sample_points(NUM_SAMPLES, seed=0)
     return mixture_modes(points, *MIXTURES["gaussian_grid"])
 
 
-def on_stacked(name, settings, steps, seed):
-    """A model trained on Stacked MNIST, and what it covers."""
+def on_stacked(name: str, settings: dict, batches: int, seed: int) -> dict:
+    """Trains a model on Stacked MNIST; returns the modes that it covers."""
     model = keras_gen.zoo.load(name, image_shape=(28, 28, 3), width=32, **settings)
-    fit(model, "stacked_mnist", steps, seed)
+    fit(model, "stacked_mnist", batches, seed)
     scale = Scale("stacked_mnist", model.image_shape, num_images=NUM_SAMPLES)
     counts = scale.draw(model).class_counts
     return modes(counts, scale.real("train").class_counts)
 
 
-def fit(model, data, steps, seed):
-    """Trains on as many batches, however many of them a step takes."""
+def fit(model, data: str, count: int, seed: int) -> None:
+    """Trains on `count` batches, whatever number of them a step takes."""
     moves = max(player.moves for player in model.players().values())
     batches = keras_gen.data.load(
         data, image_shape=model.image_shape, batch_size=BATCH, seed=seed
     )
     keras.utils.set_random_seed(seed)
     model.compile(seed=seed)
-    model.fit(batches.repeat(), steps_per_epoch=steps // moves, verbose=0)
+    model.fit(batches.repeat(), steps_per_epoch=count // moves, verbose=0)
 
 
 TABLES = {"grid": (on_grid, GRID, 15_000), "stacked": (on_stacked, STACKED, 6_000)}
 
 
 def main(
-    data: Annotated[str, typer.Argument(help="grid or stacked.")],
-    only: Annotated[str, typer.Option(help="One row of the table.")] = "",
-    batches: Annotated[int, typer.Option(help="Of 64 that a model sees.")] = 0,
-    seeds: Annotated[int, typer.Option(help="Trainings of each.")] = 1,
+    data: Annotated[str, typer.Argument(help="Data: grid or stacked.")],
+    only: Annotated[str, typer.Option(help="Title of the only row to run.")] = "",
+    batches: Annotated[
+        int, typer.Option(help="Batches of 64 per model; 0 takes the usual number.")
+    ] = 0,
+    seeds: Annotated[int, typer.Option(help="Number of trainings of each row.")] = 1,
 ):
     """Prints a table."""
     run, models, usual = TABLES[data]

@@ -1,4 +1,4 @@
-"""Divergences, likelihoods and codes against what is known."""
+"""Divergences, likelihoods and codes against known values."""
 
 import math
 
@@ -16,7 +16,7 @@ tfd = tfp.distributions
 P, Q = [0.5, 0.25, 0.25, 0.0], [0.25, 0.25, 0.25, 0.25]
 
 
-def test_histograms_are_scipys():
+def test_divergences_of_histograms_are_scipys():
     assert densities.entropy([2, 1, 1]) == pytest.approx(1.5 * math.log(2))
     assert densities.kl_divergence(P, Q) == pytest.approx(scipy.stats.entropy(P, Q))
     assert densities.kl_divergence(Q, P) == math.inf
@@ -34,7 +34,7 @@ def test_monte_carlo_divergences_meet_closed_forms_within_their_error():
     estimate, error = densities.monte_carlo_kl(p, q)
     assert 0 < error < 0.02
     assert abs(estimate - float(tfd.kl_divergence(p, q))) < 4 * error
-    # Histograms so fine that they are the densities.
+    # Histograms that are fine enough to stand for the densities.
     grid = np.linspace(-12, 12, 20_001)
     a, b = scipy.stats.norm(0, 1).pdf(grid), scipy.stats.norm(1, 2).pdf(grid)
     one, two = tfd.Normal(0.0, 1.0), tfd.Normal(1.0, 2.0)
@@ -53,12 +53,12 @@ def test_the_optimal_discriminator_finds_the_divergence():
     estimate, error = densities.discriminator_js(*logits)
     exact, exact_error = densities.monte_carlo_js(p, q, 100_000)
     assert abs(estimate - exact) < 4 * math.hypot(error, exact_error)
-    # An undecided one has found nothing, a worse one less than the optimum.
+    # An undecided discriminator finds 0, a worse one less than the optimal one.
     assert densities.discriminator_js(np.zeros(9), np.zeros(9))[0] == pytest.approx(0)
     assert densities.discriminator_js(0.3 * logits[0], 0.3 * logits[1])[0] < estimate
 
 
-def test_parzen_is_scikit_learns_kernel_density():
+def test_the_parzen_estimate_is_scikit_learns_kernel_density():
     random = np.random.default_rng(0)
     samples, points = random.normal(size=(200, 3)), random.normal(size=(70, 3))
     theirs = sklearn.neighbors.KernelDensity(bandwidth=0.4).fit(samples)
@@ -75,10 +75,10 @@ def test_parzen_is_scikit_learns_kernel_density():
 
 
 def test_bits_per_dimension():
-    # A fair coin a pixel is one bit; 256 even levels are eight.
+    # A fair coin for each pixel is 1 bit; 256 equally likely levels are 8 bits.
     assert densities.bits_per_dim(10 * math.log(2), 10) == pytest.approx(1.0)
     assert densities.bits_per_dim(10 * math.log(256), 10) == pytest.approx(8.0)
-    # As a density on [-1, 1] of 1/2 a dimension.
+    # The same as a density of 1/2 on [-1, 1], for each dimension.
     nats = -10 * math.log(0.5)
     assert densities.bits_per_dim(nats, 10, levels=256) == pytest.approx(8.0)
 
@@ -92,7 +92,7 @@ def test_probes_read_labels_from_features_that_hold_them():
     assert codes.linear_probe(noise[:200], y[:200], noise[200:], y[200:]) < 0.4
 
 
-def test_cluster_accuracy_does_not_mind_names():
+def test_cluster_accuracy_does_not_depend_on_the_numbers_of_clusters():
     labels = np.array([0, 0, 1, 1, 2, 2])
     assert codes.cluster_accuracy([7, 7, 3, 3, 5, 5], labels) == 1.0
     assert codes.cluster_accuracy([7, 7, 3, 3, 3, 5], labels) == pytest.approx(5 / 6)

@@ -1,4 +1,4 @@
-"""Walks through latent space, pictures of codes, and densities fitted to them."""
+"""Walks through latent space, pictures of codes, and densities fitted to codes."""
 
 import subprocess
 import sys
@@ -28,10 +28,10 @@ def model():
     return model
 
 
-def test_lines_and_arcs_are_worked_out_by_hand():
+def test_lines_and_arcs_are_those_computed_by_hand():
     a, b = np.array([[2.0, 0.0]]), np.array([[0.0, 4.0]])
     np.testing.assert_allclose(latent.lerp(a, b, 0.25), [[1.5, 1.0]])
-    half = 3 / np.sqrt(2)  # The norm goes from 2 to 4, the angle to 45 degrees.
+    half = 3 / np.sqrt(2)  # The norm is halfway from 2 to 4, the angle 45 degrees.
     np.testing.assert_allclose(latent.slerp(a, b, 0.5), [[half, half]])
     np.testing.assert_allclose(latent.slerp(a, 2 * a, 0.5), [[3.0, 0.0]])
     both = latent.slerp(np.repeat(a, 2, 0), np.repeat(b, 2, 0), np.array([0.0, 1.0]))
@@ -70,7 +70,7 @@ def test_a_traversal_changes_one_coordinate(model):
         latent.traverse(model, images, 4, [0.0])
 
 
-def test_generators_walk_by_latents():
+def test_generators_interpolate_between_latents():
     gan = keras_gen.zoo.load("gan", **GAN.tiny)
     ends = latent.draw(gan, 4, seed=0)
     np.testing.assert_array_equal(ends[:2], latent.draw(gan, 2, seed=0))
@@ -100,7 +100,7 @@ def test_codes_are_drawn_in_two_dimensions(model, method, tmp_path):
         latent.embed(plane, images, [1, 2, 3])
 
 
-def test_codes_stand_beside_the_parts_of_the_prior(tmp_path):
+def test_codes_are_drawn_beside_the_components_of_the_prior(tmp_path):
     model = keras_gen.zoo.load("aae", **keras_gen.models.AAE.tiny)
     images, labels = make_batch(model, 60)["image"], np.arange(60) % 3
     path = tmp_path / "plane.png"
@@ -108,7 +108,7 @@ def test_codes_stand_beside_the_parts_of_the_prior(tmp_path):
     assert codes.shape == draws.shape == (60, 2)
     with PIL.Image.open(path) as picture:
         assert picture.width > picture.height
-    # Each class's draws are likelier under its own part than under another's.
+    # Draws of a class are likelier under its own component than under another's.
     own, other = (model.prior.given(tf.constant(k)) for k in (labels, (labels + 1) % 3))
     assert np.mean(own.log_prob(draws) > other.log_prob(draws)) > 0.9
     with pytest.raises(ValueError, match="60 labels, got 2"):
@@ -127,14 +127,14 @@ def test_a_histogram_counts_all_activations(model, tmp_path):
 
 
 def clusters(count=600):
-    """Codes of two clusters, as images of a model whose codes are the pixels."""
+    """Images in two clusters, for a model whose codes are the pixels."""
     random = np.random.default_rng(0)
     centres = np.where(random.uniform(size=(count, 1)) < 0.25, -0.6, 0.6)
     rows = centres + 0.05 * random.normal(size=(count, 4))
     return rows.reshape(-1, 2, 2, 1).astype(np.float32)
 
 
-def test_a_fitted_density_gives_a_sample_that_is_like_the_data(tmp_path):
+def test_samples_of_a_fitted_density_resemble_the_data(tmp_path):
     model = LinearAE((2, 2, 1), 4)
     for network, layer in ((model.encoder, "codes"), (model.decoder, "pixels")):
         network.get_layer(layer).kernel.assign(np.eye(4))
@@ -150,7 +150,7 @@ def test_a_fitted_density_gives_a_sample_that_is_like_the_data(tmp_path):
     low = (drawn.mean(axis=(1, 2, 3)) < 0).mean()
     assert low == pytest.approx((images.mean(axis=(1, 2, 3)) < 0).mean(), abs=0.04)
     assert np.abs(np.abs(drawn) - 0.6).mean() == pytest.approx(0.04, abs=0.01)
-    # Again, with another number: what was traced for the first is not used.
+    # A density of another size replaces it: graphs of the first are not used.
     latent.fit_density(model, images[images.mean((1, 2, 3)) > 0], components=1)
     assert (model.sample(100, seed=0).mean(axis=(1, 2, 3)) > 0).all()
     latent.fit_density(model, images, components=2)
@@ -199,7 +199,7 @@ def test_a_density_is_fitted_to_autoencoders_with_enough_rows(model):
 # The command line.
 
 
-def test_walks_from_the_shell(tmp_path):
+def test_the_command_line_draws_walks(tmp_path):
     model = keras_gen.zoo.load("stacked_ae", image_shape=(8, 8, 1), latent_dim=3)
     model.save(tmp_path / "ae.keras")
     gan = keras_gen.zoo.load("gan", **GAN.tiny)

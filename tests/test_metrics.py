@@ -31,7 +31,7 @@ def statistics(rows, batch=37):
 
 
 def test_streamed_statistics_are_those_of_the_whole():
-    rows = REAL + 1e3  # Far from 0, where one-pass sums would lose digits.
+    rows = REAL + 1e3  # Far from 0, where sums of squares would lose digits.
     found = statistics(rows)
     np.testing.assert_allclose(found.mean, rows.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(found.covariance, np.cov(rows.T), rtol=1e-9)
@@ -68,7 +68,7 @@ def test_kernel_is_scikit_learns_and_the_estimate_is_unbiased():
     np.testing.assert_allclose(ours, theirs)
     whole, error = kernel.kernel_distance(REAL, FAKE, subsets=1, subset_size=250)
     assert error == 0 and whole > 0
-    # Of one distribution: 0 on average, below as often as above.
+    # Two samples of one distribution: 0 on average, negative about half of the time.
     same = [
         kernel.squared_mmd(*RANDOM.normal(size=(2, 40, 3)).astype(float))
         for _ in range(400)
@@ -108,7 +108,6 @@ def test_radii_are_scikit_learns():
 
 
 def test_equal_and_collapsed_sets():
-    # Half of the points, and one point of the data.
     equal = neighbours.precision_recall(REAL, REAL.copy())
     assert equal == {"precision": 1.0, "recall": 1.0}
     one = np.repeat(REAL[:1], 100, axis=0)
@@ -116,7 +115,7 @@ def test_equal_and_collapsed_sets():
     assert collapsed["coverage"] < 0.1
 
 
-def test_classifier_score_has_its_bounds():
+def test_classifier_score_reaches_its_bounds():
     sure = np.eye(4)[np.arange(40) % 4]
     assert classes.classifier_score(sure, splits=2) == pytest.approx((4.0, 0.0))
     alike = np.full((40, 4), 0.25)
@@ -174,7 +173,7 @@ def test_path_length_of_a_linear_generator_is_that_of_its_image(flat):
         found, error = path_length.perceptual_path_length(
             decode, first, second, interpolation="linear", ends=ends, **options
         )
-        # Constant speed on every path; the extremes are left out.
+        # The speed is constant on each path; the extremes are left out.
         exact = np.sort(np.sum(((second - first) @ matrix) ** 2, axis=1))[3:-3]
         assert found == pytest.approx(exact.mean(), rel=1e-3)
         assert error == pytest.approx(exact.std(ddof=1) / np.sqrt(294), rel=1e-3)
@@ -211,6 +210,6 @@ def test_path_length_on_a_circle_is_the_squared_angle(flat):
         (lambda: checks.check_features(REAL[0]), "shape"),
     ],
 )
-def test_what_gives_no_figure_is_refused(call, message):
+def test_rows_that_cannot_be_measured_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

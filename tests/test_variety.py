@@ -20,7 +20,7 @@ def smooth(count, side=32):
     return np.tanh(np.tensordot(weights, waves, 1))[..., None].astype(np.float32)
 
 
-def test_one_scale_is_scikit_images():
+def test_the_similarity_at_one_scale_is_that_of_scikit_image():
     a, b = smooth(3, side=20), smooth(3, side=20)  # 20 pixels have room for one scale.
     assert variety.num_scales((20, 20, 1)) == 1
     ours = variety.ms_ssim(a, b)
@@ -33,7 +33,7 @@ def test_one_scale_is_scikit_images():
             sigma=1.5,
             use_sample_covariance=False,
             full=True,
-        )[1][5:-5, 5:-5].mean()  # Where the window lies inside.
+        )[1][5:-5, 5:-5].mean()  # Where the whole window lies inside the image.
         assert ours[i] == pytest.approx(max(theirs, 0), abs=1e-3)
 
 
@@ -45,7 +45,7 @@ def test_equal_images_have_similarity_one_and_scales_grow_with_size():
         variety.ms_ssim(images[:, :10], images[:, :10])
 
 
-def test_collapsed_samples_are_more_alike_than_varied_ones():
+def test_collapsed_samples_are_more_similar_than_varied_ones():
     varied = smooth(60)
     few = np.tile(varied[:2], (30, 1, 1, 1))
     mean, error = variety.sample_similarity(varied, num_pairs=300)
@@ -70,12 +70,12 @@ def test_the_pyramid_adds_up_to_the_image():
 
 def test_sliced_wasserstein_is_scipys_in_one_direction(monkeypatch):
     a, b = smooth(20, side=16), smooth(20, side=16) ** 3
-    seen = []
+    patches = []
     descriptors = variety._descriptors
 
     def spy(*arguments):
-        seen.append(descriptors(*arguments))
-        return seen[-1]
+        patches.append(descriptors(*arguments))
+        return patches[-1]
 
     monkeypatch.setattr(variety, "_descriptors", spy)
     found = variety.sliced_wasserstein(a, b, projections=1, seed=3)
@@ -85,12 +85,12 @@ def test_sliced_wasserstein_is_scipys_in_one_direction(monkeypatch):
     direction = random.normal(size=(49, 1))
     direction /= np.linalg.norm(direction)
     expected = scipy.stats.wasserstein_distance(
-        *((rows @ direction).ravel() for rows in seen)
+        *((rows @ direction).ravel() for rows in patches)
     )
     assert found == {16: pytest.approx(1000 * expected, rel=1e-4)}
 
 
-def test_sliced_wasserstein_orders_sets():
+def test_sliced_wasserstein_is_larger_for_sets_that_differ_more():
     a, same, other = smooth(200), smooth(200), np.sign(smooth(200))
     near = variety.sliced_wasserstein(a, same)
     far = variety.sliced_wasserstein(a, other)
