@@ -24,10 +24,8 @@ def main():
     train = keras_gen.data.load(
         "mnist", image_shape=model.image_shape, batch_size=64, seed=0
     )
-    print(
-        "\nTraining. d_real and d_fake are the discriminator's probabilities that real"
-    )
-    print("and generated images are real: both are 0.5 if it cannot tell them apart.\n")
+    print("\nTraining. d_real and d_fake are the discriminator's probabilities that")
+    print("real and generated images are real: both are 0.5 if it cannot tell which.\n")
     model.fit(
         train,
         epochs=4,

@@ -18,8 +18,8 @@ Name = Annotated[
 Weights = Annotated[
     str | None,
     typer.Option(
-        help="Weights: the name of some that ship ('mnist'), a .keras file, or the "
-        "folder of a run."
+        help="Name of weights that ship ('mnist'), or path of a .keras file, of the "
+        "folder of a run, or of a folder with a card."
     ),
 ]
 Overrides = Annotated[

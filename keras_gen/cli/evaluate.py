@@ -40,7 +40,7 @@ def evaluate(
     num_images: Annotated[
         int,
         typer.Option(
-            "-n", help="Number of samples, of training images and of test images."
+            "-n", help="Number of samples, and of training and test images each."
         ),
     ] = 10_000,
     num_samples: Annotated[
@@ -52,9 +52,9 @@ def evaluate(
     judge: Annotated[
         str | None,
         typer.Option(
-            help="Model that measures the model: a classifier of styles for "
-            "translations, or a matcher for captions.",
-            show_default="the one that ships",
+            help="Weights of the model that scores the results: of a classifier of "
+            "styles for translations, or of a matcher for captions.",
+            show_default="weights that ship",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of samples and subsets.")] = 0,

@@ -39,7 +39,7 @@ def export(
         list[str] | None,
         typer.Option(
             "--ability",
-            help="Ability to export, with no more weights than it needs; may be "
+            help="Ability to export, with only the weights that it needs; may be "
             "repeated.",
             show_default="all",
         ),
