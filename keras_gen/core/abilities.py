@@ -66,18 +66,21 @@ class Ability:
         """The `tf.TensorSpec` of every input, by name."""
         return {name: entry.spec for name, entry in self.declared(model).items()}
 
-    def run(self, model, arguments: dict) -> np.ndarray:
-        """Checks arrays with equal numbers of rows, and runs them in batches.
-
-        Raises:
-            ValueError: For missing or unknown arguments, rows that do not fit what the
-                model declares, or a model without what the ability needs.
-        """
+    def check_needs(self, model) -> None:
+        """Refuses a model without the argument that the ability needs."""
         if self.needs and not model.get_config().get(self.needs):
             raise ValueError(
                 f"Expected a {type(model).__name__} with {self.needs}=..., to "
                 f"{self.name}, got one without."
             )
+
+    def run(self, model, arguments: dict) -> np.ndarray:
+        """Checks arrays with equal numbers of rows, and runs them in batches.
+
+        Raises:
+            ValueError: For missing or unknown arguments, or rows that do not fit what
+                the model declares.
+        """
         options = {n: arguments[n] for n in self.options if n in arguments}
         given = {n for n, a in arguments.items() if a is not None} - set(options)
         declared = self.declared(model)
@@ -132,6 +135,7 @@ def draws(output: str, needs: str | None = None):
 
         @functools.wraps(function)
         def method(self, n=None, seed=None, **conditions):
+            this.check_needs(self)
             if n is None:
                 n = _count(conditions)
             seeds = row_seeds(n, seed)
@@ -163,6 +167,7 @@ def transforms(output: str, needs: str | None = None):
 
         @functools.wraps(function)
         def method(self, *args, **kwargs):
+            this.check_needs(self)
             bound = signature.bind(self, *args, **kwargs)
             arguments = dict(list(bound.arguments.items())[1:])
             for entry in this.declared(self).values():
