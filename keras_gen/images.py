@@ -120,10 +120,9 @@ def save_grid(
 ) -> None:
     """Writes a grid of images as a PNG file.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_grid(np.zeros((6, 8, 8, 1)), f"{folder}/grid.png", scale=2)
-    ...     PIL.Image.open(f"{folder}/grid.png").size
+    >>> save_grid(np.zeros((6, 8, 8, 1)), "grid.png", scale=2)
+    >>> with PIL.Image.open("grid.png") as picture:
+    ...     picture.size
     (56, 36)
 
     Args:

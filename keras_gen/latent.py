@@ -125,8 +125,10 @@ def interpolate(
 ) -> np.ndarray:
     """Images on the way from one latent to another.
 
-    >>> model = keras_gen.zoo.load("vae", weights="mnist")  # doctest: +SKIP
-    >>> walk = interpolate(model, images[:4], images[4:8])  # doctest: +SKIP
+    >>> model = keras_gen.zoo.load("vae", weights="mnist")
+    >>> images = model.sample(4, seed=0)
+    >>> interpolate(model, images[:2], images[2:], steps=5).shape
+    (2, 5, 28, 28, 1)
 
     Args:
         model: A model that decodes.
@@ -395,9 +397,11 @@ def fit_density(
 
     The mixture becomes part of the model: it is saved, loaded and exported with it.
 
-    >>> model = keras_gen.zoo.load("conv_ae", weights="mnist")  # doctest: +SKIP
-    >>> nats = fit_density(model, images, components=20)  # doctest: +SKIP
-    >>> samples = model.sample(16, seed=0)  # doctest: +SKIP
+    >>> model = keras_gen.zoo.load("conv_ae", weights="mnist")
+    >>> test = keras_gen.data.load("mnist", "test[:500]", batch_size=500)
+    >>> nats = fit_density(model, next(iter(test))["image"], components=2)
+    >>> model.sample(16, seed=0).shape
+    (16, 28, 28, 1)
 
     Args:
         model: An autoencoder without a prior.

@@ -11,8 +11,12 @@ class Evaluate(keras.callbacks.Callback):
     Put it before callbacks that write logs. It has seeds of its own for samples, real
     images and subsets, and does not change the run's random numbers.
 
-    >>> figures = keras_gen.callbacks.Evaluate("mnist")  # doctest: +SKIP
-    >>> model.fit(train, epochs=20, callbacks=[figures])  # doctest: +SKIP
+    >>> model = keras_gen.zoo.load("gan", widths=(16,))
+    >>> train = keras_gen.data.load("mnist", "train[:128]")
+    >>> figures = keras_gen.callbacks.Evaluate("mnist", num_images=128)
+    >>> history = model.fit(train, callbacks=[figures], verbose=0)
+    >>> "frechet_distance" in history.history
+    True
 
     Args:
         data: A source with a train and a test split; see `keras_gen.data.load`.

@@ -12,8 +12,12 @@ from keras_gen.core.inputs import LABEL, with_role
 class SampleGrid(keras.callbacks.Callback):
     """Writes a grid of samples after epochs, always drawn with the same seeds.
 
-    >>> grid = keras_gen.callbacks.SampleGrid("samples", every=5)  # doctest: +SKIP
-    >>> model.fit(train, epochs=20, callbacks=[grid])  # doctest: +SKIP
+    >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
+    >>> images = np.random.default_rng(0).integers(0, 256, (128, 8, 8, 1), np.uint8)
+    >>> grid = keras_gen.callbacks.SampleGrid("samples")
+    >>> history = model.fit(images, epochs=2, callbacks=[grid], verbose=0)
+    >>> sorted(path.name for path in pathlib.Path("samples").iterdir())
+    ['epoch_0001.png', 'epoch_0002.png']
 
     Args:
         folder: Path of the folder that gets `epoch_0001.png`, ...

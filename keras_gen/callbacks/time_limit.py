@@ -8,8 +8,12 @@ import keras
 class TimeLimit(keras.callbacks.Callback):
     """Stops `fit` at the first step after a given time.
 
-    >>> limit = keras_gen.callbacks.TimeLimit(minutes=8)  # doctest: +SKIP
-    >>> model.fit(train, epochs=100, callbacks=[limit])  # doctest: +SKIP
+    >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
+    >>> images = np.random.default_rng(0).integers(0, 256, (128, 8, 8, 1), np.uint8)
+    >>> limit = keras_gen.callbacks.TimeLimit(minutes=0)
+    >>> history = model.fit(images, epochs=3, callbacks=[limit], verbose=0)
+    >>> history.epoch
+    [0]
 
     Args:
         minutes: Minutes from the start of `fit`.

@@ -78,7 +78,9 @@ def document(cls):
     cls.__signature__ = signature_of(cls)
     own = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
     entries = _entries(own)
-    options = [name for name, lines in entries.items() if OPTION.match(lines[0].strip())]
+    options = [
+        name for name, lines in entries.items() if OPTION.match(lines[0].strip())
+    ]
     if not options:
         return cls
     described = descriptions_of(cls)

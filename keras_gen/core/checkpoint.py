@@ -21,11 +21,11 @@ class Checkpoint(keras.callbacks.Callback):
     that sets TensorFlow's global seed must set the same one again, since the order of
     shuffled data depends on it.
 
-    >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
+    >>> model = keras_gen.zoo.load("stacked_ae", image_shape=(8, 8, 1))
     >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
     >>> options = {"callbacks": [Checkpoint("run/checkpoint.keras")], "verbose": 0}
     >>> history = model.fit(images, epochs=1, **options)
-    >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
+    >>> model = keras_gen.zoo.load("stacked_ae", image_shape=(8, 8, 1))
     >>> history = model.fit(images, epochs=3, **options)  # Resumes after epoch 1.
     >>> history.epoch
     [1, 2]

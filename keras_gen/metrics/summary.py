@@ -113,9 +113,11 @@ def image_figures(
 ) -> dict:
     """The quality of generated images compared with real ones.
 
-    >>> model = keras_gen.zoo.load("dcgan", weights="mnist")  # doctest: +SKIP
-    >>> train = keras_gen.data.load("mnist", image_shape=(32, 32, 1))  # doctest: +SKIP
-    >>> image_figures(model.sample(5000, seed=0), train)  # doctest: +SKIP
+    >>> samples = keras_gen.zoo.load("gan", weights="mnist").sample(128, seed=0)
+    >>> train = keras_gen.data.load("mnist", "train[:128]")
+    >>> figures = image_figures(samples, train)
+    >>> figures["num_generated"], figures["num_real"]
+    (128, 128)
 
     Args:
         generated: Generated images, as for `summarize`, or a `Summary` of them.
