@@ -66,6 +66,7 @@ class Context:
         else:
             probe = data_sources.load(data, "test", batch_size=1, shuffle=False)
             self.image_shape = tuple(probe.element_spec["image"].shape[1:])
+        # A second domain is loaded only if it is asked for.
         shapes = model.batch_shapes() if model else {}
         self.test = data_sources.load(
             data,

@@ -1,6 +1,7 @@
 """Distances of translations from the truth, for sources where it is known."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -62,10 +63,7 @@ class Translations(Figure):
         to_domains = _translators(context)
         names = _names_of(context, aligned)[: len(to_domains)]
         images_of = [_test_images(context, name) for name in names]
-        directions = [(i, j) for i in range(len(names)) for j in range(len(names))]
-        directions = [
-            (source, target) for source, target in directions if source != target
-        ]
+        directions = list(itertools.permutations(range(len(names)), 2))
         means, figures = {}, {}
         for source, target in directions:
             images, truth = images_of[source], images_of[target]
@@ -74,11 +72,9 @@ class Translations(Figure):
             found = translation_figures(
                 images, translated, truth, returned, context.extractor.features
             )
-            likeliest = judge.classify(resized(translated, judge.image_shape)).argmax(
-                axis=1
-            )
+            probabilities = judge.classify(resized(translated, judge.image_shape))
             wanted = aligned.domains.index(names[target])
-            found["agreement"] = float(np.mean(likeliest == wanted))
+            found["agreement"] = float(np.mean(probabilities.argmax(axis=1) == wanted))
             suffix = f"{names[source]}_to_{names[target]}"
             figures |= {f"{name}_{suffix}": value for name, value in found.items()}
             for name, value in found.items():
