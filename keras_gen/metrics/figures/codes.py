@@ -1,4 +1,4 @@
-"""How much codes or features of images tell of their labels."""
+"""How well labels of images can be predicted from their codes or features."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ BATCH = 64
 
 
 class Codes(Figure):
-    """How well labels of the test split can be read from codes or features.
+    """How well labels of the test split can be predicted from codes or features.
 
     `probe_accuracy`: accuracy of a logistic regression. `neighbour_accuracy`: accuracy
     of the vote of the nearest training images.
