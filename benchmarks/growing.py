@@ -1,11 +1,11 @@
-"""What growing costs: a step at every level, and memory after the last.
+"""Cost of growing: time per step and memory at every level.
 
     .venv/bin/python benchmarks/growing.py [stylegan]
 
-One process trains a model that grows from 4x4 to its last level, level by level; for
-every level another process trains a model that was built for it and goes there at once.
-The time is the median of single steps, after the first two; memory is what the process
-holds at the end of a level (resident, Linux).
+One process trains a model that grows from 4x4 to its last level, level by level. For
+comparison, one process for each level trains a model whose last level it is, and which
+goes there at once. The time is the median over steps, without the first two; memory is
+the resident set size of the process at the end of a level (Linux only).
 """
 
 import gc
@@ -30,14 +30,23 @@ BATCH = 16
 STEPS = 12
 
 
-def resident():
-    """Megabytes that this process holds."""
+def resident() -> float:
+    """Resident set size of this process, in megabytes."""
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6
 
 
-def measure(name, built, sides):
-    """Milliseconds a step and megabytes, by side, of a model built for one."""
+def measure(name: str, built: int, sides: list[int]) -> list[tuple[float, float]]:
+    """Time and memory of a model at some levels.
+
+    Args:
+        name: Name of the preset.
+        built: Side of images at the model's last level, in pixels.
+        sides: Sides of images at the levels that it goes through.
+
+    Returns:
+        Milliseconds per step and megabytes, for each side.
+    """
     model = keras_gen.zoo.load(name, image_shape=(built, built, 3), start=4)
     model.compile(seed=0)
     images = np.random.default_rng(0).uniform(-1, 1, (BATCH, built, built, 3))
@@ -53,8 +62,8 @@ def measure(name, built, sides):
     return rows
 
 
-def apart(name, built, sides):
-    """The same, in a process of its own."""
+def measure_apart(name: str, built: int, sides: list[int]) -> list:
+    """The result of `measure`, in a process of its own."""
     arguments = [
         sys.executable,
         __file__,
@@ -67,21 +76,23 @@ def apart(name, built, sides):
 
 
 def main(
-    name: Annotated[str, typer.Argument(help="progan or stylegan.")] = "progan",
+    name: Annotated[
+        str, typer.Argument(help="Name of the preset: progan or stylegan.")
+    ] = "progan",
     measured: Annotated[str, typer.Option("--measure", hidden=True)] = "",
 ):
-    """Prints a table."""
+    """Prints a table of time and memory at every level."""
     if measured:
         print(json.dumps(measure(name, *json.loads(measured))))
         return
     table = rich.table.Table(
-        *("side", "grown, ms a step", "built there, ms", "ratio"),
-        *("grown, MB", "built there, MB"),
-        title=f"{name}, batches of {BATCH}",
+        *("side", "grown, ms per step", "at once, ms per step", "ratio"),
+        *("grown, MB", "at once, MB"),
+        title=f"{name}, batch size {BATCH}",
     )
-    grown = apart(name, LAST, SIDES)
+    grown = measure_apart(name, LAST, SIDES)
     for side, (ms, megabytes) in zip(SIDES, grown, strict=True):
-        [(alone, memory)] = apart(name, side, [side])
+        [(alone, memory)] = measure_apart(name, side, [side])
         cells = (f"{ms:.0f}", f"{alone:.0f}", f"{ms / alone:.2f}")
         table.add_row(str(side), *cells, f"{megabytes:.0f}", f"{memory:.0f}")
     rich.console.Console(width=110).print(table)

@@ -1,8 +1,10 @@
-"""Models that grow: their layers in numbers, their schedule, and what StyleGAN adds."""
+"""Growing models: layers by hand-computed values, the schedule, StyleGAN's styles."""
 
 import gc
+import pathlib
 import resource
 import weakref
+import zipfile
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ from conftest import make_batch, train, values
 
 import keras_gen
 from keras_gen.callbacks import Checkpoint, Grow, Phase
+from keras_gen.core.game import Lazy
 from keras_gen.layers import (
     AdaIN,
     AddNoise,
@@ -19,6 +22,7 @@ from keras_gen.layers import (
     EqualizedConv2D,
     EqualizedDense,
     Fade,
+    Learned,
     PixelNorm,
 )
 from keras_gen.models import ProGAN, StyleGAN
@@ -40,7 +44,7 @@ def normal(*shape):
 
 
 def grown(side, alpha=1.0, model=ProGAN, **settings):
-    """A small model at a level."""
+    """A small model that has reached the level with the given side."""
     model = model(**{**(STYLED if model is StyleGAN else SMALL), **settings})
     model.compile(seed=0)
     model.enter(Phase(side, 0, 1))
@@ -73,7 +77,7 @@ def test_equalized_kernels_are_scaled_at_run_time(layer, shape, fan_in):
     scale = layer.gain / np.sqrt(fan_in)
     used = layer.scaled_kernel()
     np.testing.assert_allclose(used, layer.kernel * (scale * layer.rate), rtol=1e-6)
-    # As they are used they have He's deviation, as they are kept they are large.
+    # As they are used, kernels have He's deviation; as they are stored, they are large.
     assert np.std(used) == pytest.approx(scale, rel=0.03)
     assert np.std(layer.kernel) == pytest.approx(1 / layer.rate, rel=0.03)
     x = normal(2, *shape[1:])
@@ -121,7 +125,7 @@ def test_blur_keeps_a_constant_image_and_spreads_a_point():
     np.testing.assert_allclose(Blur()(point)[0, 1:4, 1:4, 0], expected)
 
 
-def test_noise_is_one_map_that_each_map_takes_by_its_strength():
+def test_one_map_of_noise_is_added_to_each_map_by_its_strength():
     layer, x, noise = AddNoise(), normal(2, 4, 4, 3), normal(2, 4, 4, 1)
     np.testing.assert_array_equal(layer(x, noise), x)
     layer.strength.assign([0.0, 1.0, -2.0])
@@ -137,6 +141,19 @@ def test_fading_is_exact_at_both_ends():
     np.testing.assert_allclose(out[2], 0.75 * old[2] + 0.25 * new[2], rtol=1e-6)
 
 
+def test_a_learned_tensor_is_the_same_for_each_row():
+    layer = Learned((2, 3), deviation=1.0)
+    rows = layer(np.zeros((4, 7)))
+    assert rows.shape == (4, 2, 3)
+    np.testing.assert_array_equal(rows, np.broadcast_to(layer.value, (4, 2, 3)))
+    assert layer.trainable_variables == [layer.value]
+    state = Learned((2, 3), trainable=False, aggregation="mean")
+    state = Learned.from_config(state.get_config())
+    state.build(None)
+    assert state.trainable_variables == []
+    assert (state.value.trainable, state.value.aggregation) == (False, "mean")
+
+
 # Levels.
 
 
@@ -150,7 +167,7 @@ def test_at_alpha_0_images_are_those_below_and_at_1_their_own(model):
     grown_model = grown(8, 0.0, model, average=None)
     latents = normal(2, 3)
     above = grown_model.decode(latents)
-    bend_to_image(grown_model, 1)  # The new level's own; without effect at alpha 0.
+    shift_images(grown_model, 1)  # Of the new level alone: no effect at alpha 0.
     np.testing.assert_array_equal(above, grown_model.decode(latents))
     grown_model.enter(Phase(4, 0, 1))
     grown_model.growth.alpha.assign(1.0)
@@ -159,17 +176,18 @@ def test_at_alpha_0_images_are_those_below_and_at_1_their_own(model):
     np.testing.assert_allclose(above, doubled, atol=1e-5)
     grown_model.enter(Phase(8, 0, 1))
     alone = grown_model.decode(latents)
-    bend_to_image(grown_model, 0)
+    shift_images(grown_model, 0)
     np.testing.assert_array_equal(alone, grown_model.decode(latents))
     assert not np.allclose(alone, above)
 
 
-def bend_to_image(model, level):
+def shift_images(model, level):
+    """Adds 0.5 to the images that the generator makes from a level's features."""
     bias = model.generator.get_layer(f"to_image_{level}").bias
     bias.assign(bias + 0.5)
 
 
-def test_at_alpha_0_the_discriminator_judges_as_the_level_below():
+def test_at_alpha_0_logits_are_those_of_the_level_below():
     model = grown(8, 0.0)
     images = RANDOM.uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
     above = model.discriminate(images)
@@ -186,17 +204,18 @@ def test_real_images_fade_as_the_generated_ones_do():
     halves = images.reshape(2, 8, 2, 8, 2, 1).mean(axis=(2, 4))
     quarters = halves.reshape(2, 4, 2, 4, 2, 1).mean(axis=(2, 4))
     old = quarters.repeat(2, axis=1).repeat(2, axis=2)
+    batch = {"image": images}
     model = grown(8, 0.25, image_shape=(16, 16, 1))
     expected = 0.75 * old + 0.25 * halves
-    np.testing.assert_allclose(model.reals(images), expected, atol=1e-5)
+    np.testing.assert_allclose(model.real_images(batch), expected, atol=1e-5)
     np.testing.assert_allclose(
-        grown(4, image_shape=(16, 16, 1)).reals(images), quarters, atol=1e-5
+        grown(4, image_shape=(16, 16, 1)).real_images(batch), quarters, atol=1e-5
     )
     whole = grown(16, image_shape=(16, 16, 1))
-    np.testing.assert_array_equal(whole.reals(images), images)
+    np.testing.assert_array_equal(whole.real_images(batch), images)
 
 
-def test_a_level_trains_its_own_weights_alone():
+def test_a_level_trains_no_weights_of_levels_above():
     model = grown(4)
     before = values(model.trainable_variables)
     train(model, make_batch(model, 8), count=2)
@@ -206,7 +225,7 @@ def test_a_level_trains_its_own_weights_alone():
         assert moved != above, variable.path
 
 
-def test_exports_are_of_the_level_reached(tmp_path):
+def test_an_export_has_images_of_the_level_reached(tmp_path):
     model = grown(4)
     keras_gen.export.save(model, tmp_path)
     loaded = tf.saved_model.load(str(tmp_path / "1"))
@@ -237,8 +256,8 @@ def test_sizes_that_cannot_be_grown_are_refused(settings):
 SCHEDULE = [Phase(4, 0, 32, 8, 1e-3), Phase(8, 32, 16, None, 5e-4)]
 
 
-def test_places_in_a_schedule_are_counted_in_images():
-    places = {
+def test_phase_and_alpha_follow_from_the_number_of_images():
+    expected = {
         0: (4, 1.0),
         31: (4, 1.0),
         32: (8, 0.0),
@@ -246,7 +265,7 @@ def test_places_in_a_schedule_are_counted_in_images():
         64: (8, 1.0),
         1000: (8, 1.0),
     }
-    for images, (side, alpha) in places.items():
+    for images, (side, alpha) in expected.items():
         phase, found = Grow(SCHEDULE).place(images)
         assert (phase.side, found) == (side, alpha), images
 
@@ -276,15 +295,15 @@ def test_schedules_that_do_not_fit_are_refused_before_a_step(phases):
 @pytest.mark.parametrize(
     "wrong", [{"fade": -1}, {"stable": -1}, {"batch_size": 0}, {"learning_rate": 0.0}]
 )
-def test_phases_that_cannot_be_are_refused(wrong):
+def test_phases_with_impossible_numbers_are_refused(wrong):
     with pytest.raises(ValueError, match="Expected"):
         Phase(**{"side": 4, "fade": 0, "stable": 8, **wrong})
 
 
-@pytest.mark.parametrize("place", ["below", "fading"])
-def test_a_model_ahead_of_the_schedule_stays_as_it_is(place):
+@pytest.mark.parametrize("images", [0, 110])  # The schedule is at 4x4, or in a fade.
+def test_a_model_ahead_of_the_schedule_stays_as_it_is(images):
     model = grown(8, 1.0)
-    model.growth.images.assign(0 if place == "below" else 110)
+    model.growth.images.assign(images)
     adam = model.optimizers["generator"]
     adam.variables[0].assign(7)
     schedule = [Phase(4, 0, 100), Phase(8, 100, 100)]
@@ -294,20 +313,37 @@ def test_a_model_ahead_of_the_schedule_stays_as_it_is(place):
     assert int(adam.iterations) == 8
 
 
-def test_a_phases_learning_rate_is_that_of_the_game_alone():
+def test_a_phases_learning_rate_is_that_of_both_players():
     model = grown(4, model=StyleGAN)
     model.enter(Phase(8, 0, 1, None, 0.25))
     rates = {n: float(o.learning_rate) for n, o in model.optimizers.items()}
-    expected = {"discriminator": 0.25, "generator": 0.25, "mean_style": 0.005}
-    assert rates == pytest.approx(expected)
+    assert rates == pytest.approx({"discriminator": 0.25, "generator": 0.25})
 
 
-def test_batches_of_a_phase_are_those_of_a_move():
-    model = grown(4, discriminator_moves=3)
+@pytest.mark.parametrize("moves, accumulate_steps", [(3, 1), (1, 3)])
+def test_a_phases_batch_size_is_that_of_a_mini_batch(moves, accumulate_steps):
+    model = grown(4, discriminator_moves=moves)
+    model.compile(seed=0, accumulate_steps=accumulate_steps)
     phase = Phase(4, 0, 10**9, batch_size=2)
     model.fit(make_batch(model, 12), batch_size=4, verbose=0, callbacks=[Grow([phase])])
-    assert int(model.step.numpy()) == 2  # 12 images are one batch of 3 moves of 2 x 2.
+    # 12 images are 3 batches of the data, and 2 steps of 3 mini-batches of 2 images.
+    assert int(model.step.numpy()) == 2
     assert int(model.growth.images.numpy()) == 12
+    with pytest.raises(ValueError, match="divide 4 images"):
+        odd = Grow([Phase(4, 0, 10**9, batch_size=3)])
+        model.fit(make_batch(model, 12), batch_size=4, verbose=0, callbacks=[odd])
+
+
+def test_a_batch_is_cut_into_steps_in_the_order_of_its_rows():
+    model = grown(4)
+    batch = make_batch(model, 6)
+    model.batch_size = 2
+    parts = model.steps_of({name: tf.constant(value) for name, value in batch.items()})
+    assert len(parts) == 3
+    joined = tf.concat([part["image"] for part in parts], axis=0)
+    np.testing.assert_array_equal(joined, batch["image"])
+    model.batch_size = None
+    assert len(model.steps_of(batch)) == 1
 
 
 def test_two_replicas_grow_together(two_replicas):
@@ -327,20 +363,21 @@ def test_two_replicas_grow_together(two_replicas):
 
 
 def test_real_images_and_penalties_are_float32_in_mixed_precision():
-    keras.config.set_dtype_policy("mixed_float16")  # Of what is built in steps too.
+    keras.config.set_dtype_policy("mixed_float16")  # Steps build layers under it too.
     for cls in (ProGAN, StyleGAN):
         model = grown(8, 0.5, cls, augmentation=["color"])
-        images = make_batch(model, 4)["image"]
-        reals = model.reals(images)
-        assert reals.dtype == tf.float32
-        penalty = model.penalty(reals, tf.zeros_like(reals), None, True)
+        batch = make_batch(model, 4)
+        assert model.real_images(batch).dtype == tf.float32
+        shared = model.forward(batch, training=True)
+        assert shared["fake"].dtype == tf.float32
+        penalty = model.gradient_penalty_loss(batch, shared, training=True)
         assert penalty.dtype == tf.float32
-        assert model.generate({"image": images}, True).dtype == tf.float32
-        logs = train(model, {"image": images}).history
+        assert model.r1_loss(batch, shared, training=True).dtype == tf.float32
+        logs = train(model, batch).history
         assert np.isfinite(logs["discriminator_loss"][0])
 
 
-def test_losses_are_of_the_level_that_was_loaded(tmp_path):
+def test_losses_are_those_of_the_level_that_was_loaded(tmp_path):
     model, other = grown(4), grown(8)
     other.save_weights(tmp_path / "other.weights.h5")
     batch = make_batch(model, 8)
@@ -352,8 +389,8 @@ def test_losses_are_of_the_level_that_was_loaded(tmp_path):
     assert model.evaluate(batch, **options) == pytest.approx(wanted, rel=1e-4)
 
 
-def test_figures_in_training_are_of_the_level_reached(monkeypatch):
-    seen = []
+def test_figures_in_training_are_those_of_the_level_reached(monkeypatch):
+    shapes = []
 
     class Scale:
         def __init__(self, data, image_shape, *others):
@@ -364,7 +401,7 @@ def test_figures_in_training_are_of_the_level_reached(monkeypatch):
 
         def measure(self, images, floor):
             assert images.shape[1:] == self.image_shape
-            seen.append(self.image_shape)
+            shapes.append(self.image_shape)
             return {"frechet_distance": 1.0}
 
     monkeypatch.setattr(keras_gen.metrics, "Scale", Scale)
@@ -372,13 +409,13 @@ def test_figures_in_training_are_of_the_level_reached(monkeypatch):
     schedule = [Phase(4, 0, 16), Phase(8, 16, 16)]
     callbacks = [Grow(schedule), keras_gen.callbacks.Evaluate("mnist")]
     model.fit(make_batch(model, 16), verbose=0, epochs=2, callbacks=callbacks)
-    assert seen == [(4, 4, 1), (8, 8, 1)]
+    assert shapes == [(4, 4, 1), (8, 8, 1)]
 
 
 def test_one_fit_does_the_whole_schedule_and_no_graph_outlives_its_level():
     model = ProGAN(**SMALL)
     model.compile(seed=0, clip_norm=10.0)
-    seen, graphs = [], []
+    states, graphs = [], []
     train_step = model.train_step
 
     def traced(batch):
@@ -392,7 +429,7 @@ def test_one_fit_does_the_whole_schedule_and_no_graph_outlives_its_level():
             side, step = model.image_shape[0], int(model.step.numpy())
             alpha = float(model.growth.alpha.numpy())
             rate = float(model.optimizers["generator"].learning_rate)
-            seen.append((side, alpha, step, round(rate, 5)))
+            states.append((side, alpha, step, round(rate, 5)))
 
     model.fit(
         make_batch(model, 64),
@@ -400,8 +437,8 @@ def test_one_fit_does_the_whole_schedule_and_no_graph_outlives_its_level():
         verbose=0,
         callbacks=[Grow(SCHEDULE), Watch()],
     )
-    assert seen == [
-        (4, 1.0, 2, 0.001),  # Two moves of 8 images a batch of 16.
+    assert states == [
+        (4, 1.0, 2, 0.001),  # Two steps with 8 images each from a batch of 16.
         (4, 1.0, 4, 0.001),
         (8, 0.0, 5, 0.0005),
         (8, 0.5, 6, 0.0005),
@@ -424,8 +461,8 @@ def test_optimizers_start_anew_at_a_level():
     for variable in adam.variables:
         start = 0.5 if variable is adam.learning_rate else 0
         np.testing.assert_array_equal(variable, start)
-    # The first step's length is the rate, not ten times as much.
-    variables = model.players()["generator"].variables  # Of the new level.
+    # The first step has the length of the learning rate, not ten times as much.
+    variables = model.players()["generator"].variables  # Those of the new level.
     first = variables[0]
     before = first.numpy()
     adam.apply([tf.ones_like(v) for v in variables], variables)
@@ -471,7 +508,7 @@ def test_a_run_that_is_killed_in_a_fade_goes_on_there(cls, settings, tmp_path):
         (StyleGAN, {"style_dim": 512}, 26.2e6),
     ],
 )
-def test_a_step_at_1024_pixels_by_the_papers_maps(model, options, parameters):
+def test_a_step_at_1024_pixels_with_the_papers_maps(model, options, parameters):
     sizes = {"latent_dim": 512, "base_maps": 8192, "max_maps": 512, **options}
     model = model((1024, 1024, 3), average=None, **sizes)
     networks = model.networks().values()
@@ -484,17 +521,17 @@ def test_a_step_at_1024_pixels_by_the_papers_maps(model, options, parameters):
     assert np.isfinite(logs["generator_loss"][0])
     assert model.sample(1, seed=0).shape == (1, 1024, 1024, 3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    assert peak < 16, f"{peak:.1f} GiB"  # Of this process, ever: Linux counts in KiB.
+    assert peak < 16, f"{peak:.1f} GiB"  # Peak of this process; Linux counts KiB.
 
 
 # StyleGAN.
 
 
-def test_truncation_draws_styles_to_their_mean():
+def test_truncation_moves_styles_towards_their_mean():
     model = grown(8, model=StyleGAN)
     model.mean_style.value.assign(normal(5))
     means = model.sample(3, seed=0, truncation=0.0)
-    # Strengths of noise are 0 at first: nothing else tells images apart.
+    # Strengths of noise are 0 at first: images could differ by styles only.
     np.testing.assert_allclose(means[1:], means[:2], atol=1e-5)
     styles = np.broadcast_to(model.mean_style.value, (3, model.num_layers, 5))
     np.testing.assert_allclose(means, model.synthesize(styles, 0), atol=1e-5)
@@ -548,7 +585,7 @@ def test_labels_and_noise_of_a_table_of_mixed_styles():
     labels = [0, 1], [2, 0]
     every = range(model.num_layers)
     table = keras_gen.latent.mix_styles(model, sources, targets, every, labels)
-    for row in (1, 2):  # All styles are the sources', and the noise is one.
+    for row in (1, 2):  # All styles are the sources', and all noise is the same.
         np.testing.assert_allclose(table[row, 1:], table[0, 1:], atol=1e-5)
     styles = model.map(targets, labels=labels[1])
     left = model.synthesize(styles, np.zeros(2, np.int64))
@@ -566,31 +603,94 @@ def test_images_in_training_have_styles_of_two_latents(mixing, monkeypatch):
     model = grown(8, model=StyleGAN, mixing=mixing)
     found = []
 
-    def watch(synthesis, styles, noise, training=False):
+    def record(synthesis, styles, noise, training=False):
         found.append(np.array(styles))
         return tf.zeros((len(styles), 8, 8, 1))
 
-    monkeypatch.setattr(model, "_synthesize", watch)
+    monkeypatch.setattr(model, "_synthesize", record)
     batch = {"image": np.zeros((200, 8, 8, 1), np.float32)}
-    model.generate(batch, training=True)
-    own = np.isclose(found[0], np.array(batch["style"])[:, None]).all(axis=-1)
-    assert own[:, 0].all()
+    shared = model.forward(batch, training=True)
+    first = np.isclose(found[0], np.array(shared["style"])[:, None]).all(axis=-1)
+    assert first[:, 0].all()
     if mixing == 0:
-        assert own.all()
-    else:  # Never all, and every place of the change occurs.
-        assert not own[:, -1].any()
-        assert set(own.sum(axis=1)) == set(range(1, model.num_layers))
+        assert first.all()
+    else:  # Never at all layers; and the change occurs at each of them.
+        assert not first[:, -1].any()
+        assert set(first.sum(axis=1)) == set(range(1, model.num_layers))
 
 
-def test_the_mean_style_is_a_moving_average():
+def batch_mean_style(model, batch, index=0):
+    """The mean over a mini-batch of the styles that the next step computes for it."""
+    with model.noise_scope(f"forward/{index}"):
+        return tf.reduce_mean(model.forward(batch, training=True)["style"], axis=0)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.01])
+def test_the_mean_style_is_a_moving_average_that_is_not_clipped(clip_norm):
     model = grown(8, model=StyleGAN)
+    model.compile(seed=0, clip_norm=clip_norm)
+    assert list(model.optimizers) == ["discriminator", "generator"]
+    assert not any(v is model.mean_style.value for v in model.trainable_variables)
     batch = make_batch(model, 8)
+    expected = 0.005 * np.array(batch_mean_style(model, batch))
+    assert np.abs(expected).max() > 1e-4
     train(model, batch)
-    first = np.array(model.mean_style.value)
-    assert 0 < np.abs(first).max() < 0.05  # 0.005 of one batch's mean, from 0.
+    np.testing.assert_allclose(model.mean_style.value, expected, rtol=1e-4)
     model.mean_style.value.assign(np.full(5, 100.0))
+    expected = 99.5 + 0.005 * np.array(batch_mean_style(model, batch))
     train(model, batch)
-    np.testing.assert_allclose(model.mean_style.value, 99.5, atol=0.05)
+    np.testing.assert_allclose(model.mean_style.value, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.01])
+def test_the_mean_style_of_two_replicas_follows_the_mean_of_both(
+    clip_norm, two_replicas
+):
+    with two_replicas.scope():
+        model = StyleGAN(**STYLED)
+        model.compile(seed=0, clip_norm=clip_norm)
+    batch = make_batch(model, 8)
+    halves = [{"image": part} for part in np.split(batch["image"], 2)]
+
+    def mean_style():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return batch_mean_style(model, halves[int(replica)])
+
+    parts = two_replicas.experimental_local_results(two_replicas.run(mean_style))
+    assert not np.allclose(*parts)  # Replicas draw different latents.
+    expected = 0.005 * np.mean(parts, axis=0)
+    train(model, batch)
+    variable = model.mean_style.value.value
+    for value in two_replicas.experimental_local_results(variable):
+        np.testing.assert_allclose(value, expected, rtol=1e-4)
+
+
+def test_the_mean_style_follows_all_mini_batches_of_an_accumulated_step():
+    model = grown(4, model=StyleGAN)
+    model.compile(seed=0, accumulate_steps=2)
+    batch = make_batch(model, 8)
+    halves = [{"image": part} for part in np.split(batch["image"], 2)]
+    parts = [batch_mean_style(model, half, i) for i, half in enumerate(halves)]
+    model.fit(batch, batch_size=4, verbose=0, callbacks=[Grow([Phase(4, 0, 10**9)])])
+    assert int(model.step.numpy()) == 1
+    expected = 0.005 * np.mean(parts, axis=0)
+    np.testing.assert_allclose(model.mean_style.value, expected, rtol=1e-4)
+
+
+def test_a_file_in_which_the_mean_style_had_an_optimizer_loads_and_trains(tmp_path):
+    archive = pathlib.Path(__file__).parent / "data" / "keras_files_0_1.zip"
+    with zipfile.ZipFile(archive) as files:
+        files.extract("stylegan.keras", tmp_path)
+    model = keras.models.load_model(tmp_path / "stylegan.keras")
+    assert np.any(model.mean_style.value)
+    assert list(model.optimizers) == ["discriminator", "generator"]
+    for optimizer in model.optimizers.values():
+        assert int(optimizer.iterations) == int(model.step.numpy()) == 2
+        assert all(np.any(v) for v in optimizer.variables[2:4])
+    before = values(model.trainable_variables)
+    train(model, make_batch(model, 8))
+    assert int(model.step.numpy()) == 3
+    assert not np.array_equal(before[0], model.trainable_variables[0])
 
 
 def test_noise_seeds_change_details_once_noise_has_strength():
@@ -614,9 +714,13 @@ def test_labels_choose_among_styles():
     )
 
 
-def test_a_lazy_penalty_comes_every_so_often_and_as_much_stronger():
+def test_a_lazy_penalty_is_added_in_one_of_r1_every_steps_and_as_much_stronger(
+    monkeypatch,
+):
     model = grown(8, model=StyleGAN, r1=2.0, r1_every=4)
+    monkeypatch.setattr(model, "r1_loss", lambda *_: tf.constant(3.0))
+    (penalty,) = model.players()["discriminator"].regularizers
+    assert isinstance(penalty, Lazy)
     for step, expected in ((0, 12.0), (1, 0.0), (3, 0.0), (4, 12.0)):
-        model.step.assign(step)
-        assert float(model.lazily(lambda: tf.constant(3.0), True)) == expected
-        assert float(model.lazily(lambda: tf.constant(3.0), False)) == 3.0
+        assert float(penalty({}, {}, True, tf.constant(step))) == expected
+        assert float(penalty({}, {}, False, tf.constant(step))) == 3.0

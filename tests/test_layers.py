@@ -1,4 +1,4 @@
-"""Layers in raster order: what they hide, and that their caches compute the same."""
+"""Layers in raster order: which pixels they depend on, and drawing pixel by pixel."""
 
 import keras
 import numpy as np
@@ -22,8 +22,8 @@ tfd = tfp.distributions
 FEATURES = 6
 
 
-def seen(function, shape):
-    """Whether outputs' pixels see inputs' pixels: bool (outputs, inputs)."""
+def dependence(function, shape):
+    """Whether output pixels depend on input pixels: bool (outputs, inputs)."""
     x = tf.random.stateless_normal((1, *shape), (1, 2))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
@@ -43,13 +43,13 @@ def seen(function, shape):
         ("B", "horizontal", ["000", "110", "000"]),
     ],
 )
-def test_masked_convolution_sees_what_its_mask_shows(mask, stack, rows):
+def test_masked_convolution_depends_on_the_pixels_of_its_mask(mask, stack, rows):
     grid = np.array([[int(one) for one in row] for row in rows])
     np.testing.assert_array_equal(mask_grid(3, mask, stack), grid)
     layer = MaskedConv2D(4, 3, mask, stack)
-    window = seen(layer, (5, 5, 2)).reshape(5, 5, 5, 5)[2, 2, 1:4, 1:4]
+    window = dependence(layer, (5, 5, 2)).reshape(5, 5, 5, 5)[2, 2, 1:4, 1:4]
     np.testing.assert_array_equal(window, grid)
-    # An ordinary convolution by the whole kernel, zeros where the mask has them.
+    # Equal to an ordinary convolution whose kernel is 0 where the mask is.
     x = np.random.default_rng(0).normal(size=(2, 4, 5, 2)).astype(np.float32)
     kernel = np.zeros((3, 3, 2, 4), np.float32)
     kernel[np.ix_(layer.rows, layer.columns)] = layer.kernel.numpy()
@@ -58,21 +58,25 @@ def test_masked_convolution_sees_what_its_mask_shows(mask, stack, rows):
     np.testing.assert_allclose(layer(x), expected, atol=1e-5)
 
 
-def test_mask_is_fixed_and_no_weight():
+def test_a_mask_is_fixed_and_not_a_weight():
     layer = MaskedConv2D(4, 3, "A")
     before = layer(tf.ones((1, 4, 4, 2))).numpy()
     assert [w.path.split("/")[-1] for w in layer.weights] == ["kernel", "bias"]
     hidden = np.ones(layer.kernel.shape, np.float32)
     hidden *= 1 - layer.grid[..., None, None]
-    assert hidden.sum() == 4 * 2 * 2  # Two places of row one, in a box of two rows.
+    assert hidden.sum() == 4 * 2 * 2  # Two masked entries of the second of two rows.
     layer.kernel.assign_add(100 * hidden)
     np.testing.assert_array_equal(layer(tf.ones((1, 4, 4, 2))), before)
 
 
 def drawn_by_pixels(layer, x, shift):
-    """The layer's outputs, by `start`, `row` and `pixel` over maps x.
+    """The layer's outputs on maps x, by `start`, `row` and `pixel`.
 
-    The newest that layers see is their own place, or the one before it (shift 1).
+    Args:
+        layer: A `RasterLayer`.
+        x: Maps, (batch, height, width, features).
+        shift: 0 for layers that get the current pixel, 1 for those that get the one
+            before.
     """
     _, height, width, _ = x.shape
     padded = np.pad(x, [(0, 0), (shift, 0), (shift, 0), (0, 0)])
@@ -98,12 +102,12 @@ def drawn_by_pixels(layer, x, shift):
         (lambda: DiagonalBiLSTM(FEATURES // 2), 0),
     ],
 )
-def test_pixel_by_pixel_computes_what_whole_maps_do(make, shift):
+def test_drawing_pixel_by_pixel_computes_what_whole_maps_do(make, shift):
     layer = make()
     x = np.random.default_rng(0).normal(size=(3, 4, 5, FEATURES)).astype(np.float32)
     inputs = (x, x) if isinstance(layer, GatedStacks) else (x,)
     layer(*inputs)
-    for weight in layer.weights:  # Biases too.
+    for weight in layer.weights:  # Biases, which start at 0, too.
         weight.assign(weight + 0.1 * keras.random.normal(weight.shape, seed=1))
     whole = layer(*inputs)
     whole = whole[1] if isinstance(layer, GatedStacks) else whole
@@ -111,7 +115,7 @@ def test_pixel_by_pixel_computes_what_whole_maps_do(make, shift):
 
 
 def test_gated_stacks_have_no_blind_spot():
-    """Three blocks of 3x3 see all within three columns and rows, and nothing later."""
+    """Three 3x3 blocks depend on all earlier pixels within 3 rows and columns."""
 
     def network(x):
         down = right = x
@@ -121,32 +125,32 @@ def test_gated_stacks_have_no_blind_spot():
 
     blocks = [GatedStacks(8, 3, mask) for mask in "ABB"]
     network(tf.zeros((1, 7, 7, 2)))
-    window = seen(network, (7, 7, 2)).reshape(7, 7, 7, 7)[3, 3]
+    window = dependence(network, (7, 7, 2)).reshape(7, 7, 7, 7)[3, 3]
     expected = np.zeros((7, 7), bool)
     expected[:3] = True
     expected[3, :3] = True
     np.testing.assert_array_equal(window, expected)
 
 
-def test_row_lstm_sees_the_papers_triangle_and_by_the_mean_all_above():
+def test_row_lstm_depends_on_the_papers_triangle_and_by_the_mean_on_all_above():
     layer = RowLSTM(4)
     layer(tf.zeros((1, 4, 9, 8)))
-    assert seen(layer, (4, 9, 8)).reshape(4, 9, 4, 9)[3, 4, :3].all()
+    assert dependence(layer, (4, 9, 8)).reshape(4, 9, 4, 9)[3, 4, :3].all()
     layer.mean_to_state.kernel.assign(tf.zeros_like(layer.mean_to_state.kernel))
-    window = seen(layer, (4, 9, 8)).reshape(4, 9, 4, 9)[3, 4]
+    window = dependence(layer, (4, 9, 8)).reshape(4, 9, 4, 9)[3, 4]
     triangle = ["111111110", "011111100", "001111000", "000110000"]
     expected = [[one == "1" for one in row] for row in triangle]
     np.testing.assert_array_equal(window[1:], expected[1:])
     assert not window[0, 8] and window[0, :8].all()
 
 
-def test_diagonal_bilstm_sees_its_own_pixel_and_all_before_it_in_one_layer():
+def test_one_diagonal_bilstm_depends_on_its_own_pixel_and_all_before_it():
     layer = DiagonalBiLSTM(4)
     layer(tf.zeros((1, 4, 5, 8)))
-    np.testing.assert_array_equal(seen(layer, (4, 5, 8)), np.tri(20, dtype=bool))
+    np.testing.assert_array_equal(dependence(layer, (4, 5, 8)), np.tri(20, dtype=bool))
 
 
-def test_skewed_rows_stand_one_to_the_right_of_those_above():
+def test_skewed_rows_are_shifted_right_by_one_more_than_those_above():
     x = np.arange(1.0, 7.0).reshape(1, 2, 3, 1)
     skewed = skew(tf.constant(x))
     np.testing.assert_array_equal(skewed[0, ..., 0], [[1, 2, 3, 0], [0, 4, 5, 6]])
@@ -169,21 +173,21 @@ def test_logistic_mixture_is_the_logistic_between_levels():
     parameters = tf.constant([[*weights, *means, *log_scales]])
     pixels = np.array([-1.0, -0.2, 1.0], np.float32)
     logistic = tfd.Logistic(np.float64(means), np.exp(log_scales))
-    places = np.round((pixels + 1) * 127.5) / 127.5 - 1
-    high = np.where(pixels == 1, np.inf, places + 1 / 255)[:, None]
-    low = np.where(pixels == -1, -np.inf, places - 1 / 255)[:, None]
+    nearest = np.round((pixels + 1) * 127.5) / 127.5 - 1
+    high = np.where(pixels == 1, np.inf, nearest + 1 / 255)[:, None]
+    low = np.where(pixels == -1, -np.inf, nearest - 1 / 255)[:, None]
     mass = (logistic.cdf(high) - logistic.cdf(low)).numpy()
     expected = np.log(mass @ np.exp(weights) / np.exp(weights).sum())
     np.testing.assert_allclose(
         head.distribution.log_prob(parameters, pixels), expected, rtol=1e-3
     )
-    # Far from all components nothing under- or overflows.
+    # Nothing underflows or overflows far from all components.
     parameters = tf.constant([[0.0, 0.0, -1.0, -1.0, -9.0, -9.0]])
     assert np.isfinite(head.distribution.log_prob(parameters, np.float32([1.0]))).all()
 
 
 @pytest.mark.parametrize("kind", ["bernoulli", "categorical", "logistic_mixture"])
-def test_draws_are_as_frequent_as_likely(kind):
+def test_draws_are_as_frequent_as_their_probabilities(kind):
     head = PixelHead(kind, 1, 8, num_components=2)
     count, numbers = 4000, head.distribution.num_uniforms
     features = 3 * tf.random.stateless_normal((1, 4), (3, 4))
@@ -197,7 +201,7 @@ def test_draws_are_as_frequent_as_likely(kind):
     np.testing.assert_allclose(cdf, np.cumsum(shares), atol=0.03)
 
 
-def test_head_conditions_channels_in_order():
+def test_a_channels_parameters_depend_on_the_channels_before_it():
     head = PixelHead("categorical", 3, 8)
     features = tf.random.stateless_normal((1, 4), (1, 2))
     pixels = tf.random.stateless_normal((1, 3), (3, 4))
