@@ -18,6 +18,7 @@ from keras_gen import (  # noqa: E402
     losses,
     metrics,
     models,
+    runs,
     zoo,
 )
 from keras_gen.core.game import Lazy, Player  # noqa: E402
@@ -39,5 +40,6 @@ __all__ = [
     "metrics",
     "models",
     "priors",
+    "runs",
     "zoo",
 ]
