@@ -113,9 +113,7 @@ def test_features_of_parts_are_summed_at_every_scale():
     sums = [sum(x.numpy() for x in maps) for maps in zip(*each, strict=True)]
     mask, *maps = model.mask_network([tf.constant(x) for x in sums])
     image = model.image_network([tf.constant(sums[-1]), tf.constant(noise), *maps])
-    found = model.generate(
-        model.generator_networks, tf.constant(parts), tf.constant(noise)
-    )
+    found = model.generate(model.painters, tf.constant(parts), tf.constant(noise))
     np.testing.assert_allclose(found[0], mask, atol=1e-5)
     np.testing.assert_allclose(found[1], image, atol=1e-5)
 
@@ -157,7 +155,7 @@ def test_images_are_generated_from_their_own_key_parts():
     np.testing.assert_array_equal(shared["mask"], proposals.union(boxes, 16, 16))
     noise = 2 * model.noise("latents", (4, model.noise_dim), "uniform") - 1
     parts = proposals.cut(batch["image"], boxes)
-    mask, image = model.generate(model.generator_networks, parts, noise)
+    mask, image = model.generate(model.painters, parts, noise)
     np.testing.assert_allclose(shared["fake_mask"], mask, atol=1e-6)
     np.testing.assert_allclose(shared["fake"], image, atol=1e-6)
 

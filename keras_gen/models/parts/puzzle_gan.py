@@ -210,12 +210,16 @@ class PuzzleGAN(GenerativeModel):
         self.image_network = image_network(self.image_shape, shapes, units, noise_dim)
         self.discriminator = dcgan_discriminator(self.image_shape, width)
         self.prior = priors.Uniform(noise_dim, name="prior")
-        for network in self.generator_networks:
+        for network in self.painters:
             self.keep_average(network, average)
 
     @property
-    def generator_networks(self) -> list[keras.Model]:
-        """The encoder of parts, the mask network and the image network."""
+    def painters(self) -> list[keras.Model]:
+        """The generator's networks: part encoder, mask network and image network.
+
+        Keras saves weights under the names of attributes, properties among them: with
+        another name, `.keras` files of version 0.1 would not load.
+        """
         return [self.part_encoder, self.mask_network, self.image_network]
 
     def batch_shapes(self) -> dict[str, tuple]:
@@ -239,7 +243,7 @@ class PuzzleGAN(GenerativeModel):
                 self.discriminator_loss,
                 moves=self.discriminator_moves,
             ),
-            "generator": Player(self.generator_networks, self.generator_loss),
+            "generator": Player(self.painters, self.generator_loss),
         }
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
@@ -262,7 +266,7 @@ class PuzzleGAN(GenerativeModel):
         shape = (tf.shape(images)[0], self.noise_dim)
         noise = 2.0 * self.noise("latents", shape, "uniform") - 1.0
         fake_mask, fake = self.generate(
-            self.generator_networks, proposals.cut(images, boxes), noise, training
+            self.painters, proposals.cut(images, boxes), noise, training
         )
         mask = proposals.union(boxes, *self.image_shape[:2])
         return {"mask": mask, "fake_mask": fake_mask, "fake": fake}
@@ -323,7 +327,7 @@ class PuzzleGAN(GenerativeModel):
         """Masks and images from parts.
 
         Args:
-            networks: `generator_networks`, or their averages.
+            networks: `painters`, or their averages.
             parts: float32 (batch, num_parts, height, width, channels), in [-1, 1].
             noise: float32 (batch, noise_dim), in [-1, 1].
             training: Whether this is a training step, in which normalization uses the
@@ -392,7 +396,7 @@ class PuzzleGAN(GenerativeModel):
         return self.discriminator(images, training=False)
 
     def _generate_averaged(self, parts, noise):
-        networks = [self.averaged(network) for network in self.generator_networks]
+        networks = [self.averaged(network) for network in self.painters]
         return self.generate(networks, in_order(parts), noise)
 
     def pictures(self, batch) -> np.ndarray:
