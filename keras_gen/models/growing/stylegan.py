@@ -184,8 +184,8 @@ class StyleGAN(GrowingModel):
         all but the coarsest; all other layers have the first.
         """
         shape = (tf.shape(first)[0], 1, 1)
-        place = self.noise("mixing_layer", shape, "uniform")
-        change = 1.0 + tf.floor(place * (self.num_layers - 1))
+        position = self.noise("mixing_layer", shape, "uniform")
+        change = 1.0 + tf.floor(position * (self.num_layers - 1))
         is_mixed = self.noise("mixing", shape, "uniform") < self.mixing
         change = tf.where(is_mixed, change, float(self.num_layers))
         layers = tf.range(self.num_layers, dtype=tf.float32)[:, None]
