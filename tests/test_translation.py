@@ -1,5 +1,9 @@
 """What makes translators between sets of images CycleGAN and StarGAN."""
 
+import pathlib
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from keras_gen.models import CycleGAN, StarGAN
 from keras_gen.models.translation.pool import draw_entries, exchange
 from keras_gen.networks.residual import resnet_generator
 
+DATA = pathlib.Path(__file__).parent / "data"
 RANDOM = np.random.default_rng(0)
 
 
@@ -317,6 +322,26 @@ def test_the_pool_is_saved_and_a_resumed_run_continues_with_it(tmp_path):
     assert (tmp_path / "weights.safetensors").stat().st_size < 4 * sum(
         n.count_params() for n in model.networks().values()
     )  # Weights that ship have no pool.
+
+
+def test_a_file_of_version_0_1_brings_its_pools_and_they_go_on(tmp_path):
+    with zipfile.ZipFile(DATA / "keras_files_0_1.zip") as archive:
+        path = archive.extract("cyclegan.keras", tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        archive.extract("model.weights.h5", tmp_path)
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        # Four counters of the base come first.
+        stored = [file[f"vars/{i}"][()] for i in range(4, 8)]
+    model = keras.saving.load_model(path)
+    loaded = state_of(model)
+    for value, expected in zip([*loaded["a"], *loaded["b"]], stored, strict=True):
+        np.testing.assert_array_equal(value, expected)
+    batch = make_batch(model, 4)
+    train(model, batch)
+    for side, (images, arrived) in state_of(model).items():
+        assert arrived == loaded[side][1] + 4
+        kept = (images == loaded[side][0]).all(axis=(1, 2, 3))
+        assert 2 <= kept.sum() < 6  # Of 4 translations each enters with 1/2.
 
 
 def test_both_directions_are_served_and_other_sets_refused():
