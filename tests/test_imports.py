@@ -16,8 +16,7 @@ STOREYS = (
     ("latent", "metrics", "export"),
     ("callbacks",),
     ("runs",),
-    ("cli",),
-    ("",),  # keras_gen itself.
+    ("", "cli"),  # keras_gen itself, and the command line.
 )
 
 

@@ -136,14 +136,14 @@ class AAE(AdversarialAutoencoder):
     def autoencoder_loss(self, batch, shared, training):
         """Mean squared error per pixel, in units of [-1, 1]."""
         images = batch["image"]
-        outputs = self.decoder(self.draw_codes(images, training), training=training)
+        outputs = self.decoder(self.noisy_codes(images, training), training=training)
         mse = losses.mean_squared_error(outputs, images)
         return mse, {"mse": mse}
 
     def discriminator_loss(self, batch, shared, training):
         """Cross-entropy of telling draws of the prior from codes."""
         labels = batch.get("label")
-        codes = tf.stop_gradient(self.draw_codes(batch["image"], training))
+        codes = tf.stop_gradient(self.noisy_codes(batch["image"], training))
         real = self.logits(self.draw_prior(labels, tf.shape(codes)[0]), labels)
         fake = self.logits(codes, labels)
         figures = {
@@ -154,15 +154,26 @@ class AAE(AdversarialAutoencoder):
 
     def generator_loss(self, batch, shared, training):
         """Cross-entropy of codes being taken for draws of the prior."""
-        codes = self.draw_codes(batch["image"], training)
+        codes = self.noisy_codes(batch["image"], training)
         logits = self.logits(codes, batch.get("label"))
         return losses.non_saturating_generator_loss(logits)
 
-    def draw_codes(self, images, training):
-        """Draws of q(z | x), (batch, latent_dim), with the encoder as it is now."""
+    def noisy_codes(self, images, training):
+        """Codes of a batch with named noise, and the encoder as it is now."""
+        noise = self.noise("codes", (tf.shape(images)[0], self.latent_dim))
+        return self.draw_codes(images, noise, training)
+
+    def draw_codes(self, images, noise, training=False):
+        """Draws of q(z | x), float32 (batch, latent_dim).
+
+        Args:
+            images: float32 (batch, height, width, channels), in [-1, 1].
+            noise: Standard normal numbers, float32 (batch, latent_dim), that the draws
+                are made from; a deterministic encoder ignores them.
+            training: Whether this is a training step.
+        """
         if self.encoder_kind == "deterministic":
             return self.encoder(images, training=training)
-        noise = self.noise("codes", (tf.shape(images)[0], self.latent_dim))
         if self.encoder_kind == "universal":
             return self.encoder([images, noise], training=training)
         mean, log_variance = self.encoder(images, training=training)
