@@ -20,7 +20,7 @@ import keras_gen
 from keras_gen.core.noise import row_seeds
 
 BATCH = 16
-SIDES = (8,)
+SIDES = (16, 28, 40, 56)
 
 
 def seconds(function, *arguments):
