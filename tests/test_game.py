@@ -304,6 +304,19 @@ def test_a_name_that_is_drawn_twice_in_a_loss_is_refused():
         train(model, points(1.0))
 
 
+def test_replicas_that_wait_for_each_other_in_a_loss_keep_their_own_noise(two_replicas):
+    """Batch normalization makes replicas wait, before draws of the same loss."""
+    options = {"instance_noise": 0.1, "r1": 1.0, "gradient_penalty": 1.0}
+    with two_replicas.scope():
+        model = keras_gen.zoo.load(
+            "dcgan", **keras_gen.models.DCGAN.tiny, augmentation=("color",), **options
+        )
+        model.compile(seed=0)
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 1)).astype("float32")
+    history = train(model, {"image": images}, count=2).history
+    assert all(np.isfinite(values).all() for values in history.values())
+
+
 def test_evaluation_draws_other_noise_than_training_and_the_same_every_time():
     model = Draws()
     model.compile(seed=5, run_eagerly=True)

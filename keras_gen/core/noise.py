@@ -11,6 +11,7 @@ whatever the batch, the machine or the server.
 
 import contextlib
 import secrets
+import threading
 import zlib
 from collections.abc import Callable
 
@@ -61,29 +62,44 @@ class StepNoise:
         return tf.random.experimental.stateless_fold_in(seed, replica)
 
 
+class _Scopes(threading.local):
+    """The current `StepNoise` of each model, by the model's id.
+
+    A strategy runs each replica in a thread of its own, and switches between threads
+    in the middle of a loss, wherever replicas wait for each other.
+    """
+
+    def __init__(self):
+        self.current = {}
+
+
+_scopes = _Scopes()
+
+
 class Noise:
     """What a model draws in training; `GenerativeModel` inherits it.
 
     A model has the scalars `seed` (of the run), `step` and `tested`.
     """
 
-    _step_noise = None
-
     @contextlib.contextmanager
     def noise_scope(self, scope: str, training: bool = True):
         """Sets the place in the step whose draws follow; losses are called in one."""
-        outer = self._step_noise
         count = self.step if training else self.tested
         phase = "train" if training else "test"
-        self._step_noise = StepNoise(self.seed.value, count.value, f"{phase}/{scope}")
+        outer = _scopes.current.get(id(self))
+        noise = StepNoise(self.seed.value, count.value, f"{phase}/{scope}")
+        _scopes.current[id(self)] = noise
         try:
             yield
         finally:
-            self._step_noise = outer
+            _scopes.current[id(self)] = outer
+            if outer is None:
+                del _scopes.current[id(self)]
 
     def noise_seed(self, name: str):
         """The seed of a named draw, int32 (2,), for functions that take a seed."""
-        noise = self._step_noise
+        noise = _scopes.current.get(id(self))
         if noise is None:  # A loss that is called by hand.
             noise = StepNoise(self.seed.value, self.step.value, "")
         return noise.seed(name)
