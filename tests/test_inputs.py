@@ -122,3 +122,12 @@ def test_every_argument_of_every_model_is_described_and_typed(name):
         assert parameter.annotation is not parameter.empty, argument
         if argument not in ("name", "dtype"):
             assert described.get(argument), argument
+
+
+def test_options_that_a_class_sets_itself_are_refused_at_once():
+    with pytest.raises(ValueError, match="no num_classes, which DCGAN does not take"):
+        keras_gen.models.DCGAN(num_classes=3)
+    with pytest.raises(ValueError, match="no num_classes, which PixelRNN"):
+        keras_gen.models.PixelRNN(num_classes=3)
+    tiny = keras_gen.models.DCGAN.tiny
+    assert keras_gen.models.DCGAN(**tiny, num_classes=None).num_classes is None

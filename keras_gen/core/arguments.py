@@ -1,8 +1,8 @@
-"""The arguments of a model's constructor, those that it inherits included.
+"""The arguments of a model's constructor, including the inherited ones.
 
-A model takes its family's options as `**options` and passes them up. Here both become
-one signature and one list of descriptions, for `help`, for completion in a notebook and
-for the command line.
+A model takes its family's options as `**options` and passes them to its base class.
+This module merges both into one signature and one list of descriptions, for `help`, for
+completion in a notebook and for the command line.
 """
 
 import inspect
@@ -16,10 +16,10 @@ OPTION = re.compile(r"^\*\*\w+:")
 def parameters_of(cls) -> dict[str, inspect.Parameter]:
     """The parameters of a class's constructor and, through `**options`, of its bases'.
 
-    The class's own come first; those that it inherits are keyword-only. A parameter
-    that the class names itself hides the base's. Inherited parameters without a default
-    (networks, say) and those in the class's `fixed_options` are what the class itself
-    passes up, and left out.
+    The class's own parameters come first; inherited parameters are keyword-only. A
+    parameter of the class hides a parameter of a base with the same name. The class
+    itself passes to its base the inherited parameters without a default, such as
+    networks, and those in its `fixed_options`: these are left out.
     """
     found, fixed = {}, set(getattr(cls, "fixed_options", ()))
     for base in cls.__mro__:
@@ -40,8 +40,29 @@ def parameters_of(cls) -> dict[str, inspect.Parameter]:
     return found
 
 
+def refuse_fixed(cls: type, given: dict) -> None:
+    """Refuses options of the bases that a class sets itself.
+
+    Their default is accepted: configurations that name it remain valid.
+
+    Raises:
+        ValueError: For an option in the class's `fixed_options` with another value.
+    """
+    for name in set(given) & set(cls.fixed_options):
+        defaults = [
+            parameters[name].default
+            for base in cls.__mro__
+            if name in (parameters := inspect.signature(base.__init__).parameters)
+        ]
+        if given[name] != defaults[0]:
+            raise ValueError(
+                f"Expected no {name}, which {cls.__name__} does not take, got "
+                f"{given[name]!r}."
+            )
+
+
 def signature_of(cls) -> inspect.Signature:
-    """One signature with all parameters of `parameters_of`, own before inherited."""
+    """A signature with all of `parameters_of`, own parameters before inherited ones."""
     parameters = list(parameters_of(cls).values())
     return inspect.Signature(sorted(parameters, key=lambda p: p.kind))
 
@@ -56,7 +77,7 @@ def defaults_of(cls) -> dict:
 
 
 def descriptions_of(cls) -> dict[str, str]:
-    """The description of every argument that a docstring has, in one line each."""
+    """The description of every documented argument, each in one line."""
     found = {}
     for base in cls.__mro__:
         for name, lines in _entries(base.__dict__.get("__doc__") or "").items():
@@ -70,10 +91,10 @@ def descriptions_of(cls) -> dict[str, str]:
 
 
 def document(cls):
-    """Gives a class the signature and the docstring with all its arguments.
+    """Gives a class a signature and a docstring with all its arguments.
 
-    The line `**options: ...` of the docstring is replaced by the descriptions of what
-    the bases take.
+    The line `**options: ...` of the docstring is replaced by the descriptions of the
+    inherited arguments.
     """
     cls.__signature__ = signature_of(cls)
     own = inspect.cleandoc(cls.__dict__.get("__doc__") or "")

@@ -17,13 +17,13 @@ from keras_gen.core.noise import Noise
 
 
 class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
-    """A model that plays: subclasses build networks and declare `players()`.
+    """The base class of all models: subclasses build networks and declare `players()`.
 
-    A subclass builds its networks in `__init__`, whose arguments are of plain types
-    and are its whole configuration, and defines `players()` and
-    `default_optimizers()`. The networks take the dtype policy that is set with
-    `keras.config.set_dtype_policy` (or `zoo.load(..., dtype=...)`). CONTRIBUTING.md has
-    a whole model as an example.
+    A subclass builds its networks in `__init__`, whose arguments have plain types and
+    are its whole configuration, and defines `players()` and `default_optimizers()`. The
+    networks use the dtype policy that is set with `keras.config.set_dtype_policy` (or
+    `zoo.load(..., dtype=...)`). CONTRIBUTING.md contains a complete model as an
+    example.
 
     >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
     >>> list(model.players())
@@ -33,16 +33,16 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     Args:
         name: Name of the model.
-        dtype: Dtype policy, which must be the one in force; None takes that.
+        dtype: Name of the dtype policy, which must be the global one; None uses it.
 
     Attributes:
-        figures: Names of the figures that losses return beside their value.
+        figures: Names of the figures that losses return in addition to their value.
         fixed_options: Names of options of the base classes that the class sets itself
-            and does not take.
-        whole_batches: Whether a step needs batches of one size.
-        rows_per_call: Rows that an ability runs through the networks at once. Fewer
-            need less memory.
-        tiny: A configuration that builds in a second, for the conformance tests.
+            and does not accept.
+        whole_batches: Whether all batches of a step must have the same size.
+        rows_per_call: Number of rows that an ability runs through the networks at once.
+            A smaller number needs less memory.
+        tiny: Configuration that builds in a second, for the conformance tests.
     """
 
     figures = ()
@@ -58,6 +58,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     def __new__(cls, *args, **kwargs):
         """Keeps the constructor's arguments for `get_config`."""
+        arguments.refuse_fixed(cls, kwargs)
         instance = super().__new__(cls, *args, **kwargs)
         instance.__dict__["_arguments"] = keras_internals.bound_arguments(
             cls, instance, args, kwargs
@@ -73,8 +74,8 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                 "zoo.load(..., dtype=...)."
             )
         super().__init__(name=name, dtype=policy)
-        # All random numbers of a run follow from these: they are saved, so that a
-        # resumed run draws what it would have drawn.
+        # All random numbers of a run follow from these counters. They are saved, so
+        # that a resumed run draws the same numbers as without the interruption.
         self.seed = self._add_counter("seed")
         self.step = self._add_counter("step")
         self.epoch = self._add_counter("epoch")
@@ -92,48 +93,49 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             aggregation="only_first_replica",
         )
 
-    # What a subclass declares.
+    # Methods that a subclass defines.
 
     def players(self) -> dict[str, Player]:
         """The players by name, in the order of their moves."""
         raise NotImplementedError
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """An optimizer for every player, as the paper has it."""
+        """An optimizer for every player, with the paper's settings."""
         raise NotImplementedError
 
     def forward(self, batch, training: bool) -> dict:
-        """What several players need of a mini-batch, computed once before they move.
+        """Tensors that several players need, computed once for each mini-batch.
 
         Args:
-            batch: Feature name to tensor.
+            batch: Dict from feature name to tensor.
             training: Whether this is a training step.
 
         Returns:
-            Name to tensor with rows in dimension 0. Losses get it as `shared`.
+            A dict from name to tensor with rows in dimension 0, which is the argument
+            `shared` of losses.
         """
         return {}
 
     def updates(self, batch, shared) -> list[tuple]:
-        """New values of state that no gradient learns, applied once after a step.
+        """New values of state that is not trained by gradients, after a step.
 
         Args:
-            batch: The whole batch of the step, all its mini-batches one after the
-                other.
-            shared: What `forward` returned for the last mini-batch.
+            batch: Batch of the step, the concatenation of its mini-batches.
+            shared: Result of `forward` for the last mini-batch.
 
         Returns:
-            Pairs of a variable of the model and its new value. Of several replicas the
-            mean counts, or the first one's value, as the variable's `aggregation` says.
+            Pairs of a variable of the model and its new value. On several replicas, the
+            variable gets their mean or the first one's value, as its `aggregation`
+            says.
         """
         return []
 
     def steps_of(self, batch) -> list[dict]:
-        """The batches of the steps that one batch of the data is for: itself."""
+        """The batches for the steps on one batch of the data; by default one step."""
         return [batch]
 
     def inputs(self) -> dict[str, Input]:
-        """What abilities take, by name."""
+        """The inputs of abilities, by name."""
         declared = [seed_input()]
         shape = self.batch_shapes().get("image")
         if shape is not None:
@@ -143,7 +145,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return {entry.name: entry for entry in declared}
 
     def input_specs(self) -> dict[str, tf.TensorSpec]:
-        """The `tf.TensorSpec` of what abilities take, by name."""
+        """The `tf.TensorSpec` of every input of abilities, by name."""
         return {name: entry.spec for name, entry in self.inputs().items()}
 
     def batch_shapes(self) -> dict[str, tuple]:
@@ -151,7 +153,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return {"image": tuple(self.image_shape)}
 
     def own_figures(self) -> list:
-        """Figures of the model's own, which an evaluation adds to those it knows.
+        """Figures of this model only, which an evaluation adds to the general ones.
 
         Returns:
             Instances of `keras_gen.metrics.Figure`.
@@ -159,10 +161,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return []
 
     def initialize(self, batches):
-        """Sets weights that follow from data where that was not done; `fit` calls it.
+        """Sets weights whose initial values depend on data, once; `fit` calls it.
 
         Args:
-            batches: Iterator over the batches (dicts) that `fit` was given.
+            batches: Iterator over the batches (dicts) of `fit`'s data.
         """
 
     # Configuration and saving.
@@ -183,7 +185,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             keras.config.set_dtype_policy(before)
 
     def get_compile_config(self):
-        """What `compile` was called with, for `.keras` files."""
+        """The arguments of `compile`, for `.keras` files."""
         if not self.compiled:
             return None
         bare = {
@@ -196,10 +198,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         }
 
     def compile_from_config(self, config):
-        """Compiles as `get_compile_config` says.
+        """Compiles with the arguments that `get_compile_config` returned.
 
-        Optimizers of players that the model no longer has are left out: files of older
-        versions name some.
+        Files of older versions may name players that the model no longer has; their
+        optimizers are left out.
         """
         config = dict(config)
         saved = keras.saving.deserialize_keras_object(config.pop("optimizers"))
@@ -216,13 +218,13 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def keep_average(self, network, decay: float | None):
         """Keeps a moving average of a network's weights, updated after every step.
 
-        Call it in `__init__`; `averaged(network)` then gives the copy. The decay grows
-        from 0.1 to its value in the first steps; see `averages.decay_at`.
+        Call it in `__init__`; `averaged(network)` then returns the averaged copy. The
+        decay grows from 0.1 to its value in the first steps; see `averages.decay_at`.
 
         Args:
-            network: A functional model.
-            decay: Share of the average that is kept in a step, in [0, 1): 0.999 for
-                example. None keeps no average.
+            network: Functional model.
+            decay: Share of the average that is kept in a step, in [0, 1), such as
+                0.999. None keeps no average.
         """
         if decay is None:
             return
@@ -233,7 +235,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         self._averages.append((network.name, copy.name, decay))
 
     def averaged(self, network):
-        """The moving average of a network; the network itself where none is kept."""
+        """The moving average of a network; the network itself if it has none."""
         return getattr(self, f"{averages.PREFIX}{network.name}", network)
 
     def _update_averages(self):
@@ -265,25 +267,25 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         ['discriminator', 'generator']
 
         Args:
-            optimizers: Player name to optimizer; players left out keep the one of
+            optimizers: Dict from player name to optimizer; all other players use
                 `default_optimizers()`.
-            seed: Seed of all noise in training. None draws one from Python's `random`,
-                which `keras.utils.set_random_seed` seeds.
-            clip_norm: Largest global norm of a player's gradient, taken after the sum
-                over replicas. None does not clip.
-            accumulate_steps: Batches whose gradients are averaged before a player
-                moves: k batches of the data then train as one that is k times as large,
-                in the memory of one. Statistics of batch normalization remain those of
-                single batches.
-            jit_compile: Whether XLA compiles the step (on one replica only); noise is
-                then different for the same seed.
+            seed: Seed of all noise in training. None draws a seed from Python's
+                `random`, which `keras.utils.set_random_seed` seeds.
+            clip_norm: Largest global norm of a player's gradient, after the sum over
+                replicas. None does not clip.
+            accumulate_steps: Number of batches whose gradients are averaged for one
+                update. k batches then have the effect of one batch that is k times as
+                large, with the memory of a single one; but batch normalization uses
+                the statistics of single batches.
+            jit_compile: Whether XLA compiles the step (on one replica only); the same
+                seed then gives different noise.
             steps_per_execution: Steps in one call of the graph (on one replica only).
-            run_eagerly: Whether the step runs without a graph, to debug it.
-            **kwargs: None; other arguments of `keras.Model.compile` are refused.
+            run_eagerly: Whether the step runs without a graph, for debugging.
+            **kwargs: Other arguments of `keras.Model.compile`, which are refused.
 
         Raises:
-            ValueError: Optimizers for players that are not there, losses or metrics
-                (players have their own), or options that replicas do not support.
+            ValueError: For optimizers of unknown players, losses or metrics (players
+                have their own), or options that replicas do not support.
         """
         players = self.players()
         self._check_compile(players, optimizers, kwargs)
@@ -358,7 +360,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     # Training.
 
     def train_step(self, batch):
-        """One step for each of `steps_of(batch)`; returns the means so far."""
+        """Runs a step for each of `steps_of(batch)`; returns the running means."""
         for part in self.steps_of(batch):
             game.train_step(self, part)
             self._update_averages()
@@ -366,13 +368,13 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return self._results()
 
     def test_step(self, batch):
-        """Losses and figures without a move; the run's random numbers stay."""
+        """Computes losses and figures, without changing weights or random state."""
         game.test_step(self, batch)
         self.tested.assign_add(1)
         return self._results()
 
     def log(self, **values):
-        """Adds scalars to the means that the logs show; the game calls it."""
+        """Adds scalars to the means in the logs; `game` calls it."""
         for name, value in values.items():
             self._trackers[name].update_state(value)
 
@@ -390,7 +392,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return list(getattr(self, "_trackers", {}).values())
 
     def reset_metrics(self):
-        """Starts the means anew, and the noise of tests."""
+        """Resets the means, and the noise of `evaluate`."""
         super().reset_metrics()
         self.tested.assign(0)
 
@@ -412,11 +414,11 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
     ):
-        """Trains; the arguments are those of `keras.Model.fit`.
+        """Trains the model; the arguments are those of `keras.Model.fit`.
 
-        A step takes one batch; where a player moves K times, or gradients accumulate
-        over A batches, K * A of them. With a `keras_gen.callbacks.Checkpoint` whose
-        file exists, training goes on from it.
+        A step uses K * A batches if players make up to K moves and gradients are
+        accumulated over A batches, else one. With a `keras_gen.callbacks.Checkpoint`
+        whose file exists, training continues from the file.
 
         >>> model = keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=(16,))
         >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
@@ -425,29 +427,30 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         ['d_fake', 'd_real', 'discriminator_loss', 'generator_loss']
 
         Args:
-            x: A `tf.data.Dataset` of batches (dicts, images, or pairs of image and
-                label), or arrays (images, or a dict of features). Images are float32
-                in [-1, 1] or uint8.
-            y: Labels, when x is an array of images.
-            batch_size: Batch size for arrays; 64 when None. Datasets have their own.
-            epochs: The epoch to stop at.
-            verbose: 0 silent, 1 progress bar, 2 one line per epoch.
+            x: Data: a `tf.data.Dataset` of batches (dicts, images, or pairs of images
+                and labels), or arrays (images, or a dict of features). Images are
+                float32 in [-1, 1] or uint8.
+            y: Labels, if x is an array of images.
+            batch_size: Batch size for arrays; None means 64. Datasets have their own.
+            epochs: Number of the epoch at which training stops.
+            verbose: Verbosity: 0 is silent, 1 shows a progress bar, 2 prints one line
+                per epoch.
             callbacks: Keras callbacks.
-            validation_data: Data as x, or a pair of arrays.
-            validation_steps: Batches of validation; None takes all.
-            validation_freq: Epochs between validations.
-            shuffle: Whether arrays are shuffled; datasets do so themselves.
-            initial_epoch: The epoch to start at; the data of those before are skipped.
-            steps_per_epoch: Steps that count as an epoch. None takes the whole data;
-                fewer make checkpoints more frequent.
+            validation_data: Data in the form of x, or a pair of arrays.
+            validation_steps: Number of validation batches; None uses all.
+            validation_freq: Epochs from one validation to the next.
+            shuffle: Whether arrays are shuffled; a dataset shuffles itself.
+            initial_epoch: Number of finished epochs, whose data are skipped.
+            steps_per_epoch: Steps that count as an epoch. None takes the whole data; a
+                smaller number makes checkpoints more frequent.
 
         Returns:
             The Keras `History`.
 
         Raises:
-            ValueError: Data of another shape, range or with features missing; callbacks
-                that need one optimizer.
-            FloatingPointError: A loss became infinite or not a number.
+            ValueError: For data of another shape or range, missing features, or
+                callbacks that need a single optimizer.
+            FloatingPointError: If a loss becomes infinite or not a number.
         """
         self._check_compiled("fit")
         callbacks = [c for c in keras.tree.flatten(callbacks) if c is not None]
@@ -464,7 +467,8 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         for callback in callbacks:
             if isinstance(callback, Checkpoint) and callback.restore(self):
                 initial_epoch = callback.epoch
-        # An iterator in any case: each shifts the order of data with a seed.
+        # The iterator is always created, since each new one changes the order of
+        # seeded data: runs with and without initialization keep the same order.
         self.initialize(iter(batches))
         if initial_epoch and steps_per_epoch:
             stream = stream.skip(initial_epoch * steps_per_epoch)
@@ -493,7 +497,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return data.batches(x, y, self.batch_shapes(), batch_size, shuffle=False)
 
     def evaluate(self, x=None, y=None, batch_size: int | None = None, **kwargs):
-        """Mean losses over data, given as for `fit`; see `keras.Model.evaluate`."""
+        """Mean losses over data as for `fit`; see `keras.Model.evaluate`."""
         self._check_compiled("evaluate")
         if not keras_internals.is_validation_of_fit(kwargs):
             x, y = self._test_batches(x, batch_size, y), None
@@ -502,14 +506,14 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     # Abilities.
 
     def abilities(self) -> dict[str, Ability]:
-        """What the model can do: method name to `Ability`."""
+        """The model's abilities: a dict from method name to `Ability`."""
         return abilities_of(type(self), self._arguments)
 
     @property
     def ability_graphs(self) -> dict:
-        """The traced graphs of abilities, kept out of Keras's tracking."""
+        """The traced graphs of abilities, which Keras does not track."""
         return self.__dict__.setdefault("_ability_graphs", {})
 
     def forget_abilities(self):
-        """Lets the traced graphs of abilities go: what they read has changed."""
+        """Drops the traced graphs of abilities, since what they read has changed."""
         self.__dict__.pop("_ability_graphs", None)

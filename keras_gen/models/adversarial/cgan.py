@@ -101,7 +101,7 @@ class ConditionalGAN(AdversarialModel):
         "latent_dim": 3,
         "width": 4,
     }
-    fixed_options = ("packing",)
+    fixed_options = ("packing",)  # Images of a pack would have different labels.
 
     def __init__(
         self,
@@ -119,11 +119,6 @@ class ConditionalGAN(AdversarialModel):
         checks.one_of(NETWORKS, network=network)
         checks.one_of(("projection", "embedding"), conditioning=conditioning)
         checks.at_least(2, num_classes=num_classes)
-        if options.get("packing", 1) > 1:
-            raise ValueError(
-                "Expected packing=1, since the images of a pack have different labels, "
-                f"got {options['packing']}."
-            )
         generator, discriminator = NETWORKS[network]
         size = width if network == "conv" else tuple(widths)
         condition = (

@@ -135,11 +135,6 @@ class InfoGAN(AdversarialModel):
             )
         if not categories and not continuous:
             raise ValueError("Expected categories or continuous codes, got neither.")
-        if options.get("packing", 1) > 1:
-            raise ValueError(
-                "Expected packing=1, since the images of a pack have different codes, "
-                f"got {options['packing']}."
-            )
         image_shape = tuple(image_shape)
         latent_dim = noise_dim + sum(categories) + continuous
         super().__init__(

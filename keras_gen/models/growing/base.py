@@ -84,8 +84,6 @@ class GrowingModel(AdversarialModel):
         network, self._hidden = discriminator
         super().__init__(generator=generator, discriminator=network, **options)
         checks.at_least(1, phase_images=phase_images)
-        if self.packing != 1:
-            raise ValueError(f"Expected packing=1, got {self.packing}.")
         self.first, self.last = level_of(start), level_of(self.shape[0])
         self.phase_images = phase_images
         self.growth = Growth(self.first, name="growth")
