@@ -1,1 +1,1 @@
-"""What every model stands on: game, noise, inputs, abilities, saving and resuming."""
+"""The base of every model: game, noise, inputs, abilities, saving and resuming."""

@@ -1,7 +1,7 @@
-"""What models can do: methods on rows, the same in Python and behind a server.
+"""Abilities: methods of models that work on rows, the same in Python and on a server.
 
-A model writes an ability as a function of tensors with rows in dimension 0, whose
-arguments are named as in its `inputs()`:
+A model defines an ability as a function of tensors with rows in dimension 0, whose
+arguments have the names that its `inputs()` declares:
 
     @draws("images")
     def sample(self, seed):
@@ -11,11 +11,11 @@ arguments are named as in its `inputs()`:
     def encode(self, images):
         return self.encoder(images)
 
-In Python these are `model.sample(16, seed=0)` and `model.encode(images)`: arguments are
-checked, rows are cut into batches, the graph is compiled once, and NumPy arrays come
-back. `keras_gen.export` makes a signature of the same function, so that a server gives
-the same answer. Arguments after `*` are plain Python values with defaults, which a
-server takes.
+In Python they are called as `model.sample(16, seed=0)` and `model.encode(images)`: the
+arguments are checked, rows are cut into batches, the graph is traced once, and NumPy
+arrays are returned. `keras_gen.export` makes a signature from the same function, so
+that a server gives the same answer. Arguments after `*` are plain Python values; a
+server always uses their defaults.
 """
 
 import functools
@@ -29,16 +29,17 @@ from keras_gen.core.noise import row_generator, row_seeds
 
 
 class Ability:
-    """A function of tensors, and the names of what goes in and what comes out.
+    """A function of tensors, and the names of its inputs and its output.
 
     Attributes:
         name: Name of the method.
-        inputs: Names of the arguments that are tensors. One that is None by default is
-            an input only of models that declare it.
+        inputs: Names of the arguments that are tensors. An argument whose default is
+            None is an input only of models that declare it.
         options: Names of the arguments that are plain values.
         output: Name of the tensor that it returns.
-        needs: Argument of the model without which the ability is missing, or None.
-        draws: Whether rows come from seeds and conditions alone.
+        needs: Constructor argument that a model must have set to have the ability, or
+            None.
+        draws: Whether rows are drawn from seeds and conditions alone.
         function: `function(model, **tensors)`, to be traced.
     """
 
@@ -57,7 +58,7 @@ class Ability:
         return (self.function.__doc__ or self.name).strip().splitlines()[0]
 
     def declared(self, model) -> dict[str, Input]:
-        """The `Input` of every argument, by name, in their order."""
+        """The `Input` of every argument, by name, in the order of the arguments."""
         known = model.inputs()
         absent = self._optional - set(known)
         return {name: known[name] for name in self.inputs if name not in absent}
@@ -67,7 +68,7 @@ class Ability:
         return {name: entry.spec for name, entry in self.declared(model).items()}
 
     def check_needs(self, model) -> None:
-        """Refuses a model without the argument that the ability needs."""
+        """Refuses a model that has not set the argument that the ability needs."""
         if self.needs and not model.get_config().get(self.needs):
             raise ValueError(
                 f"Expected a {type(model).__name__} with {self.needs}=..., to "
@@ -75,7 +76,7 @@ class Ability:
             )
 
     def run(self, model, arguments: dict) -> np.ndarray:
-        """Checks arrays with equal numbers of rows, and runs them in batches.
+        """Checks that all arrays have equally many rows, and runs them in batches.
 
         Raises:
             ValueError: For missing or unknown arguments, or rows that do not fit what
@@ -125,9 +126,9 @@ def draws(output: str, needs: str | None = None):
     conditions that a caller does not give take their `Input`'s default.
 
     Args:
-        output: Name of the tensor that comes out: "images", "points".
-        needs: Argument of the model without which the ability is missing: a plain
-            autoencoder samples where it has `density_components`. None for none.
+        output: Name of the output tensor, such as "images" or "points".
+        needs: Constructor argument that a model must have set to have the ability, or
+            None: a plain autoencoder can sample only if it has `density_components`.
     """
 
     def decorate(function):
@@ -151,14 +152,14 @@ def draws(output: str, needs: str | None = None):
 
 
 def transforms(output: str, needs: str | None = None):
-    """Makes a method of rows an ability that gives a row for each.
+    """Makes a method of rows an ability that returns one row for each row.
 
-    Seeds among its arguments may be left out, or one for all rows.
+    Seeds among its arguments may be omitted, or be a single seed for all rows.
 
     Args:
-        output: Name of the tensor that comes out: "images", "latents", "log_prob".
-        needs: Argument of the model without which the ability is missing, as for
-            `draws`; None for none.
+        output: Name of the output tensor, such as "images", "latents" or "log_prob".
+        needs: Constructor argument that a model must have set to have the ability, as
+            for `draws`, or None.
     """
 
     def decorate(function):
@@ -185,15 +186,15 @@ def transforms(output: str, needs: str | None = None):
 
 _DRAWS = """
 Args:
-    n: Number of rows to draw; None takes as many as the conditions have.
-    seed: An int in [0, 2**31), or n of them (int64), one for each row. Row i of an
-        int's draw has the row seed `seed * 2**32 + i`: the same seed gives the same row
-        whatever n, the batch and the machine. None draws a seed.
+    n: Number of rows to draw; None takes the number of rows of the conditions.
+    seed: Seed of the draw, an int in [0, 2**31), or n row seeds (int64), one for each
+        row. An int gives row i the row seed `seed * 2**32 + i`, so that the same seed
+        gives the same row for every n, batch and machine. None draws a seed.
 """
 
 
 def _drawing_signature(function):
-    """`(self, n=None, seed=None, *, ...)` with the conditions by name."""
+    """The signature `(self, n=None, seed=None, *, ...)` with named conditions."""
     parameters = list(inspect.signature(function).parameters.values())
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     first = [
@@ -205,7 +206,7 @@ def _drawing_signature(function):
 
 
 def default_conditions(declared: dict, seeds, given=()) -> dict:
-    """The defaults of conditions that were not given, drawn from the rows' seeds.
+    """The defaults of conditions that were not given, drawn with the rows' seeds.
 
     Args:
         declared: `Input`s by name.
@@ -213,7 +214,7 @@ def default_conditions(declared: dict, seeds, given=()) -> dict:
         given: Names of conditions that the caller gave.
 
     Returns:
-        Name to n values.
+        A dict from name to n values.
     """
     return {
         name: entry.default_rows([row_generator(seed) for seed in seeds])
@@ -223,7 +224,7 @@ def default_conditions(declared: dict, seeds, given=()) -> dict:
 
 
 def _count(conditions):
-    """Rows of the first condition that has any; ValueError where there is none."""
+    """Number of rows of the first condition that has rows; ValueError without one."""
     counts = [len(value) for value in conditions.values() if np.ndim(value)]
     if not counts:
         raise ValueError(
@@ -233,7 +234,7 @@ def _count(conditions):
 
 
 def abilities_of(cls, config: dict) -> dict[str, Ability]:
-    """The abilities by method name of a model's class, configured so."""
+    """The abilities of a model class under a configuration, by method name."""
     found = {}
     for name, member in inspect.getmembers(cls):
         this = getattr(member, "ability", None)

@@ -1,10 +1,10 @@
-"""Random changes of images before networks get them.
+"""Random changes of images before they enter a network.
 
 `augment` is differentiable augmentation [1]: real and generated images change in the
 same ways. A discriminator that gets only changed images cannot memorise a small data
 set, and gradients flow through the changes to the generator. `distort` does not change
-the class of an image: it is for classifiers, and for codes that should stand for
-classes. `mirror` gives images that are as likely as the ones that it gets.
+the class of an image: it is for classifiers, and for codes that should represent
+classes. `mirror` is for data in which a mirrored image is as likely as the original.
 
 1. Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", 2020.
 """
@@ -15,7 +15,7 @@ import tensorflow as tf
 
 
 def _uniform(images, seed, low, high):
-    """One uniform number for each image, float32 (batch, 1, 1, 1)."""
+    """One uniformly distributed number for each image, float32 (batch, 1, 1, 1)."""
     shape = (tf.shape(images)[0], 1, 1, 1)
     return tf.random.stateless_uniform(shape, seed, low, high)
 
@@ -61,12 +61,12 @@ def translation(images, seed) -> tf.Tensor:
         )
 
     images = shifted(images, height, 1, seeds[0])
-    columns = tf.transpose(images, (0, 2, 1, 3))  # Gathers along dimension 1 again.
+    columns = tf.transpose(images, (0, 2, 1, 3))  # To gather along dimension 1 again.
     return tf.transpose(shifted(columns, width, 1, seeds[1]), (0, 2, 1, 3))
 
 
 def cutout(images, seed) -> tf.Tensor:
-    """Sets a rectangle of half of each side, at any position, to 0.
+    """Sets a rectangle with half the image's sides, at a random position, to 0.
 
     Args:
         images: Images, float32 (batch, height, width, channels).
@@ -115,7 +115,7 @@ def augment(images, seed, kinds: Sequence[str]) -> tf.Tensor:
 
 
 def mirror(images, seed) -> tf.Tensor:
-    """Flips left and right of each image with probability 1/2.
+    """Mirrors each image, left to right, with probability 1/2.
 
     Args:
         images: Images, float32 (batch, height, width, channels).

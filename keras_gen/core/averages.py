@@ -26,11 +26,12 @@ def decay_at(step, decay):
 def update(copy, network, decay):
     """Moves a copy's weights towards a network's, within a replica.
 
-    Replicas hold the same weights, so that each updates its own and none waits.
+    All replicas hold the same weights, so each updates its own copy without waiting for
+    the others.
 
     Args:
-        copy: From `averaged_copy`.
-        network: The network it follows.
+        copy: Copy made by `averaged_copy`.
+        network: Network that the copy follows.
         decay: Share of the copy's old value that is kept, a float32 scalar.
     """
     targets = [v.value for v in copy.variables]

@@ -1,4 +1,4 @@
-"""Checkpoints that a killed run goes on from."""
+"""Checkpoints from which an interrupted run continues."""
 
 import os
 import pathlib
@@ -12,14 +12,14 @@ from keras_gen.files import write_aside
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves everything at the end of epochs, and resumes from it.
+    """Saves the whole state of training at the end of epochs, and resumes from it.
 
-    The file is a `.keras` archive: weights, every optimizer, averages, the step and the
-    random state. It is written aside and renamed: a run that is killed at any moment
-    and started again by the same script goes on from the last checkpoint, with the same
-    data (if they have a seed) and the same noise as without the interruption. A script
-    that sets TensorFlow's global seed must set the same one again, since the order of
-    shuffled data depends on it.
+    The file is a `.keras` archive with the weights, every optimizer, the averages, the
+    step and the random state. It is written to a temporary file, which is then renamed:
+    a run that is killed at any moment and started again by the same script continues
+    from the last checkpoint, with the same data (if they have a seed) and the same
+    noise as without the interruption. A script that sets TensorFlow's global seed must
+    set the same one again, since the order of shuffled data depends on it.
 
     >>> model = keras_gen.zoo.load("stacked_ae", image_shape=(8, 8, 1))
     >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
@@ -34,7 +34,7 @@ class Checkpoint(keras.callbacks.Callback):
         path: Path of the file, ending in `.keras`.
         every: Epochs between checkpoints. `fit(steps_per_epoch=...)` makes epochs
             shorter.
-        resume: Whether `fit` goes on from the file where it exists.
+        resume: Whether `fit` continues from the file if it exists.
     """
 
     def __init__(self, path, every: int = 1, resume: bool = True):
@@ -46,7 +46,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.epoch = 0
 
     def restore(self, model) -> bool:
-        """Brings the model to the state of the file; False where there is none."""
+        """Restores the model from the file; returns False if there is no file."""
         if not self.resume or not self.path.exists():
             return False
         model.load_weights(self.path)
@@ -54,16 +54,16 @@ class Checkpoint(keras.callbacks.Callback):
         return True
 
     def on_epoch_end(self, epoch, logs=None):
-        """Writes the checkpoint where it is due."""
+        """Writes the checkpoint after every `every` epochs."""
         self.model.epoch.assign(epoch + 1)
         if (epoch + 1) % self.every == 0:
             save_model(self.model, self.path)
 
 
 def save_model(model, path):
-    """`model.save(path)`, written aside and renamed; by one worker of several."""
+    """Runs `model.save(path)` on one worker, by a temporary file that is renamed."""
     if distribute.is_chief(model.distribute_strategy):
         write_aside(path, model.save)
-    else:  # Saving reads variables together with the other workers.
+    else:  # All workers must take part: to save, they read variables together.
         with tempfile.TemporaryDirectory() as folder:
             model.save(os.path.join(folder, "unused.keras"))

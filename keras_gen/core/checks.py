@@ -1,4 +1,4 @@
-"""Checks of arguments, each a ValueError that names what was expected and what came."""
+"""Checks of arguments: each raises a ValueError with the expected and actual values."""
 
 from collections.abc import Collection
 
@@ -24,7 +24,7 @@ def positive(**values: float) -> None:
 
 
 def counts(**values: int) -> None:
-    """Refuses what is not an int of at least 1."""
+    """Refuses values that are not ints of at least 1."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"Expected {name} that is an int >= 1, got {value!r}.")
@@ -38,7 +38,7 @@ def fraction(**values: float) -> None:
 
 
 def one_of(known: Collection, **values) -> None:
-    """Refuses values that are not among those known."""
+    """Refuses values that are not among the known ones."""
     for name, value in values.items():
         if value not in known:
             raise ValueError(f"Expected {name} of {list(known)}, got {value!r}.")

@@ -1,15 +1,17 @@
-"""The game: players, and the one training step. Gradients are taken here alone.
+"""The game: players, and the one training step, which alone computes gradients.
 
-A model is a set of players. A player is some networks, the loss that they minimise, and
-how often they move in a step: an autoencoder is a game of one player, a GAN of two.
+A model is a set of players. A player consists of networks, the loss that they minimise,
+and the number of moves in a step; a move is one update of the networks' weights. An
+autoencoder is a game of one player, a GAN a game of two.
 
-    forward(batch)            once for each mini-batch, before any player moves on it
-    loss(batch, shared)       of each player in turn, at the weights as they are then
-    updates(batch, shared)    state that no gradient learns, once after the step
+    forward(batch)            runs once for each mini-batch, before any player moves
+    loss(batch, shared)       runs for each player in turn, with the current weights
+    updates(batch, shared)    changes state that has no gradient, once after the step
 
-Losses read `batch` and what `forward` returned, and can write to neither. A player may
-differentiate what `forward` computed only with networks that have not moved since: a
-generator its fakes, since only the discriminator moved in between.
+Losses read `batch` and the result of `forward`, and can change neither. A player may
+differentiate what `forward` computed only if the networks that computed it have not
+moved since: a generator may differentiate its fakes, since only the discriminator moved
+in between.
 
 1. Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020,
    appendix B (lazy regularization).
@@ -25,23 +27,23 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Lazy:
-    """A regularizer that is added in one of `every` steps, `every` times as strong [1].
+    """A regularizer that is added every `every` steps, multiplied by `every` [1].
 
     >>> penalty = Lazy(lambda batch, shared, training: tf.constant(0.5), every=16)
     >>> [float(penalty({}, {}, training=True, step=step)) for step in (0, 1, 16)]
     [8.0, 0.0, 8.0]
 
     Attributes:
-        penalty: `penalty(batch, shared, training)`, a float32 scalar.
-        every: Steps from one penalty to the next. Outside of training it is always
-            added, as it is.
+        penalty: Function `penalty(batch, shared, training)` to a float32 scalar.
+        every: Steps from one penalty to the next. Outside of training the penalty is
+            always added, without the factor.
     """
 
     penalty: Callable
     every: int = 1
 
     def __call__(self, batch, shared, training, step):
-        """The penalty as it counts at a step."""
+        """The term that is added to the loss at a step."""
         if self.every == 1 or not training:
             return self.penalty(batch, shared, training)
         return tf.cond(
@@ -52,13 +54,13 @@ class Lazy:
 
 
 def lazy_adam(rate: float, beta_1: float, beta_2: float, every: int = 1, **settings):
-    """Adam for a player whose regularizer is added in one of `every` steps.
+    """Adam for a player whose regularizer is added every `every` steps.
 
-    With c = every / (every + 1), the rate becomes c * rate and the betas beta ** c, so
-    that rate and memory are those of training without laziness ([1], appendix B).
+    With c = every / (every + 1), the rate becomes c * rate and the betas beta ** c, as
+    if the regularizer were added in every step ([1], appendix B).
 
     Args:
-        rate: Learning rate, or a schedule, which is left as it is.
+        rate: Learning rate, or a schedule, which is not changed.
         beta_1: Decay of the mean of gradients.
         beta_2: Decay of the mean of their squares.
         every: Interval of the regularizer; 1 changes nothing.
@@ -72,7 +74,7 @@ def lazy_adam(rate: float, beta_1: float, beta_2: float, every: int = 1, **setti
 
 @dataclasses.dataclass(frozen=True)
 class Player:
-    """Networks, the loss that they minimise, and how often they move in a step.
+    """Networks, the loss that they minimise, and their number of moves in a step.
 
     >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     >>> def loss(batch, shared, training):
@@ -83,16 +85,16 @@ class Player:
     ['kernel', 'bias']
 
     Attributes:
-        networks: What the player trains. Players may share one, as an autoencoder and a
-            generator share an encoder.
-        loss: `loss(batch, shared, training)`: a float32 scalar, the mean over the
-            batch; or that and a dict of figures to log. `shared` is what the model's
-            `forward` returned for this mini-batch.
-        moves: Moves per step, each on a mini-batch of its own: 5 for a WGAN critic.
-        active: The subset of the networks' layers trained in this phase; None trains
+        networks: Networks that the player trains. Players may share a network, as an
+            autoencoder and a generator share an encoder.
+        loss: Function `loss(batch, shared, training)` to a float32 scalar, the mean
+            over the batch, or to this scalar and a dict of figures to log. `shared` is
+            the result of the model's `forward` for this mini-batch.
+        moves: Updates per step, each on a mini-batch of its own: 5 for a WGAN critic.
+        active: Subset of the networks' layers trained in this phase; None trains
             everything.
-        regularizers: Penalties that are added to the loss: `Lazy` ones, or functions
-            like a loss that return a scalar.
+        regularizers: Penalties that are added to the loss: instances of `Lazy`, or
+            functions with the arguments of a loss that return a scalar.
     """
 
     networks: Sequence[keras.Layer]
@@ -103,7 +105,7 @@ class Player:
 
     @property
     def variables(self) -> list:
-        """The trainable variables of what is trained now, each once, in order."""
+        """The variables trained in this phase, each once, in order."""
         return _variables_of(self.networks if self.active is None else self.active)
 
     @property
@@ -122,10 +124,11 @@ def _variables_of(networks):
 
 
 def train_step(model, batch: dict):
-    """One step: every player moves, then the state that is not learned changes.
+    """Runs one step: every player moves, then `updates` changes the other state.
 
-    With K moves and an accumulation of A, the batch holds K * A mini-batches one after
-    the other; a player with fewer moves takes the last ones.
+    If players make up to K moves and gradients are accumulated over A mini-batches, the
+    batch is the concatenation of K * A mini-batches. A player with fewer moves uses the
+    last ones.
     """
     players = model.players()
     moves = max(player.moves for player in players.values())
@@ -137,7 +140,7 @@ def train_step(model, batch: dict):
 
 
 def test_step(model, batch: dict):
-    """Losses and figures of a batch, without a move."""
+    """Computes the losses and figures of a batch, without updating weights."""
     batch = _read_only(batch)
     with model.noise_scope("forward/0", training=False):
         shared = _read_only(model.forward(batch, training=False))
@@ -147,10 +150,10 @@ def test_step(model, batch: dict):
 
 
 def _play(model, players, parts, moves):
-    """All moves under one tape; returns what was shared on the last mini-batch."""
+    """Makes all moves under one tape; returns `forward`'s last result."""
     shared = {}
     # One tape for the whole step, so that a player can differentiate what `forward`
-    # computed. In a graph what nobody needs is pruned.
+    # computed. Tensors that are not used are pruned from the graph.
     with tf.GradientTape(persistent=True) as tape:
         for name, player in players.items():
             for index in range(moves - player.moves, moves):
@@ -168,10 +171,10 @@ def _play(model, players, parts, moves):
 
 
 def _play_accumulating(model, players, parts, moves):
-    """The same for several mini-batches per move, whose gradients are summed first.
+    """Makes all moves, each with the gradients summed over several mini-batches.
 
     Mini-batches run one after the other, and `forward` runs again for every player
-    (with the same noise), so that memory is that of one mini-batch.
+    (with the same noise), so that the step needs the memory of one mini-batch only.
     """
     count = model.accumulate_steps
     last = {}
@@ -205,7 +208,7 @@ def _forward(model, part, index):
 
 
 def loss_of(model, name, player, batch, shared, training):
-    """A player's loss with its regularizers, float32; keeps the figures to log.
+    """A player's loss with its regularizers, float32; logs the figures.
 
     Raises:
         ValueError: For a loss that is not a float32 scalar, or figures that the model
@@ -235,8 +238,8 @@ def loss_of(model, name, player, batch, shared, training):
 
 
 def _scaled(model, name, loss):
-    """The loss as this mini-batch and replica contribute to the mean."""
-    # Optimizers sum over replicas: each gives its share of the mean.
+    """The contribution of this mini-batch and this replica to the mean loss."""
+    # Optimizers sum over replicas, so each replica gives its share of the mean.
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     share = loss / (replicas * model.accumulate_steps)
     return model.optimizers[name].scale_loss(share)
@@ -252,12 +255,13 @@ def _gradients(tape, name, player, loss):
     ]
     if lost:
         raise ValueError(f"The loss of {name!r} does not depend on {lost}.")
-    # An embedding's are slices, which optimizers sum over replicas otherwise.
+    # Converted since gradients of embeddings are `IndexedSlices`, which optimizers
+    # would not sum over replicas as they sum dense gradients.
     return [tf.convert_to_tensor(g) for g in gradients]
 
 
 def _apply(model, name, player, gradients):
-    """A move: the gradients, clipped where asked for, through the optimizer."""
+    """Makes a move: clips the gradients if a limit is set, and applies them."""
     optimizer, limit = model.optimizers[name], model.clip_norm
     if limit is not None:
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
@@ -266,8 +270,8 @@ def _apply(model, name, player, gradients):
 
 
 def _clip(gradients, limit, replicas):
-    """Shares of the gradient summed over replicas, clipped to a global norm."""
-    # The sum over a lone replica would hold every step's graph in memory; see
+    """Each replica's share of the gradient, clipped to a global norm of the sum."""
+    # With a single replica the sum would keep every traced graph in memory; see
     # `keras_internals.without_reduction`.
     if replicas > 1:
         gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
@@ -276,7 +280,7 @@ def _clip(gradients, limit, replicas):
 
 
 def _split(batch, count):
-    """So many mini-batches of a batch, in order."""
+    """Splits a batch into the given number of mini-batches, in order."""
     if count == 1:
         return [_read_only(batch)]
     stacked = {
@@ -293,5 +297,5 @@ def _split(batch, count):
 
 
 def _read_only(values):
-    """A dict that cannot be written to: losses pass nothing to each other."""
+    """A read-only view of a dict, so that losses cannot pass values to each other."""
     return types.MappingProxyType(dict(values))

@@ -1,4 +1,4 @@
-"""What `fit` refuses, and what it stops on."""
+"""Callbacks that `fit` refuses, and losses on which it stops."""
 
 import math
 
@@ -17,10 +17,10 @@ _UNFIT = {
 
 
 def refuse_unfit(callbacks):
-    """Refuses Keras's callbacks that need `model.optimizer`: players have their own.
+    """Refuses Keras callbacks that need `model.optimizer`: each player has its own.
 
     Raises:
-        ValueError: With what to use instead.
+        ValueError: For such a callback; the message says what to use instead.
     """
     for callback in callbacks:
         for kind in type(callback).__mro__:
@@ -34,12 +34,12 @@ def refuse_unfit(callbacks):
 class StopOnNonFinite(keras.callbacks.Callback):
     """Ends `fit` with FloatingPointError when a loss is infinite or not a number.
 
-    `fit` adds it by itself, before all other callbacks: no checkpoint is written of
-    such a state.
+    `fit` adds it before all other callbacks, so that no checkpoint of such a state is
+    written.
     """
 
     def on_train_batch_end(self, batch, logs=None):
-        """Checks all losses; a mean that became infinite stays so."""
+        """Checks all losses; once infinite, a running mean stays infinite."""
         for name, value in (logs or {}).items():
             if name.endswith("_loss") and not math.isfinite(value):
                 player = name.removesuffix("_loss")

@@ -1,9 +1,9 @@
-"""Inputs: everything that is known about what an ability takes, declared once.
+"""Inputs: declarations of the arguments of abilities.
 
-A model declares its inputs by name in `GenerativeModel.inputs()`. The methods in Python
-check by the declaration, the signatures of a SavedModel assert by it, the client fills
-in by it, and the card of an export carries it. What an input means is its `role`; no
-other module asks for its name.
+A model declares its inputs by name in `GenerativeModel.inputs()`. The same declaration
+is used by the methods in Python and the signatures of a SavedModel, to check arguments;
+by the client, to fill in defaults; and by the card of an export, which contains it. The
+`role` of an input says what its values mean; other modules use the role, not the name.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-SLACK = 0.01  # Images may lie this far outside [-1, 1], since resizing overshoots.
+SLACK = 0.01  # Tolerance for pixels outside [-1, 1], since resizing overshoots.
 MAX_SEED = 2**63 - 1
 # The first bytes of JPEG, PNG, GIF and BMP files.
 FILE_HEADERS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
@@ -30,7 +30,7 @@ TEXT = "text"
 
 @dataclasses.dataclass(frozen=True)
 class Uniform:
-    """A default that is drawn for each row: any int of the range, equally likely."""
+    """A default that is drawn for each row, uniformly from a range of ints."""
 
     low: int
     high: int
@@ -42,7 +42,7 @@ class Uniform:
 
 @dataclasses.dataclass(frozen=True)
 class OneOf:
-    """A default that is drawn for each row: any of the values, equally likely."""
+    """A default that is drawn for each row, uniformly from the given values."""
 
     values: tuple
 
@@ -53,18 +53,18 @@ class OneOf:
 
 @dataclasses.dataclass(frozen=True)
 class Input:
-    """What an ability takes under one name: rows in dimension 0.
+    """Declaration of one argument of abilities, with rows in dimension 0.
 
     Attributes:
         name: Name of the argument and of the signature's tensor.
-        shape: Shape of one row; None for a dimension of any size.
+        shape: Shape of one row; a dimension of any size is None.
         dtype: "float32", "int64" or "string".
         role: What the rows are; one of the constants of this module.
-        range: Least and greatest value, both allowed; None for any.
+        range: Smallest and largest value, both allowed; None allows any.
         default: Value of every row for abilities that draw, or a function of a
-            `np.random.Generator` that draws one for each row; None where the caller
-            must give it.
-        description: What it is, in one sentence.
+            `np.random.Generator` that draws a value for each row; None if the caller
+            must give the argument.
+        description: Description of the argument in one sentence.
     """
 
     name: str
@@ -77,33 +77,33 @@ class Input:
 
     @property
     def spec(self) -> tf.TensorSpec:
-        """The `tf.TensorSpec` of any number of rows."""
+        """The `tf.TensorSpec` for any number of rows."""
         return tf.TensorSpec((None, *self.shape), self.dtype, self.name)
 
     @property
     def rank(self) -> int:
-        """Number of dimensions, rows among them."""
+        """Number of dimensions, including that of the rows."""
         return 1 + len(self.shape)
 
     @property
     def is_whole(self) -> bool:
-        """Whether values are whole numbers of the range: ints, or a mask's 0 and 1."""
+        """Whether values are whole numbers in the range: ints, or a mask's 0 and 1."""
         return self.dtype == "int64" or self.role == MASK
 
     # Rows in Python.
 
     def repeated(self, value, count: int):
-        """One value for all rows as `count` of them; rows as they are."""
+        """Repeats a single value `count` times; returns rows unchanged."""
         is_single = not self.shape and np.ndim(value) == 0
         return np.repeat(value, count) if is_single else value
 
     def default_rows(self, generators) -> list:
-        """The default of each row, drawn with the row's generator where it is drawn."""
+        """The default of each row, drawn with the row's generator if it is random."""
         draw = self.default if callable(self.default) else lambda _: self.default
         return [draw(generator) for generator in generators]
 
     def check(self, value) -> np.ndarray:
-        """An array of the declared type and shape.
+        """Converts a value to an array of the declared type and shape.
 
         Raises:
             ValueError: For another shape, type or range, or values that are not finite.
@@ -162,11 +162,11 @@ class Input:
         )
 
     def example(self, rows: int, random=None) -> np.ndarray:
-        """Rows that the input takes.
+        """Example rows that are valid for the input.
 
         Args:
             rows: Number of rows.
-            random: A NumPy generator that draws them; None repeats one row.
+            random: NumPy generator that draws the rows; None repeats one row.
         """
         shape = (rows, *(4 if d is None else d for d in self.shape))
         low, high = self.range or (-1, 1)
@@ -193,11 +193,11 @@ class Input:
         """Assertions on shape and values, for a graph that a server runs.
 
         Values are checked only after the shape: operations without a declared order
-        race, and a reduction over an axis that does not exist would fail first, with a
-        message that does not name the input.
+        may run in any order, and a reduction over an axis that does not exist could
+        fail first, with a message that does not name the input.
 
         Args:
-            tensor: Rows that were sent.
+            tensor: Rows that the client sent.
 
         Yields:
             Operations to put under `tf.control_dependencies`.
@@ -232,8 +232,8 @@ class Input:
         yield tf.debugging.Assert(good, [f"Expected {wanted},", *got])
 
     def _assert_shape(self, tensor):
-        # A server feeds whatever it was sent. TensorFlow's own functions would assume
-        # the shape of the spec; only raw operations read the shape of the tensor.
+        # A server feeds the tensor as the client sent it. TensorFlow's own functions
+        # would assume the shape of the spec; only raw operations read the real shape.
         shape = (None, *self.shape)
         wanted = tf.constant([-1 if d is None else d for d in shape])
         got = tf.raw_ops.Shape(input=tensor)
@@ -269,7 +269,7 @@ class Input:
     # Plain types, for cards.
 
     def describe(self) -> dict:
-        """Plain types for JSON, from which `from_description` makes the input again."""
+        """A description in JSON types, from which `from_description` rebuilds it."""
         entry = {
             "dtype": self.dtype,
             "shape": [None, *self.shape],
@@ -291,7 +291,7 @@ class Input:
     def from_description(cls, name: str, entry: dict) -> "Input":
         """The input that a card's entry describes.
 
-        Cards that version 0.1 wrote give no role; it is derived from the name there.
+        Cards written by version 0.1 give no role; it is then derived from the name.
         """
         default = entry.get("default")
         if isinstance(default, dict) and "uniform" in default:
@@ -314,7 +314,7 @@ class Input:
 
 
 IMAGES = "images"  # The usual name of images, as inputs and as outputs.
-# The end of the names of encoded files, and of signatures that take them.
+# Suffix of the names of encoded files, and of signatures that take them.
 FILE_SUFFIX = "_bytes"
 
 
@@ -328,12 +328,12 @@ def file_name(name: str) -> str:
 
 
 def check_rows(inputs: Mapping[str, Input], arguments: Mapping) -> dict:
-    """Arrays of the declared types and shapes, all with the same number of rows.
+    """Converts arguments to arrays of the declared types, with equally many rows.
 
     Args:
         inputs: Declared inputs by name.
-        arguments: Values by the same names. A single value for an input of single
-            values holds for all rows of the first input.
+        arguments: Values by the same names. If each row of an input is a single value,
+            one value may be given for all rows of the first input.
 
     Raises:
         ValueError: For values that do not fit, or different numbers of rows.
@@ -362,7 +362,7 @@ def _role_before_0_2(name, entry):
     return NUMBER
 
 
-# The inputs that most models have.
+# Inputs that most models have.
 
 
 def seed_input(name: str = "seed", **options) -> Input:
@@ -384,7 +384,7 @@ def latent_input(dimensions: int, name: str = "latents", **options) -> Input:
 
 
 def label_input(count: int, name: str = "labels", **options) -> Input:
-    """Classes from 0 to `count - 1`; abilities that draw take any by default."""
+    """Classes from 0 to `count - 1`; by default, abilities draw them at random."""
     options.setdefault("description", f"Class, from 0 to {count - 1}.")
     options.setdefault("default", Uniform(0, count - 1))
     return Input(name, (), "int64", LABEL, (0, count - 1), **options)
@@ -397,22 +397,22 @@ def mask_input(shape: tuple, name: str = "mask", **options) -> Input:
 
 
 def caption_input(prompts=(), name: str = "captions", **options) -> Input:
-    """Captions as strings; abilities that draw take any of `prompts` by default."""
+    """Captions as strings; by default, abilities draw them from `prompts`."""
     options.setdefault("description", "Caption of the row.")
     default = OneOf(tuple(prompts)) if prompts else None
     return Input(name, (), "string", TEXT, None, default, **options)
 
 
 def with_role(inputs: dict, role: str) -> list[Input]:
-    """Those of some inputs by name that have a role, in their order."""
+    """The inputs with the given role, in their order."""
     return [declared for declared in inputs.values() if declared.role == role]
 
 
 def check_image_range(images):
-    """Refuses images outside [-1, 1], but for the slack that resizing needs.
+    """Refuses images outside [-1, 1], with the tolerance `SLACK`.
 
     Raises:
-        ValueError: With the values found.
+        ValueError: For such images; the message gives the range of their values.
     """
     image_input(np.shape(images)[1:])._check_range(np.asarray(images))
 

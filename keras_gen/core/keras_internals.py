@@ -1,8 +1,8 @@
 """Every private or undocumented hook of Keras that this package relies on.
 
-Each has its reason here and a test in `tests/test_keras_internals.py`, which fails when
-Keras changes under it. Nothing else in the package touches a name of Keras that begins
-with an underscore.
+The reason for each hook is given here, and `tests/test_keras_internals.py` has a test
+of each, which fails if Keras changes it. No other module of the package uses a name of
+Keras that begins with an underscore.
 """
 
 import inspect
@@ -11,10 +11,10 @@ import keras
 
 
 def bound_arguments(cls, instance, args, kwargs) -> dict:
-    """The arguments that a constructor was called with, defaults filled in.
+    """The arguments that a constructor was called with, with defaults filled in.
 
-    Keras records a subclass's arguments for `get_config` by itself, but keeps the
-    defaults in place of what was given where the constructor takes `**options`.
+    Keras records a subclass's arguments for `get_config` too. But if the constructor
+    takes `**options`, it records the defaults instead of the values that were given.
     """
     bound = inspect.signature(cls.__init__).bind(instance, *args, **kwargs)
     bound.apply_defaults()
@@ -29,8 +29,9 @@ def bound_arguments(cls, instance, args, kwargs) -> dict:
 class NoSymbolicBuild:
     """A model that Keras does not build from a batch of the data.
 
-    `fit` would take a batch to find out shapes, which shifts a seeded order of the data
-    by one and fails with several workers. Our models are built by their constructors.
+    To find shapes, Keras's `fit` would take a batch, which shifts a seeded order of the
+    data by one and fails with several workers. Our models are built by their
+    constructors.
     """
 
     def _maybe_symbolic_build(self, *args, **kwargs):
@@ -40,18 +41,18 @@ class NoSymbolicBuild:
 def direct_layers(model) -> dict[str, keras.Layer]:
     """The layers that are attributes of a model, by name.
 
-    `model.layers` has no option to leave out what lies within them.
+    `model.layers` has no option to leave out layers nested in them.
     """
     layers = model._flatten_layers(include_self=False, recursive=False)
     return {layer.name: layer for layer in layers}
 
 
 def without_reduction(optimizer):
-    """Makes an optimizer leave gradients as they are, for a lone replica.
+    """Makes an optimizer not sum gradients over replicas, for a single replica.
 
-    Keras sums gradients over a lone replica too. TensorFlow registers the gradient of
-    each such sum by a name for as long as the process lives, and with it the step's
-    graph: memory would grow with every retracing. Several replicas need the sums, and
+    Keras sums gradients over a single replica too. TensorFlow registers the gradient of
+    each such sum by a name until the process ends, and with it the step's graph: memory
+    would grow with every retracing. With several replicas the sums are needed, and
     their graphs stay in memory.
     """
     optimizer._all_reduce_sum_gradients = list
@@ -59,21 +60,21 @@ def without_reduction(optimizer):
 
 
 def unscaled(optimizer):
-    """The optimizer within a `LossScaleOptimizer`; another one as it is."""
+    """The optimizer inside a `LossScaleOptimizer`; any other optimizer itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def has_schedule(optimizer) -> bool:
     """Whether an optimizer's learning rate is a schedule.
 
-    The public property `learning_rate` gives the current value of either kind.
+    The public property `learning_rate` is the current value of a schedule or constant.
     """
     rate = unscaled(optimizer)._learning_rate
     return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
 
 
 def reset(optimizer):
-    """Sets an optimizer's slots and its count of steps to 0; the rate stays."""
+    """Sets an optimizer's slots and its step count to 0, and keeps its rate."""
     bare = unscaled(optimizer)
     for variable in bare.variables:
         if variable is not bare.learning_rate:
@@ -81,10 +82,10 @@ def reset(optimizer):
 
 
 def forget_graphs(model):
-    """Lets a model's compiled steps go, so that the next is traced anew.
+    """Drops a model's compiled steps, so that the next step is traced again.
 
-    `fit` reads `train_function` in every step: a model may put another in its place
-    while it runs.
+    `fit` reads `train_function` in every step, so that a model may replace it while
+    `fit` runs.
     """
     running = model.train_function is not None
     model.train_function = model.test_function = None
@@ -93,20 +94,20 @@ def forget_graphs(model):
 
 
 def is_validation_of_fit(kwargs) -> bool:
-    """Whether Keras's `fit` calls `evaluate`, with data that are prepared already."""
+    """Whether `evaluate` was called by Keras's `fit`, with data prepared already."""
     return bool(kwargs.get("_use_cached_eval_dataset"))
 
 
 class ReplacedWeights(keras.StatelessScope):
     """A scope in which Keras reads weights from a function, not from their variables.
 
-    `StatelessScope` is public, but wants all values when it is made. Keras asks its
-    undocumented method `get_current_value` for each weight that it reads, so that
-    nothing is made for those that it does not read.
+    `StatelessScope` is public, but its constructor takes all values. Keras calls its
+    undocumented method `get_current_value` for each weight that it reads, so that no
+    value is computed for a weight that is not read.
 
     Args:
-        value_of: Function of a Keras variable to the tensor to read, or to None, which
-            reads the variable itself.
+        value_of: Function from a Keras variable to the tensor to read, or to None to
+            read the variable itself.
     """
 
     def __init__(self, value_of):

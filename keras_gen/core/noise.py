@@ -1,9 +1,9 @@
-"""Random numbers: by name in training, by row seed in abilities.
+"""Random numbers: named draws in training, row seeds in abilities.
 
-In a training step every draw has a name. Its seed follows from the run's seed, the
-step, the place in the step (which player, which mini-batch), the name and the replica,
-and from nothing else: another draw beside it changes no number, replicas draw different
-noise, and a resumed run draws what it would have drawn.
+In a training step every draw has a name. Its seed depends only on the run's seed, the
+step, the scope in the step (which player, which mini-batch), the name and the replica.
+So additional draws do not change the others, replicas draw different noise, and a
+resumed run draws the same numbers as without the interruption.
 
 In an ability every row has a seed of its own, so that the same seed gives the same row
 whatever the batch, the machine or the server.
@@ -33,7 +33,7 @@ class StepNoise:
     Args:
         run_seed: Seed of the run, an int64 scalar.
         count: Number of the step, an int64 scalar.
-        scope: Place in the step, such as "train/generator/0".
+        scope: Position in the step, such as "train/generator/0".
     """
 
     def __init__(self, run_seed, count, scope: str):
@@ -44,7 +44,7 @@ class StepNoise:
         """The seed of a draw, int32 (2,), for `tf.random.stateless_*`.
 
         Raises:
-            ValueError: If the name was drawn before in this place: both draws would be
+            ValueError: If the name was used before in this scope: both draws would give
                 the same numbers.
         """
         if name in self._names:
@@ -65,8 +65,8 @@ class StepNoise:
 class _Scopes(threading.local):
     """The current `StepNoise` of each model, by the model's id.
 
-    A strategy runs each replica in a thread of its own, and switches between threads
-    in the middle of a loss, wherever replicas wait for each other.
+    A strategy runs each replica in its own thread, and switches between the threads in
+    the middle of a loss whenever replicas wait for each other.
     """
 
     def __init__(self):
@@ -77,14 +77,15 @@ _scopes = _Scopes()
 
 
 class Noise:
-    """What a model draws in training; `GenerativeModel` inherits it.
+    """Mixin for the random numbers of training; `GenerativeModel` inherits it.
 
-    A model has the scalars `seed` (of the run), `step` and `tested`.
+    A model has the scalar variables `seed` (of the run), `step` and `tested` (the
+    number of test steps).
     """
 
     @contextlib.contextmanager
     def noise_scope(self, scope: str, training: bool = True):
-        """Sets the place in the step whose draws follow; losses are called in one."""
+        """Context in which draws belong to a scope; losses are called in one."""
         count = self.step if training else self.tested
         phase = "train" if training else "test"
         outer = _scopes.current.get(id(self))
@@ -100,7 +101,7 @@ class Noise:
     def noise_seed(self, name: str):
         """The seed of a named draw, int32 (2,), for functions that take a seed."""
         noise = _scopes.current.get(id(self))
-        if noise is None:  # A loss that is called by hand.
+        if noise is None:  # A loss that is called outside of a step.
             noise = StepNoise(self.seed.value, self.step.value, "")
         return noise.seed(name)
 
@@ -110,7 +111,8 @@ class Noise:
         Args:
             name: Name of the draw, unique within one loss or `forward`.
             shape: Shape, ints or scalar tensors.
-            distribution: "normal" (mean 0, deviation 1) or "uniform" (on [0, 1)).
+            distribution: Distribution: "normal" (mean 0, standard deviation 1) or
+                "uniform" (on [0, 1)).
         """
         return DISTRIBUTIONS[distribution](shape, self.noise_seed(name))
 
@@ -123,8 +125,8 @@ def row_seeds(n: int, seed=None) -> np.ndarray:
 
     Args:
         n: Number of rows, at least 1.
-        seed: An int in [0, 2**31), of which row i gets `seed * 2**32 + i`; or n ints in
-            [0, 2**63), one for each row. None draws one.
+        seed: Seed, an int in [0, 2**31), from which row i gets `seed * 2**32 + i`; or n
+            ints in [0, 2**63), one for each row. None draws a seed.
 
     Raises:
         ValueError: For n < 1, seeds out of range, or a number of seeds other than n.
@@ -148,7 +150,7 @@ def row_seeds(n: int, seed=None) -> np.ndarray:
 
 
 def row_generator(seed) -> np.random.Generator:
-    """A NumPy generator for what a row draws outside of a graph.
+    """A NumPy generator for the draws of a row outside of a graph.
 
     Args:
         seed: Seed of the row, an int of at least 0.
@@ -157,19 +159,19 @@ def row_generator(seed) -> np.random.Generator:
 
 
 def for_each_row(draw: Callable, seed, shape, *, stream: int = 0, rows=None):
-    """Draws for each row from its own seed, whoever shares the batch.
+    """Draws for each row from its own seed, independently of the rest of the batch.
 
     Args:
-        draw: Function of a key, int32 (2,), to float32 numbers of `shape`; with `rows`,
-            of a key and a row.
+        draw: Function from a key, int32 (2,), to float32 numbers of `shape`; with
+            `rows`, from a key and a row.
         seed: Seeds of the rows, int64 (batch,).
-        shape: Shape of what is drawn for one row.
-        stream: Number of the draw, for abilities that draw several times per row: each
-            number gives other keys of the same seeds.
-        rows: Tensor (batch, ...) whose rows `draw` takes too, or None.
+        shape: Shape of the numbers drawn for one row.
+        stream: Number of the draw, for abilities that draw several times per row: the
+            same seeds give different keys for each number.
+        rows: Tensor (batch, ...) whose rows are passed to `draw` too, or None.
 
     Returns:
-        float32 (batch, *shape).
+        The drawn numbers, float32 (batch, *shape).
     """
 
     def key(row_seed):

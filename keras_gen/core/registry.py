@@ -1,4 +1,4 @@
-"""The table of presets: names, each for a model's class and its configuration."""
+"""The table of presets: each name stands for a model class and its arguments."""
 
 import dataclasses
 import difflib
@@ -9,7 +9,7 @@ import keras
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """A model's class and the arguments that a name stands for.
+    """A named model class with arguments.
 
     Attributes:
         name: Name of the preset.
@@ -31,7 +31,7 @@ PRESETS: dict[str, Preset] = {}
 
 
 def register(name: str, **config) -> Callable[[type], type]:
-    """Decorates a model's class: makes it a preset, and known to Keras for saving.
+    """Decorates a model class: adds a preset, and registers it with Keras for saving.
 
         @register("dcgan", image_shape=(32, 32, 1))
         class DCGAN(GenerativeModel): ...
@@ -54,7 +54,7 @@ def register(name: str, **config) -> Callable[[type], type]:
 
 
 def preset(name: str) -> Preset:
-    """The preset of a name.
+    """The preset with the given name.
 
     Raises:
         ValueError: For an unknown name; the message names the nearest known ones.

@@ -1,4 +1,4 @@
-"""Learning rates that change with the steps of an optimizer."""
+"""Learning rate schedules over the steps of an optimizer."""
 
 import keras
 from keras import ops
@@ -8,7 +8,7 @@ from keras_gen.core import checks
 
 @keras.saving.register_keras_serializable("keras_gen")
 class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A constant learning rate that then falls to 0 linearly.
+    """A learning rate that is constant at first, then falls linearly to 0.
 
     Args:
         rate: Learning rate at the start.
@@ -16,7 +16,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         decay_steps: Steps of linear decay to zero after that; None disables decay.
 
     Raises:
-        ValueError: If the rate is not above 0, or a number of steps is too small.
+        ValueError: For a rate that is not above 0, or too small a number of steps.
     """
 
     def __init__(
