@@ -68,7 +68,7 @@ def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
     """Whether this process writes files: it is the only one, the chief, or worker 0.
 
     Args:
-        strategy: Strategy that trains; None takes the one in force.
+        strategy: Strategy that trains; None uses the one in force.
     """
     resolver = (strategy or tf.distribute.get_strategy()).cluster_resolver
     if resolver is None or resolver.task_type is None:

@@ -74,7 +74,7 @@ class Settings:
         mirror: Whether half of the images are flipped horizontally.
         batch_size: Number of images in a batch.
         epochs: Number of epochs, counted from the start of the run.
-        steps_per_epoch: Number of steps that count as an epoch; None takes all data.
+        steps_per_epoch: Number of steps that count as an epoch; None uses all data.
         weights: Weights to start from: the name of weights that ship, the path of a
             `.keras` file, or of a run's folder. None starts from random weights.
         overrides: Arguments of the model that replace those of the preset, by name.

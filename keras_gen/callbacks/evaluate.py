@@ -21,8 +21,8 @@ class Evaluate(keras.callbacks.Callback):
     Args:
         data: A source with a train and a test split; see `keras_gen.data.load`.
         every: Number of epochs between measurements.
-        features: Feature extractor, or what `keras_gen.metrics.extractor` makes one of.
-            None takes the one that ships for the data, or for grey images.
+        features: Feature extractor, or an argument for `keras_gen.metrics.extractor`.
+            None uses the one that ships for the data, or for grey images.
         num_images: Number of samples, and of real images.
         seed: Seed of samples, real images and subsets.
         figures: Names of `keras_gen.metrics.image_figures` to show; None shows all.

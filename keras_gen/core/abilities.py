@@ -186,7 +186,7 @@ def transforms(output: str, needs: str | None = None):
 
 _DRAWS = """
 Args:
-    n: Number of rows to draw; None takes the number of rows of the conditions.
+    n: Number of rows to draw; None uses the number of rows of the conditions.
     seed: Seed of the draw, an int in [0, 2**31), or n row seeds (int64), one for each
         row. An int gives row i the row seed `seed * 2**32 + i`, so that the same seed
         gives the same row for every n, batch and machine. None draws a seed.

@@ -441,7 +441,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             validation_freq: Epochs from one validation to the next.
             shuffle: Whether arrays are shuffled; a dataset shuffles itself.
             initial_epoch: Number of finished epochs, whose data are skipped.
-            steps_per_epoch: Steps that count as an epoch. None takes the whole data; a
+            steps_per_epoch: Steps that count as an epoch. None uses the whole data; a
                 smaller number makes checkpoints more frequent.
 
         Returns:

@@ -5,13 +5,12 @@
 Every batch is a dict of features:
 
 - "image": float32 (batch, height, width, channels), in [-1, 1]
-- "image_b": images of a second domain, if they are asked for
+- "image_b": images of a second domain, if they are requested
 - "label" and "domain": int64 (batch,), if the source has them
 - "caption" and "id": strings (batch,), if the source has them
 - "point": float32 (batch, 2), instead of images, for mixtures in the plane
 
-Resizing, the conversion of colours and of value ranges are in
-`keras_gen.data.pipeline` alone.
+Only `keras_gen.data.pipeline` resizes images and converts colours and value ranges.
 """
 
 import functools
@@ -75,7 +74,7 @@ def load(
     ((64, 32, 32, 1), (64,))
 
     Args:
-        source: Where the images come from:
+        source: Source of the images, one of these:
 
             - the name of a data set that ships with the package: "mnist"; "emoji"
               (three styles, of which "emoji/noto" and "emoji/noto,openmoji" take some);
@@ -95,12 +94,12 @@ def load(
         split: "train", "test", or a part of one: "train[:50000]", "test[10%:20%]". A
             folder without the subfolders `train` and `test` is split by `seed`. Arrays
             and datasets have a single split, so that this is ignored.
-        features: Names of the features in a batch; None takes all that the source has.
+        features: Names of the features in a batch; None uses all of the source.
             If the source has classes but no domains, "domain" is the label. "caption"
             of tensorflow-datasets is the name of the class. "image_b" adds images of a
             second domain, shuffled independently of "image".
-        paired: Whether "image_b" shows the same thing as "image" in another style; for
-            "emoji" alone.
+        paired: Whether "image_b" shows the same thing as "image" in another style; only
+            for "emoji".
         image_shape: Shape of the images, (height, width, channels). They are cropped
             around the centre to these proportions, resized with antialiasing, and
             converted between grey and colour. None keeps the source's shape.
@@ -116,10 +115,10 @@ def load(
         value_range: Values of black and white in arrays of floats, such as (0, 1). None
             takes (-1, 1) for floats and (0, 255) for uint8.
         test_fraction: Share of a folder's images in its test split, in [0, 1).
-        broken: What to do about a file in a folder that cannot be read: "raise" stops
-            with an error, "skip" warns and continues. Both name the file.
+        broken: Treatment of files that cannot be read: "raise" stops with an error,
+            "skip" warns and continues. Both messages name the file.
         data_dir: Folder in which tensorflow-datasets keeps prepared data sets.
-        manual_dir: Folder of files that were downloaded by hand.
+        manual_dir: Folder of files that were downloaded manually.
 
     Returns:
         A `tf.data.Dataset` of dicts. For a folder with classes and for "emoji", its
@@ -206,7 +205,7 @@ def _holds_pairs(source):
 
 
 def _select(dataset, features):
-    """A dataset with these features, or all; without domains, labels are domains."""
+    """Selects features, or all; if there are no domains, labels serve as domains."""
     if features is None:
         return dataset
     spec = dataset.element_spec
@@ -220,7 +219,7 @@ def _select(dataset, features):
 
 
 def _like(dataset, other):
-    """`other`, with the names of classes and domains that `dataset` has."""
+    """Copies the names of classes and domains from `dataset` to `other`."""
     for names in {"class_names", "domain_names"} & set(vars(dataset)):
         setattr(other, names, getattr(dataset, names))
     return other

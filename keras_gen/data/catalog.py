@@ -1,8 +1,8 @@
 """Image data sets of tensorflow-datasets, by name.
 
 CelebA has attributes instead of labels: "celeb_a/Black_Hair,Blond_Hair" takes the faces
-that have exactly one of these attributes, which is their `domain`. Captions, if they
-are asked for, are the names of the classes in words.
+that have exactly one of these attributes, which is their `domain`. If captions are
+requested, they are made from the names of the classes.
 """
 
 import difflib
@@ -33,9 +33,9 @@ def load(
         name: Name of the data set.
         split: Name of a split, or a part of one.
         data_dir: Folder of prepared data sets.
-        manual_dir: Folder of files that were downloaded by hand.
-        features: Names of the features that are asked for; "caption" among them makes
-            captions of the classes' names.
+        manual_dir: Folder of files that were downloaded manually.
+        features: Names of the requested features; if "caption" is one of them, captions
+            are made from the classes' names.
         seed: Seed of the order.
         **batching: Arguments of `pipeline.array_batches`.
 

@@ -1,13 +1,13 @@
 """Folders of images, flat or with one subfolder for each class.
 
-The folder may instead have the subfolders `train` and `test`, each of these kinds.
+The folder may also have the subfolders `train` and `test`, each in one of these forms.
 
 Captions are in the folder of the images: in `captions.csv`, with a header, or in
 `captions.jsonl`, with one object in each line. Both have `file`, a path relative to
 their folder, and `caption`. An image with several captions becomes several rows.
 
-Every file is decoded once when the folder is loaded, so that a broken one is found
-before training starts. Images that fit in memory, at the size asked for, are kept;
+Every file is decoded once when the folder is loaded, so that a broken file is found
+before training starts. Images that fit in memory, at the requested size, are kept;
 larger sets are decoded again in every epoch.
 """
 
@@ -48,8 +48,8 @@ def load(
         folder: Path of the folder.
         split: Name of a split, or a part of one.
         test_fraction: Share of the images in the test split, in [0, 1).
-        broken: What to do about a file that cannot be read: "raise" or "skip".
-        image_shape: Shape of the images; None takes the first image's.
+        broken: Treatment of files that cannot be read: "raise" or "skip".
+        image_shape: Shape of the images; None uses the first image's.
         seed: Seed of the order and of the split.
         **batching: Arguments of `pipeline.array_batches`.
 
@@ -174,7 +174,7 @@ _READ = {".csv": csv.DictReader, ".jsonl": _read_lines}
 def decode(path: str | os.PathLike) -> np.ndarray:
     """Reads an image: uint8 (height, width, 1 or 3).
 
-    It is turned upright by its EXIF orientation; transparent parts become white.
+    The image is rotated by its EXIF orientation; transparent parts become white.
 
     Raises:
         ValueError: If the file cannot be read to its end; the message names it.

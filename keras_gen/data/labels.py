@@ -9,8 +9,8 @@ def keep_labels(
 ) -> tf.data.Dataset:
     """Keeps the labels of a few images of each class; all other labels become -1.
 
-    So that every batch has labels, `share` of it are images with labels, which are
-    repeated as often as needed; the rest are images of the dataset without labels.
+    In every batch, a fraction `share` of the images has labels; these images are
+    repeated as often as needed. The rest are images of the dataset without labels.
 
     Args:
         dataset: Finite dataset of batches of equal size with "image" and "label", from

@@ -37,8 +37,8 @@ def _read(split):
 def _idx(name):
     """The array in an IDX file of bytes.
 
-    The file begins with the bytes 0, 0, 8 and the rank; then come the dimensions as
-    big-endian int32, and the values.
+    The file begins with the bytes 0, 0, 8 and the rank, followed by the dimensions as
+    big-endian int32 and the values.
     """
     packed = importlib.resources.files("keras_gen.data") / "files" / name
     with packed.open("rb") as file, gzip.open(file) as unpacked:

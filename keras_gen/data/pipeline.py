@@ -63,7 +63,7 @@ def prepare(
         images: Images, integers or floats (..., height, width, 1 to 4).
         image_shape: Shape of the result, (height, width, 1 or 3); None keeps the shape
             of the images, without an alpha channel.
-        value_range: Values of black and white; None takes (0, 255) for integers and
+        value_range: Values of black and white; None uses (0, 255) for integers and
             (-1, 1) for floats.
     """
     if value_range is None:
@@ -130,7 +130,7 @@ def array_batches(
             batch[name] = prepare(batch[name], image_shape, value_range)
         return batch
 
-    # All row numbers are shuffled; the rows of a batch are gathered together.
+    # Shuffles the indices of all rows, and gathers the rows of each batch.
     rows = tf.data.Dataset.range(count)
     if shuffle:
         rows = rows.shuffle(count, seed=seed, reshuffle_each_iteration=True)
@@ -220,11 +220,12 @@ def dataset_batches(
 def mirrored(dataset: tf.data.Dataset, seed: int | None = None) -> tf.data.Dataset:
     """Mirrors half of the images in batches left to right.
 
-    They are chosen anew in every epoch; the images of a row are mirrored together.
+    The choice is made anew in every epoch; "image" and "image_b" of a row are mirrored
+    together.
 
     Args:
-        dataset: Batches with "image", and perhaps "image_b".
-        seed: Seed of the choice; None gives every run another one.
+        dataset: Batches with "image", and optionally "image_b".
+        seed: Seed of the choice; None makes a different choice in every run.
 
     Raises:
         ValueError: For batches without images.
@@ -247,7 +248,7 @@ def as_dict(*element) -> dict:
     """An element of a dataset as a dict.
 
     Args:
-        *element: An image, an image and a label, or a dict, which is returned as it is.
+        *element: Image, image and label, or dict, which is returned unchanged.
 
     Raises:
         ValueError: For other elements.
@@ -279,7 +280,7 @@ def batches(
         y: Labels, if x is an array of images.
         shapes: Shape of each feature that the model takes, without the batch dimension.
             Other features are left out.
-        batch_size: Batch size for arrays; None takes 64.
+        batch_size: Batch size for arrays; None uses 64.
         shuffle: Whether arrays are shuffled.
 
     Raises:
@@ -352,20 +353,21 @@ def stream(
 ) -> tuple[tf.data.Dataset, int | None]:
     """An endless dataset whose elements are steps of `moves` batches each.
 
-    An endless stream can be entered at any step, so that a resumed run gets the batches
-    that it would have got without the interruption.
+    An endless stream can be entered at any step, so that a resumed run gets the same
+    batches as without the interruption.
 
     Args:
         dataset: Dataset of batches.
         moves: Number of mini-batches in a step.
         replicas: Number of replicas that share a batch.
-        steps_per_epoch: Number of steps in an epoch; None takes all data once.
-        whole: Whether all batches must have the same size, as they have in any case
-            for several moves or replicas.
+        steps_per_epoch: Number of steps in an epoch; None uses all data once.
+        whole: Whether all batches must have the same size; with several moves or
+            replicas, they always have.
 
     Returns:
-        The stream and the number of steps in an epoch. A dataset of unknown size, with
-        `steps_per_epoch` None, is returned for a single epoch, and None with it.
+        The stream and the number of steps in an epoch. If the size of the dataset is
+        unknown and `steps_per_epoch` is None, the stream has one epoch only, and the
+        number is None.
 
     Raises:
         ValueError: For endless data without `steps_per_epoch`, or a batch size that

@@ -9,7 +9,7 @@ _SPLIT = re.compile(r"(\w+)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 
 
 def parse(split: str, names: Collection[str]) -> tuple[str, Callable[[int], slice]]:
-    """The name of a split, and a function from its size to the slice that is meant.
+    """The name of a split, and a function from its size to the selected slice.
 
     >>> name, part = parse("test[10%:20%]", ("train", "test"))
     >>> name, part(1000)
@@ -17,7 +17,7 @@ def parse(split: str, names: Collection[str]) -> tuple[str, Callable[[int], slic
 
     Args:
         split: Name of a split, or a part of one.
-        names: Known names.
+        names: Names of the existing splits.
 
     Raises:
         ValueError: For an unknown name, or a text that is not a split.

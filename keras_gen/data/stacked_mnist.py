@@ -1,7 +1,8 @@
 """Stacked MNIST: three digits as the channels of one image, 1000 modes.
 
-60,000 training and 10,000 test images, 28x28x3: each digit of the MNIST split is once
-in each channel, in three fixed orders. The label is 100 red + 10 green + blue.
+It has 60,000 training and 10,000 test images, 28x28x3: each channel contains every
+digit of the MNIST split once, each in another fixed order. The label is 100 red + 10
+green + blue.
 
 1. Metz et al., "Unrolled Generative Adversarial Networks", 2017.
 """

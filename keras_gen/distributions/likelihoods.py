@@ -1,7 +1,8 @@
-"""Likelihoods of images: Keras layers that own the parameters no decoder gives.
+"""Likelihoods of images: Keras layers that own parameters shared by all pixels.
 
 `likelihood.log_prob(parameters, images)` takes a decoder's output and images in
-[-1, 1], both (..., height, width, channels), and gives nats, (...), summed over pixels.
+[-1, 1], both (..., height, width, channels), and returns nats, (...), summed over
+pixels.
 
 1. Salimans et al., "PixelCNN++", 2017.
 """
@@ -26,7 +27,7 @@ def draw_binary(images, seed):
 
 
 class Likelihood(keras.layers.Layer):
-    """Base of p(x | z): subclasses define `log_prob`, and override what differs.
+    """Base class of p(x | z): subclasses define `log_prob`, and may override the rest.
 
     Args:
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -41,7 +42,7 @@ class Likelihood(keras.layers.Layer):
         raise NotImplementedError
 
     def draw(self, images, seed):
-        """The images that a training step uses, drawn from a seed, int32 (2,)."""
+        """The images for a training step, drawn with a seed, int32 (2,)."""
         return self.nearest(images)
 
     def nearest(self, images):
@@ -74,7 +75,7 @@ class Bernoulli(Likelihood):
 
 
 class Gaussian(Likelihood):
-    """Gaussian pixels: means are tanh(parameters), one deviation serves all pixels."""
+    """Gaussian pixels: means are tanh(parameters), one deviation for all pixels."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -89,9 +90,9 @@ class Gaussian(Likelihood):
 
 
 class DiscretizedLogistic(Likelihood):
-    """Pixels of 256 levels, each with a logistic distribution's mass around it.
+    """Pixels with 256 levels, whose probability is a logistic distribution's mass.
 
-    Centres are tanh(parameters), one scale serves all pixels. The mass of the tails
+    Centres are tanh(parameters), and all pixels share one scale. The mass of the tails
     belongs to black and white ([1], equation 2). `mean` is the centre.
     """
 
@@ -115,7 +116,7 @@ class DiscretizedLogistic(Likelihood):
         return _sum(levels.log_prob(ops.round(127.5 * (images + 1.0))))
 
     def nearest(self, images):
-        """Images rounded to 256 levels."""
+        """Rounds images to 256 levels."""
         return ops.round(127.5 * (images + 1.0)) / 127.5 - 1.0
 
 

@@ -23,7 +23,8 @@ def from_noise(posterior: tfd.Distribution, noise):
     """Draws of a posterior from standard normal noise, and log q(z | x) of them.
 
     Args:
-        posterior: A `priors.gaussian`, or one that a bijector transforms.
+        posterior: Distribution from `priors.gaussian`, perhaps transformed by a
+            bijector.
         noise: float32 (..., latent_dim), which broadcasts with (batch, latent_dim).
 
     Returns:
@@ -74,10 +75,10 @@ def _by_latent(distribution):
 
 
 def with_free_nats(kl, free: float):
-    """The KL term of the loss, in which a number of nats is free ([2], equation 15).
+    """The KL term of the loss, with a number of free nats ([2], equation 15).
 
-    A group of latents whose mean KL over the batch is below its share costs as much as
-    its share, so that nothing is gained by reducing it further.
+    A group of latents whose mean KL over the batch is below its share of the free nats
+    counts as this share, so that the loss cannot gain by reducing it further.
 
     Args:
         kl: KL divergences (..., groups of latents), from `kl_divergence`.
@@ -115,7 +116,7 @@ def log_mean_weight(log_weights: Callable, num_samples: int, latent_dim: int, ba
         log_weights: Function of noise, float32 (samples, 1, latent_dim), to log-weights
             (samples, batch).
         num_samples: Number of samples, at least 1.
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         batch: Number of rows, a scalar tensor.
 
     Raises:

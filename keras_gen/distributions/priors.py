@@ -1,9 +1,9 @@
 """Priors over latents: Keras layers that own their weights and return distributions.
 
-`prior.distribution()` is a `tfp.distributions` object over single latents: its event
-shape is (latent_dim,), its batch shape (), its draws are float32. (It is a method of
-its own because a Keras layer cannot be called without inputs.) `sample_rows` draws from
-it with a seed for each row.
+`prior.distribution()` returns a `tfp.distributions` object over single latents with
+event shape (latent_dim,), batch shape () and float32 draws. (It is not `call` because a
+Keras layer cannot be called without inputs.) `sample_rows` draws from it with a seed
+for each row.
 
 1. Tomczak and Welling, "VAE with a VampPrior", 2018.
 2. Makhzani et al., "Adversarial Autoencoders", 2016.
@@ -26,17 +26,17 @@ tfd = tfp.distributions
 
 
 def sample_rows(distribution: tfd.Distribution, seed):
-    """Draws one value for each row from the row's own seed, whatever the batch.
+    """Draws a value for each row from its own seed, independently of the batch.
 
     Args:
-        distribution: A distribution with batch shape ().
+        distribution: Distribution with batch shape ().
         seed: Seeds of the rows, int64 (batch,).
 
     Returns:
         float32 (batch, *event shape).
     """
     if type(distribution) is tfd.TransformedDistribution:
-        # The base is drawn row by row, but all rows pass the flow together.
+        # The base is drawn row by row, but the flow transforms all rows together.
         base = sample_rows(distribution.distribution, seed)
         return distribution.bijector.forward(base)
     return for_each_row(
@@ -47,9 +47,9 @@ def sample_rows(distribution: tfd.Distribution, seed):
 def gaussian(means, deviations) -> tfd.Independent:
     """Independent Gaussians over the last axis.
 
-    `tfd.MultivariateNormalDiag` would do the same, but a cache that all bijectors share
-    keeps every graph that drew from it until the process ends; a growing model has many
-    graphs.
+    `tfd.MultivariateNormalDiag` is the same distribution, but a cache that all
+    bijectors share keeps every graph that drew from it until the process ends, and a
+    growing model has many graphs.
 
     Args:
         means: Means, float32 (..., latent_dim).
@@ -65,7 +65,7 @@ class Normal(keras.layers.Layer):
     """The standard normal distribution, without weights.
 
     Args:
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -83,7 +83,7 @@ class Uniform(keras.layers.Layer):
     """Independent uniform distributions on [-1, 1], without weights.
 
     Args:
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -102,7 +102,7 @@ class Mixture(keras.layers.Layer):
     """A mixture of Gaussians with learned weights, means and standard deviations.
 
     Args:
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         num_components: Number of Gaussians.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
@@ -200,7 +200,7 @@ class Flow(keras.layers.Layer):
     """The standard normal distribution, transformed by a normalizing flow.
 
     Args:
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         kind: Kind of the flow, "realnvp" or "maf"; see `keras_gen.layers.flow.Flow`.
         num_steps: Number of the flow's steps.
         widths: Widths of the hidden layers in a step's network.
@@ -230,8 +230,8 @@ class Flow(keras.layers.Layer):
 class GaussianMixture(tfd.MixtureSameFamily):
     """Diagonal Gaussians whose log-density is computed by two matrix products.
 
-    `tfd.MixtureSameFamily` needs (batch, components, latent_dim) numbers, which for
-    thousands of samples and 500 components is gigabytes.
+    `tfd.MixtureSameFamily` computes (batch, components, latent_dim) numbers, which need
+    gigabytes for thousands of samples and 500 components.
     """
 
     def _log_prob(self, x):
@@ -254,7 +254,7 @@ class CodeDensity(keras.layers.Layer):
     """A mixture of Gaussians over codes, which is fitted to them and not trained.
 
     Args:
-        latent_dim: Numbers in a code.
+        latent_dim: Dimension of a code.
         num_components: Number of Gaussians, each with its own mean and covariance.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
@@ -318,10 +318,10 @@ class ClassMixture(keras.layers.Layer):
         return self._mixture(self.logits[-1])
 
     def given(self, labels) -> tfd.Distribution:
-        """The mixture of each label's components; label -1 has all of them.
+        """The mixture of each label's components; label -1 means all components.
 
         Args:
-            labels: int (batch,).
+            labels: Labels, int (batch,).
 
         Returns:
             A distribution with batch shape (batch,).
@@ -375,10 +375,10 @@ class Named(keras.layers.Layer):
     """Any distribution of `tfp.distributions`, by the name of its class.
 
     Args:
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         kind: Name of the class: "Laplace", "StudentT", "MultivariateNormalTriL", ...
-        arguments: Arguments of the class: numbers, or lists of them. A distribution
-            over single numbers is that of every latent.
+        arguments: Arguments of the class: numbers, or lists of numbers. A distribution
+            over scalars is used for each dimension of the latent independently.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
@@ -413,7 +413,7 @@ class Codes(keras.layers.Layer):
     """InfoGAN's latents: noise, one-hot categories, and numbers in [-1, 1].
 
     Args:
-        noise_dim: Numbers of standard normal noise.
+        noise_dim: Dimension of the standard normal noise.
         categories: Number of values of each category, which are equally likely.
         continuous: Number of codes that are uniform on [-1, 1].
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -428,7 +428,7 @@ class Codes(keras.layers.Layer):
         self.built = True
 
     def distribution(self) -> tfd.Distribution:
-        """A `tfd.Blockwise` of the parts, side by side."""
+        """A `tfd.Blockwise` that concatenates the parts."""
         parts = [gaussian(tf.zeros(self.noise_dim), tf.ones(self.noise_dim))]
         for count in self.categories:
             logits = tf.zeros(count)

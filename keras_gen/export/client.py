@@ -42,7 +42,7 @@ class Client:
         address: Address of the server: "host:port" for gRPC, "http://host:port" (or
             https) for REST.
         model: Name under which the model is served.
-        label: Label of the version to ask; None takes the newest version.
+        label: Label of the version to ask; None uses the newest version.
         version: Number of the version to ask, instead of a label.
         timeout: Seconds that a request may take; one that times out is not repeated.
         retries: Number of times that a failed request is repeated.

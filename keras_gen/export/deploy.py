@@ -43,7 +43,7 @@ def add(
         model: A `GenerativeModel`.
         folder: Folder of the server, with all its models; it is created if needed.
         name: Name of the model on the server.
-        version: Number of the version, at least 1; None takes the next one.
+        version: Number of the version, at least 1; None uses the next one.
         label: Label of the version. None gives "stable" to a model's first version, and
             "canary" to later ones.
         root: Path of the folder on the server.

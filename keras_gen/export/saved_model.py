@@ -54,7 +54,7 @@ def save(
     Args:
         model: A `GenerativeModel` with at least one ability.
         path: Folder of the model's versions.
-        version: Number of the version, at least 1; None takes the next one.
+        version: Number of the version, at least 1; None uses the next one.
         abilities: Names of the abilities to export, "interpolate" among them; None
             takes all. `["sample"]` of a GAN leaves its discriminator out.
         float16: Whether weights are stored as float16. They are cast to float32 at

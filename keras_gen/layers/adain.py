@@ -1,4 +1,4 @@
-"""Adaptive instance normalisation: a style sets every map's mean and deviation."""
+"""Adaptive instance normalisation: a style sets each map's mean and deviation."""
 
 import keras
 from keras import layers, ops
@@ -29,7 +29,7 @@ class AdaIN(layers.Layer):
         self.built = True
 
     def call(self, x, style):
-        """Maps with the mean and deviation that the style gives them.
+        """Gives maps the mean and standard deviation that the style determines.
 
         Args:
             x: Feature maps, (batch, height, width, maps).

@@ -1,4 +1,4 @@
-"""MADE [1]: a perceptron, each of whose outputs depends on some of the inputs only.
+"""MADE [1]: a perceptron in which each output depends only on some of the inputs.
 
 1. Germain et al., "MADE: Masked Autoencoder for Distribution Estimation", 2015.
 """
@@ -31,7 +31,7 @@ class AffineNetwork(keras.layers.Layer):
         in_degrees: Degree of each input, an int.
         out_degrees: Degree of each output, an int.
         widths: Units of each hidden layer.
-        context_dim: Numbers in a context that all units depend on; 0 for none.
+        context_dim: Dimension of a context that all units depend on; 0 for no context.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -73,7 +73,7 @@ class AffineNetwork(keras.layers.Layer):
 
         Args:
             x: Inputs, (..., inputs).
-            context: Context, (..., context_dim), where there is one.
+            context: Context, (..., context_dim), if the network has one.
 
         Returns:
             Two tensors (..., outputs); log-scales lie within [-2, 2].

@@ -13,7 +13,8 @@ class Blur(layers.Layer):
 
     def call(self, x):
         """Maps (batch, height, width, maps) to blurred ones of the same shape."""
-        # Splits: gradients of padding and strided slices take ten times as long.
+        # Uses splits, since gradients of padding and of strided slices take ten times
+        # as long.
         for axis in (1, 2):
             top, below = ops.split(x, [1], axis)
             above, bottom = ops.split(x, [x.shape[axis] - 1], axis)

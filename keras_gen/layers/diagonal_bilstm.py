@@ -58,8 +58,8 @@ class DiagonalBiLSTM(RasterLayer):
     One LSTM starts in the upper left corner, one in the upper right; each uses the
     states above and beside the pixel. In skewed rows (`skew`) a whole diagonal is one
     column and takes one step. The states of the LSTM from the right are used one row
-    below, where they cannot carry information about later pixels: a pixel depends on
-    all before it and itself,
+    below, so that they cannot carry information about later pixels: the output at a
+    pixel depends on this pixel and on all pixels before it,
 
         left            right           together
         1 1 1 . .       . . 1 1 1       1 1 1 1 1
@@ -67,7 +67,7 @@ class DiagonalBiLSTM(RasterLayer):
         1 1 x . .       . . x . .       1 1 x . .
 
     Args:
-        hidden: Numbers in a state; maps have twice as many features.
+        hidden: Dimension of a state; maps have twice as many features.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -105,7 +105,7 @@ class DiagonalBiLSTM(RasterLayer):
             return lstm(gates + from_states, cell)
 
         zeros = ops.zeros_like(gates[0, ..., : self.hidden])
-        # Not ops.scan, whose loop XLA cannot differentiate.
+        # tf.scan, since XLA cannot differentiate the loop of ops.scan.
         hidden, _ = tf.scan(step, gates, (zeros, zeros))
         hidden = unskew(ops.transpose(hidden, (1, 3, 2, 0, 4)), x.shape[2])
         right = ops.flip(hidden[1], axis=2)

@@ -27,16 +27,17 @@ class Flow(keras.layers.Layer):
 
     The order of dimensions is reversed between steps. With "realnvp" [1], half of the
     dimensions change in a step; both directions are fast. With "maf" [2], every
-    dimension changes by a function of those before it: from data to noise it is fast,
-    from noise to data it takes a loop over dimensions. "iaf" [3] is its inverse (here
-    with an exponential scale instead of the gates of [3]).
+    dimension changes by a function of the previous ones: the direction from data to
+    noise is fast, the direction from noise to data takes a loop over dimensions. "iaf"
+    [3] is the inverse of "maf" (here with an exponential scale instead of the gates of
+    [3]).
 
     Args:
         dim: Number of dimensions, at least 2.
         kind: Kind of the steps: "realnvp", "maf" or "iaf".
         num_steps: Number of steps, each with a network of its own.
         widths: Units of each hidden layer of the networks.
-        context_dim: Numbers in a context that all steps depend on; 0 for none.
+        context_dim: Dimension of a context that all steps depend on; 0 for no context.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
@@ -75,7 +76,7 @@ class Flow(keras.layers.Layer):
         """A bijector over (..., dim), from noise to data.
 
         Args:
-            context: Context, float32 (batch, context_dim), where there is one.
+            context: Context, float32 (batch, context_dim), if the flow has one.
         """
         steps = []
         for network in self.networks:

@@ -25,7 +25,7 @@ def _add(down, right, shift):
 class GatedStacks(RasterLayer):
     """Gated block of two stacks (van den Oord et al., 2016b, figure 2, equation 4).
 
-    The vertical stack covers the rows above the pixel's, the horizontal one the pixels
+    The vertical stack covers the rows above the pixel, the horizontal stack the pixels
     to its left; features of the vertical stack are added to the horizontal one.
     Together they have no blind spot:
 
@@ -44,7 +44,7 @@ class GatedStacks(RasterLayer):
         mask: Mask of the pixel itself: "A" for the first block, whose stacks both take
             the image, else "B".
         num_classes: Number of classes whose labels shift the gates' arguments; None for
-            none.
+            no labels.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 

@@ -6,10 +6,10 @@ from keras import layers, ops
 
 @keras.saving.register_keras_serializable("keras_gen")
 class Learned(layers.Layer):
-    """A weight, repeated for each row of the input; the input's values do not matter.
+    """A weight, repeated for each row of the input, whose values are ignored.
 
-    With `trainable=False` the weight is state that no gradient learns, and
-    `aggregation` says what replicas that assign different values make of them.
+    With `trainable=False` the weight is state that is not trained by gradients, and
+    `aggregation` says how values assigned by several replicas are combined.
 
     Args:
         shape: Shape of the weight.

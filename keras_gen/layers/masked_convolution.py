@@ -50,7 +50,7 @@ class MaskedConv2D(RasterLayer):
 
     Args:
         filters: Number of output features.
-        kernel_size: Side of the square grid that the mask is for; odd.
+        kernel_size: Side of the square kernel before masking; odd.
         mask: Mask of the pixel itself: "A" excludes it, "B" includes it.
         stack: Set of pixels: "raster" is all before the pixel, "vertical" the rows
             above it, "horizontal" its own row to the left.
@@ -139,7 +139,7 @@ class MaskedConv2D(RasterLayer):
         return cache
 
     def row(self, newest, index, cache):
-        """Applies the kernel's rows to the newest rows of maps, as many as it has."""
+        """Applies the kernel's upper rows to the newest rows of the maps."""
         cache = dict(cache)
         window = ops.concatenate(
             [cache["above"], ops.cast(newest, self.compute_dtype)[:, None]], axis=1
@@ -155,7 +155,7 @@ class MaskedConv2D(RasterLayer):
         return row + ops.cast(self.bias, self.compute_dtype), cache
 
     def pixel(self, newest, column, cache):
-        """Applies the kernel's last row to the newest pixels, as many as it has."""
+        """Applies the kernel's last row to the newest pixels."""
         cache = dict(cache)
         window = ops.concatenate(
             [cache["left"], ops.cast(newest, self.compute_dtype)[:, None]], axis=1

@@ -12,13 +12,13 @@ from keras import layers
 class MinibatchStdDev(layers.Layer):
     """Adds a map with the mean standard deviation of features over a group of images.
 
-    Outside training, an image is a group of its own, so that the output for a row does
+    Outside of training, each image is its own group, so that the output for a row does
     not depend on the other rows of the batch: the map is 0. The layer computes in
     float32.
 
     Args:
-        group_size: Images in a group. The whole batch is one group where its size is
-            not a multiple.
+        group_size: Number of images in a group. If the batch size is not a multiple of
+            it, the whole batch is one group.
         **kwargs: Arguments of `keras.layers.Layer`, except `dtype`.
     """
 

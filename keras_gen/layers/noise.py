@@ -8,8 +8,8 @@ from keras import layers, ops
 class AddNoise(layers.Layer):
     """x + strength * noise, a learned strength for each map (Karras et al., 2019, 3).
 
-    The noise is an input, one map that all feature maps share. Strengths are 0 at
-    first.
+    The noise is an input, one map that all feature maps share. The initial strengths
+    are 0.
     """
 
     def build(self, x_shape, noise_shape):

@@ -1,4 +1,4 @@
-"""From features to the distribution of a pixel's channels, one after the other.
+"""The distribution of a pixel's channels, one after the other, from features.
 
 1. van den Oord, Kalchbrenner and Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016.
 2. Salimans et al., "PixelCNN++: Improving the PixelCNN with Discretized Logistic
@@ -183,9 +183,9 @@ OUTPUTS = ("bernoulli", "categorical", "logistic_mixture")
 class PixelHead(layers.Layer):
     """Parameters of each channel's distribution, from features and earlier channels.
 
-    Two layers of 1x1 convolutions. The first also takes the pixel's own channels,
-    through a fixed mask; each row of it is for one output channel, and has a 1 for each
-    channel that this one depends on,
+    The head has two layers of 1x1 convolutions. The first also takes the pixel's own
+    channels through a fixed mask, whose rows stand for output channels; a row has a 1
+    for each channel that the output channel depends on:
 
         R  0 0 0
         G  1 0 0
@@ -255,14 +255,14 @@ class PixelHead(layers.Layer):
 
         Args:
             features: Features, (..., features).
-            pixels: Pixels whose distribution is asked for, (..., channels), in [-1, 1];
-                a channel's parameters depend on the channels before it only.
+            pixels: Pixels (..., channels), in [-1, 1], whose distribution is computed;
+                a channel's parameters depend only on the previous channels.
 
         Returns:
             float32 (..., channels, parameters).
         """
-        # Not ops.relu: TensorFlow 2.21 fails to fuse it with a residual sum, with
-        # messages in the log.
+        # Not ops.relu, since TensorFlow 2.21 fails to fuse it with a residual sum, and
+        # logs error messages.
         features = ops.maximum(features, 0.0)
         hidden = ops.tensordot(features, self.context, 1)
         hidden = ops.reshape(hidden, (-1, *pixels.shape[1:], self.hidden))

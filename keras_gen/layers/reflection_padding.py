@@ -1,4 +1,4 @@
-"""Padding with the mirror image of what lies inside an edge."""
+"""Padding with the mirror image of the pixels inside an edge."""
 
 import keras
 from keras import ops
@@ -6,12 +6,12 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_gen")
 class ReflectionPadding2D(keras.layers.Layer):
-    """Pads maps on all sides by reflection, so that convolutions meet no edge.
+    """Pads maps on all sides by reflection, to avoid artefacts of zero padding.
 
         c b | a b c d | c b
 
     Args:
-        size: Rows and columns added on each side; fewer than the maps have.
+        size: Number of rows and columns added on each side, below the maps' sides.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -20,7 +20,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.size = size
 
     def call(self, maps):
-        """Maps (batch, height, width, channels), both sides larger by twice `size`."""
+        """Enlarges both sides of (batch, height, width, channels) by twice `size`."""
         sides = (self.size, self.size)
         return ops.pad(maps, ((0, 0), sides, sides, (0, 0)), mode="reflect")
 

@@ -30,9 +30,10 @@ class RowLSTM(RasterLayer):
     """Row LSTM with a residual connection (van den Oord et al., 2016a, section 3.1).
 
     The states of all columns of a row are computed at once, from the row above by a
-    convolution of three columns, and from the input by a masked one. So a pixel depends
-    on a triangle above it. What differs from the paper: the mean over the row above
-    goes into the gates too, which covers the rest of it (m) and leaves no blind spot:
+    convolution of three columns, and from the input by a masked convolution. So a pixel
+    depends on a triangle above it. What differs from the paper: the gates also get the
+    mean over the row above, which covers the rest of that row (m) and leaves no blind
+    spot:
 
         paper           here
         . 1 1 1 1 1 .   m 1 1 1 1 1 m
@@ -42,7 +43,7 @@ class RowLSTM(RasterLayer):
     In its own row a pixel depends on one more pixel to the left with every layer.
 
     Args:
-        hidden: Numbers in a state; maps have twice as many features.
+        hidden: Dimension of a state; maps have twice as many features.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -77,7 +78,7 @@ class RowLSTM(RasterLayer):
 
         gates = ops.transpose(self.input_to_state(x), (1, 0, 2, 3))
         zeros = ops.zeros_like(x[:, 0, :, : self.hidden])
-        # Not ops.scan, whose loop XLA cannot differentiate.
+        # tf.scan, since XLA cannot differentiate the loop of ops.scan.
         hidden, _ = tf.scan(step, gates, (zeros, zeros))
         return x + self.mix(ops.transpose(hidden, (1, 0, 2, 3)))
 
@@ -104,7 +105,7 @@ class RowLSTM(RasterLayer):
         }
 
     def row(self, newest, index, cache):
-        """Computes the finished row above's share of the gates' arguments."""
+        """Computes the share of the gates' arguments from the finished row above."""
         hidden = ops.transpose(cache["hidden"], (1, 0, 2))
         from_above = ops.transpose(self._from_above(hidden), (1, 0, 2))
         left = {name: ops.zeros_like(value) for name, value in cache["input"].items()}

@@ -12,13 +12,13 @@ ITERATIONS = 8
 
 
 def spectral_norm(kernel, iterations: int = ITERATIONS):
-    """An estimate of the largest singular value of a kernel, as (inputs, outputs).
+    """An estimate of the largest singular value of a kernel, (inputs, outputs).
 
-    [1] keeps a vector from step to step and improves it once per step; a variable that
-    a forward pass changes would differ between replicas. Here power iteration starts
-    from the same vector every time. The estimate is below the singular value, by little
-    unless the second largest one is close to it. Gradients flow through u' W v only, as
-    in [1].
+    [1] keeps a vector from step to step and improves it once per step; but a variable
+    that a forward pass changes would differ between replicas. Here power iteration
+    starts from the same vector every time. The estimate is slightly below the singular
+    value, unless the second largest one is close to it. Gradients flow through u' W v
+    only, as in [1].
 
     Args:
         kernel: Kernel of a dense layer or a convolution; its last dimension is that of

@@ -1,4 +1,4 @@
-"""Text to vectors inside the graph: no tokenizer in Python, no vocabulary to keep."""
+"""Text to vectors inside the graph, without a Python tokenizer or a vocabulary."""
 
 import keras
 import tensorflow as tf
@@ -11,16 +11,16 @@ class TextEncoder(layers.Layer):
 
         "A cat!"  ->  a, cat, <a>, <ca, cat, at>  ->  rows of a table  ->  mean  ->  MLP
 
-    Rows of the table are found by a hash: every word has one, and a word that training
-    did not show has those of its trigrams. Case, punctuation and the order of words do
-    not matter.
+    Rows of the table are found by a hash: every word has a row, and a word that did not
+    occur in training still has the rows of its trigrams. Case, punctuation and word
+    order are ignored.
 
     1. Bojanowski et al., "Enriching Word Vectors with Subword Information", 2017.
 
     Args:
-        units: Numbers in a vector.
+        units: Dimension of a vector.
         buckets: Number of rows of the table.
-        table_units: Numbers in a row of the table.
+        table_units: Dimension of a row of the table.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 

@@ -10,8 +10,8 @@ class TransposedDense(layers.Layer):
         source:            h = f(x W + a)      W: (inputs, units)
         TransposedDense:   y = g(h W^T + b)    b: (inputs,)
 
-    It owns b only. W belongs to the source: there it is trained, saved and counted,
-    once.
+    It owns b only. W belongs to the source, with which it is trained, saved and
+    counted once.
 
     Args:
         source: Dense layer, a `keras.layers.Dense` that is built.
@@ -27,8 +27,8 @@ class TransposedDense(layers.Layer):
         if not isinstance(source, layers.Dense) or not source.built:
             raise ValueError(f"Expected a dense layer that is built, got {source}.")
         self.activation = keras.activations.get(activation)
-        # A function, since Keras would track a layer that is an attribute, and with it
-        # the kernel.
+        # A function, since Keras would track the source as an attribute, and its kernel
+        # too.
         self.kernel = lambda: source.kernel
         self.bias = self.add_weight(
             name="bias", shape=(source.kernel.shape[0],), initializer="zeros"
@@ -36,10 +36,10 @@ class TransposedDense(layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        """(batch, units) to (batch, inputs), in the names of the source."""
+        """(batch, units) to (batch, inputs), in the terms of the source."""
         outputs = ops.matmul(inputs, ops.transpose(self.kernel()))
         return self.activation(outputs + self.bias)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
-        """The shape of the input, with as many numbers as the source takes."""
+        """The shape of the input, with the source's number of inputs."""
         return (*input_shape[:-1], self.bias.shape[0])

@@ -1,4 +1,4 @@
-"""Scaling of images around their centre, by factors that gradients reach."""
+"""Scaling of images around their centre, differentiable in the factors."""
 
 import keras
 from keras import layers, ops

@@ -1,8 +1,8 @@
 """Figures of generative models that can be compared, and the functions they use.
 
-`evaluate` computes all that a model's abilities allow. The functions of arrays to
-numbers stand in modules of their own, and can be called alone. Figures of images say
-with which features they were computed.
+`evaluate` computes all figures that a model's abilities allow. Each figure is also a
+function of arrays, which can be called separately. The results include the name of the
+features with which figures of images were computed.
 """
 
 from keras_gen.metrics import codes, densities

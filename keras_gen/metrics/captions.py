@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike
 def r_precision(
     images: ArrayLike, captions: ArrayLike, seed: int = 0, candidates: int = 10
 ) -> float:
-    """Share of images whose nearest caption of several is their own ([1]), in [0, 1].
+    """Share of images whose nearest caption is their own ([1]), in [0, 1].
 
     Args:
         images: Features of images, (count, numbers), of length 1.
         captions: Features of their captions, (count, numbers), of length 1. The other
             candidates of a row are drawn from the other rows.
         seed: Seed of that draw.
-        candidates: Number of captions that an image is compared with, its own among
-            them. Chance level is 1 / candidates.
+        candidates: Number of captions that an image is compared with, including its
+            own. The chance level is 1 / candidates.
 
     Raises:
         ValueError: For numbers of images and captions that differ, or fewer rows than

@@ -1,4 +1,4 @@
-"""Checks of what figures are computed from, each a ValueError in one sentence."""
+"""Checks of the features that figures are computed from, which raise ValueErrors."""
 
 import numpy as np
 from numpy.typing import ArrayLike

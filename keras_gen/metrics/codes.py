@@ -1,4 +1,4 @@
-"""What codes and features are good for, and how near codes are to a prior.
+"""The usefulness of codes and features, and the distance of codes from a prior.
 
 1. Alain and Bengio, "Understanding intermediate layers using linear classifier probes",
    2017.
@@ -115,8 +115,8 @@ def prior_mmd(codes: ArrayLike, draws: ArrayLike) -> float:
 def two_sample_accuracy(codes: ArrayLike, draws: ArrayLike, seed: int = 0) -> float:
     """Accuracy of a classifier trained to tell codes from draws of a prior ([4]).
 
-    A network with one hidden layer of 64 units is trained on half of either set and
-    scored on the other half: 1/2 means that they cannot be told apart.
+    A network with one hidden layer of 64 units is trained on half of each set and
+    tested on the other half: 1/2 means that codes and draws cannot be distinguished.
 
     Args:
         codes: Codes of images, (batch, latent_dim), at least 20.

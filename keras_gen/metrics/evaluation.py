@@ -1,4 +1,4 @@
-"""Everything that can be measured of a model, or of a folder of images, in one dict."""
+"""All figures of a model, or of a folder of images, in one dict."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ __all__ = ["Evaluation", "Scale", "evaluate", "evaluate_folder"]
 class Evaluation:
     """All figures of a model, or of a folder of images, computed stage by stage.
 
-    What is measured follows from the model's abilities: see the classes in
+    The model's abilities determine which figures are computed: see the classes in
     `keras_gen.metrics.figures`.
 
     >>> model = keras_gen.zoo.load("linear_ae", weights="mnist")
@@ -24,8 +24,8 @@ class Evaluation:
     ['losses on the test split', 'reconstructions', 'codes']
 
     Attributes:
-        figures: Name to value of what the stages have measured so far.
-        context: The `keras_gen.metrics.figures.Context` that the stages share.
+        figures: Dict from name to value of the figures computed so far.
+        context: Context that the stages share, a `keras_gen.metrics.figures.Context`.
     """
 
     def __init__(
@@ -44,21 +44,22 @@ class Evaluation:
         """Checks the arguments; the stages do the work.
 
         Args:
-            model: A compiled `GenerativeModel`.
-            data: A source with a train and a test split; see `keras_gen.data.load`.
-            images: Path of a folder of images, by whatever program, that is measured
-                instead of a model. They are resized to the shape of the data's.
-            features: Feature extractor, or what `keras_gen.metrics.extractor` makes one
-                of. None takes the one that ships for the data, or for grey images.
+            model: Compiled `GenerativeModel`.
+            data: Source with a train and a test split; see `keras_gen.data.load`.
+            images: Path of a folder of images, from any program, that is measured
+                instead of a model. The images are resized to the shape of the data.
+            features: Feature extractor, or an argument for
+                `keras_gen.metrics.extractor`. None uses the extractor that ships for
+                the data, or for grey images.
             num_images: Number of samples (of a folder, the largest number of images),
                 and of real images of either split.
-            num_train: Number of training images that are searched for the nearest; None
-                searches the whole split.
+            num_train: Number of training images that are searched for the nearest ones;
+                None searches the whole split.
             num_samples: Number of importance samples per image, for models whose
                 likelihood is an estimate.
-            judge: Weights of the classifier of domains that judges translations, or of
-                the matcher that judges captions; or the model itself. None takes the
-                weights that ship.
+            judge: Weights of the model that scores the results: a classifier of domains
+                for translations, or a matcher for captions; or this model itself. None
+                uses the weights that ship.
             seed: Seed of samples, subsets, binary pixels and the choice of real images.
 
         Raises:
@@ -97,8 +98,8 @@ class Evaluation:
         """Runs all stages.
 
         Args:
-            progress: Function of the list of stages that yields them one by one, such
-                as a progress bar.
+            progress: Function that takes the list of stages and yields them one by one,
+                such as a progress bar.
 
         Returns:
             `figures`.
@@ -108,7 +109,7 @@ class Evaluation:
         return self.figures
 
     def pictures(self) -> dict[str, np.ndarray]:
-        """Grids of what was measured, after `run`: title to uint8 array."""
+        """Grids of the measured images, after `run`: a dict of title to uint8 array."""
         real = image_files.grid(self.context.first_test_images[:64])
         found = {"Real images of the test split": real}
         for figure in self._applicable():
@@ -132,12 +133,12 @@ def evaluate(model, data="mnist", *, progress: Callable = iter, **options) -> di
             `num_train`, `num_samples`, `judge`, `seed`.
 
     Returns:
-        Name to value. Each class in `keras_gen.metrics.figures` says which figures it
-        computes, and for which models: losses on the test split for all; for models
-        that `sample`, distances to real images, variety, and copies of training images;
-        reconstruction errors, likelihoods, the use of codes, and so on. Names that end
-        in `_floor` are the values of held-out real images, which a perfect model would
-        reach.
+        A dict from name to value. Each class in `keras_gen.metrics.figures` documents
+        its figures and the models that it applies to: losses on the test split for all
+        models; for models that `sample`, distances to real images, variety, and copies
+        of training images; reconstruction errors, likelihoods, the usefulness of codes,
+        and so on. Figures whose names end in `_floor` are those of held-out real
+        images, which a perfect model would reach.
     """
     return Evaluation(model, data, **options).run(progress)
 
@@ -145,7 +146,7 @@ def evaluate(model, data="mnist", *, progress: Callable = iter, **options) -> di
 def evaluate_folder(
     images, data="mnist", *, progress: Callable = iter, **options
 ) -> dict:
-    """The figures of `evaluate` that need only images, of a folder of images.
+    """The figures of `evaluate` that need only images, for a folder of images.
 
     >>> evaluate_folder("samples", "mnist")["frechet_distance"]  # doctest: +SKIP
 
@@ -157,6 +158,6 @@ def evaluate_folder(
             `num_train`, `seed`.
 
     Returns:
-        Name to value.
+        A dict from name to value.
     """
     return Evaluation(data=data, images=images, **options).run(progress)

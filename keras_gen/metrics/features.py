@@ -1,6 +1,7 @@
 """Feature extractors: named networks whose outputs figures are computed from.
 
-Figures can be compared only if they come from the same extractor: the name says which.
+Figures can be compared only if they were computed with the same extractor, so results
+include its name.
 """
 
 import pathlib
@@ -20,16 +21,16 @@ BATCH = 256  # Images that an extractor processes at once.
 INCEPTION_SHAPE = (299, 299, 3)
 # Extractors of colour images that apply a grey classifier to each channel.
 STACKED = {"stacked_mnist": "mnist"}
-DEFAULT_GREY = "mnist"  # Extractor of grey images whose source has none of its own.
+DEFAULT_GREY = "mnist"  # Extractor for grey images of sources without their own.
 
 
 class Extractor:
-    """A function of images to features, and to classes if it has them.
+    """A function from images to features, and perhaps to probabilities of classes.
 
     Attributes:
-        name: Name that figures give as what they were computed with.
-        image_shape: Shape that the network takes; real and generated images alike are
-            brought to it by `keras_gen.data.pipeline.prepare`.
+        name: Name of the extractor, which is reported with the figures.
+        image_shape: Shape that the network takes; `keras_gen.data.pipeline.prepare`
+            converts both real and generated images to it.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ def check_images(images: ArrayLike) -> np.ndarray:
 
 
 def resized(images: ArrayLike, image_shape: tuple[int, int, int]) -> np.ndarray:
-    """Images in [-1, 1] of the size and the number of channels that a model takes."""
+    """Converts images in [-1, 1] to the size and number of channels of a model."""
     return np.asarray(pipeline.prepare(tf.constant(images), image_shape))
 
 
@@ -187,7 +188,7 @@ def default_features(data, image_shape: tuple[int, int, int]) -> str:
 
 
 def _channels_of(name):
-    """Channels of the images that a named extractor takes; 0 if there is none."""
+    """Number of channels of a named extractor's images; 0 if there is no such one."""
     if name in STACKED:
         return 3
     if name in zoo.weights_of("classifier"):
@@ -204,7 +205,7 @@ def _classifier(weights):
 
 
 def _stacked(digits):
-    """Features of the channels side by side; classes as in Stacked MNIST's labels."""
+    """Concatenates the channels' features; classes are Stacked MNIST's labels."""
 
     def channels(function):
         def on_each(images):
@@ -257,5 +258,5 @@ def _saved_model(path, image_shape):
         outputs = signature(**{key: images})
         return outputs[sorted(outputs)[0]]
 
-    features.keep = loaded  # Keeps its variables alive as long as the function.
+    features.keep = loaded  # Keeps its variables alive.
     return Extractor(str(path), image_shape or shape, features)

@@ -49,8 +49,8 @@ class Statistics:
         """Unbiased covariance, float64 (num_features, num_features).
 
         Raises:
-            ValueError: If there are no more rows than features, which makes it
-                singular, or all features are constant.
+            ValueError: If there are not more rows than features, so that it would be
+                singular, or if all features are constant.
         """
         if self.count <= len(self.mean):
             raise ValueError(

@@ -98,13 +98,13 @@ def memorisation_figures(ours: ArrayLike, theirs: ArrayLike) -> dict:
 
     Args:
         ours: Distance of each sample to its nearest training image, (batch,).
-        theirs: The distance for real images that were not trained on, (batch,).
+        theirs: Distance of each held-out image to its nearest training image, (batch,).
 
     Returns:
-        A dict of `nearest_distance_ratio` (the samples' median distance divided by the
-        held-out images': about 1 for a model that generalises, towards 0 for one that
-        copies) and `copies` (the share of samples nearer to a training image than the
-        nearest 1 % of held-out images are: about 0.01 by chance).
+        A dict of `nearest_distance_ratio`, the samples' median distance divided by that
+        of held-out images, which is about 1 for a model that generalises and near 0 for
+        a model that copies; and `copies`, the share of samples that are nearer to a
+        training image than the nearest 1 % of held-out images: about 0.01 by chance.
 
     Raises:
         ValueError: If held-out images are training images.

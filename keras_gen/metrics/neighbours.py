@@ -41,8 +41,8 @@ def radii(rows: np.ndarray, k: int) -> np.ndarray:
 def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 3) -> dict:
     """Share of generated images among the real ones, and of real among generated ([1]).
 
-    An image lies among others if it is no farther from one of them than that one's
-    k-th nearest neighbour.
+    An image lies among the images of a set if its distance to one of them is at most
+    the distance from that one to its k-th nearest neighbour in the set.
 
     >>> precision_recall([[0.0], [1.0], [2.0]], [[0.5], [1.5], [9.0]], k=1)
     {'precision': 0.6666666666666666, 'recall': 1.0}
@@ -69,7 +69,7 @@ def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 3) -> dict:
 
 
 def density_coverage(real: ArrayLike, fake: ArrayLike, k: int = 5) -> dict:
-    """How densely generated images lie among real ones, and how many of these ([2]).
+    """Density of generated images around real ones, and coverage of real ones ([2]).
 
     Args:
         real: Features of real images, (batch, num_features).

@@ -1,4 +1,4 @@
-"""How well parts were placed, and images completed from them."""
+"""How well parts are located, and images generated from them."""
 
 import numpy as np
 import tensorflow as tf
@@ -21,8 +21,8 @@ def mask_iou(predicted: ArrayLike, true: ArrayLike) -> float:
 def constant_mask_iou(true: ArrayLike) -> float:
     """`mask_iou` of the best prediction that is the same mask for all images.
 
-    That mask holds the pixels that most often lie within true masks; their number is
-    the one that gives the highest value.
+    This mask contains the pixels that most often lie within true masks; the number of
+    pixels is the one with the highest value.
     """
     share = np.asarray(true, np.float64).mean(axis=0, keepdims=True)
     levels = np.unique(share)
@@ -31,7 +31,7 @@ def constant_mask_iou(true: ArrayLike) -> float:
 
 
 def paste(parts: np.ndarray, box: ArrayLike) -> np.ndarray:
-    """Parts blended in one box on white: a baseline that knows no positions.
+    """Blends parts in one box on white: a baseline without knowledge of positions.
 
     Args:
         parts: Parts of images, float32 (batch, count, height, width, channels), in
@@ -40,8 +40,8 @@ def paste(parts: np.ndarray, box: ArrayLike) -> np.ndarray:
             boxes.
 
     Returns:
-        float32 (batch, height, width, channels), with the mean of the parts in the box:
-        no order of parts drawn over each other is better on average.
+        float32 (batch, height, width, channels), with the mean of the parts in the box,
+        which on average is at least as good as drawing parts over each other.
     """
     top, left, bottom, right = (int(round(float(side))) for side in box)
     canvas = np.ones_like(parts[:, 0])

@@ -30,8 +30,8 @@ def perceptual_path_length(
 ) -> tuple[float, float]:
     """E[d(G(path(t)), G(path(t + epsilon))) / epsilon^2] ([1], equation 2).
 
-    The distance d is the squared one between features. [1] takes features of VGG,
-    weighted to fit human judgements: compare values only within one extractor. As in
+    The distance d is the squared distance between features. [1] uses features of VGG,
+    weighted to fit human judgements: compare only values of the same extractor. As in
     [1], the pairs below the first and above the 99th percentile are left out.
 
     Args:
@@ -43,7 +43,7 @@ def perceptual_path_length(
         epsilon: Length of the step, as a share of the path.
         ends: Whether t is 0 for all paths (the figures "end" of [1]); otherwise it is
             drawn uniformly from [0, 1) ("full").
-        features: Feature extractor, or what `keras_gen.metrics.extractor` makes one of.
+        features: Feature extractor, or an argument for `keras_gen.metrics.extractor`.
         seed: Seed of the draw of t.
 
     Returns:

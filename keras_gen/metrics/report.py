@@ -34,9 +34,9 @@ def write_report(
     Args:
         path: Path of the HTML file.
         title: Title of the page: what was measured.
-        figures: Name to number or text; the floor of NAME is NAME_floor.
-        settings: Name to value of what the figures were computed with.
-        pictures: Title to picture, uint8 (height, width, 1 or 3).
+        figures: Dict from name to number or text; the floor of NAME is NAME_floor.
+        settings: Dict from name to value of the settings of the figures.
+        pictures: Dict from title to picture, uint8 (height, width, 1 or 3).
         log: Path of a run's log.csv, whose columns are drawn over epochs; None draws no
             curves.
     """

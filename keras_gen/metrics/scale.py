@@ -1,4 +1,4 @@
-"""A scale for generated images: real images as the reference, and their floor."""
+"""A scale for generated images: real images as the reference, and as the floor."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,8 +13,8 @@ from keras_gen.metrics.summary import Summary, image_figures, summarize
 class Scale:
     """Real images that generated ones are compared with: a reference and its floor.
 
-    The reference is the training split. The floor compares the test split with it: it
-    is the value that a perfect model would reach.
+    The reference is the training split. The floor is the figure of the test split
+    compared with it, which a perfect model would reach.
 
     >>> model = keras_gen.zoo.load("gan", weights="mnist")
     >>> scale = Scale("mnist", (28, 28, 1), num_images=100)
@@ -34,10 +34,10 @@ class Scale:
         """Chooses the extractor; real images are read once, when they are needed.
 
         Args:
-            data: A source with a train and a test split; see `keras_gen.data.load`.
+            data: Source with a train and a test split; see `keras_gen.data.load`.
             image_shape: (height, width, channels) of the images to be measured.
             features: Feature extractor, or what `keras_gen.metrics.extractor` makes one
-                of. None takes the one that ships for the source, or for grey images.
+                of. None uses the one that ships for the source, or for grey images.
             num_images: Number of real images of either split, and of samples.
             seed: Seed of the choice of training images, of samples and of subsets.
 
@@ -75,7 +75,7 @@ class Scale:
     def draw(self, model) -> Summary:
         """The `Summary` of `model.sample(num_images, seed)`.
 
-        A model that draws images of captions gets those of the test split, in turn.
+        A model that draws images from captions gets the captions of the test split.
         """
         seeds = row_seeds(self.num_images, self.seed)
         conditions = {}
@@ -111,7 +111,7 @@ class Scale:
 def first_images(dataset, count: int):
     """Yields batches of images from batches with "image", `count` images in all.
 
-    There are fewer where the dataset has fewer.
+    There are fewer if the dataset has fewer.
     """
     for batch in dataset:
         images = batch["image"].numpy()[:count]

@@ -1,4 +1,4 @@
-"""What figures need of a set of images, and the figures that compare two sets."""
+"""Summaries of sets of images, and the figures that compare two sets."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -15,18 +15,18 @@ KEPT_BYTES = 2**28  # and of bytes that they occupy.
 
 @dataclasses.dataclass
 class Summary:
-    """What figures need of a set of images, computed in one pass.
+    """The statistics, features and images of a set that figures need, from one pass.
 
-    The mean, the covariance and the histogram of classes are those of all images. Of
-    the rest a limited number of rows is kept, drawn evenly, so that memory does not
-    grow with the number of images.
+    The mean, the covariance and the histogram of classes are those of all images. Only
+    a limited number of features and images is kept, a uniform random subset, so that
+    memory does not grow with the number of images.
 
     Attributes:
         count: Number of images.
         statistics: Mean and covariance of the features of all images.
         features: float32 (at most KEPT, num_features).
         probabilities: float32 (at most KEPT, num_classes), or None without classes.
-        class_counts: Number of images whose likeliest class is each one, int
+        class_counts: Number of images that are classified as each class, int
             (num_classes,), or None without classes.
         images: float32 (at most KEPT_IMAGES, height, width, channels).
     """
@@ -45,9 +45,9 @@ def summarize(
     """Summarizes images batch by batch.
 
     Args:
-        images: An array (count, height, width, channels) in [-1, 1], or an iterable of
-            such batches or of dicts with "image" (a dataset).
-        features: Feature extractor, or what `keras_gen.metrics.extractor` makes one of.
+        images: Images, an array (count, height, width, channels) in [-1, 1], or an
+            iterable of such batches or of dicts with "image" (a dataset).
+        features: Feature extractor, or an argument for `keras_gen.metrics.extractor`.
         seed: Seed of the draw of rows that are kept.
         kept: Number of rows of features that are kept.
 
@@ -84,7 +84,7 @@ def summarize(
 
 
 class _EvenDraw:
-    """An even draw from rows that arrive in batches: those with the largest odds."""
+    """A uniform draw from rows that arrive in batches: those with the largest odds."""
 
     def __init__(self, size):
         self.size, self.kept, self.odds = size, None, np.empty(0)
@@ -131,7 +131,7 @@ def image_figures(
         subsets: Number of subsets of the kernel distance.
 
     Returns:
-        A dict of numbers, and of what they were computed with: `features`,
+        A dict of numbers and of the settings that they were computed with: `features`,
         `num_generated`, `num_real`, `seed`.
     """
     extract = extractor(features)

@@ -1,4 +1,4 @@
-"""How near translations are to the truth, where the truth is known."""
+"""How close translations are to the true images, if these are known."""
 
 from collections.abc import Callable
 
@@ -15,13 +15,13 @@ def translation_figures(
     returned: np.ndarray,
     features: Callable,
 ) -> dict:
-    """Translations compared with the true images of the same things, pair by pair.
+    """Compares translations with the true images of the same objects, pair by pair.
 
     Args:
         source: Images of one domain, float32 (count, height, width, channels), in
             [-1, 1].
         translated: Translations of `source`.
-        truth: Images of the same things in the other domain.
+        truth: Images of the same objects in the other domain.
         returned: The translations, translated back.
         features: Function of images to features, (count, num_features).
 

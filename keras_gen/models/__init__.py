@@ -1,4 +1,4 @@
-"""The models, one a file, in families."""
+"""The models: a package for each family, a file for each model."""
 
 from keras_gen.models.adversarial import (
     DCGAN,

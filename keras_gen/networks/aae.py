@@ -30,7 +30,7 @@ def aae_encoder(
 
     Args:
         image_shape: (height, width, channels).
-        latent_dim: Numbers in a code, and in the noise.
+        latent_dim: Dimension of a code, and of the noise.
         widths: Widths of the hidden layers.
         kind: One of `ENCODERS`. A Gaussian encoder has two outputs, mean and
             log-variance, each (batch, latent_dim).
@@ -56,7 +56,7 @@ def aae_decoder(
 
     Args:
         image_shape: (height, width, channels).
-        latent_dim: Numbers in a code.
+        latent_dim: Dimension of a code.
         widths: Widths of the encoder's hidden layers, which the decoder reverses.
     """
     inputs = keras.Input((latent_dim,))
@@ -72,7 +72,7 @@ def code_discriminator(
     """Network from codes (batch, inputs_dim) to logits (batch, 1).
 
     Args:
-        inputs_dim: Numbers in a code and in a one-hot label beside it.
+        inputs_dim: Dimension of a code, plus that of a one-hot label if it takes one.
         widths: Widths of the hidden layers.
         name: Name of the network.
     """

@@ -17,7 +17,7 @@ def stacked_encoder(
     Args:
         image_shape: (height, width, channels).
         widths: Widths of the hidden layers, which have ELU; the last layer is linear.
-        latent_dim: Numbers in a code.
+        latent_dim: Dimension of a code.
     """
     inputs = keras.Input(image_shape)
     x = layers.Flatten()(inputs)
@@ -41,7 +41,7 @@ def stacked_decoder(
     Args:
         image_shape: (height, width, channels).
         widths: Widths of the encoder's hidden layers.
-        latent_dim: Numbers in a code.
+        latent_dim: Dimension of a code.
         tied_to: Encoder whose transposed kernels the decoder uses; None gives the
             decoder kernels of its own.
     """
@@ -83,7 +83,7 @@ def conv_encoder(
     Args:
         image_shape: (height, width, channels).
         widths: Numbers of feature maps, one for each convolution.
-        latent_dim: Numbers in a code.
+        latent_dim: Dimension of a code.
         pooling: Whether maps are halved by max pooling instead of strides.
     """
     inputs = x = keras.Input(image_shape)
@@ -108,7 +108,7 @@ def conv_decoder(
     Args:
         image_shape: (height, width, channels).
         widths: Numbers of feature maps of the encoder, which the decoder reverses.
-        latent_dim: Numbers in a code.
+        latent_dim: Dimension of a code.
     """
     heights = halvings(image_shape[0], len(widths))
     sides = list(zip(heights, halvings(image_shape[1], len(widths)), strict=True))

@@ -57,14 +57,15 @@ def dcgan_generator(
     num_classes: int | None = None,
     hidden: int | None = None,
 ) -> keras.Model:
-    """Latents, with labels where there are classes, to images in [-1, 1].
+    """Latents, with labels if there are classes, to images in [-1, 1].
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
-        latent_dim: Numbers in a latent.
-        width: Feature maps before the last layer. Towards the latents their number
-            doubles at every halving of their sides.
-        num_classes: Number of classes whose labels the network takes; None for none.
+        latent_dim: Dimension of a latent.
+        width: Feature maps before the last layer. Their number doubles at every halving
+            of their sides, towards the latents.
+        num_classes: Number of classes whose labels the network takes; None for no
+            labels.
         hidden: Units of a dense layer before the first map; None for no such layer.
     """
     height, image_width, channels = image_shape
@@ -119,11 +120,11 @@ def dcgan_discriminator(
         image_shape: Shape of an image, (height, width, channels).
         width: Feature maps of the first layer. Their number doubles at every halving
             of their sides.
-        head: Function `head(inputs, features, dense, **options)` that makes the model
-            from the inputs and the features (batch, numbers), with dense layers of the
-            class `dense` that take the options; None for `mlp.logit_head`.
-        entry: Function from the shape to the inputs and the tensor that the layers
-            take; None for `mlp.image_entry`.
+        head: Function `head(inputs, features, dense, **options)` that builds the model
+            from the inputs and the features (batch, num_features), with dense layers of
+            the class `dense` that take the options; None uses `mlp.logit_head`.
+        entry: Function from the shape to the inputs and to the tensor for the first
+            layer; None uses `mlp.image_entry`.
         norm: Whether layers after the first have batch normalization.
         spectral: Whether kernels are spectrally normalised, instead of batch
             normalization.

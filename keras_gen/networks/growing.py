@@ -27,7 +27,7 @@ def level_of(side: int) -> int:
     """The level of images with the given side in pixels: 0 for 4, 1 for 8, ...
 
     Raises:
-        ValueError: If the side is no power of two, or below 4.
+        ValueError: If the side is not a power of two, or below 4.
     """
     level = int(math.log2(side / SMALLEST)) if side >= SMALLEST else -1
     if SMALLEST << max(level, 0) != side:
@@ -48,8 +48,8 @@ def check_shape(
         The shape as a tuple, and the first level.
 
     Raises:
-        ValueError: If images are not square, sides are no powers of two, or the last
-            level lies below the first.
+        ValueError: If images are not square, sides are not powers of two, or the last
+            level is below the first.
     """
     height, width, channels = image_shape
     first = level_of(start)
@@ -101,7 +101,7 @@ def condition(latents, num_classes: int | None) -> tuple[list, object]:
     if num_classes is None:
         return [], latents
     labels = keras.Input((), dtype="int64", name="labels")
-    unit = keras.initializers.RandomNormal(stddev=1.0)  # Latents have deviation 1 too.
+    unit = keras.initializers.RandomNormal(stddev=1.0)  # As latents have.
     embedding = layers.Embedding(num_classes, latents.shape[-1], unit)
     return [labels], layers.Concatenate()([latents, embedding(labels)])
 
@@ -149,14 +149,14 @@ def growing_discriminator(
         num_classes: Number of classes; the features' inner product with an embedding of
             the label is added to the logits. None for no labels.
         group_size: Images in a group of `MinibatchStdDev`.
-        blur: Function that makes a layer in front of every downsampling, such as the
-            class `Blur`; None for none.
+        blur: Function that makes a layer to be applied before every downsampling, such
+            as the class `Blur`; None applies no such layer.
 
     Returns:
         A functional model, and the hidden features of every level. The model takes
-        images of every level from the first on, alpha (batch,) and labels if any, and
-        gives the logits of each of these levels. The features of a level are the
-        outputs of its activations, a list of Keras tensors.
+        images of every level from the first on, alpha (batch,), and labels if there are
+        classes, and returns the logits of each of these levels. The features of a level
+        are the outputs of its activations, a list of Keras tensors.
     """
     last = level_of(image_shape[0])
     maps = [num_maps(level, base_maps, max_maps) for level in range(last + 1)]
@@ -226,14 +226,14 @@ def progan_generator(
 
     Args:
         image_shape: Shape of images at the last level, (side, side, channels).
-        latent_dim: Numbers in a latent; the network normalises them.
+        latent_dim: Dimension of a latent; the network normalises them.
         base_maps: Twice the number of feature maps at 4x4; see `num_maps`.
         max_maps: Largest number of feature maps of a level.
         first: Lowest level that has images.
-        num_classes: Number of classes whose labels it takes too; None for none.
+        num_classes: Number of classes whose labels it takes too; None for no labels.
 
     Returns:
-        A functional model of latents, alpha (batch,) and labels if any.
+        A functional model of latents, alpha (batch,), and labels if there are classes.
     """
     latents, alpha = keras.Input((latent_dim,)), keras.Input((), name="alpha")
     extra, x = condition(latents, num_classes)

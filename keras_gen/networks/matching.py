@@ -13,7 +13,7 @@ def image_encoder(
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
-        units: Numbers in a vector.
+        units: Dimension of a vector.
         width: Feature maps of the first layer. Every layer halves the maps' sides and
             doubles their number; the last is the first with a side below 8 pixels.
     """

@@ -18,13 +18,14 @@ def mlp_generator(
     num_classes: int | None = None,
     activation: str = "tanh",
 ) -> keras.Model:
-    """Latents, with labels where there are classes, to images or points.
+    """Latents, with labels if there are classes, to images or points.
 
     Args:
         shape: Shape of an image or a point, without the batch dimension.
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         widths: Units of the hidden layers.
-        num_classes: Number of classes whose labels the network takes; None for none.
+        num_classes: Number of classes whose labels the network takes; None for no
+            labels.
         activation: Activation of the last layer.
     """
     inputs = x = keras.Input((latent_dim,))
@@ -53,11 +54,11 @@ def mlp_discriminator(
     Args:
         shape: Shape of an image or a point, without the batch dimension.
         widths: Units of the hidden layers.
-        head: Function `head(inputs, features, dense)` that makes the model from the
-            inputs and the features (batch, numbers), with dense layers of the class
-            `dense`; None for `logit_head`.
-        entry: Function from the shape to the inputs and the tensor that the layers
-            take; None for `image_entry`.
+        head: Function `head(inputs, features, dense)` that builds the model from the
+            inputs and the features (batch, num_features), with dense layers of the
+            class `dense`; None uses `logit_head`.
+        entry: Function from the shape to the inputs and to the tensor for the first
+            layer; None uses `image_entry`.
         spectral: Whether kernels are spectrally normalised.
         stddev: Whether the features include the minibatch's standard deviation.
     """
@@ -72,7 +73,7 @@ def mlp_discriminator(
 
 
 def with_label(latents, num_classes: int) -> tuple:
-    """A generator's inputs, and latents with an embedding of the label beside them.
+    """A generator's inputs, and its latents concatenated with an embedded label.
 
     Args:
         latents: Symbolic latents (batch, latent_dim).

@@ -6,7 +6,7 @@ from keras import layers
 def batch_norm(**settings) -> layers.BatchNormalization:
     """Batch normalization with statistics over all replicas.
 
-    Two replicas then normalize as one with the whole batch would.
+    Two replicas then normalize in the same way as one replica with the whole batch.
 
     Args:
         **settings: Further arguments of `keras.layers.BatchNormalization`.
@@ -15,5 +15,5 @@ def batch_norm(**settings) -> layers.BatchNormalization:
 
 
 def instance_norm(x):
-    """Normalizes each map by itself, with a learned scale and shift."""
+    """Normalizes each map separately, with a learned scale and shift."""
     return layers.GroupNormalization(groups=-1, epsilon=1e-5)(x)

@@ -27,10 +27,10 @@ def convolution(
         x: Maps (batch, height, width, channels).
         filters: Number of output maps.
         size: Side of the kernel; odd with `reflect`.
-        strides: 1 to keep the size, 2 to halve it.
+        strides: Stride: 1 keeps the size, 2 halves it.
         reflect: Whether the padding reflects the maps at their edges, instead of zeros.
         norm: Whether instance normalization follows, in place of a bias.
-        dtype: Dtype or policy of the convolution; None for the policy in force.
+        dtype: Dtype or policy of the convolution; None uses the global policy.
 
     Returns:
         Maps (batch, height / strides, width / strides, filters), without activation.
@@ -70,7 +70,7 @@ def resnet_generator(
     maps: int = 0,
     reflect: bool = True,
 ) -> keras.Model:
-    """Images, and maps of conditions beside them, to images in [-1, 1].
+    """Network from images (and maps of conditions) to images in [-1, 1].
 
     The size is halved twice, residual blocks follow, and it is doubled twice ([1],
     section 7.2).

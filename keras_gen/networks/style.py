@@ -37,11 +37,11 @@ def mapping_network(
     """Latents (batch, latent_dim), and labels if any, to styles (batch, style_dim).
 
     Args:
-        latent_dim: Numbers in a latent.
-        style_dim: Numbers in a style.
+        latent_dim: Dimension of a latent.
+        style_dim: Dimension of a style.
         depth: Number of dense layers.
         rate: Factor on their learning rate ([1], appendix C).
-        num_classes: Number of classes whose labels it takes too; None for none.
+        num_classes: Number of classes whose labels it takes too; None for no labels.
     """
     latents = keras.Input((latent_dim,))
     extra, x = condition(latents, num_classes)
@@ -63,7 +63,7 @@ def synthesis_network(
 
     Args:
         image_shape: Shape of images at the last level, (side, side, channels).
-        style_dim: Numbers in a style.
+        style_dim: Dimension of a style.
         base_maps: Twice the number of feature maps at 4x4; see `num_maps`.
         max_maps: Largest number of feature maps of a level.
         first: Lowest level that has images.

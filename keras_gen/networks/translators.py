@@ -22,7 +22,7 @@ def zooming(network: keras.Model, width: int = 16) -> keras.Model:
     conditions.
 
     Args:
-        network: Generator from images, and maps of conditions if any, to images.
+        network: Generator from images (and maps of conditions) to images.
         width: Feature maps of the first convolution that predicts the factor.
 
     Returns:
@@ -36,8 +36,8 @@ def zooming(network: keras.Model, width: int = 16) -> keras.Model:
         x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
     x = layers.LeakyReLU(0.2)(layers.Dense(2 * width)(x))
-    # Small random weights start near a factor of 1, but not at it: bilinear
-    # interpolation has no gradient there.
+    # With small random weights the initial factors are near 1, but not equal to 1,
+    # where bilinear interpolation has no gradient.
     x = layers.Dense(
         1,
         "tanh",

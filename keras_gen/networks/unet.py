@@ -18,10 +18,10 @@ def unet_generator(
     name: str,
     maps: int = 0,
 ) -> keras.Model:
-    """Images, and maps of conditions beside them, to images in [-1, 1].
+    """Network from images (and maps of conditions) to images in [-1, 1].
 
-    The size is halved `num_blocks` times and doubled as often; every doubling also gets
-    the maps of its size from before.
+    The size is halved `num_blocks` times and doubled as often; every doubling is
+    followed by a skip connection from the maps of the same size.
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
@@ -35,7 +35,7 @@ def unet_generator(
     inputs, x = conditioned(image_shape, maps)
     skips = []
     for i in range(num_blocks):
-        # A map of few pixels has no statistics to normalize by.
+        # A map of few pixels has no useful statistics for a normalization.
         is_last = i == num_blocks - 1
         filters = width << min(i, 3)
         x = convolution(x, filters, 4, 2, reflect=False, norm=0 < i and not is_last)

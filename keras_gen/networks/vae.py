@@ -14,9 +14,9 @@ def gated(layer: Callable, x, units: int, **kwargs):
     """h(x) * sigmoid(g(x)), for two layers h and g of one kind ([1], section 5.2).
 
     Args:
-        layer: Class of the layers: `keras.layers.Dense`, a convolution, ...
-        x: Input of both.
-        units: Units or feature maps of each.
+        layer: Class of the layers, such as `keras.layers.Dense` or a convolution.
+        x: Input of both layers.
+        units: Units or feature maps of each layer.
         **kwargs: Further arguments of the class.
     """
     gate = layer(units, activation="sigmoid", **kwargs)(x)
@@ -43,7 +43,7 @@ def mlp_encoder(
 
     Args:
         image_shape: (height, width, channels).
-        latent_dim: Numbers in a latent; both outputs are (batch, latent_dim).
+        latent_dim: Dimension of a latent; both outputs are (batch, latent_dim).
         widths: Widths of the hidden layers.
         context_dim: Numbers of a third output (batch, context_dim), the context of a
             posterior flow; 0 for none.
@@ -62,7 +62,7 @@ def mlp_decoder(
 
     Args:
         image_shape: (height, width, channels); the output is (batch, *image_shape).
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         widths: Widths of the encoder's hidden layers, which the decoder reverses.
     """
     inputs = x = keras.Input((latent_dim,))
@@ -92,7 +92,7 @@ def conv_decoder(
     """Convolutional counterpart of `mlp_decoder`; each width doubles the map.
 
     Raises:
-        ValueError: For sides that are no multiple of 2 ** len(widths).
+        ValueError: For sides that are not multiples of 2 ** len(widths).
     """
     height, width, channels = image_shape
     factor = 2 ** len(widths)

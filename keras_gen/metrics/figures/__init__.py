@@ -1,8 +1,8 @@
 """Figures: one class for each kind of measurement, in the order of an evaluation.
 
-A figure declares when it applies, computes its numbers and draws its pictures. To add
-one, write a `Figure` and append it to `FIGURES`, or return it from a model's
-`own_figures`; nothing else is edited.
+A `Figure` declares when it applies, computes its numbers and draws its pictures. To add
+one, write a subclass and append an instance to `FIGURES`, or return it from a model's
+`own_figures`; nothing else needs to change.
 """
 
 from keras_gen.metrics.figures.base import Figure

@@ -11,8 +11,8 @@ from keras_gen.metrics.figures.context import Context
 class Figure:
     """One kind of measurement: figures that are computed together.
 
-    A subclass stands in `keras_gen.metrics.figures.FIGURES`, or is what a model's
-    `own_figures` returns. It holds no results: one instance serves all evaluations.
+    Instances are listed in `keras_gen.metrics.figures.FIGURES` or returned by a model's
+    `own_figures`. They hold no results: one instance serves all evaluations.
 
         class Brightness(Figure):
             title = "brightness"
@@ -30,23 +30,24 @@ class Figure:
     title: ClassVar[str] = ""
 
     def applies(self, context: Context) -> bool:
-        """Whether this can be measured of what the context holds."""
+        """Whether this can be measured in the given context."""
         raise NotImplementedError
 
     def measure(self, context: Context) -> dict:
         """Computes the figures.
 
         Returns:
-            Name to number, or to text that says what a number was computed with.
+            A dict from name to number, or to a text that says how a number was
+            computed.
         """
         raise NotImplementedError
 
     def pictures(self, context: Context) -> dict[str, np.ndarray]:
-        """Pictures of what was measured, for a report; called after `measure`.
+        """Pictures of the measured images, for a report; called after `measure`.
 
         Returns:
-            Title to grid, uint8 (height, width, 1 or 3). By default, a grid of each
-            array that `measure` kept with `context.keep`.
+            A dict from title to grid, uint8 (height, width, 1 or 3). By default, there
+            is a grid for each array that `measure` stored with `context.keep`.
         """
         return {
             title: image_files.grid(rows.reshape(-1, *rows.shape[2:]), rows.shape[1])

@@ -16,10 +16,10 @@ SAMPLES = 7  # Samples of one caption in a picture.
 class Captions(Figure):
     """How well samples match captions of the test split.
 
-    `r_precision`: the share of samples whose own caption, of 10, a matcher (the
-    `judge`) finds nearest, with `r_precision_floor` for the real images. `seed_l1`: the
-    distance of two samples of one caption; compare with `caption_l1`, that of samples
-    of different captions.
+    `r_precision`: the share of samples for which a matcher (the `judge`) finds their
+    own caption nearest among 10; `r_precision_floor` is that of the real images.
+    `seed_l1`: the distance of two samples of the same caption; compare with
+    `caption_l1`, that of samples of different captions.
     """
 
     title = "captions"

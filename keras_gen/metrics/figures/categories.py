@@ -7,7 +7,7 @@ from keras_gen.metrics.figures.base import Figure
 
 
 class Categories(Figure):
-    """`category_accuracy`: that of the first categorical code, matched with labels."""
+    """`category_accuracy`: accuracy of the first categorical code against labels."""
 
     title = "categories"
 

@@ -23,7 +23,7 @@ class Codes(Figure):
         return _encoder(context) is not None and context.has_labels
 
     def measure(self, context):
-        """Encodes `num_images` of either split, rounded up to whole batches."""
+        """Encodes `num_images` of each split, rounded up to whole batches."""
         encode, sets = _encoder(context), []
         for split in ("train", "test"):
             batches = context.load(split, batch_size=BATCH)
@@ -40,9 +40,10 @@ class Codes(Figure):
 
 
 def _encoder(context):
-    """A function of images to codes, or else to features; None if there is neither.
+    """A function from images to codes, or else to features; None if there is neither.
 
-    An ability that takes labels too would tell the probe what it is to find.
+    An ability that also takes labels is not used: it would reveal the labels to the
+    probe.
     """
     for name in ("encode", "features"):
         if context.takes_only(name, IMAGE):

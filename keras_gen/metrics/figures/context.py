@@ -1,4 +1,4 @@
-"""Context: what is measured, and the data and settings that figures share."""
+"""Context: the measured model or images, and the data and settings of figures."""
 
 import functools
 import sys
@@ -17,22 +17,22 @@ from keras_gen.metrics.summary import Summary, summarize
 
 
 class Context:
-    """What is measured, and the data and settings that figures share.
+    """The measured model or folder, and the data and settings that figures share.
 
     Args:
-        model: A compiled `GenerativeModel`, or None.
-        data: A source with a train and a test split; see `keras_gen.data.load`.
+        model: Compiled `GenerativeModel`, or None.
+        data: Source with a train and a test split; see `keras_gen.data.load`.
         images: Path of a folder of images that is measured if there is no model.
-        features: Feature extractor, or what `keras_gen.metrics.extractor` makes one of;
-            None takes the one that ships for the data.
-        num_images: Number of samples, and of real images of either split.
-        num_train: Number of training images that are searched for the nearest; None
-            searches the whole split.
-        num_samples: Number of importance samples per image of likelihoods that are
-            estimates.
-        judge: Weights of the model that judges images, or the model; None takes the
-            weights that a figure names.
-        seed: Seed of everything that is drawn.
+        features: Feature extractor, or an argument for `keras_gen.metrics.extractor`;
+            None uses the one that ships for the data.
+        num_images: Number of samples, and of real images of each split.
+        num_train: Number of training images that are searched for the nearest ones;
+            None searches the whole split.
+        num_samples: Number of importance samples per image, for likelihoods that are
+            estimated.
+        judge: Weights of the model that scores images, or this model itself; None uses
+            the weights that a figure names.
+        seed: Seed of all draws.
 
     Attributes:
         abilities: Abilities of the model, by name.
@@ -83,17 +83,17 @@ class Context:
     # What the model can do.
 
     def inputs_of(self, ability: str) -> dict[str, Input]:
-        """The `Input`s of an ability, by name; none if the model lacks it."""
+        """The `Input`s of an ability, by name; empty if the model lacks the ability."""
         if ability not in self.abilities:
             return {}
         return self.abilities[ability].declared(self.model)
 
     def condition(self, ability: str, role: str) -> Input | None:
-        """The first input of an ability that has a role; None if there is none."""
+        """The first input of an ability with a given role, or None."""
         return next(iter(with_role(self.inputs_of(ability), role)), None)
 
     def takes_only(self, ability: str, role: str) -> bool:
-        """Whether the model has an ability with one input, of this role."""
+        """Whether the model has this ability, with a single input of this role."""
         return [entry.role for entry in self.inputs_of(ability).values()] == [role]
 
     # The data.
@@ -114,13 +114,13 @@ class Context:
         return next(iter(self.test))["image"].numpy()
 
     def load(self, split: str, **options):
-        """Batches of a split in order, of the size of the images that are measured."""
+        """Batches of a split in order, with the size of the measured images."""
         return data_sources.load(
             self.data, split, image_shape=self.image_shape, shuffle=False, **options
         )
 
     def training_images(self) -> Iterator[np.ndarray]:
-        """Yields batches of the training images that are searched, in order."""
+        """Yields batches of the training images to be searched, in order."""
         return first_images(self.scale.load("train"), self.num_train or sys.maxsize)
 
     # Generated images.
@@ -151,25 +151,25 @@ class Context:
 
     @property
     def spaces(self) -> dict[str, Callable]:
-        """Functions of images to rows, (batch, numbers), that are compared, by name."""
+        """Functions from images to rows (batch, numbers) for comparisons, by name."""
         return {
             "pixels": lambda images: images.reshape(len(images), -1),
             "features": self.extractor.features,
         }
 
     def load_judge(self, name: str, weights: str) -> tuple[GenerativeModel, str]:
-        """The model that judges images, and its name.
+        """The model that scores images, and its name.
 
         Args:
             name: Name of the preset in the zoo.
-            weights: Weights that ship, for users who gave none.
+            weights: Name of weights that ship, used if the user gave none.
         """
         if isinstance(self.judge, keras.Model):
             return self.judge, self.judge.name
         weights = self.judge or weights
         return zoo.load(name, weights=weights), f"{name}/{weights}"
 
-    # What figures keep for their pictures.
+    # Images that figures keep for their pictures.
 
     def keep(self, figure, title: str, rows: np.ndarray) -> None:
         """Keeps images that a figure measured, for a picture.

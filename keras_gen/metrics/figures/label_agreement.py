@@ -1,4 +1,4 @@
-"""Whether samples show the classes that they were drawn for."""
+"""Whether samples show the requested classes."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_gen.metrics.figures.base import Figure
 
 
 class LabelAgreement(Figure):
-    """`label_agreement`: share of samples in which the extractor finds their label."""
+    """`label_agreement`: share of samples that are classified as requested."""
 
     title = "labels asked for"
 

@@ -12,9 +12,9 @@ LEVELS = 256  # Levels of a pixel, for bits per dimension of densities.
 class Likelihood(Figure):
     """`nll_nats` and `bits_per_dim`: negative log-likelihood of the test split.
 
-    Models of binary pixels get one draw of black and white for each pixel. Bits per
-    dimension of a density are those of 256 levels. `nll_samples` is the number of
-    importance samples, of models whose likelihood is an estimate.
+    For models of binary pixels, each pixel is drawn black or white once. For a density,
+    bits per dimension assume 256 levels. `nll_samples` is the number of importance
+    samples for models whose likelihood is an estimate.
     """
 
     title = "likelihood"

@@ -5,7 +5,7 @@ from keras_gen.metrics.figures.base import Figure
 
 
 class Losses(Figure):
-    """`test_...`: the model's losses and what they log, on the test split."""
+    """`test_...`: the model's losses and logged figures on the test split."""
 
     title = "losses on the test split"
 

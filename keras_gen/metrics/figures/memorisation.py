@@ -14,8 +14,9 @@ NEIGHBOURS_SHOWN = 7
 class Memorisation(Figure):
     """Distances of samples to the nearest training images.
 
-    The figures of `keras_gen.metrics.memorisation_figures`, of 1,000 samples against
-    the training split, in pixels (`_in_pixels`) and in features (`_in_features`).
+    The figures are those of `keras_gen.metrics.memorisation_figures`, for 1,000 samples
+    against the training split, in pixels (`_in_pixels`) and in features
+    (`_in_features`).
     """
 
     title = "nearest training images"
@@ -25,7 +26,7 @@ class Memorisation(Figure):
         return context.has_images
 
     def measure(self, context):
-        """Searches the training images for the nearest of samples and test images."""
+        """Searches the training images for neighbours of samples and test images."""
         sets = (context.generated.images, context.scale.real("test").images)
         figures = {}
         for name, rows_of in context.spaces.items():
@@ -60,7 +61,7 @@ def _nearest_images(context, samples, rows_of):
     search = memorisation.Neighbours(rows_of(samples), NEIGHBOURS_SHOWN)
     for images in context.training_images():
         search.update(rows_of(images))
-    # Only a second pass, when the neighbours are known, keeps images in memory.
+    # A second pass, since only images that are known to be neighbours are kept.
     wanted, start = {}, 0
     for images in context.training_images():
         inside = range(start, start + len(images))

@@ -1,4 +1,4 @@
-"""How well parts of held-out images are placed, and images completed from them."""
+"""How well parts of held-out images are located, and images generated from them."""
 
 import numpy as np
 
@@ -10,12 +10,12 @@ ROWS = 16  # Rows of a picture.
 
 
 class AssembledParts(Figure):
-    """How well parts of test images are placed, and images completed from them.
+    """How well parts of test images are located, and images generated from them.
 
     `mask_iou`: overlap of predicted and true masks of the parts; compare with
     `mask_iou_constant`, that of the best constant mask. `parts_l1`: distance of
     assembled images from the true ones within the true masks; compare with
-    `parts_l1_pasted`, that of parts pasted at the mean box of the training parts.
+    `parts_l1_pasted`, the distance for parts pasted at the mean box of training parts.
     """
 
     title = "parts"

@@ -13,7 +13,8 @@ class Parzen(Figure):
 
     `parzen_nats` and `parzen_nats_error`: the mean and its standard error;
     `parzen_bandwidth`: the deviation of the Gaussians, chosen on a tenth of the test
-    images, which is not scored. All with the floor, for training images as samples.
+    images, which is not scored. Each has a floor: the figure with training images in
+    place of samples.
     """
 
     title = "Parzen windows"
@@ -27,7 +28,7 @@ class Parzen(Figure):
         )
 
     def measure(self, context):
-        """Draws samples, and scores test images by them and by training images."""
+        """Scores test images with samples and with training images as centres."""
         scale, count = context.scale, context.num_images
         real = _unit_rows(first_images(scale.load("test"), count))
         validation, test = np.split(real, [len(real) // 10])

@@ -12,7 +12,7 @@ NUM_PATHS = 2_000
 
 
 class PathLength(Figure):
-    """`path_length` and `path_length_error`: how smooth latent space is.
+    """`path_length` and `path_length_error`: a measure of how smooth latent space is.
 
     Models with styles also have `path_length_w` and its error, between styles along
     straight lines.
@@ -21,14 +21,14 @@ class PathLength(Figure):
     title = "path length"
 
     def applies(self, context):
-        """For models that `decode` latents alone, with a prior over all of them."""
+        """For models whose `decode` takes only latents, with a prior over them."""
         prior = getattr(context.model, "prior", None)
         if prior is None or not context.takes_only("decode", LATENT):
             return False
         return prior.distribution().event_shape == (context.model.latent_dim,)
 
     def measure(self, context):
-        """Decodes pairs of near points on paths between draws of the prior."""
+        """Decodes pairs of nearby points on paths between draws of the prior."""
         model = context.model
         is_normal = isinstance(model.prior, priors.Normal)
         latents = latent.draw(model, 2 * NUM_PATHS, context.seed)

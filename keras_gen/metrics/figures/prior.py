@@ -1,4 +1,4 @@
-"""How near codes of images are to the prior that they are trained to match."""
+"""How close codes of images are to the prior that they are trained to match."""
 
 import numpy as np
 
@@ -10,10 +10,11 @@ NUM_MMD = 2_000  # Codes and draws of the prior for the MMD, which compares all 
 
 
 class PriorMatch(Figure):
-    """How far codes of test images, with their noise, are from the prior.
+    """How far noisy codes of test images are from the prior.
 
     `prior_two_sample_accuracy`: accuracy of a classifier that tells codes from draws of
-    the prior; 1/2 is best. `prior_mmd`: their squared maximum mean discrepancy.
+    the prior; 1/2 is best. `prior_mmd`: the squared maximum mean discrepancy between
+    codes and draws.
     """
 
     title = "codes against the prior"

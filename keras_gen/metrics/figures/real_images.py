@@ -1,13 +1,13 @@
-"""The reading of real images, which samples are compared with."""
+"""Reads the real images that samples are compared with."""
 
 from keras_gen.metrics.figures.base import Figure
 
 
 class RealImages(Figure):
-    """No figures: reads real images of a split, for those that follow.
+    """Computes no figures: reads real images of a split for the figures that follow.
 
     Args:
-        split: "train" or "test".
+        split: Name of the split, "train" or "test".
         title: Title that the progress of an evaluation shows.
     """
 

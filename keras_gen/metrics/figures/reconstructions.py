@@ -1,4 +1,4 @@
-"""Errors of reconstructions of held-out images."""
+"""Reconstruction error on held-out images."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The draw of samples, which other figures measure."""
+"""Draws the samples that other figures measure."""
 
 from keras_gen import images as image_files
 from keras_gen.metrics.figures.base import Figure
@@ -7,7 +7,7 @@ SHOWN = 64
 
 
 class Samples(Figure):
-    """No figures: draws the samples, or reads the folder, for those that follow."""
+    """Computes no figures: draws samples, or reads the folder, for later figures."""
 
     title = "samples"
 

@@ -1,4 +1,4 @@
-"""Distances of translations from the truth, for sources where it is known."""
+"""Distances of translations from the true images, for sources that have them."""
 
 import dataclasses
 import itertools
@@ -20,8 +20,8 @@ class AlignedSource:
     """A source whose test split shows the same things in every domain, in one order.
 
     Attributes:
-        domains: Names of the domains, in the order of the judge's classes. The source
-            "NAME/DOMAIN" is one of them.
+        domains: Names of the domains, in the order of the classifier's classes. The
+            source "NAME/DOMAIN" is a single domain.
         judge: Preset and weights of a classifier of these domains.
     """
 
@@ -33,12 +33,12 @@ ALIGNED = {"emoji": AlignedSource(emoji.STYLES, ("classifier", "emoji_style"))}
 
 
 class Translations(Figure):
-    """How near translations of test images are to the true images.
+    """How close translations of test images are to the true images.
 
-    For every direction from one domain to another, the figures of
-    `translation_figures` under their name and, say, `_noto_to_openmoji`; under the name
-    alone, their mean over all directions; and `agreement`, the share of translations in
-    which a classifier of domains, the `judge`, finds the domain asked for.
+    For every direction from one domain to another, the figures are those of
+    `translation_figures`, with a suffix such as `_noto_to_openmoji`; without a suffix,
+    they are means over all directions. `agreement` is the share of translations that a
+    classifier of domains, the `judge`, assigns to the requested domain.
     """
 
     title = "translations"
@@ -89,7 +89,7 @@ class Translations(Figure):
 
 
 def _names_of(context, aligned):
-    """Names of the domains of the data, in the order in which the model counts them."""
+    """Names of the domains of the data, in the order of the model's domain numbers."""
     part = str(context.data).partition("/")[2]
     return tuple(part.split(",")) if part else aligned.domains
 
@@ -105,7 +105,7 @@ def _test_images(context, domain):
 
 
 def _translators(context):
-    """A function of images to their translations for each of the model's domains."""
+    """A function from images to translations for each of the model's domains."""
 
     def translator(**domain):
         return lambda images: context.model.translate(images, **domain)

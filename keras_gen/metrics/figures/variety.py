@@ -10,7 +10,7 @@ class Variety(Figure):
 
     `ms_ssim` and `ms_ssim_error`: mean similarity between samples, and its standard
     error. `sliced_wasserstein_...`: distance of patches from those of training images,
-    by the side of the pyramid's level. Images with a side below 11 pixels have neither.
+    for each side of a pyramid's level. Images with a side below 11 pixels have neither.
     """
 
     title = "variety"
@@ -20,7 +20,7 @@ class Variety(Figure):
         return context.has_images
 
     def measure(self, context):
-        """Compares samples and test images, each with each other and the training's."""
+        """Compares samples, and test images, with each other and training images."""
         sets = {
             "": context.generated.images,
             "_floor": context.scale.real("test").images,

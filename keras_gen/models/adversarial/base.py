@@ -1,6 +1,6 @@
-"""What adversarial models share: the players, their losses and the stabilisers.
+"""Base class of adversarial models: players, losses, and options that stabilise them.
 
-A subclass builds its networks, sets its optimizers, and takes the options below as
+A subclass builds its networks, defines its optimizers, and takes the options below as
 keyword arguments.
 
 1. Soenderby et al., "Amortised MAP Inference for Image Super-resolution", 2017
@@ -46,12 +46,14 @@ class AdversarialModel(GenerativeModel):
     Args:
         generator: Network from latents (batch, latent_dim), with labels where there are
             classes, to images in [-1, 1].
-        discriminator: Network from images to logits (batch, 1); `packing` of them side
-            by side in the last dimension, or with labels where there are classes.
-        latent_dim: Numbers in a latent.
-        num_classes: Number of classes whose labels both networks take; None for none.
-        prior: Distribution of latents: "normal" (standard) or "uniform" (on [-1, 1]);
-            or a layer of `keras_gen.priors`, from models that have their own.
+        discriminator: Network from images to logits (batch, 1). With `packing`, it
+            takes several images concatenated in the last dimension; if there are
+            classes, also labels.
+        latent_dim: Dimension of a latent.
+        num_classes: Number of classes whose labels both networks take; None for no
+            labels.
+        prior: Distribution of latents: "normal" (standard), "uniform" (on [-1, 1]), or
+            a layer from `keras_gen.priors` in models that build their own prior.
         loss: Adversarial loss: "non_saturating", "minimax", "least_squares", "hinge" or
             "wasserstein".
         discriminator_moves: Discriminator updates per generator update.
@@ -66,17 +68,17 @@ class AdversarialModel(GenerativeModel):
             al., 2020, appendix B).
         drift: Weight of the squared logits of real images, which keeps a critic's
             outputs near 0 (Karras et al., 2018, appendix A.1).
-        packing: Number of images that the discriminator gets together (PacGAN, Lin et
-            al., 2018); batch sizes must be multiples of it.
+        packing: Number of images that the discriminator classifies together (PacGAN,
+            Lin et al., 2018); batch sizes must be multiples of it.
         augmentation: Random changes applied to all images that the discriminator gets,
             any of "color", "translation" and "cutout".
-        discriminator_rate: Learning rate of the discriminator; None takes the
+        discriminator_rate: Learning rate of the discriminator; None uses the
             paper's. Different rates for the two players can help convergence (Heusel et
             al., 2017).
-        generator_rate: Learning rate of the generator; None takes the paper's.
+        generator_rate: Learning rate of the generator; None uses the paper's.
         average: Decay of the generator's moving average, which `sample`, saving and
-            export use; None keeps none.
-        **kwargs: `name`.
+            export use; None keeps no average.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     def __init__(
@@ -129,14 +131,15 @@ class AdversarialModel(GenerativeModel):
         self.generator = generator
         self.discriminator = discriminator
         self.keep_average(generator, average)
-        # The generator of a growing model has an output for each level, the last whole.
+        # The generator of a growing model has an output for each level; the last one
+        # has the full size.
         shape = self.shape = tuple(generator.outputs[-1].shape[1:])
         self.feature = "image" if len(shape) == 3 else "point"
         self.image_shape = shape if self.feature == "image" else None
         self.latent_dim, self.num_classes = latent_dim, num_classes
         self.prior = prior
         self.adversarial_loss = losses.adversarial(loss)
-        self.adversarial_loss.discriminator(0.0, 0.0, label_smoothing)  # May refuse.
+        self.adversarial_loss.discriminator(0.0, 0.0, label_smoothing)  # Checks it.
         self.figures = ("d_real", "d_fake")
         if loss == "wasserstein":
             self.figures += ("wasserstein",)
@@ -153,12 +156,12 @@ class AdversarialModel(GenerativeModel):
         }
 
     def batch_shapes(self):
-        """An image or a point, and its label where there are classes."""
+        """An image or a point, and its label if there are classes."""
         shapes = {self.feature: self.shape}
         return shapes if self.num_classes is None else {**shapes, "label": ()}
 
     def inputs(self):
-        """Labels too, where there are classes."""
+        """The usual inputs, and labels if there are classes."""
         declared = super().inputs()
         if self.num_classes is not None:
             labels = label_input(self.num_classes)
@@ -220,11 +223,11 @@ class AdversarialModel(GenerativeModel):
         return self.prior.distribution().sample(count, seed=self.noise_seed(name))
 
     def generate(self, latents, labels, training):
-        """Images of latents, and of labels if any, by the network that trains."""
+        """Images from latents (and labels), by the network that is trained."""
         return self.generator(_with(latents, labels), training=training)
 
     def real_images(self, batch):
-        """The batch's images, in the form that the generator is to imitate."""
+        """The batch's images, in the form that the generator should imitate."""
         return batch[self.feature]
 
     def logits(self, images, labels, training):
@@ -233,7 +236,7 @@ class AdversarialModel(GenerativeModel):
         return (outputs[0], outputs[1:]) if isinstance(outputs, list) else (outputs, [])
 
     def discriminator_loss(self, batch, shared, training):
-        """How badly the discriminator tells real images from generated ones."""
+        """Loss of telling real images from generated ones."""
         labels = batch.get("label")
         generated = tf.stop_gradient(shared["fake"])
         real = self.augmented(self.real_images(batch), "real")
@@ -253,7 +256,7 @@ class AdversarialModel(GenerativeModel):
         return loss + auxiliary, {**figures, **more}
 
     def generator_loss(self, batch, shared, training):
-        """How badly generated images pass for real ones."""
+        """Loss of generated images being classified as real."""
         fake = self.augmented(shared["fake"], "fake")
         logits, others = self.logits(fake, batch.get("label"), training)
         loss = self.adversarial_loss.generator(logits)
@@ -266,9 +269,9 @@ class AdversarialModel(GenerativeModel):
         """A term that both players minimise, from the discriminator's other outputs.
 
         Args:
-            shared: What `forward` returned.
+            shared: Result of `forward`.
             generated: Generated images, before noise, augmentation and packing.
-            others: Outputs of the discriminator for them, after the logits.
+            others: Other outputs of the discriminator for these images.
             training: Whether this is a training step.
 
         Returns:
@@ -294,10 +297,10 @@ class AdversarialModel(GenerativeModel):
     def _critic(self, batch, training):
         return lambda images: self.logits(images, batch.get("label"), training)[0]
 
-    # What the discriminator gets.
+    # The discriminator's input.
 
     def augmented(self, images, name):
-        """Images as the discriminator gets them: with noise, augmented and packed.
+        """The discriminator's input: images with noise, augmented and packed.
 
         Args:
             images: float32 (batch, height, width, channels).
@@ -310,7 +313,7 @@ class AdversarialModel(GenerativeModel):
         return self.packed(images)
 
     def packed(self, images):
-        """`packing` images side by side in the last dimension ([2], figure 1)."""
+        """Concatenates each `packing` images in the last dimension ([2], figure 1)."""
         if self.packing == 1:
             return images
         tf.debugging.assert_equal(
@@ -342,24 +345,24 @@ class AdversarialModel(GenerativeModel):
 
     @transforms("images", needs="image_shape")
     def decode(self, latents, labels=None):
-        """Images of latents (batch, latent_dim): float32 in [-1, 1]."""
+        """Generates images from latents (batch, latent_dim): float32 in [-1, 1]."""
         return self.decode_rows(latents, labels)
 
     @transforms("logits", needs="image_shape")
     def discriminate(self, images, labels=None):
         """The discriminator's logits, float32 (batch, 1): higher is more real.
 
-        With `packing`, a pack consists of the same image several times.
+        With `packing`, the same image is repeated to fill a pack.
         """
         repeated = ops.tile(images, (1, 1, 1, self.packing))
         return self.logits(repeated, labels, training=False)[0]
 
     @transforms("features", needs="image_shape")
     def features(self, images, labels=None):
-        """The discriminator's features, float32 (batch, numbers).
+        """The discriminator's features, float32 (batch, num_features).
 
-        These are the outputs of all its activations, maps max-pooled to about 4x4 first
-        (Radford et al., 2016, section 5.1).
+        These are the outputs of all its activations, after max pooling of maps to about
+        4x4 pixels (Radford et al., 2016, section 5.1).
         """
         repeated = ops.tile(images, (1, 1, 1, self.packing))
         outputs = self.hidden_features(repeated, labels)
@@ -377,22 +380,22 @@ class AdversarialModel(GenerativeModel):
         return network(_with(images, labels), training=False)
 
     def latents(self, seed):
-        """Latents of the prior, float32 (batch, latent_dim): one from each seed."""
+        """Draws latents from the prior, float32 (batch, latent_dim), one per seed."""
         return priors.sample_rows(self.prior.distribution(), seed)
 
     def decode_rows(self, latents, labels=None):
-        """Images of latents, and of labels if any, by the averaged generator."""
+        """Images from latents (and labels), by the averaged generator."""
         network = self.averaged(self.generator)
         return network(_with(latents, labels), training=False)
 
 
 def _with(x, labels):
-    """The input of a network: x, or x and labels where there are classes."""
+    """The input of a network: x, or x and labels if there are classes."""
     return x if labels is None else [x, labels]
 
 
 def _pooled(x):
-    """Rows (batch, numbers) of hidden outputs: maps pooled to about 4x4."""
+    """Flattens hidden outputs to (batch, numbers); maps are pooled to about 4x4."""
     if len(x.shape) == 4:
         size = [max(side // 4, 1) for side in x.shape[1:3]]
         x = ops.max_pool(x, size, size)

@@ -1,11 +1,12 @@
 """Conditional GAN [1]: generator and discriminator both get the label.
 
-The generator gets an embedding of the label beside its latents. The discriminator
-either gets an embedding as a further map of the image [1], or adds the inner product of
-its features with an embedding to the logit [2], which is the default.
+The generator takes latents concatenated with an embedding of the label. The
+discriminator either takes an embedding as an additional channel of the image [1], or
+adds the inner product of its features with an embedding to the logit [2], which is the
+default.
 
 What differs from [1]: the networks are convolutional by default, and labels are
-embedded; `network="mlp"` with `conditioning="embedding"` is nearest to it.
+embedded; `network="mlp"` with `conditioning="embedding"` is closest to [1].
 
 1. Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014.
 2. Miyato and Koyama, "cGANs with Projection Discriminator", 2018.
@@ -30,7 +31,7 @@ NETWORKS = {
 
 
 def label_map(num_classes: int) -> Callable:
-    """An entry that adds an embedding of the label to the image, as a further map.
+    """An entry that adds an embedding of the label to the image, as another channel.
 
     Args:
         num_classes: Number of classes.
@@ -73,14 +74,14 @@ def projection(num_classes: int) -> Callable:
 
 @register("cgan", image_shape=(32, 32, 1), num_classes=10)
 class ConditionalGAN(AdversarialModel):
-    """Conditional GAN, which draws images of the classes that are asked for.
+    """Conditional GAN, which draws images of given classes.
 
     Args:
         image_shape: Shape of an image, (height, width, channels). For "conv" height and
             width are multiples of 4 and at least 16.
         num_classes: Number of classes, at least 2. Labels are ints from 0 to
             `num_classes - 1`.
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         network: Architecture of both networks: "conv" (convolutions, as in DCGAN) or
             "mlp" (dense layers, as in GAN).
         width: Feature maps in the layers next to the image, for "conv".

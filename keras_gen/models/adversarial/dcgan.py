@@ -1,8 +1,9 @@
 """DCGAN [1]: a GAN of strided convolutions that trains steadily.
 
-The generator has transposed convolutions from maps of about 4x4 pixels up to the image,
-the discriminator strided ones back down. Neither pools, and all layers but the
-generator's last and the discriminator's first have batch normalization.
+The generator enlarges maps of about 4x4 pixels to an image by transposed convolutions;
+the discriminator shrinks images by strided convolutions. There are no pooling layers.
+All layers except the generator's last and the discriminator's first and last have batch
+normalization.
 
 What differs from [1]: kernels are 4x4, which a stride of 2 covers evenly, instead of
 5x5.
@@ -36,7 +37,7 @@ class DCGAN(AdversarialModel):
     Args:
         image_shape: Shape of an image, (height, width, channels). Height and width are
             multiples of 4 and at least 16.
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         width: Feature maps in the layers next to the image; they double at every
             halving of the maps' sides. In [1] there are 128.
         prior: Distribution of latents: "uniform" (on [-1, 1], as in [1]) or "normal"

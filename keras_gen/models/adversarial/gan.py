@@ -1,6 +1,6 @@
 """GAN [1]: a generator learns to make images that a discriminator takes for real.
 
-It can also generate points, for example in the plane, where one can see what a GAN
+It can also generate points, for example in the plane, where a plot shows what a GAN
 learns and which modes it loses.
 
 What differs from [1]: rectifiers instead of maxout, batch normalization in the
@@ -24,9 +24,9 @@ class GAN(AdversarialModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels); None for points.
-        point_dim: Numbers in a point, such as 2 for the plane; only with
+        point_dim: Dimension of a point, such as 2 for the plane; only with
             `image_shape=None`.
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         widths: Units of the generator's hidden layers. The discriminator has the same
             in reverse order.
         spectral_normalization: Whether the discriminator's kernels are divided by their

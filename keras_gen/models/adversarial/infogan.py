@@ -1,15 +1,15 @@
-"""InfoGAN [1]: part of each latent is a code that can be read off the image.
+"""InfoGAN [1]: part of each latent is a code that can be predicted from the image.
 
 A head Q on the discriminator's trunk predicts the codes of generated images. Both
 players' losses include a lower bound on the mutual information between codes and
-images, which grows with the quality of the prediction. Categorical codes come to stand
-for classes, continuous codes for what varies within a class.
+images, which grows with the quality of the prediction. Categorical codes learn to
+represent classes, and continuous codes the variation within a class.
 
-What differs from [1]: on request Q predicts the categories of images that were rotated,
-scaled and shifted [2]; otherwise categories may separate digits by slant instead of by
-shape. Q's Gaussians of continuous codes have a fixed standard deviation of 1, as in the
-authors' code: where Q learns it, their term grows without bound, and the generator
-learns to encode the codes at the expense of the images.
+What differs from [1]: optionally Q predicts the categories from images that were
+rotated, scaled and shifted [2]; otherwise categories may separate digits by slant
+instead of by shape. Q's Gaussians of continuous codes have a fixed standard deviation
+of 1, as in the authors' code: if Q learned it, their term would grow without bound, and
+the generator would learn to encode the codes at the expense of the images.
 
 1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
    Maximizing Generative Adversarial Nets", 2016.
@@ -37,7 +37,7 @@ from keras_gen.networks.normalization import batch_norm
 
 
 def code_head(categories: Sequence[int], continuous: int) -> Callable:
-    """A head with the logit and with Q's parameters of the codes ([1], appendix C.1).
+    """A head with the logit and Q's parameters for the codes ([1], appendix C.1).
 
     The parameters are the logits of each category, then the means of the continuous
     codes.
@@ -70,16 +70,16 @@ def code_head(categories: Sequence[int], continuous: int) -> Callable:
     shift=1.0,
 )
 class InfoGAN(AdversarialModel):
-    """InfoGAN, whose latents hold codes that can be read off images.
+    """InfoGAN, whose latents contain codes that can be predicted from images.
 
-    A latent is normal noise, a one-hot vector for each categorical code, then
+    A latent consists of normal noise, a one-hot vector for each categorical code, and
     continuous codes in [-1, 1]. The logs also show `mutual_information`, the lower
     bound in nats.
 
     Args:
         image_shape: Shape of an image, (height, width, channels). Height and width are
             multiples of 4 and at least 16.
-        noise_dim: Numbers of noise in a latent.
+        noise_dim: Dimension of the noise in a latent.
         categories: Number of values of each categorical code, at least 2 each.
         continuous: Number of continuous codes.
         width: Feature maps in the layers next to the image.
@@ -89,12 +89,12 @@ class InfoGAN(AdversarialModel):
             where it is 1.
         continuous_weight: Weight of the mutual information with continuous codes.
         turn: Largest angle, in radians, by which images are rotated before Q predicts
-            their categories, so that categories stand for what a rotation does not
-            change [2]; 0 in [1].
+            their categories, so that categories do not depend on the rotation [2]; 0
+            in [1].
         scale: Largest change of those images' size, as a fraction.
         shift: Largest shift of those images, in pixels.
-        discriminator_rate: Learning rate of the discriminator; None takes 2e-4.
-        generator_rate: Learning rate of the generator; None takes 1e-3.
+        discriminator_rate: Learning rate of the discriminator; None uses 2e-4.
+        generator_rate: Learning rate of the generator; None uses 1e-3.
         **options: Options of `AdversarialModel`, such as `loss` or `average`.
     """
 
@@ -155,7 +155,7 @@ class InfoGAN(AdversarialModel):
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
 
     def inputs(self):
-        """Codes too."""
+        """The inputs of adversarial models, and codes."""
         codes = Input(
             "codes",
             (self.latent_dim - self.noise_dim,),
@@ -166,7 +166,7 @@ class InfoGAN(AdversarialModel):
         return {**super().inputs(), codes.name: codes}
 
     def _draw_codes(self, random):
-        """One row of codes from a NumPy generator, as likely as in training."""
+        """Draws a row of codes with a NumPy generator, distributed as in training."""
         chosen = [np.eye(count)[random.integers(count)] for count in self.categories]
         return np.concatenate([*chosen, random.uniform(-1, 1, self.continuous)])
 
@@ -225,17 +225,18 @@ class InfoGAN(AdversarialModel):
         """Draws images, float32 (n, height, width, channels), in [-1, 1].
 
         `codes`, float32 (n, numbers), are one-hot vectors of the categories, then
-        continuous codes in [-1, 1]. They are drawn as in training where they are not
-        given.
+        continuous codes in [-1, 1]. If they are not given, they are drawn as in
+        training.
         """
         noise = self.latents(seed)[:, : self.noise_dim]
         return self.decode_rows(ops.concatenate([noise, codes], axis=-1))
 
     @transforms("codes")
     def infer_codes(self, images):
-        """Codes that Q predicts, float32 (batch, numbers).
+        """Predicts the codes of images with Q, float32 (batch, numbers).
 
-        They are the probabilities of each category, then the means of continuous codes.
+        A row has the probabilities of each category, then the means of continuous
+        codes.
         """
         _, (parameters,) = self.logits(images, None, training=False)
         *logits, means = self._split_parameters(parameters)

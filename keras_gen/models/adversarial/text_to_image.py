@@ -2,9 +2,9 @@
 
 There are three players. The encoder learns to match captions and images [2]. The
 discriminator learns to tell real images with their captions from real images with
-wrong captions and from generated images. The generator draws from a Gaussian around the
-caption [3], for the captions of the batch and for points between two of them [1].
-Captions are strings.
+wrong captions and from generated images. The generator takes noise and a condition,
+drawn from a Gaussian that depends on the caption [3]; it is trained on the captions of
+the batch and on interpolations between two of them [1]. Captions are strings.
 
 What differs from [1]: the encoder is trained together with the other players, on words
 and their parts instead of sequences of characters; all images that the discriminator
@@ -50,7 +50,7 @@ PROMPTS = (
 
 
 def trunk(inputs, features, dense, **options) -> keras.Model:
-    """A head of `dcgan_discriminator` that returns the features as they are."""
+    """A head of `dcgan_discriminator` that returns the features unchanged."""
     return keras.Model(inputs, features, name="trunk")
 
 
@@ -67,7 +67,7 @@ def caption_head(
     Args:
         image_shape: Shape of an image, (height, width, channels).
         features: Numbers that the trunk returns for an image.
-        text_units: Numbers in an encoded caption.
+        text_units: Dimension of an encoded caption.
         condition_units: Numbers to which the text is reduced before it is repeated.
     """
     inputs = [keras.Input((features,)), keras.Input((text_units,))]
@@ -86,8 +86,8 @@ def conditioner(text_units: int, condition_units: int) -> keras.Model:
     """Texts to mean and log-variance of a condition ([3], equation 2).
 
     Args:
-        text_units: Numbers in an encoded caption.
-        condition_units: Numbers in a condition.
+        text_units: Dimension of an encoded caption.
+        condition_units: Dimension of a condition.
     """
     inputs = keras.Input((text_units,))
     x = layers.LeakyReLU(0.2)(layers.Dense(2 * condition_units)(inputs))
@@ -98,36 +98,37 @@ def conditioner(text_units: int, condition_units: int) -> keras.Model:
 
 @register("text_to_image", image_shape=(32, 32, 3), width=32)
 class TextToImage(GenerativeModel):
-    """GAN-CLS, which draws what a caption says.
+    """GAN-CLS, which draws images from captions.
 
     The logs show `d_right`, `d_wrong` and `d_fake`, the mean probabilities that the
     discriminator gives to real images with their captions, to real images with wrong
-    captions and to generated images; `divergence`, of the conditions; and `accuracy`,
-    the share of images whose nearest caption of the batch is their own.
+    captions and to generated images; `divergence`, that of the conditions from a
+    standard Gaussian; and `accuracy`, the share of images whose nearest caption in the
+    batch is their own.
 
     Args:
         image_shape: Shape of an image, (height, width, channels). Height and width are
             multiples of 4 and at least 16.
-        noise_dim: Numbers of noise beside the condition.
-        condition_units: Numbers in a condition; 128 in [1].
-        text_units: Numbers in an encoded caption.
+        noise_dim: Dimension of the noise that is concatenated to the condition.
+        condition_units: Dimension of a condition; 128 in [1].
+        text_units: Dimension of an encoded caption.
         buckets: Rows of the encoder's table of words and parts of words.
         width: Feature maps of generator and discriminator in the layers next to the
             image.
         encoder_width: Feature maps of the first layer of the encoder of images.
         temperature: Divisor of cosines in the encoder's loss, above 0.
-        interpolation_weight: Weight in the generator's loss of points between two
-            captions.
-        divergence_weight: Weight in the generator's loss of the conditions' divergence
-            from a standard Gaussian, in nats per number; 2 in [3].
+        interpolation_weight: Weight of interpolations between two captions in the
+            generator's loss.
+        divergence_weight: Weight of the conditions' divergence from a standard Gaussian
+            (in nats per dimension) in the generator's loss; 2 in [3].
         augmentation: Random changes applied to all images that the discriminator gets,
             any of "color", "translation" and "cutout".
-        halving_steps: Steps after which the learning rates of discriminator and
-            generator halve, again and again; None keeps them constant.
+        halving_steps: Steps in which the learning rates of discriminator and generator
+            halve; None keeps them constant.
         average: Decay of the moving averages of generator and conditioner, which
-            `sample`, saving and export use; None keeps none.
-        prompts: Captions from which `sample` draws where none are given.
-        **kwargs: `name`.
+            `sample`, saving and export use; None keeps no average.
+        prompts: Captions from which `sample` draws if no captions are given.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("accuracy", "d_right", "d_wrong", "d_fake", "divergence")
@@ -191,16 +192,16 @@ class TextToImage(GenerativeModel):
         return {"image": self.image_shape, "caption": ()}
 
     def inputs(self):
-        """Captions too."""
+        """The usual inputs, and captions."""
         captions = caption_input(self.prompts)
         return {**super().inputs(), captions.name: captions}
 
     def players(self):
         """The encoder moves first, then the discriminator, then the generator.
 
-        Discriminator and generator take the captions as the encoder encodes them after
-        its move, so that no player can use what was computed before the first move:
-        there is no `forward`.
+        Discriminator and generator take captions that are encoded after the encoder's
+        move. No result computed before the first move could be used, so the model
+        defines no `forward`.
         """
         return {
             "encoder": Player(
@@ -262,9 +263,10 @@ class TextToImage(GenerativeModel):
         }
 
     def generator_loss(self, batch, shared, training):
-        """How badly images pass for real ones, for captions and for points between two.
+        """Loss of generated images being classified as real and matching the caption.
 
-        The conditions' divergence from a standard Gaussian is added, weighted.
+        It covers the captions and interpolations between two of them, plus the weighted
+        divergence of the conditions from a standard Gaussian.
         """
         texts = tf.stop_gradient(self.encode_captions(batch["caption"]))
         between = 0.5 * (texts + tf.roll(texts, 2, axis=0))  # [1], equation 5.
@@ -284,7 +286,7 @@ class TextToImage(GenerativeModel):
         return unit(self.text_encoder(captions))
 
     def draw(self, texts, training):
-        """Images of encoded captions by the networks that train.
+        """Images from encoded captions, by the networks that are trained.
 
         Args:
             texts: Encoded captions, float32 (batch, text_units).
@@ -292,7 +294,7 @@ class TextToImage(GenerativeModel):
 
         Returns:
             The images; and the divergence of their conditions from a standard Gaussian,
-            a scalar in nats per number.
+            a scalar in nats per dimension.
         """
         mean, log_variance = self.conditioner(texts, training=training)
         shape = (tf.shape(texts)[0], self.noise_dim + self.condition_units)
@@ -316,7 +318,7 @@ class TextToImage(GenerativeModel):
         )
 
     def augmented(self, images, name):
-        """Images as the discriminator gets them; `name` is that of the draw."""
+        """Images, augmented for the discriminator; `name` names the draw."""
         if not self.augmentation:
             return images
         seed = self.noise_seed(f"augmentation_{name}")
@@ -326,10 +328,10 @@ class TextToImage(GenerativeModel):
 
     @draws("images")
     def sample(self, seed, captions):
-        """Draws what captions say, float32 (n, height, width, channels), in [-1, 1].
+        """Draws images of captions, float32 (n, height, width, channels), in [-1, 1].
 
-        `captions` are strings, one for each row or one for all; where none are given,
-        they are drawn from `prompts`. With a caption for each row, n may be left out:
+        `captions` are strings, one for each row or one for all. If none are given, they
+        are drawn from `prompts`. With a caption for each row, n may be omitted:
         `sample(captions=["red heart"])`.
         """
         texts = self.encode_captions(captions)
@@ -342,13 +344,13 @@ class TextToImage(GenerativeModel):
     def discriminate(self, images, captions):
         """Logits of images with captions, float32 (batch, 1).
 
-        Higher means that the image is more real and the caption more right.
+        A higher logit means that the image is more realistic and fits the caption.
         """
         features = self.trunk(images, training=False)
         return self.head([features, self.encode_captions(captions)], training=False)
 
     def pictures(self, batch):
-        """Images, and beside each five images drawn from its caption.
+        """Images, each followed by five images drawn from its caption.
 
         Args:
             batch: Arrays "image" and "caption".

@@ -1,8 +1,9 @@
 """WGAN-GP [1]: a critic kept 1-Lipschitz by a gradient penalty.
 
-The critic has no batch normalization, since the penalty is on the gradient at each
-image by itself. It has five updates per update of the generator, and its loss estimates
-the distance between the distributions, which the logs show as `wasserstein`.
+The critic has no batch normalization, since the penalty applies to the gradient at each
+image separately. The critic makes five updates per update of the generator, and its
+loss estimates the distance between the distributions, which the logs show as
+`wasserstein`.
 
 1. Gulrajani et al., "Improved Training of Wasserstein GANs", 2017.
 """
@@ -25,13 +26,13 @@ class WGANGP(AdversarialModel):
     Args:
         image_shape: Shape of an image, (height, width, channels). For "conv" height and
             width are multiples of 4 and at least 16.
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         network: Architecture of both networks: "conv" (convolutions, as in DCGAN) or
             "mlp" (dense layers, as in GAN).
         width: Feature maps in the layers next to the image, for "conv".
         widths: Units of the generator's hidden layers, for "mlp". The critic has the
             same in reverse order.
-        loss: Adversarial loss: "wasserstein", or another one to compare with.
+        loss: Adversarial loss: "wasserstein", or another one for comparisons.
         gradient_penalty: Weight of the gradient penalty ([1], section 4).
         discriminator_moves: Critic updates per generator update ([1], algorithm 1).
         **options: Options of `AdversarialModel`, such as `average` or `packing`.

@@ -2,9 +2,9 @@
 
 An encoder and a decoder reconstruct images; a discriminator of codes learns to tell
 them from draws of the prior, and the encoder learns to deceive it. The prior may be any
-distribution that can be sampled. If the discriminator also gets labels, each class
-takes its own part of the prior. What differs from [1]: the squared error is averaged,
-not summed, over pixels, and Adam replaces momentum.
+distribution that can be sampled. If the discriminator also gets labels, each class is
+matched to its own part of the prior. What differs from [1]: the squared error is
+averaged, not summed, over pixels, and Adam replaces momentum.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016.
 """
@@ -62,14 +62,14 @@ def prior_of(
 
 @register("aae", image_shape=(28, 28, 1))
 class AAE(AdversarialAutoencoder):
-    """Adversarial autoencoder, whose codes take the shape of any prior.
+    """Adversarial autoencoder, whose codes are matched to any prior.
 
     The logs show `mse`, the reconstruction error per pixel, and `d_real` and `d_fake`,
     the discriminator's mean probability for draws of the prior and for codes.
 
     Args:
         image_shape: (height, width, channels).
-        latent_dim: Numbers in a code.
+        latent_dim: Dimension of a code.
         widths: Widths of the encoder's and the discriminator's hidden layers; the
             decoder's are reversed.
         encoder: Kind of the encoder: "deterministic", "gaussian", or "universal" (a
@@ -78,11 +78,12 @@ class AAE(AdversarialAutoencoder):
             plane; or a class of `tfp.distributions` and its arguments, as in
             ["Laplace", {"loc": 0, "scale": 1}].
         num_classes: Number of classes whose labels the discriminator gets (-1 for
-            unknown), so that each takes its own part of the prior; None for no labels.
+            unknown), to match each class to its own part of the prior; None for no
+            labels.
         learning_rate: Initial learning rate of the autoencoder's Adam.
         decay_steps: Steps in which all learning rates fall to 0 along a cosine; None
             keeps them constant.
-        **kwargs: `name`.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("mse", "d_real", "d_fake")
@@ -125,7 +126,7 @@ class AAE(AdversarialAutoencoder):
         return shapes if self.num_classes is None else {**shapes, "label": ()}
 
     def players(self):
-        """The phases of [1], section 2, in their order."""
+        """The phases of [1], section 2, in order."""
         autoencoder = [self.encoder, self.decoder]
         return {
             "autoencoder": Player(autoencoder, self.autoencoder_loss),
@@ -159,7 +160,7 @@ class AAE(AdversarialAutoencoder):
         return losses.non_saturating_generator_loss(logits)
 
     def noisy_codes(self, images, training):
-        """Codes of a batch with named noise, and the encoder as it is now."""
+        """Codes of a batch with named noise, with the encoder's current weights."""
         noise = self.noise("codes", (tf.shape(images)[0], self.latent_dim))
         return self.draw_codes(images, noise, training)
 
@@ -180,11 +181,11 @@ class AAE(AdversarialAutoencoder):
         return mean + ops.exp(0.5 * ops.clip(log_variance, -6.0, 2.0)) * noise
 
     def draw_prior(self, labels, count):
-        """Draws of the prior, of each label's own part if it has such parts.
+        """Draws from the prior, or from each label's part of the prior.
 
         Args:
-            labels: int (batch,), -1 for unknown; None for no labels.
-            count: Number of draws, a scalar tensor, the batch's.
+            labels: Labels, int (batch,), -1 for unknown; None for no labels.
+            count: Number of draws, a scalar tensor: the batch size.
         """
         seed = self.noise_seed("prior")
         if labels is not None and hasattr(self.prior, "given"):
@@ -192,8 +193,8 @@ class AAE(AdversarialAutoencoder):
         return self.prior.distribution().sample(count, seed=seed)
 
     def logits(self, codes, labels):
-        """The discriminator's logits, (batch, 1), of codes and labels if there are."""
-        if labels is not None:  # Unknown labels are a class of their own, the last.
+        """The discriminator's logits, (batch, 1), of codes (and labels)."""
+        if labels is not None:  # Unknown labels are a class of their own, the last one.
             index = ops.where(labels < 0, self.num_classes, labels)
             one_hot = ops.one_hot(index, self.num_classes + 1, dtype="float32")
             codes = ops.concatenate([codes, one_hot], axis=-1)

@@ -2,9 +2,9 @@
 
 A training step has phases [1]: the autoencoder reduces the reconstruction error, the
 discriminator learns to tell codes from draws of the prior, and the encoder, as the
-generator of codes, learns to deceive it. All phases use the same mini-batch, and each
-encodes it anew with the encoder as it is then: the autoencoder's update has changed the
-codes, and the gradient at the old codes is not the gradient at the new ones.
+generator of codes, learns to deceive it. All phases use the same mini-batch, but each
+phase encodes it again with the current encoder: the autoencoder's update has changed
+the codes, and the gradient at the old codes is not the gradient at the new ones.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
 """
@@ -27,7 +27,7 @@ class AdversarialAutoencoder(GenerativeModel):
         learning_rate: Initial learning rate of the autoencoder's Adam.
         decay_steps: Steps in which all learning rates fall to 0 along a cosine; None
             keeps them constant.
-        **kwargs: `name`.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     def __init__(self, *, learning_rate: float, decay_steps: int | None, **kwargs):
@@ -52,7 +52,7 @@ class AdversarialAutoencoder(GenerativeModel):
 
     @transforms("images")
     def decode(self, latents):
-        """Images in [-1, 1] of latents (batch, latent_dim)."""
+        """Decodes latents (batch, latent_dim) to images in [-1, 1]."""
         return self.decoder(latents, training=False)
 
     @transforms("images")

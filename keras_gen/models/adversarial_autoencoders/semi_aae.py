@@ -1,8 +1,8 @@
-"""Semi-supervised adversarial autoencoder [1]: few labels name the categories.
+"""Semi-supervised adversarial autoencoder [1]: a classifier trained with few labels.
 
-The encoder splits an image into a category, which one discriminator pushes towards
-one-hot vectors, and a style, which another pushes towards a Gaussian; the decoder needs
-both. Known labels also train the category as the output of a classifier.
+The encoder maps an image to a category and a style. One discriminator makes categories
+resemble one-hot vectors, another makes styles resemble draws of a Gaussian. The decoder
+takes both. Known labels also train the category as the output of a classifier.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 5.
 """
@@ -29,14 +29,14 @@ from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
 class SemiSupervisedAAE(AdversarialAutoencoder):
     """Adversarial autoencoder that learns to classify from few labels.
 
-    Latents are a one-hot category, then the style. The logs show `mse`, the
+    A latent is a one-hot category followed by the style. The logs show `mse`, the
     reconstruction error per pixel, and `accuracy`, over the images whose label is
     known.
 
     Args:
         image_shape: (height, width, channels).
         num_classes: Number of classes; the label of images without one is -1.
-        style_dim: Numbers of style in a latent.
+        style_dim: Dimension of the style in a latent.
         widths: Widths of the encoder's and the discriminators' hidden layers.
         input_noise: Standard deviation of noise on the encoder's input in training, in
             units of [-1, 1].
@@ -47,7 +47,7 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
             classifier.
         decay_steps: Steps in which all learning rates fall to 0 along a cosine; None
             keeps them constant.
-        **kwargs: `name`.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("mse", "accuracy")
@@ -98,12 +98,12 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         return {"image": self.image_shape, "label": ()}
 
     def inputs(self):
-        """Inputs of all models, and labels."""
+        """The inputs of all models, and labels."""
         labels = label_input(self.num_classes)
         return {**super().inputs(), labels.name: labels}
 
     def players(self):
-        """The phases of [1], section 5.1, in their order."""
+        """The phases of [1], section 5.1, in order."""
         discriminators = [self.category_discriminator, self.style_discriminator]
         encoder = [self.encoder, self.category, self.style]
         return {
@@ -114,19 +114,19 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         }
 
     def default_optimizers(self):
-        """Adam; for the classifier as for the autoencoder."""
+        """Adam; the classifier has the same settings as the autoencoder."""
         rate = schedules.cosine(self.learning_rate, self.decay_steps)
         return super().default_optimizers() | {
             "classifier": keras.optimizers.Adam(rate)
         }
 
     def forward(self, batch, training):
-        """The images that all phases use, without any weights.
+        """The images that all phases use; no weights are involved.
 
         Returns:
-            "images": distorted as asked for, the target of the reconstruction; "noisy":
-            the same with noise, the encoder's input. Outside of training both are the
-            batch's images.
+            "images", distorted images, the target of the reconstruction; and "noisy",
+            the same images with noise, the encoder's input. Outside of training both
+            are the batch's images.
         """
         images = batch["image"]
         if training and any(self.distortion.values()):
@@ -190,7 +190,7 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
 
     @draws("images")
     def sample(self, seed, labels=None):
-        """Draws images of `labels`, int (n,), float32 in [-1, 1]."""
+        """Draws images of the classes `labels`, int (n,); float32 in [-1, 1]."""
         styles = priors.sample_rows(self.prior.distribution(), seed)
         categories = ops.one_hot(labels, self.num_classes, dtype="float32")
         latents = ops.concatenate([categories, styles], axis=-1)

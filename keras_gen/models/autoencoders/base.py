@@ -29,7 +29,7 @@ class Autoencoder(GenerativeModel):
         density_components: Number of Gaussians in a mixture over the codes, which gives
             the model a `sample`; `keras_gen.latent.fit_density` sets and fits it. 0
             builds no mixture.
-        **kwargs: `name`.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Autoencoder(GenerativeModel):
 
     @transforms("images", needs="image_shape")
     def decode(self, latents):
-        """Images in [-1, 1] of codes (batch, latent_dim)."""
+        """Decodes codes (batch, latent_dim) to images in [-1, 1]."""
         return self.decoded(latents)
 
     @transforms("images", needs="image_shape")
@@ -127,7 +127,7 @@ class Autoencoder(GenerativeModel):
         return self.decoded(priors.sample_rows(self.density.distribution(), seed))
 
     def decoded(self, codes):
-        """Images of codes (batch, latent_dim), clipped to [-1, 1]."""
+        """Images decoded from codes (batch, latent_dim), clipped to [-1, 1]."""
         return ops.clip(self.decoder(codes, training=False), -1.0, 1.0)
 
 

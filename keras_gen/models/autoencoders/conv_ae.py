@@ -23,7 +23,7 @@ class ConvAE(Autoencoder):
         image_shape: (height, width, channels), any.
         widths: Numbers of feature maps of the encoder's layers; the decoder's are
             reversed.
-        latent_dim: Numbers in a code.
+        latent_dim: Dimension of a code.
         pooling: Whether the encoder halves its maps by max pooling instead of strides.
         **options: Options of `Autoencoder`, such as `learning_rate`.
     """

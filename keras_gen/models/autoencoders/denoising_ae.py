@@ -1,4 +1,4 @@
-"""Denoising autoencoder [1]: it gets corrupted images and learns to give clean ones.
+"""Denoising autoencoder [1]: it learns to reconstruct clean images from corrupted ones.
 
 What differs from [1]: the squared error instead of the cross-entropy, and optional
 convolutional networks.
@@ -81,8 +81,8 @@ class DenoisingAE(Autoencoder):
         image_shape: (height, width, channels).
         network: Kind of the networks: "stacked" (dense layers) or "conv".
         widths: Widths of the encoder's hidden layers, or its numbers of feature maps;
-            the decoder's are reversed. None takes (500,) and (32, 64).
-        latent_dim: Numbers in a code.
+            the decoder's are reversed. None uses (500,) and (32, 64).
+        latent_dim: Dimension of a code.
         noise: Kind of the noise: "gaussian" (clipped to [-1, 1]), "masking" or
             "salt_and_pepper".
         level: Standard deviation of Gaussian noise in units of [0, 1], or the fraction
@@ -131,12 +131,12 @@ class DenoisingAE(Autoencoder):
 
     @transforms("images")
     def denoise(self, images):
-        """Clean images of noisy ones, both float32 in [-1, 1]."""
+        """Removes noise from images, float32 in [-1, 1]."""
         return self.decoded(self.encoder(images, training=False))
 
     @transforms("images")
     def corrupt(self, images, seed=None):
-        """Images with the noise that the model is trained on, from each row's seed."""
+        """Adds the noise of training to images, drawn with each row's seed."""
         return for_each_row(
             lambda key, image: self.corruption(image, self.level, key),
             seed,

@@ -21,7 +21,7 @@ from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
 
 
 class Mean(layers.Layer):
-    """Owner of the mean image, a weight (pixels,), which `Shift` layers read.
+    """Layer that owns the mean image, a weight (pixels,), which `Shift` layers read.
 
     Args:
         pixels: Number of values in an image.
@@ -38,7 +38,7 @@ class Shift(layers.Layer):
     """Layer that adds sign * mean to rows, float32 (batch, pixels).
 
     Args:
-        mean: A `Mean`, whose weight gets no gradient from here.
+        mean: Layer `Mean`, whose weight gets no gradient through this layer.
         sign: Factor of the mean, 1 or -1.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
@@ -83,10 +83,10 @@ class LinearAE(Autoencoder):
 
     Args:
         image_shape: (height, width, channels).
-        latent_dim: Numbers in a code.
+        latent_dim: Dimension of a code.
         learning_rate: Initial learning rate of Adam.
-        halving_steps: Steps in which the learning rate halves, which it must to come
-            close to the minimum. None keeps it constant.
+        halving_steps: Steps in which the learning rate halves, which is necessary to
+            come close to the minimum. None keeps it constant.
         **options: Options of `Autoencoder`, such as `density_components`.
     """
 

@@ -1,9 +1,9 @@
-"""Recurrent autoencoder [1]: it encodes a sequence as one vector and decodes that.
+"""Recurrent autoencoder [1]: it encodes a sequence as one vector and decodes it again.
 
-Images are sequences of rows, from top to bottom. Sequences of different lengths share a
-batch: shorter ones are padded with a value that is masked. What differs from [1]: the
-decoder gets the code at every step and none of its own outputs, and it writes the
-sequence in forward order.
+Images are sequences of rows, from top to bottom. A batch may contain sequences of
+different lengths: shorter ones are padded with a value that is masked. What differs
+from [1]: the decoder gets the code at every step and none of its own outputs, and it
+generates the sequence in forward order.
 
 1. Srivastava, Mansimov and Salakhutdinov, "Unsupervised Learning of Video
    Representations using LSTMs", 2015.
@@ -23,7 +23,8 @@ from keras_gen.core.inputs import Input
 from keras_gen.core.registry import register
 from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
 
-# A recurrent layer without a seed draws one for its dropout, which no file restores.
+# Seeded, since a recurrent layer without a seed draws one for its dropout, which a
+# saved file does not restore.
 CELLS = {
     "lstm": functools.partial(layers.LSTM, seed=0),
     "gru": functools.partial(layers.GRU, seed=0),
@@ -83,8 +84,8 @@ class RecurrentAE(Autoencoder):
 
     Args:
         image_shape: (height, width, channels); None for sequences.
-        features: Numbers in a step of a sequence; None for images.
-        latent_dim: Numbers in a code.
+        features: Number of values in each step of a sequence; None for images.
+        latent_dim: Dimension of a code.
         width: Units of the recurrent layer in the encoder, and in the decoder.
         cell: Kind of the recurrent layers: "lstm" or "gru".
         padding: Value of padding in sequences: a step whose features all have this
@@ -139,7 +140,7 @@ class RecurrentAE(Autoencoder):
         return {"sequence": (None, self.features)}
 
     def inputs(self):
-        """Inputs of all autoencoders, and sequences if the model takes them."""
+        """The inputs of all autoencoders, and sequences if the model takes them."""
         declared = super().inputs()
         if self.features is None:
             return declared

@@ -25,8 +25,8 @@ def sparse_encoder(image_shape: tuple[int, int, int], latent_dim: int) -> keras.
     """Network from images to activations in [0, 1], (batch, latent_dim)."""
     inputs = keras.Input(image_shape)
     x = layers.Flatten()(inputs)
-    # Where pixels are constant, kernels keep their initial values, which would be
-    # visible as noise in the filters if they were larger.
+    # Kernels keep their initial values at constant pixels; larger values would be
+    # visible as noise in the filters.
     near_zero = keras.initializers.RandomNormal(stddev=0.01)
     x = layers.Dense(latent_dim, kernel_initializer=near_zero, name="codes")(x)
     x = layers.Activation("sigmoid", dtype="float32")(x)
@@ -60,7 +60,7 @@ def kl_penalty(activations, target: float):
 
 @register("sparse_ae", image_shape=(28, 28, 1))
 class SparseAE(Autoencoder):
-    """Sparse autoencoder, of whose sigmoid units few are active.
+    """Sparse autoencoder, in which few sigmoid units are active.
 
     The logs show both terms of the loss (`mse` and the unweighted `penalty`) and
     `mean_activation`, over units and batch.
@@ -71,7 +71,7 @@ class SparseAE(Autoencoder):
         penalty: Kind of the penalty: "kl" (divergence from the target) or "l1" (sum of
             an image's activations).
         target: Mean activation of each unit that "kl" aims at, in (0, 1).
-        weight: Weight of the penalty; None takes 0.01 for "kl" and 1e-4 for "l1".
+        weight: Weight of the penalty; None uses 0.01 for "kl" and 1e-4 for "l1".
         **options: Options of `Autoencoder`, such as `learning_rate`.
     """
 

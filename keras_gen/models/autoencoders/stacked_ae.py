@@ -1,4 +1,4 @@
-"""Stacked autoencoder [1]: dense layers to a code, and their mirror image back.
+"""Stacked autoencoder [1]: dense layers to a code, and mirrored layers back.
 
 The decoder's kernels may be the encoder's transposed ("tied"), which halves their
 number. Layers can be pretrained greedily, one pair at a time, before all are trained
@@ -32,7 +32,7 @@ class StackedAE(Autoencoder):
         image_shape: (height, width, channels).
         widths: Widths of the encoder's hidden layers, any number of them; the decoder's
             are reversed.
-        latent_dim: Numbers in a code; more than pixels make it overcomplete.
+        latent_dim: Dimension of a code; overcomplete if above the number of pixels.
         tied: Whether the decoder's kernels are the encoder's, transposed.
         **options: Options of `Autoencoder`, such as `learning_rate`.
     """
@@ -88,10 +88,10 @@ class StackedAE(Autoencoder):
 
 
 class Pair(GenerativeModel):
-    """An encoder layer and its mirror, trained on the outputs of the layers before.
+    """An encoder layer and its mirror, trained on the outputs of the previous layers.
 
     Args:
-        model: A `StackedAE`, whose layers are trained in place.
+        model: Model `StackedAE`, whose layers are trained in place.
         index: Index of the layer in the encoder, from 1.
     """
 
@@ -108,7 +108,7 @@ class Pair(GenerativeModel):
         return {"autoencoder": Player(self.pair, self.autoencoder_loss)}
 
     def autoencoder_loss(self, batch, shared, training):
-        """Mean squared error of the outputs of the layers before, reconstructed."""
+        """Mean squared error of the reconstructed outputs of the previous layers."""
         targets = ops.cast(self.below(batch["image"]), "float32")
         codes = self.pair[0](targets)
         return losses.mean_squared_error(self.pair[1](codes), targets)

@@ -1,6 +1,6 @@
-"""What autoregressive models share: the loss, exact likelihoods, drawing pixels.
+"""Base class of autoregressive models: the loss, exact likelihoods, drawing pixels.
 
-A model on top owns its network, a functional model from images (and labels) to the
+A subclass builds its network, a functional model from images (and labels) to the
 parameters of every pixel's distribution: a chain of `RasterLayer`s and a `PixelHead`.
 """
 
@@ -24,15 +24,16 @@ class AutoregressiveModel(GenerativeModel):
     """p(x) as the product of p(pixel | pixels before it), in raster order.
 
     Args:
-        network: Network from images in [-1, 1], with labels where there are classes, to
+        network: Network from images in [-1, 1], with labels if there are classes, to
             parameters (batch, height, width, channels, n).
-        num_classes: Number of classes whose labels the network takes; None for none.
+        num_classes: Number of classes whose labels the network takes; None for no
+            labels.
         average: Decay of the network's moving average, which is used for everything
-            except training; None keeps none.
-        **kwargs: `name`.
+            except training; None keeps no average.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
 
     Attributes:
-        margin: Columns by which the maps of the chain exceed the image on the right.
+        margin: Number of columns by which the chain's maps are wider than the image.
     """
 
     margin = 0
@@ -54,12 +55,12 @@ class AutoregressiveModel(GenerativeModel):
         self.keep_average(network, average)
 
     def batch_shapes(self) -> dict[str, tuple]:
-        """An image, and its label where there are classes."""
+        """An image, and its label if there are classes."""
         shapes = {"image": self.image_shape}
         return shapes if self.num_classes is None else {**shapes, "label": ()}
 
     def inputs(self) -> dict[str, Input]:
-        """Masks too, and labels where there are classes."""
+        """The usual inputs, masks, and labels if there are classes."""
         extra = [mask_input((*self.image_shape[:2], 1))]
         if self.num_classes is not None:
             extra.append(label_input(self.num_classes))
@@ -77,7 +78,7 @@ class AutoregressiveModel(GenerativeModel):
     def likelihood_loss(self, batch, shared, training):
         """Negative log-likelihood in nats per image.
 
-        Outside of training, that of the averaged network. Binary pixels are drawn in
+        Outside of training, the averaged network is used. Binary pixels are drawn in
         every step with the grey value as probability.
         """
         images = batch["image"]
@@ -111,7 +112,7 @@ class AutoregressiveModel(GenerativeModel):
             images: Images, float32 (batch, height, width, channels), in [-1, 1]. A
                 model of binary pixels takes -1 and 1 (`keras_gen.images.binarize`); one
                 of 256 levels rounds to the nearest level.
-            labels: Classes, int (batch,), where the model is conditional.
+            labels: Classes, int (batch,), if the model is conditional.
         """
         return self._log_prob(self.averaged(self.network), images, labels)
 
@@ -139,7 +140,7 @@ class AutoregressiveModel(GenerativeModel):
                 else 0.
             seed: Seed of the draw, an int in [0, 2**31), or one for each row; None
                 draws one.
-            labels: Classes, int (batch,), where the model is conditional.
+            labels: Classes, int (batch,), if the model is conditional.
 
         Returns:
             Completed images, float32 (batch, height, width, channels), in [-1, 1].
@@ -149,7 +150,7 @@ class AutoregressiveModel(GenerativeModel):
     # Drawing.
 
     def uniforms(self, seed) -> tf.Tensor:
-        """Uniform numbers in [0, 1) from which images follow, by the rows' seeds.
+        """Uniform numbers in [0, 1) that determine the images, from the rows' seeds.
 
         Args:
             seed: Seeds of the rows, int64 (batch,).
@@ -164,7 +165,7 @@ class AutoregressiveModel(GenerativeModel):
         return tf.transpose(rows, (1, 2, 0, 3, 4))
 
     def draw(self, uniforms, labels=None, images=None, mask=None) -> tf.Tensor:
-        """Draws pixel by pixel; every layer caches what it has computed.
+        """Draws images pixel by pixel; every layer caches its outputs.
 
         Args:
             uniforms: Uniform numbers from `uniforms`.
@@ -201,7 +202,7 @@ class AutoregressiveModel(GenerativeModel):
         return tf.transpose(rows.stack(), (1, 0, 2, 3))
 
     def draw_naively(self, uniforms, labels=None) -> tf.Tensor:
-        """Draws the images of `draw` by the whole network for every channel of a pixel.
+        """Draws the same images as `draw`, but runs the whole network for each channel.
 
         Args:
             uniforms: Uniform numbers from `uniforms`.
@@ -232,7 +233,7 @@ class AutoregressiveModel(GenerativeModel):
 
 @dataclasses.dataclass
 class _RowLoop:
-    """Draws rows one after the other, by layers that cache what they have computed.
+    """Draws rows one after the other, by layers that cache their outputs.
 
     Attributes:
         chain: The network's `RasterLayer`s.

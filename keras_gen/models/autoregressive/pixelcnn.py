@@ -1,10 +1,10 @@
 """Gated PixelCNN [1]: convolutions over the pixels before each pixel.
 
 What differs from [1]: the vertical stack has residual connections too; gates depend on
-the row and column of a pixel; and channels are conditioned on each other by the last
-two layers only, not in the stacks. Outputs are binary, have 256 levels [2], or are
-mixtures of discretized logistics [3], one for each channel, which depends on the
-channels before it through the network and not linearly.
+the row and column of a pixel; and only the last two layers condition channels on each
+other, not the stacks. Outputs are binary, have 256 levels [2], or are mixtures of
+discretized logistics [3], one for each channel, which depends on the previous channels
+through the network and not linearly.
 
 1. van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016.
 2. van den Oord et al., "Pixel Recurrent Neural Networks", 2016.
@@ -65,8 +65,8 @@ class PixelCNN(AutoregressiveModel):
         num_classes: Number of classes whose labels condition the network; None for
             none.
         average: Decay of the moving average that is used for everything except
-            training; None keeps none.
-        **kwargs: `name`.
+            training; None keeps no average.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     tiny = {

@@ -2,8 +2,8 @@
 
 What differs from [1]: the Row LSTM's blind spot is closed (see `RowLSTM`); maps have
 one column more than the image, at which all pixels of a row are known (without it, most
-of the row below would not depend on a row's last pixel); and channels are conditioned
-on each other by the last two layers only, not by masks in all of them.
+of the row below would not depend on a row's last pixel); and only the last two layers
+condition channels on each other, not masks in all layers.
 
 1. van den Oord et al., "Pixel Recurrent Neural Networks", 2016.
 """
@@ -53,14 +53,14 @@ class PixelRNN(AutoregressiveModel):
         cell: LSTM layer: "diagonal_bilstm", which runs along the diagonals from both
             upper corners, or "row_lstm", which runs down the rows.
         num_layers: Number of LSTM layers; 7 on MNIST ([1], table 1).
-        hidden: Numbers in a state, half the feature maps of a layer; 16 on MNIST.
+        hidden: Dimension of a state, half the feature maps of a layer; 16 on MNIST.
         output: Distribution of pixels. "bernoulli": binary pixels, drawn in every step
             with the grey value as probability. "categorical": 256 levels, each with its
             own probability. "logistic_mixture": 256 levels, by a mixture of ten
             logistics.
         average: Decay of the moving average that is used for everything except
-            training; None keeps none.
-        **kwargs: `name`.
+            training; None keeps no average.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     margin = 1

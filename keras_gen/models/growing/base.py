@@ -55,14 +55,14 @@ class Growth(layers.Layer):
 class GrowingModel(AdversarialModel):
     """An adversarial model whose images grow; the module's docstring explains how.
 
-    A subclass defines `generate` and `decode_rows`; or `forward` and abilities of its
-    own, if its generator takes more than latents.
+    A subclass defines `generate` and `decode_rows`; or, if its generator takes more
+    than latents, `forward` and its own abilities.
 
     Args:
-        generator: Functional model from its inputs to images of every level, the first
+        generator: Functional model with an output of images for each level, the lowest
             level first.
-        discriminator: Functional model and hidden features, as
-            `growing_discriminator` returns them.
+        discriminator: Pair of a functional model and hidden features, as returned by
+            `growing_discriminator`.
         start: Height and width of images at the first level, in pixels.
         phase_images: Number of images in each of the two halves of a level's training,
             fading and stable, in the schedule that `fit` uses by default.
@@ -93,9 +93,10 @@ class GrowingModel(AdversarialModel):
 
     @property
     def level(self) -> int:
-        """The level reached; a Python int in graphs too, since a graph has one level.
+        """The current level; a Python int in graphs too, since a graph has one level.
 
-        Graphs of another level are let go, if weights were loaded since.
+        If loaded weights have changed the level, graphs of the previous one are
+        dropped.
         """
         with tf.init_scope():
             level = int(self.growth.level.numpy())
@@ -104,10 +105,11 @@ class GrowingModel(AdversarialModel):
         return level
 
     def enter(self, phase: Phase) -> None:
-        """Goes to a `Phase`.
+        """Enters a `Phase`.
 
-        At another level, all optimizers start anew, with any schedule of their learning
-        rate. The next step is traced anew, and what was traced before is let go.
+        If the level changes, all optimizers are reset, including the schedules of their
+        learning rates, and traced graphs are dropped, so that the next step is traced
+        again.
 
         Raises:
             ValueError: If `check_phase` refuses the phase.
@@ -116,8 +118,8 @@ class GrowingModel(AdversarialModel):
         level = level_of(phase.side)
         if level != self.level:
             self.growth.level.assign(level)
-            # Their counts of steps too: Adam's first steps were ten times as long
-            # without.
+            # Their step counts are reset too: otherwise Adam's first steps would be ten
+            # times as long.
             for optimizer in self.optimizers.values():
                 keras_internals.reset(optimizer)
         self.batch_size = phase.batch_size
@@ -130,8 +132,8 @@ class GrowingModel(AdversarialModel):
         """Refuses a phase that this model cannot enter.
 
         Raises:
-            ValueError: For a side that the model has no level for, or a learning rate
-                where an optimizer has a schedule.
+            ValueError: For a side without a level, or a learning rate if an optimizer
+                has a schedule.
         """
         if not self.first <= level_of(phase.side) <= self.last:
             raise ValueError(
@@ -154,21 +156,21 @@ class GrowingModel(AdversarialModel):
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Shape of images at the level reached, (side, side, channels)."""
+        """Shape of images at the current level, (side, side, channels)."""
         side = SMALLEST << self.level
         return (side, side, self.shape[-1])
 
     @image_shape.setter
     def image_shape(self, shape):
-        """Ignores the last level's shape, which the base sets and `shape` keeps."""
+        """Ignores the value that the base class sets, which `shape` keeps."""
 
     def inputs(self) -> dict[str, Input]:
-        """Images have the size of the level reached."""
+        """The inputs of adversarial models; images have the current level's size."""
         images = image_input(self.image_shape)
         return {**super().inputs(), images.name: images}
 
     def at_level(self, network: keras.Model) -> keras.Model:
-        """The part of a network that the level reached needs, a functional model."""
+        """The part of a network that the current level needs, a functional model."""
         known = self.__dict__.setdefault("_networks_by_level", {})
         key = (network.name, self.level)
         if key not in known:
@@ -178,10 +180,10 @@ class GrowingModel(AdversarialModel):
         return known[key]
 
     def inputs_at_level(self, network: keras.Model) -> list:
-        """The inputs of a network that the level reached needs.
+        """The inputs of a network that the current level needs.
 
-        The discriminator has an input for images of each level, and others that all
-        levels share.
+        The discriminator has an input for the images of each level, and further inputs
+        that all levels share.
         """
         count = self.last - self.first + 1
         if network is not self.discriminator:
@@ -189,13 +191,13 @@ class GrowingModel(AdversarialModel):
         return [network.inputs[self.level - self.first], *network.inputs[count:]]
 
     def alphas(self, rows):
-        """Alpha once for each row of a tensor, float32 (batch,)."""
+        """Alpha, repeated for each row of a tensor, float32 (batch,)."""
         return tf.fill(tf.shape(rows)[:1], self.growth.alpha.value)
 
     # The game.
 
     def players(self):
-        """Both players, training the weights of the levels up to the one reached."""
+        """Both players, which train the weights of all levels up to the current one."""
         players = super().players()
         return {
             name: dataclasses.replace(
@@ -205,14 +207,14 @@ class GrowingModel(AdversarialModel):
         }
 
     def steps_of(self, batch) -> list[dict]:
-        """The batch of the data, cut into steps with the phase's batch size.
+        """A batch of the data, split into steps with the phase's batch size.
 
         A batch of the data holds `discriminator_moves * accumulate_steps` mini-batches,
-        and so does each step; the phase's batch size is that of a mini-batch.
+        and so does each step; the phase's batch size is the size of a mini-batch.
 
         Raises:
-            ValueError: If a batch size of the schedule does not divide that of the data
-                or cannot be shared by the replicas.
+            ValueError: If a batch size of the schedule does not divide that of the
+                data, or is not a multiple of the number of replicas.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         mini_batches = self.discriminator_moves * self.accumulate_steps
@@ -242,7 +244,7 @@ class GrowingModel(AdversarialModel):
         return [*super().updates(batch, shared), counted]
 
     def real_images(self, batch):
-        """Real images of the level reached, faded in as the generated ones are.
+        """Real images at the current level, faded in like the generated ones.
 
         Returns:
             float32 (batch, side, side, channels), in [-1, 1].
@@ -258,16 +260,16 @@ class GrowingModel(AdversarialModel):
         return images
 
     def with_alpha(self, rows, labels) -> list:
-        """The inputs of a network: rows, alpha for each row, and labels if any."""
+        """The inputs of a network: rows, alpha for each row, and labels if given."""
         return [rows, self.alphas(rows), *([] if labels is None else [labels])]
 
     def logits(self, images, labels, training):
-        """The discriminator's logits at the level reached, and no other outputs."""
+        """The discriminator's logits at the current level, and no other outputs."""
         network = self.at_level(self.discriminator)
         return network(self.with_alpha(images, labels), training=training), []
 
     def hidden_features(self, images, labels):
-        """The outputs of all activations of the discriminator at the level reached."""
+        """The outputs of all activations of the discriminator at the current level."""
         network = self.at_level(self.discriminator)
         network = keras.Model(network.inputs, self._hidden[self.level])
         return network(self.with_alpha(images, labels), training=False)
@@ -275,9 +277,9 @@ class GrowingModel(AdversarialModel):
     # Running.
 
     def default_schedule(self) -> list[Phase]:
-        """All levels in order, each with `phase_images` of fading and of stability.
+        """All levels in order, each with `phase_images` for fading and for stability.
 
-        The first level has nothing to fade from.
+        The first level is not faded in, since there is no level below it.
         """
         count = self.phase_images
         return [
@@ -286,13 +288,13 @@ class GrowingModel(AdversarialModel):
         ]
 
     def fit(self, x=None, y=None, *, callbacks=None, **options):
-        """Trains, as `GenerativeModel.fit` does, by a schedule.
+        """Trains like `GenerativeModel.fit`, following a schedule of levels.
 
         Args:
             x: Data, as for `GenerativeModel.fit`.
-            y: Labels, when x is an array of images.
-            callbacks: Keras callbacks. `Grow()`, which follows `default_schedule()`, is
-                added where none of them is a `keras_gen.callbacks.Grow`.
+            y: Labels, if x is an array of images.
+            callbacks: Keras callbacks. If none of them is a `keras_gen.callbacks.Grow`,
+                `Grow()` is added, which follows `default_schedule()`.
             **options: Further arguments of `GenerativeModel.fit`.
 
         Returns:
@@ -304,11 +306,11 @@ class GrowingModel(AdversarialModel):
         return super().fit(x, y, callbacks=callbacks, **options)
 
     def make_train_function(self, force: bool = False):
-        """Makes the graph of a step, once graphs of another level are let go."""
+        """Makes the graph of a step, after dropping graphs of another level."""
         _ = self.level
         return super().make_train_function(force)
 
     def make_test_function(self, force: bool = False):
-        """Makes the graph of a test step, once graphs of another level are let go."""
+        """Makes the graph of a test step, after dropping graphs of another level."""
         _ = self.level
         return super().make_test_function(force)

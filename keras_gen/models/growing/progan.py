@@ -1,9 +1,9 @@
-"""ProGAN [1]: networks that grow, and what keeps them in balance without batch norm.
+"""ProGAN [1]: networks that grow, and that train stably without batch normalization.
 
-These are equalised learning rates, features normalised at every pixel, the minibatch's
-standard deviation as a feature, and WGAN-GP whose critic is kept from drifting; samples
-come from averaged weights. What differs from [1]: optimizers start anew at every level,
-as in the authors' code.
+Training is stabilised by equalised learning rates, features normalised at every pixel,
+the minibatch's standard deviation as a feature, and WGAN-GP with a penalty against
+drift of the critic; samples come from averaged weights. What differs from [1]:
+optimizers are reset at every level, as in the authors' code.
 
 1. Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and
    Variation", 2018.
@@ -27,7 +27,7 @@ class ProGAN(GrowingModel):
     Args:
         image_shape: Shape of images at the last level, (side, side, channels); the side
             is a power of two.
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         base_maps: Number that sets the feature maps: images with side s have
             `2 * base_maps / s` of them, within `max_maps`. 8192 in [1].
         max_maps: Largest number of feature maps of a level. 512 in [1].
@@ -35,14 +35,15 @@ class ProGAN(GrowingModel):
         phase_images: Number of images in each of the two halves of a level's training,
             fading and stable, in the default schedule. 800,000 in [1], 600,000 in the
             authors' code.
-        num_classes: Number of classes whose labels both networks take; None for none.
+        num_classes: Number of classes whose labels both networks take; None for no
+            labels.
         loss: Adversarial loss, one of those of `AdversarialModel`; "non_saturating"
             goes with `r1`.
         gradient_penalty: Weight of WGAN-GP's gradient penalty.
         drift: Weight of the squared logits of real images, which keeps the critic's
             outputs near 0 ([1], appendix A.1).
         average: Decay of the generator's moving average, which `sample`, saving and
-            export use; None keeps none.
+            export use; None keeps no average.
         **options: Options of `AdversarialModel`: `r1`, `augmentation`, ...
     """
 
@@ -91,11 +92,11 @@ class ProGAN(GrowingModel):
         return self.adam(1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)
 
     def generate(self, latents, labels, training):
-        """Images of the level reached, by the network that trains."""
+        """Images at the current level, by the network that is trained."""
         generator = self.at_level(self.generator)
         return generator(self.with_alpha(latents, labels), training=training)
 
     def decode_rows(self, latents, labels=None):
-        """Images of latents by the averaged generator, clipped to [-1, 1]."""
+        """Images from latents, by the averaged generator, clipped to [-1, 1]."""
         generator = self.at_level(self.averaged(self.generator))
         return ops.clip(generator(self.with_alpha(latents, labels)), -1.0, 1.0)

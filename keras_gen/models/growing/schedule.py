@@ -17,7 +17,7 @@ class Phase:
         fade: Number of images over which the level is faded in; 0 for the first level.
         stable: Number of images after that.
         batch_size: Number of images in a mini-batch, over all replicas, which divides
-            the data's batch size; None takes the data's batches whole.
+            the data's batch size; None uses the data's batches whole.
         learning_rate: Learning rate of all players; None keeps theirs.
     """
 
@@ -40,13 +40,13 @@ class Grow(keras.callbacks.Callback):
     """Takes a growing model through its levels, counted in images.
 
     The current phase follows from the number of images that the model has trained on,
-    which is saved with it: a resumed run goes on in the middle of a fade. A model that
-    is ahead of the schedule stays as it is until the schedule has caught up: images
-    never shrink.
+    which is saved with it: a resumed run can continue in the middle of a fade. A model
+    that is ahead of the schedule keeps its level until the schedule has reached it:
+    images never shrink.
 
     Args:
         schedule: `Phase`s with rising sides; after the last one the model stays at its
-            level. None takes the model's `default_schedule()`.
+            level. None uses the model's `default_schedule()`.
     """
 
     def __init__(self, schedule: Sequence[Phase] | None = None):
@@ -70,7 +70,7 @@ class Grow(keras.callbacks.Callback):
         self._phase = None
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Enters a phase where it begins, and sets alpha."""
+        """Enters a phase when it begins, and sets alpha."""
         growth, side = self.model.growth, self.model.image_shape[0]
         phase, alpha = self.place(int(growth.images.numpy()))
         if phase.side < side:

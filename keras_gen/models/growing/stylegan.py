@@ -3,7 +3,7 @@
 A mapping network turns a latent into a style; the synthesis network starts from a
 learned constant and takes a style and noise at every layer. Some images in training
 have the styles of two latents, so that layers do not rely on each other. A moving
-average of styles, the mean style, serves truncation. What differs from [1]: the
+average of styles, the mean style, is used for truncation. What differs from [1]: the
 constant starts as Gaussian noise, not as ones, since AdaIN would divide those by their
 standard deviation of 0.
 
@@ -38,8 +38,8 @@ class StyleGAN(GrowingModel):
     Args:
         image_shape: Shape of images at the last level, (side, side, channels); the side
             is a power of two.
-        latent_dim: Numbers in a latent. 512 in [1].
-        style_dim: Numbers in a style. 512 in [1].
+        latent_dim: Dimension of a latent. 512 in [1].
+        style_dim: Dimension of a style. 512 in [1].
         mapping_depth: Number of dense layers from latents to styles.
         mapping_rate: Factor on the learning rate of these layers.
         base_maps: Number that sets the feature maps: images with side s have
@@ -49,15 +49,16 @@ class StyleGAN(GrowingModel):
             `image_shape` for a model that does not grow.
         phase_images: Number of images in each of the two halves of a level's training,
             fading and stable, in the default schedule.
-        mixing: Share of images in training that have the styles of two latents.
+        mixing: Share of training images generated with the styles of two latents.
         truncation_layers: Number of layers, from the coarsest on, whose styles are
             truncated.
-        num_classes: Number of classes whose labels both networks take; None for none.
+        num_classes: Number of classes whose labels both networks take; None for no
+            labels.
         loss: Adversarial loss, one of those of `AdversarialModel`.
         r1: Weight of the R1 penalty, gamma in its paper.
         r1_every: Steps from one R1 penalty to the next.
         average: Decay of the moving averages of mapping and synthesis network, which
-            abilities, saving and export use; None keeps none.
+            abilities, saving and export use; None keeps no average.
         **options: Options of `AdversarialModel`: `augmentation`, ...
     """
 
@@ -168,11 +169,11 @@ class StyleGAN(GrowingModel):
 
     @property
     def num_layers(self) -> int:
-        """Number of layers that take a style, at the level reached."""
+        """Number of layers that take a style, at the current level."""
         return 2 * (self.level + 1)
 
     def inputs_at_level(self, network):
-        """For the synthesis network: alpha, then styles and noise up to the level."""
+        """The synthesis network's inputs: alpha, styles and noise up to the level."""
         if network.name.endswith("synthesis"):
             return network.inputs[: 1 + 2 * self.num_layers]
         return super().inputs_at_level(network)
@@ -180,8 +181,8 @@ class StyleGAN(GrowingModel):
     def _mixed(self, first, second):
         """Styles of every layer, (batch, num_layers, style_dim).
 
-        A share `mixing` of rows has the second style from a layer on that is drawn from
-        all but the coarsest; all other layers have the first.
+        In a share `mixing` of the rows, the second style is used from a random layer on
+        (never the coarsest); all other layers have the first style.
         """
         shape = (tf.shape(first)[0], 1, 1)
         position = self.noise("mixing_layer", shape, "uniform")
@@ -205,7 +206,7 @@ class StyleGAN(GrowingModel):
         """Noise of every layer, drawn from a seed for each row.
 
         Args:
-            seed: int64 (batch,).
+            seed: Seeds of the rows, int64 (batch,).
 
         Returns:
             One float32 (batch, side, side, 1) for each layer, the coarsest first.
@@ -213,7 +214,7 @@ class StyleGAN(GrowingModel):
         sides = self._sides()
         sizes = [side**2 for side in sides]
         shape = (sum(sizes),)
-        # Stream 0 of the seed draws the latent.
+        # Stream 0 of the seed is used for the latent.
         rows = for_each_row(
             lambda key: tf.random.stateless_normal(shape, key), seed, shape, stream=1
         )
@@ -225,7 +226,7 @@ class StyleGAN(GrowingModel):
     # Abilities.
 
     def inputs(self):
-        """Also styles, seeds of the layers' noise, and truncation."""
+        """The usual inputs, styles, seeds of the layers' noise, and truncation."""
         own = [
             Input(
                 "styles",
@@ -258,18 +259,18 @@ class StyleGAN(GrowingModel):
 
     @transforms("images")
     def decode(self, latents, labels=None):
-        """Images of latents (batch, latent_dim), with the noise of row seed 0."""
+        """Generates images from latents (batch, latent_dim), with noise of seed 0."""
         seed = tf.zeros(tf.shape(latents)[:1], tf.int64)
         return self._images(self._styles(latents, labels), seed)
 
     @transforms("styles")
     def map(self, latents, labels=None):
-        """Styles (batch, num_layers, style_dim) of latents, equal at every layer."""
+        """Maps latents to styles (batch, num_layers, style_dim), one for all layers."""
         return self._styles(latents, labels)
 
     @transforms("images")
     def synthesize(self, styles, noise_seed=None):
-        """Images of styles (batch, num_layers, style_dim), one for each layer.
+        """Generates images from styles (batch, num_layers, style_dim), one per layer.
 
         `noise_seed` is the seed of the layers' noise, an int or one for each row; None
         draws it.
@@ -289,7 +290,7 @@ class StyleGAN(GrowingModel):
             float32 (batch, side, side, channels), in [-1, 1].
 
         Raises:
-            ValueError: For no layers, or layers that the level reached does not have.
+            ValueError: For no layers, or layers that the current level does not have.
         """
         layers = sorted(set(layers))
         if not layers or layers[0] < 0 or layers[-1] >= self.num_layers:
@@ -305,7 +306,7 @@ class StyleGAN(GrowingModel):
         return tf.repeat(style[:, None], self.num_layers, axis=1)
 
     def _images(self, styles, seed):
-        """Images of styles by the averaged networks, with noise of row seeds."""
+        """Images from styles, by the averaged networks, with noise from row seeds."""
         images = self._synthesize(
             self.averaged(self.generator), styles, self.row_noise(seed)
         )
@@ -313,5 +314,5 @@ class StyleGAN(GrowingModel):
 
 
 def _mapped(mapping, latents, labels):
-    """Styles (batch, style_dim) of latents, and of labels if any."""
+    """Maps latents (and labels) to styles (batch, style_dim)."""
     return mapping(latents if labels is None else [latents, labels])

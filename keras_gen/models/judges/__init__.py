@@ -1,4 +1,4 @@
-"""Models that are not generative and measure those that are."""
+"""Models that are not generative, but measure generative models."""
 
 from keras_gen.models.judges.classifier import Classifier
 from keras_gen.models.judges.matcher import Matcher

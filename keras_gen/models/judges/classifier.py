@@ -1,8 +1,9 @@
-"""Classifier: not a generative model, but one that measures them.
+"""Classifier: a model that is not generative, but measures generative models.
 
-A small convolutional network in the manner of VGG [1] with batch normalization [2],
+It is a small convolutional network similar to VGG [1] with batch normalization [2],
 trained on shifted, rotated and scaled copies of images. Its last hidden layer gives the
-features for Fréchet and other distances, and its classes the modes that samples cover.
+features for the Fréchet distance and others; its classes are used to count the modes
+that samples cover.
 
 1. Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
    Recognition", 2015.
@@ -56,7 +57,7 @@ class Classifier(GenerativeModel):
         image_shape: Shape of an image, (height, width, channels).
         num_classes: Number of classes, at least 2. Labels are ints from 0 to
             `num_classes - 1`.
-        target: Feature of the batch that holds the labels: "label", or "domain" for a
+        target: Name of the batch's feature with the labels: "label", or "domain" for a
             classifier of styles.
         width: Feature maps of the first block; they double twice.
         turn: Largest angle by which training images are rotated, in radians.
@@ -64,9 +65,9 @@ class Classifier(GenerativeModel):
         shift: Largest shift of training images, in pixels.
         decay_steps: Steps in which the learning rate falls to 0 along a cosine; None
             keeps it constant.
-        average: Decay of the moving average of the weights, which is used for all but
-            training; None keeps none.
-        **kwargs: `name`.
+        average: Decay of the moving average of the weights, which is used for
+            everything except training; None keeps no average.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("accuracy",)

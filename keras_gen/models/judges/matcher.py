@@ -1,8 +1,8 @@
-"""Matcher: not a generative model, but one that says how well images fit captions.
+"""Matcher: a model that is not generative, but measures how well images fit captions.
 
-An encoder of images and an encoder of texts have a common space, where each image lies
-nearer to its own caption than to the other captions of the batch [1, 2]. For
-R-precision it finds the true caption of a generated image [3].
+An image encoder and a text encoder map to a common space, in which each image should
+be nearer to its own caption than to the other captions of the batch [1, 2]. R-precision
+uses it to find the true caption of a generated image [3].
 
 1. Reed et al., "Learning Deep Representations of Fine-grained Visual Descriptions",
    2016.
@@ -36,7 +36,7 @@ class Matcher(GenerativeModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
-        units: Numbers in a vector of the common space.
+        units: Dimension of a vector of the common space.
         width: Feature maps of the first layer of the encoder of images; they double at
             every layer.
         buckets: Rows of the text encoder's table of words and parts of words.
@@ -45,8 +45,8 @@ class Matcher(GenerativeModel):
         scale: Largest change of training images' size, as a fraction.
         shift: Largest shift of training images, in pixels.
         average: Decay of the moving average of the image encoder's weights, which is
-            used for all but training; None keeps none.
-        **kwargs: `name`.
+            used for everything except training; None keeps no average.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("accuracy",)
@@ -78,7 +78,7 @@ class Matcher(GenerativeModel):
         return {"image": self.image_shape, "caption": ()}
 
     def inputs(self):
-        """Captions too."""
+        """The usual inputs, and captions."""
         captions = caption_input()
         return {**super().inputs(), captions.name: captions}
 

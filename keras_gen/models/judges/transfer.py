@@ -31,9 +31,9 @@ def classifier_from(
     (16, 2)
 
     Args:
-        model: A model of images with an `encoder`, whose weights are copied.
+        model: Model of images with an `encoder`, whose weights are copied.
         num_classes: Number of classes. Labels are ints from 0 to `num_classes - 1`.
-        freeze: Whether the encoder stays as it is until `unfreeze()`.
+        freeze: Whether the encoder is not trained until `unfreeze()`.
 
     Returns:
         An `EncoderClassifier`, compiled.
@@ -63,8 +63,8 @@ class EncoderClassifier(GenerativeModel):
         source: Name of the other model's class.
         config: Configuration of the other model.
         num_classes: Number of classes. Labels are ints from 0 to `num_classes - 1`.
-        freeze: Whether the encoder stays as it is in training.
-        **kwargs: `name`.
+        freeze: Whether the encoder is not trained.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("accuracy",)
@@ -98,7 +98,7 @@ class EncoderClassifier(GenerativeModel):
         return {"image": self.image_shape, "label": ()}
 
     def players(self):
-        """One player: the new layer, and the encoder where it is not frozen."""
+        """One player: the new layer, and the encoder unless it is frozen."""
         networks = [self.head] if self.freeze else [self.encoder, self.head]
         return {"classifier": Player(networks, self.classifier_loss)}
 

@@ -1,9 +1,10 @@
 """Mixture of Gaussians over pixels, trained by gradient descent from a k-means start.
 
-Its likelihood is exact, so that it is a baseline for models that only have bounds. With
+Its likelihood is exact, so it is a baseline for models that only have bounds. With
 "low_rank" covariances it is a mixture of factor analysers [1]. What differs from the
-usual fit: gradient steps on mini-batches instead of expectation-maximisation, from the
-centres of k-means and the covariance within clusters, one for all components.
+usual fit: gradient steps on mini-batches instead of expectation-maximisation. They
+start from the centres of k-means, and from the covariance within clusters, which is the
+same for all components.
 
 1. Ghahramani and Hinton, "The EM Algorithm for Mixtures of Factor Analyzers", 1996.
 """
@@ -34,7 +35,7 @@ class Gaussians(keras.layers.Layer):
     """Weights, means and covariances of components over vectors, in float32.
 
     Args:
-        dimensions: Numbers in a vector.
+        dimensions: Dimension of a vector.
         num_components: Number of Gaussians.
         covariance: Form of the covariances: "diagonal"; "full", by a Cholesky factor;
             or "low_rank", a diagonal plus F F^T for a (dimensions, rank) matrix F.
@@ -147,7 +148,7 @@ class GMM(GenerativeModel):
         learning_rate: Initial learning rate of Adam.
         decay_steps: Steps in which the learning rate falls to 0 along a cosine; None
             keeps it constant.
-        **kwargs: `name`.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     tiny = {"image_shape": (8, 8, 1), "num_components": 2, "rank": 2}
@@ -184,7 +185,7 @@ class GMM(GenerativeModel):
         )
 
     def initialize(self, batches):
-        """The first images of the data give the initial weights, by k-means, once."""
+        """Sets the initial weights once, by k-means on the first images of the data."""
         if self.gaussians.initialized.numpy():
             return
         rows = []
@@ -206,8 +207,8 @@ class GMM(GenerativeModel):
     def default_optimizers(self):
         """Adam, by default at 1e-3, with an epsilon of 1e-3.
 
-        After k-means some gradients are mere rounding errors. Adam would scale them to
-        steps of full size; a large epsilon prevents that.
+        After k-means some gradients are only rounding errors. Adam would scale them to
+        steps of full size; a large epsilon prevents this.
         """
         rate = schedules.cosine(self.learning_rate, self.decay_steps)
         return {"gmm": keras.optimizers.Adam(rate, epsilon=1e-3)}

@@ -1,4 +1,4 @@
-"""Models that generate images from parts of them."""
+"""Models that generate images from some of their parts."""
 
 from keras_gen.models.parts.puzzle_gan import PuzzleGAN
 

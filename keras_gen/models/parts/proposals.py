@@ -15,7 +15,7 @@ MAX_OVERLAP = 0.1  # Largest intersection over union of two boxes of an image.
 
 @functools.cache
 def candidates(height: int, width: int, sizes: tuple[int, ...] = SIZES) -> np.ndarray:
-    """All boxes that are compared: for each size, at all multiples of a sixteenth.
+    """All candidate boxes: for each size, at all multiples of a sixteenth of a side.
 
     Args:
         height: Height of the image, a multiple of 16.
@@ -91,7 +91,7 @@ def scores(images, sizes: tuple[int, ...] = SIZES) -> tf.Tensor:
 
 
 def key_boxes(images, count: int, sizes: tuple[int, ...] = SIZES) -> tf.Tensor:
-    """The boxes with the best scores that hardly overlap, best first.
+    """The boxes with the best scores that overlap by little, best first.
 
     Args:
         images: float32 (batch, height, width, channels), sides in multiples of 16.

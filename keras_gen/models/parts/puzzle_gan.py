@@ -40,12 +40,12 @@ from keras_gen.networks.normalization import batch_norm
 def part_encoder(
     image_shape: tuple[int, int, int], width: int, units: int
 ) -> keras.Model:
-    """A part to its maps at each scale, the largest first, and its code (batch, units).
+    """Network from a part to maps at each scale, the largest first, and its code.
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
         width: Feature maps after the first halving; they double at most three times.
-        units: Numbers in the code.
+        units: Dimension of the code.
     """
     inputs = x = keras.Input(image_shape)
     counts = [width << min(i, 3) for i in range(num_doublings(image_shape))]
@@ -69,7 +69,7 @@ def part_encoder(
 
 
 def _decode(rows, skips, channels, activation):
-    """Rows of numbers to an image, by transposed convolutions.
+    """Decodes rows of numbers to images, by transposed convolutions.
 
     Args:
         rows: (batch, numbers).
@@ -106,11 +106,11 @@ def _decode(rows, skips, channels, activation):
 
 
 def mask_network(shapes: Sequence[tuple], units: int) -> keras.Model:
-    """Summed maps and code of the parts to a mask in [0, 1], and to maps at each scale.
+    """Network from the parts' summed maps and code to a mask in [0, 1], and its maps.
 
     Args:
         shapes: Shapes of the encoder's maps, the largest first.
-        units: Numbers in the code.
+        units: Dimension of the code.
     """
     skips = [keras.Input(shape) for shape in shapes]
     code = keras.Input((units,))
@@ -124,13 +124,13 @@ def image_network(
     units: int,
     noise_dim: int,
 ) -> keras.Model:
-    """The summed code, noise, and the mask network's maps to an image in [-1, 1].
+    """Network from the summed code, noise and the mask's maps to images in [-1, 1].
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
         shapes: Shapes of the encoder's maps, the largest first.
-        units: Numbers in the code.
-        noise_dim: Numbers of noise.
+        units: Dimension of the code.
+        noise_dim: Dimension of the noise.
     """
     code, noise = keras.Input((units,)), keras.Input((noise_dim,))
     skips = [keras.Input(shape) for shape in shapes[::-1]]
@@ -153,8 +153,8 @@ class PuzzleGAN(GenerativeModel):
             of 16.
         num_parts: Number of parts of an image.
         part_sizes: Sides that parts may have, in sixteenths of the image's sides.
-        noise_dim: Numbers of noise, uniform on [-1, 1].
-        units: Numbers in a part's code.
+        noise_dim: Dimension of the noise, which is uniform on [-1, 1].
+        units: Dimension of a part's code.
         width: Feature maps at half the image's size; they double at most three times.
         discriminator_moves: Discriminator updates per generator update.
         fade_from: Initial weight of the mask and parts losses in the generator's loss.
@@ -162,8 +162,8 @@ class PuzzleGAN(GenerativeModel):
             exponentially.
         fade_steps: Steps from the initial to the final weight.
         average: Decay of the moving averages of the generator's networks, which
-            abilities, saving and export use; None keeps none.
-        **kwargs: `name`.
+            abilities, saving and export use; None keeps no average.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("mask", "parts", "d_real", "d_fake", "d_swapped")
@@ -217,8 +217,8 @@ class PuzzleGAN(GenerativeModel):
     def painters(self) -> list[keras.Model]:
         """The generator's networks: part encoder, mask network and image network.
 
-        Keras saves weights under the names of attributes, properties among them: with
-        another name, `.keras` files of version 0.1 would not load.
+        Keras saves weights under the names of attributes, including properties: if this
+        property had another name, `.keras` files of version 0.1 would not load.
         """
         return [self.part_encoder, self.mask_network, self.image_network]
 
@@ -227,7 +227,7 @@ class PuzzleGAN(GenerativeModel):
         return {"image": self.image_shape}
 
     def inputs(self) -> dict[str, Input]:
-        """Parts too."""
+        """The usual inputs, and parts."""
         parts = image_input(
             (self.num_parts, *self.image_shape),
             "parts",
@@ -256,7 +256,7 @@ class PuzzleGAN(GenerativeModel):
     # The game.
 
     def forward(self, batch, training):
-        """The mask of the images' key parts, and what is generated from these parts.
+        """The mask of the images' key parts, and masks and images generated from them.
 
         Returns:
             `mask`, the true mask; `fake_mask` and `fake`, the generated mask and image.
@@ -272,9 +272,9 @@ class PuzzleGAN(GenerativeModel):
         return {"mask": mask, "fake_mask": fake_mask, "fake": fake}
 
     def discriminator_loss(self, batch, shared, training):
-        """Real images against generated ones, and against two kinds of recombined ones.
+        """Loss of telling real images from generated and from recombined images.
 
-        The parts of one image are put on the background of another, and the reverse.
+        Recombined images have the parts of one image on the background of another.
         """
         images, mask = batch["image"], shared["mask"]
         others = tf.roll(images, 1, axis=0)
@@ -327,7 +327,7 @@ class PuzzleGAN(GenerativeModel):
         """Masks and images from parts.
 
         Args:
-            networks: `painters`, or their averages.
+            networks: Networks `painters`, or their averages.
             parts: float32 (batch, num_parts, height, width, channels), in [-1, 1].
             noise: float32 (batch, noise_dim), in [-1, 1].
             training: Whether this is a training step, in which normalization uses the
@@ -381,7 +381,7 @@ class PuzzleGAN(GenerativeModel):
     def find_boxes(self, images):
         """Finds the boxes of key parts, float32 (batch, num_parts, 4), in pixels.
 
-        Top, left, bottom and right; bottom and right are exclusive.
+        A row has top, left, bottom and right; bottom and right are exclusive.
         """
         return ops.cast(self.key_boxes(images), "float32")
 

@@ -1,4 +1,4 @@
-"""Models that translate images between sets."""
+"""Models that translate images from one set to another."""
 
 from keras_gen.models.translation.cyclegan import CycleGAN
 from keras_gen.models.translation.stargan import StarGAN

@@ -1,15 +1,15 @@
 """CycleGAN [1]: two translators between two sets of images, without pairs.
 
-An image that is translated to the other set and back must return to what it was. One
-discriminator for each set tells its images from translations. Discriminators get
-earlier translations too, from a pool [2] that is part of the model's state: a resumed
-run continues with it.
+An image that is translated to the other set and back should be unchanged. A
+discriminator for each set learns to tell its images from translations. Discriminators
+also get earlier translations, from a pool [2] that is part of the model's state, so
+that a resumed run continues with it.
 
 What differs from [1]: the kernels that enlarge are 4x4, which a stride of 2 covers
 evenly, instead of 3x3; discriminators work on patches of 34x34 pixels
 (`discriminator_blocks=3` gives the 70x70 of [1]); and `zoom` puts a small spatial
-transformer [3] in front of each translator, for sets that show things in different
-sizes, which convolutions hardly learn to change.
+transformer [3] in front of each translator, for sets that show objects at different
+sizes, which convolutions learn to change only with difficulty.
 
 1. Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
    Networks", 2017.
@@ -64,8 +64,8 @@ class CycleGAN(GenerativeModel):
         constant_steps: Steps at the initial learning rate.
         decay_steps: Steps of linear decay to zero after that; None disables decay.
         average: Decay of the translators' moving averages, which `translate`, saving
-            and export use; None keeps none.
-        **kwargs: `name`.
+            and export use; None keeps no average.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("cycle", "identity", "d_real", "d_fake")
@@ -163,7 +163,7 @@ class CycleGAN(GenerativeModel):
     # The game.
 
     def forward(self, batch, training):
-        """Translations to either set, and what its discriminator gets of them.
+        """Translations to both sets, and the images for their discriminators.
 
         Returns:
             For each set: `fake_a`, the translations to it; `pooled_a`, those for its
@@ -222,7 +222,7 @@ class CycleGAN(GenerativeModel):
         for side, images, _ in _sides(batch):
             other = "ab".replace(side, "")
             logits = self.judges[side](shared[f"fake_{side}"], training=training)
-            # [1] halves the loss of the discriminators only; ours has the half in both.
+            # In [1] only the discriminators' loss is halved; our function halves both.
             adversarial += 2.0 * losses.least_squares_generator_loss(logits)
             restored = self.translators[side](
                 shared[f"fake_{other}"], training=training
@@ -261,7 +261,7 @@ class CycleGAN(GenerativeModel):
 
         Args:
             images: Images, float32 (batch, height, width, channels), in [-1, 1].
-            of: Set whose discriminator is asked: "a" or "b".
+            of: Set whose discriminator is used: "a" or "b".
 
         Raises:
             ValueError: If there is no such set.

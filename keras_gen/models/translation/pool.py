@@ -1,4 +1,4 @@
-"""A pool of generated images, so that discriminators get earlier ones too [1].
+"""A pool of generated images, so that discriminators also get earlier ones [1].
 
 The pool's images and the number of images that have arrived are a model's state. The
 functions here are pure: they return the new state and change nothing.
@@ -13,8 +13,8 @@ import tensorflow as tf
 def draw_entries(count, size: int, seed):
     """Draws which images enter a full pool, and at which index.
 
-    Each image enters with probability 1/2, and no two at the same index. Of more than
-    `size` images, only the first `size` may enter.
+    Each image enters with probability 1/2, and no two enter at the same index. If there
+    are more than `size` images, only the first `size` may enter.
 
     Args:
         count: Number of images, an int32 scalar.
@@ -60,8 +60,8 @@ def exchange(fakes, entries, pool, arrived):
     index = tf.where(is_full, entries, tf.where(free < size, free, -1))
     earlier = tf.gather(pool, tf.maximum(index, 0))
     given = tf.where(_per_image(is_full & (index >= 0)), earlier, fakes)
-    # Gathered for each index rather than scattered: the order of two images that are
-    # scattered to the same index is undefined.
+    # Gathers an image for each index: if images were scattered, the result would be
+    # undefined for two images with the same index.
     enters = tf.range(size)[:, None] == index
     source = tf.reduce_max(tf.where(enters, tf.range(rows), -1), axis=1)
     entering = tf.gather(fakes, tf.maximum(source, 0))

@@ -1,17 +1,17 @@
 """StarGAN [1]: one translator between any number of sets of images, the domains.
 
-The generator gets the target domain as maps beside the image. The critic rates how real
-each patch of an image is and classifies the image's domain. An image that is translated
-to another domain and back must return to what it was. The generator pads with zeros,
-not with reflections: instance normalization removes what a constant map adds, except
-for its effect at such edges.
+The generator gets the target domain as additional channels of the image. The critic
+rates how realistic each patch of an image is, and classifies the image's domain. An
+image that is translated to another domain and back should be unchanged. The generator
+pads with zeros, not with reflections: instance normalization removes the effect of a
+constant channel, except at edges padded with zeros.
 
 What differs from [1]: the generator's kernels are those of our CycleGAN;
-`identity_weight` penalizes changes where the target domain is the image's own, without
-which the generator may exchange colours; `apart` gives the critic an output for each
-domain, so that an image is compared with those of its domain only, as in [2]; and
-`augmentation` is for domains of few images, since a critic that has memorized them
-recognizes the target domain by traces that no viewer notices.
+`identity_weight` penalizes changes if the target domain is the image's own, since
+otherwise the generator may exchange colours; `apart` gives the critic an output for
+each domain, so that an image is compared only with images of its domain, as in [2]; and
+`augmentation` is for domains with few images, since a critic that has memorized them
+recognizes the target domain by traces that people do not see.
 
 1. Choi et al., "StarGAN: Unified Generative Adversarial Networks for Multi-Domain
    Image-to-Image Translation", 2018.
@@ -99,20 +99,20 @@ class StarGAN(GenerativeModel):
             predicts from the image.
         critic_width: Feature maps of the critic's first layer. [1]: 64.
         critic_moves: Critic updates per generator update ([1], appendix 7.3).
-        apart: Whether the critic compares images with those of their domain only.
+        apart: Whether the critic compares images only with images of their domain.
         gradient_penalty: Weight of the gradient penalty in the critic's loss.
         class_weight: Weight of the cross-entropy of domains in both losses.
         augmentation: Random changes applied to all images that the critic gets, any of
             "color", "translation" and "cutout".
         reconstruction_weight: Weight of the reconstruction loss.
-        identity_weight: Weight of the mean absolute change where the target domain is
-            the image's own.
+        identity_weight: Weight of the mean absolute change of images whose target
+            domain is their own.
         learning_rate: Initial learning rate of both players. [1]: 1e-4.
         constant_steps: Steps at the initial learning rate.
         decay_steps: Steps of linear decay to zero after that; None disables decay.
         average: Decay of the generator's moving average, which `translate`, saving and
-            export use; None keeps none.
-        **kwargs: `name`.
+            export use; None keeps no average.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("wasserstein", "accuracy", "agreement", "reconstruction")
@@ -185,7 +185,7 @@ class StarGAN(GenerativeModel):
         return {"image": self.image_shape, "domain": ()}
 
     def inputs(self) -> dict[str, Input]:
-        """Domains too, which a caller must give."""
+        """The usual inputs, and domains, which a caller must give."""
         domain = label_input(
             self.num_domains,
             "domain",
@@ -284,7 +284,7 @@ class StarGAN(GenerativeModel):
         return loss, {"agreement": agreement, "reconstruction": reconstruction}
 
     def augmented(self, images, name: str):
-        """Images as the critic gets them: with random changes, where asked for.
+        """Images, augmented for the critic if the model has augmentations.
 
         Args:
             images: float32 (batch, height, width, channels).
@@ -299,8 +299,8 @@ class StarGAN(GenerativeModel):
         """The critic's outputs for images of given domains.
 
         Returns:
-            Raw outputs, float32 (batch, rows, columns, 1), with `apart` those for the
-            image's domain; and logits of domains, float32 (batch, num_domains).
+            Raw outputs, float32 (batch, rows, columns, 1), which with `apart` are those
+            for the image's domain; and logits of domains, float32 (batch, num_domains).
         """
         patches, domains = self.critic(images, training=training)
         if patches.shape[-1] > 1:
@@ -312,7 +312,7 @@ class StarGAN(GenerativeModel):
         """Translations of images by a generator, each to its target domain.
 
         Args:
-            network: `generator`, or its average.
+            network: Network `generator`, or its average.
             images: float32 (batch, height, width, channels), in [-1, 1].
             domain: Target domains, int (batch,).
             training: Whether this is a training step.
@@ -347,7 +347,8 @@ class StarGAN(GenerativeModel):
     def discriminate(self, images):
         """The critic's raw outputs, float32 (batch, rows, columns, 1).
 
-        With `apart` one for each domain, (batch, rows, columns, num_domains).
+        With `apart` there is an output for each domain: (batch, rows, columns,
+        num_domains).
         """
         return self.critic(images, training=False)[0]
 

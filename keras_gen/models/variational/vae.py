@@ -1,8 +1,8 @@
 """VAE [1]: an encoder and a decoder that maximise a bound on the images' likelihood.
 
 What differs from [1]: the layers are gated as in [2], whose settings are the defaults
-of the MLP; log-variances are clipped to [-6, 2], as there. Options are the priors of
-[2] and priors by normalizing flows, the importance-weighted bound [3], and free bits
+of the MLP; log-variances are clipped to [-6, 2], also as in [2]. Options are the priors
+of [2], priors with normalizing flows, the importance-weighted bound [3], and free bits
 and inverse autoregressive posteriors [4].
 
 1. Kingma and Welling, "Auto-Encoding Variational Bayes", 2014.
@@ -56,7 +56,7 @@ class VAE(GenerativeModel):
 
     Args:
         image_shape: (height, width, channels).
-        latent_dim: Numbers in a latent.
+        latent_dim: Dimension of a latent.
         network: Kind of the networks: "mlp" or "conv".
         widths: Widths of the encoder's hidden layers, or its numbers of feature maps;
             the decoder's are reversed.
@@ -84,7 +84,7 @@ class VAE(GenerativeModel):
             keeps it constant.
         num_samples: Default number of importance samples for `log_prob`; a server
             always uses it.
-        **kwargs: `name`.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
     figures = ("reconstruction", "kl", "active_units")
@@ -214,7 +214,7 @@ class VAE(GenerativeModel):
         return -ops.mean(bound), figures
 
     def kl_weight(self):
-        """The weight of the KL term in training: beta, or less during the warm-up."""
+        """The weight of the KL term in training: beta, or less during warm-up."""
         if not self.kl_warmup:
             return self.beta
         progress = tf.cast(self.step.value, tf.float32) / self.kl_warmup
@@ -264,7 +264,7 @@ class VAE(GenerativeModel):
 
         Args:
             images: float32 (batch, height, width, channels), in [-1, 1].
-            num_samples: Number of importance samples for each image; None takes the
+            num_samples: Number of importance samples for each image; None uses the
                 model's. Samples are drawn in chunks, so that memory does not grow with
                 their number.
         """
@@ -283,9 +283,9 @@ class VAE(GenerativeModel):
 
     @draws("images")
     def sample(self, seed):
-        """Draws latents from the prior: expected pixels, float32, in [-1, 1].
+        """Draws latents from the prior and decodes them: expected pixels in [-1, 1].
 
-        The images have shape (n, height, width, channels).
+        The images are float32 (n, height, width, channels).
         """
         return self.expected_pixels(priors.sample_rows(self.prior.distribution(), seed))
 
@@ -299,12 +299,12 @@ class VAE(GenerativeModel):
 
     @transforms("images")
     def decode(self, latents):
-        """Expected pixels in [-1, 1] of latents (batch, latent_dim)."""
+        """Decodes latents (batch, latent_dim) to expected pixels in [-1, 1]."""
         return self.expected_pixels(latents)
 
     @transforms("images")
     def reconstruct(self, images):
-        """Expected pixels in [-1, 1] of the latents that `encode` gives of images."""
+        """Encodes images and decodes the latents to expected pixels in [-1, 1]."""
         return self.expected_pixels(self.centre(self.posterior(images)))
 
     def expected_pixels(self, latents):
