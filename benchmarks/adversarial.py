@@ -1,11 +1,12 @@
-"""Fréchet distances of trained runs side by side, and the time of a training image.
+"""Compares the Fréchet distances of trained runs, and their time per training image.
 
     .venv/bin/python benchmarks/adversarial.py runs/dcgan/... runs/wgan_gp/...
 
-Takes runs of `keras-gen train ... --data mnist`. Each is measured with 10,000 samples
-against 10,000 training images, by the default features, and its row says on how many
-images it was trained. The time per image is measured on this machine, with the run's
-batch size and at the last level of models that grow: only ratios can be compared.
+It takes runs of `keras-gen train ... --data mnist`. Each is measured with 10,000
+samples against 10,000 training images, with the default features; its row also has the
+number of images that it was trained on. The time per image is measured on this machine,
+with the run's batch size, and at the last level of models that grow: only ratios can be
+compared.
 """
 
 import json

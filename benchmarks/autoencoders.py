@@ -37,7 +37,7 @@ def measured(name: str, weights: str = "mnist") -> tuple[keras.Model, dict]:
 
 
 def figures() -> dict[str, tuple[float, float, float]]:
-    """Name of each figure to its value and the limits that it must lie between."""
+    """A dict from the name of each figure to its value and its two limits."""
     found = {}
     for latent_dim, weights in ((2, "mnist-2"), (30, "mnist")):
         components, least = principal(latent_dim)

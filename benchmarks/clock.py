@@ -1,9 +1,9 @@
 """Durations of training steps.
 
-What to mind when measuring:
+Notes for measurements:
 
-- Take the mean, not the median, for a model with a lazy penalty: the few steps that
-  compute the penalty fall out of the median.
+- Use the mean, not the median, for a model with a lazy penalty: the median ignores the
+  few steps that compute the penalty.
 - Measure single steps, not calls of `fit`: a growing model is traced anew in each call.
 - Linux divides the cores among sessions (autogroups): `nice` has an effect only within
   one `setsid`.

@@ -2,9 +2,10 @@
 
     make bench-figures
 
-All figures of 10,000 samples of the shipped DCGAN against 10,000 training images of
-MNIST, with their floors. Before that, peak memory of the pass that summarizes images,
-for more and more of them: it stays flat once as many rows are kept as the limit allows.
+The script first measures the peak memory of the pass that summarizes images, for
+increasing numbers of images: it is constant once the limit of kept rows is reached.
+Then it times all figures of 10,000 samples of the shipped DCGAN against 10,000 training
+images of MNIST, with their floors.
 """
 
 import resource
@@ -36,7 +37,7 @@ def noise(count: int, batch: int = 250) -> Iterator[np.ndarray]:
 
 def main():
     """Prints two tables."""
-    # Memory comes first, since the peak of other work would hide it.
+    # Memory is measured first, since a later peak would include other work.
     table = rich.table.Table("images", "peak memory, MiB")
     for count in (10_000, 20_000, 40_000, 80_000):
         metrics.summarize(noise(count))

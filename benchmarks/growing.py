@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/growing.py [stylegan]
 
 One process trains a model that grows from 4x4 to its last level, level by level. For
-comparison, one process for each level trains a model whose last level it is, and which
-goes there at once. The time is the median over steps, without the first two; memory is
-the resident set size of the process at the end of a level (Linux only).
+comparison, a separate process for each level trains a model of this size that does not
+grow. The time is the median over steps, without the first two; memory is the resident
+set size of the process at the end of a level (Linux only).
 """
 
 import gc
@@ -42,7 +42,7 @@ def measure(name: str, built: int, sides: list[int]) -> list[tuple[float, float]
     Args:
         name: Name of the preset.
         built: Side of images at the model's last level, in pixels.
-        sides: Sides of images at the levels that it goes through.
+        sides: Sides of images at the levels that are measured.
 
     Returns:
         Milliseconds per step and megabytes, for each side.

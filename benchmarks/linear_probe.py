@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/linear_probe.py dcgan
 
-A logistic regression is fitted to the features of MNIST's training images without the
-last 10,000, on which its regularisation is chosen, and scored on the test images.
+A logistic regression is fitted to the features of MNIST's training images except the
+last 10,000, which are used to choose the regularisation, and scored on the test images.
 
 1. Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
    Convolutional Generative Adversarial Networks", 2016.

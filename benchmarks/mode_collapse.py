@@ -1,4 +1,4 @@
-"""Modes that adversarial models cover, as published and with remedies for collapse.
+"""Modes covered by adversarial models, plain and with remedies for mode collapse.
 
     .venv/bin/python benchmarks/mode_collapse.py grid
     .venv/bin/python benchmarks/mode_collapse.py stacked
@@ -68,7 +68,7 @@ def on_stacked(name: str, settings: dict, batches: int, seed: int) -> dict:
 
 
 def fit(model, data: str, count: int, seed: int) -> None:
-    """Trains on `count` batches, whatever number of them a step takes."""
+    """Trains on `count` batches, independently of the number of batches per step."""
     moves = max(player.moves for player in model.players().values())
     batches = keras_gen.data.load(
         data, image_shape=model.image_shape, batch_size=BATCH, seed=seed

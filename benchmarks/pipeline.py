@@ -1,8 +1,8 @@
-"""Compares the speed of the data pipeline, in images per second, with training's.
+"""Compares the images per second of the data pipeline with those of training.
 
     make bench
 
-The pipeline is no bottleneck where it is many times as fast as training. Compare only
+The pipeline is not a bottleneck if it is many times as fast as training. Compare only
 the ratios: the rates depend on the machine.
 """
 

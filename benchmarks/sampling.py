@@ -34,7 +34,7 @@ def seconds(function, *arguments):
 def measure(model):
     """Seconds with caches and without, and whether the images agree.
 
-    The last is None where the drawing without caches was not run to the end.
+    The last is None if drawing without caches was not run to the end.
     """
     uniforms = tf.function(model.uniforms)(tf.constant(row_seeds(BATCH, 0)))
     cached, images = seconds(tf.function(model.draw, autograph=False), uniforms)

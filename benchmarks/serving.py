@@ -2,12 +2,12 @@
 
     make bench-serving
 
-It measures latency and throughput of `sample` and `reconstruct`, in turns with the
+It measures latency and throughput of `sample` and `reconstruct`, alternating with the
 method in Python; sizes of exports and the time to load them; and memory over 10,000
 requests. The session loader is measured for float outputs and for PNG outputs, as the
 time of `TF_SessionRun`. The time of the double includes gRPC, its own Python code and a
-wait of 2 ms for requests to merge. Compare the ratios: the absolute numbers depend on
-the machine.
+wait of 2 ms in which requests are merged. Compare the ratios: the absolute numbers
+depend on the machine.
 """
 
 import functools
@@ -35,7 +35,7 @@ REQUESTS = 10_000
 
 
 def timed(function):
-    """A function of a number of calls that returns the seconds that they take."""
+    """A function from a number of calls to the seconds that they take."""
 
     def run(count):
         start = time.perf_counter()
@@ -50,8 +50,8 @@ def in_turns(functions, least=0.05):
     """The median seconds of a call of each function, measured in turns: A B C A B C ...
 
     Args:
-        functions: Functions of a number of calls, from `timed`, by name.
-        least: Least seconds that a turn of one function takes.
+        functions: Functions from `timed`, by name.
+        least: Minimum duration, in seconds, of a turn of one function.
     """
     for run in functions.values():
         run(1)  # The first call traces or connects.
@@ -94,7 +94,7 @@ def answers(table, name, model, loader, client):
 
 
 def run_seconds(measure, output, count):
-    """Seconds that the session loader takes to answer an output a number of times."""
+    """Seconds that the session loader takes to compute an output `count` times."""
     return measure([output], count)[1]
 
 

@@ -2,11 +2,11 @@
 
 python examples/gan_theory.py theory.png
 
-The upper row of the picture is for two fixed distributions: a discriminator that is
-trained to its optimum must reach D(x) = p(x) / (p(x) + q(x)), and its value V + log 4
-must be twice the Jensen-Shannon divergence between p and q (Goodfellow et al., 2014,
-theorem 1). In the lower row the generator is trained too: its points (red) approach the
-data (black), and D approaches one half everywhere.
+The upper row of the picture is for two fixed distributions p and q: a discriminator
+that is trained to its optimum must reach D(x) = p(x) / (p(x) + q(x)), and its value
+V + log 4 must be twice the Jensen-Shannon divergence between p and q (Goodfellow et
+al., 2014, theorem 1). In the lower row the generator is trained too: its points (red)
+approach the data (black), and D approaches one half everywhere.
 """
 
 import sys
@@ -78,8 +78,8 @@ def compare(model, count=100_000):
     """Compares D and its value with theory, on newly drawn points.
 
     Returns:
-        A dict: the mean absolute error of D over points of p and as many of q, V + log
-        4 and 2 JSD, the last two with standard errors.
+        A dict of the mean absolute error of D over equally many points of p and q, of
+        V + log 4, and of 2 JSD, the last two with standard errors.
     """
     p, q = two_gaussians(), model.other
     sets = [p.sample(count, seed=[2, 0]).numpy(), q.sample(count, seed=[2, 1]).numpy()]
@@ -136,7 +136,7 @@ def draw_optimum(axes, model):
 
 
 def draw_training(all_axes):
-    """Trains a GAN and draws it several times; the mean distances of D from 1/2."""
+    """Trains and draws a GAN; returns mean distances of D from 1/2 at several steps."""
     model = keras_gen.zoo.load(
         "gan",
         image_shape=None,

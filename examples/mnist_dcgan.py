@@ -1,8 +1,8 @@
 """The main workflow, from data to samples of a SavedModel: `make demo`.
 
-Trains a DCGAN on MNIST, which ships with the package, for four epochs (about five
-minutes on two cores, eight at most), draws samples, saves and exports the model, and
-asks the exported model for images.
+The script trains a DCGAN on MNIST, which ships with the package, for four epochs (about
+five minutes on two cores, eight at most), draws samples, saves and exports the model,
+and draws images with the exported model.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ SERVING = pathlib.Path("serving/dcgan")
 
 def main():
     keras.utils.set_random_seed(0)
-    # Half the width of the paper trains four times as fast, and suffices for digits.
+    # Half the width trains four times as fast, and suffices for digits.
     model = keras_gen.zoo.load("dcgan", width=32, average=0.999)
     train = keras_gen.data.load(
         "mnist", image_shape=model.image_shape, batch_size=64, seed=0

@@ -1,4 +1,4 @@
-"""The gain in accuracy from unsupervised pre-training where labels are few.
+"""The gain in accuracy from unsupervised pre-training if there are few labels.
 
 Two classifiers are trained on the same 500 labelled images: one on an encoder that was
 trained on MNIST's 60,000 images without labels, and one of the same architecture from

@@ -1,4 +1,4 @@
-"""Draws images with a SavedModel in TensorFlow alone, without keras_gen.
+"""Draws images with a SavedModel and TensorFlow only, without keras_gen.
 
 python examples/query_saved_model.py serving/dcgan/1 answer.png
 """

@@ -1,4 +1,4 @@
-"""Requests images from TF Serving over REST in Python alone, without TensorFlow.
+"""Requests images from TF Serving over REST in plain Python, without TensorFlow.
 
 python examples/query_server.py http://localhost:8501 vae digits
 """

@@ -21,11 +21,11 @@ def strategy(
     Args:
         name: Name of the strategy:
 
-            - "mirrored" copies the model to all GPUs of this machine; without GPUs, to
-              its logical CPU devices.
+            - "mirrored" copies the model to all GPUs of this machine or, without GPUs,
+              to its logical CPU devices.
             - "multi_worker" trains on the machines that the environment variable
-              TF_CONFIG names. It must be called before any operation of TensorFlow.
-              With a single machine it is the same as "auto".
+              TF_CONFIG lists. The strategy must be created before any operation of
+              TensorFlow. With a single machine it is the same as "auto".
             - "auto" is "multi_worker" if TF_CONFIG names several workers, "mirrored" if
               there are several devices, and otherwise does not distribute.
 
@@ -68,7 +68,7 @@ def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
     """Whether this process writes files: it is the only one, the chief, or worker 0.
 
     Args:
-        strategy: Strategy that trains; None uses the one in force.
+        strategy: Strategy of the training; None uses the current one.
     """
     resolver = (strategy or tf.distribute.get_strategy()).cluster_resolver
     if resolver is None or resolver.task_type is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 def write_aside(path: str | os.PathLike, write: Callable[[str], object]) -> None:
-    """Writes a temporary file and renames it: readers find the old file or the new.
+    """Writes a temporary file and renames it: readers find the old or the new file.
 
     Args:
         path: Path of the file. Missing parent folders are made.
@@ -22,7 +22,8 @@ def write_aside(path: str | os.PathLike, write: Callable[[str], object]) -> None
     os.close(handle)
     try:
         write(aside)
-        # mkstemp allows the owner alone; the only way to read the umask is to set it.
+        # mkstemp gives permissions to the owner only; the umask can only be read by
+        # setting it.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(aside, 0o666 & ~umask)

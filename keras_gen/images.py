@@ -44,13 +44,13 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 def binarize(images: np.ndarray, seed: int) -> np.ndarray:
     """Draws each pixel black or white, with its grey value as probability of white.
 
-    Likelihoods of binary images are measured on one such draw with a fixed seed;
-    training draws anew in every step.
+    Likelihoods of binary images are measured on one such draw with a fixed seed; in
+    training, pixels are drawn again in every step.
 
     Args:
         images: Images (batch, height, width, channels), in [-1, 1].
-        seed: Seed of the noise of the whole array: images in another order, or fewer of
-            them, get other noise.
+        seed: Seed of the noise for the whole array: with another order or number of
+            images, each image gets different noise.
 
     Returns:
         float32 of the same shape, with the values -1 and 1.

@@ -1,7 +1,7 @@
 """Walks through latent space, pictures of it, and densities over it.
 
-Functions that take images encode them if the model can. They take latents
-(batch, latent_dim) too, so that they also serve generators, which encode nothing.
+Functions that take images encode them if the model can. They also take latents
+(batch, latent_dim), so that they work with generators, which cannot encode images.
 
 1. Shoemake, "Animating Rotation with Quaternion Curves", 1985.
 2. White, "Sampling Generative Networks", 2016 (spherical, for Gaussian latents).
@@ -48,8 +48,8 @@ def lerp(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> np.ndarray:
 def slerp(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> np.ndarray:
     """Points on the great arc from a to b ([1]), whose norm does not shrink ([2]).
 
-    The direction turns by t of the angle between a and b; the norm changes linearly.
-    For a and b of one direction this is `lerp`.
+    The direction turns by t times the angle between a and b; the norm changes linearly.
+    If a and b have the same direction, this is `lerp`.
 
     >>> slerp([[1.0, 0.0]], [[0.0, 3.0]], 0.5).round(4)
     array([[1.4142, 1.4142]])
@@ -77,10 +77,10 @@ def slerp(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> np.ndarray:
 
 
 def codes(model: GenerativeModel, rows: ArrayLike) -> np.ndarray:
-    """Latents (batch, latent_dim) as they are, or the codes of images.
+    """Encodes images; returns latents (batch, latent_dim) unchanged.
 
     Args:
-        model: A model that decodes latents or encodes images.
+        model: Model that decodes latents or encodes images.
         rows: Latents (batch, latent_dim), or images.
 
     Raises:
@@ -102,9 +102,9 @@ def draw(model: GenerativeModel, n: int, seed: int = 0) -> np.ndarray:
     """Latents (n, latent_dim) from a model's prior, or from the density fitted to it.
 
     Args:
-        model: A model with a prior or a density.
+        model: Model with a prior or a density.
         n: Number of latents.
-        seed: Seed of the draw; a larger n adds rows and changes none.
+        seed: Seed of the draw; a larger n adds rows without changing the others.
 
     Raises:
         ValueError: For a model with neither.
@@ -123,7 +123,7 @@ def interpolate(
     steps: int = 9,
     spherical: bool = False,
 ) -> np.ndarray:
-    """Images on the way from one latent to another.
+    """Images on paths from latents to other latents.
 
     >>> model = keras_gen.zoo.load("vae", weights="mnist")
     >>> images = model.sample(4, seed=0)
@@ -134,16 +134,16 @@ def interpolate(
         model: A model that decodes.
         start: Images or latents at the start, (batch, ...).
         end: Images or latents at the end, (batch, ...).
-        steps: Number of images on each way, both ends included.
-        spherical: Whether the way is an arc (`slerp`), which suits latents drawn from a
-            Gaussian, or a line.
+        steps: Number of images on each path, including both ends.
+        spherical: Whether paths are arcs (`slerp`), which suit latents drawn from a
+            Gaussian, instead of lines.
 
     Returns:
         float32 (batch, steps, height, width, channels), in [-1, 1].
 
     Raises:
-        ValueError: For fewer than 2 steps, numbers of starts and ends that differ, or a
-            model that cannot decode or encode what it is given.
+        ValueError: For fewer than 2 steps, different numbers of starts and ends, or a
+            model that cannot decode latents or encode the given images.
     """
     if steps < 2:
         raise ValueError(f"Expected steps >= 2, got {steps}.")
@@ -164,14 +164,14 @@ def arithmetic(
     rows: ArrayLike,
     strength: float = 1.0,
 ) -> np.ndarray:
-    """Images with a property added: the mean code with it minus the mean without ([3]).
+    """Adds a property to images: the mean code with it minus the mean without it ([3]).
 
     Args:
         model: A model that decodes.
         having: Images or latents with the property.
         lacking: Images or latents without the property.
-        rows: Images or latents to which it is added.
-        strength: Factor of what is added; a negative one removes the property.
+        rows: Images or latents to which the property is added.
+        strength: Factor of the added difference; a negative one removes the property.
 
     Returns:
         float32 (batch, height, width, channels), in [-1, 1].
@@ -184,13 +184,13 @@ def arithmetic(
 def traverse(
     model: GenerativeModel, rows: ArrayLike, coordinate: int, values: ArrayLike
 ) -> np.ndarray:
-    """Images for several values of one coordinate of the latents, the others fixed.
+    """Images for several values of one coordinate of the latents; the rest is fixed.
 
     Args:
         model: A model that decodes.
         rows: Images or latents to start from, (batch, ...).
         coordinate: Index of the coordinate, from 0.
-        values: Values that it takes, (steps,).
+        values: Values of the coordinate, (steps,).
 
     Returns:
         float32 (batch, steps, height, width, channels), in [-1, 1].
@@ -219,7 +219,7 @@ def mix_styles(
     """A table of style mixing (Karras et al., 2019, figure 3).
 
     Args:
-        model: A `StyleGAN`.
+        model: Model, a `StyleGAN`.
         sources: Latents whose images form the top row, (columns, latent_dim).
         targets: Latents whose images form the left column, (rows, latent_dim).
         layers: Indices of the layers whose styles come from the sources; the others
@@ -254,7 +254,7 @@ def mix_styles(
 
 
 def _decode(model, points):
-    """Images (batch, steps, ...) of latents (batch, steps, latent_dim)."""
+    """Decodes latents (batch, steps, latent_dim) to images (batch, steps, ...)."""
     if "decode" not in model.abilities():
         raise ValueError(f"{type(model).__name__} cannot decode latents.")
     batch, steps, latent_dim = points.shape
@@ -273,14 +273,14 @@ def embed(
     method: Literal["pca", "tsne"] = "pca",
     seed: int = 0,
 ) -> np.ndarray:
-    """The codes in two dimensions, and their picture.
+    """Projects codes to two dimensions, and draws them.
 
     Args:
         model: A model that encodes.
         rows: Images or latents.
         labels: Labels that colour the points, int (batch,); None gives all one colour.
         path: Path of a PNG file; None draws no picture.
-        method: Projection for codes of more than two numbers.
+        method: Projection for codes with more than two dimensions.
         seed: Seed of the projection.
 
     Returns:
@@ -315,12 +315,12 @@ def beside_prior(
     labels: ArrayLike | None = None,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws codes of images beside draws of the prior, in the plane: a PNG file.
+    """Draws a PNG file of codes of images beside samples of the prior, in the plane.
 
     Codes are draws of q(z | x), as in training.
 
     Args:
-        model: An adversarial autoencoder with two numbers in a code.
+        model: Adversarial autoencoder with latent_dim=2.
         images: Images, (batch, height, width, channels), in [-1, 1].
         path: Path of the file.
         labels: Labels that colour the codes, int (batch,). They colour draws of the
@@ -385,7 +385,7 @@ def histogram(
 
 
 def save_figure(figure: matplotlib.figure.Figure, path) -> None:
-    """Writes a matplotlib figure as a PNG file, beside the old one and then over it."""
+    """Writes a matplotlib figure as a PNG file; an old one is replaced as a whole."""
     figure.set_layout_engine("tight")
     write_aside(path, lambda aside: figure.savefig(aside, format="png", dpi=100))
 
@@ -404,9 +404,9 @@ def fit_density(
     (16, 28, 28, 1)
 
     Args:
-        model: An autoencoder without a prior.
-        rows: Images or latents that it is fitted to: thousands, since each Gaussian has
-            a covariance of its own.
+        model: Autoencoder without a prior.
+        rows: Images or latents that the mixture is fitted to: thousands of them, since
+            each Gaussian has its own covariance.
         components: Number of Gaussians.
         seed: Seed of the fit.
 
@@ -425,7 +425,7 @@ def fit_density(
         raise ValueError(
             f"Expected components from 1 to {len(points)}, the rows, got {components}."
         )
-    # Codes may have any scale, so what is added to covariances is relative to it.
+    # The term added to covariances is relative to the codes, which may have any scale.
     ridge = 1e-4 * float(points.var(axis=0).mean()) + 1e-10
     mixture = sklearn.mixture.GaussianMixture(
         components, reg_covar=ridge, random_state=seed

@@ -48,7 +48,7 @@ def binary_discriminator_loss(
             of generated images stays 0 ([7], one-sided).
 
     Returns:
-        Scalar, at least 0; 2 log 2 where the discriminator is undecided.
+        Scalar, at least 0; 2 log 2 if the discriminator is undecided.
     """
     target = 1.0 - label_smoothing
     real = target * ops.softplus(-real_logits) + (1 - target) * ops.softplus(
@@ -128,14 +128,14 @@ def critic_generator_loss(fake_logits) -> tf.Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class AdversarialLoss:
-    """The losses of both players, and how to read the discriminator's logits.
+    """The losses of both players, and the meaning of the discriminator's logits.
 
     Attributes:
-        discriminator: `discriminator(real_logits, fake_logits, label_smoothing)`, a
-            scalar.
-        generator: `generator(fake_logits)`, a scalar.
-        verdict: Function from logits to what the logs show as D(x): probabilities
-            where the loss has them, so that 1/2 is undecided, else the logits.
+        discriminator: Function `discriminator(real_logits, fake_logits,
+            label_smoothing)` to a scalar.
+        generator: Function `generator(fake_logits)` to a scalar.
+        verdict: Function from logits to the D(x) in the logs: probabilities if the loss
+            defines them, so that 1/2 is undecided, else the logits.
     """
 
     discriminator: Callable
@@ -167,7 +167,7 @@ ADVERSARIAL = {
 
 
 def adversarial(name: str) -> AdversarialLoss:
-    """The pair of losses of a name.
+    """The pair of losses with the given name.
 
     >>> pair = adversarial("hinge")
     >>> float(pair.generator(ops.convert_to_tensor([[2.0], [0.0]])))
@@ -258,13 +258,13 @@ def contrastive_loss(first, second, same, temperature: float) -> tf.Tensor:
 
 
 def matching_loss(images, texts, captions, temperature: float) -> tuple:
-    """The contrastive loss of images and their captions, and how many were matched.
+    """The contrastive loss of images and their captions, and the share of matches.
 
     Args:
         images: Vectors of images, float32 (batch, numbers), of length 1.
         texts: Vectors of their captions, float32 (batch, numbers), of length 1.
-        captions: The captions, strings (batch,). Where several are equal, each of them
-            is right.
+        captions: Captions, strings (batch,). If several are equal, each of them is
+            right.
         temperature: Divisor of cosines, above 0.
 
     Returns:
@@ -283,7 +283,7 @@ def matching_loss(images, texts, captions, temperature: float) -> tuple:
 def jaccard_distance(predicted, true) -> tf.Tensor:
     """1 minus the intersection over union of masks ([9], equation 4), for each row.
 
-    Where `true` is 0 or 1 everywhere, this is the masks' L1 distance divided by the
+    If all values of `true` are 0 or 1, this is the masks' L1 distance divided by the
     area of their union.
 
     >>> predicted = ops.reshape(ops.convert_to_tensor([1.0, 1.0, 0.0]), (1, 1, 3, 1))
@@ -303,7 +303,7 @@ def jaccard_distance(predicted, true) -> tf.Tensor:
 
 
 def diagonal_gaussian_divergence(mean, log_variance) -> tf.Tensor:
-    """KL(N(mean, variance) || N(0, 1)) in nats: summed over numbers, batch mean.
+    """KL(N(mean, variance) || N(0, 1)) in nats, summed over dimensions; batch mean.
 
     >>> float(diagonal_gaussian_divergence(ops.ones((5, 2)), ops.zeros((5, 2))))
     1.0
@@ -321,6 +321,6 @@ def mean_squared_error(outputs, images):
 
     Args:
         outputs: Images of any float type, (batch, ...).
-        images: The target images, float32, of the same shape or one to broadcast.
+        images: Target images, float32, whose shape broadcasts to that of the outputs.
     """
     return ops.mean(ops.square(ops.cast(outputs, "float32") - images))

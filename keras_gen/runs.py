@@ -1,10 +1,10 @@
-"""Runs: trainings in folders, which can be interrupted, resumed and repeated.
+"""Runs: training in folders, which can be interrupted, resumed and repeated.
 
     run = keras_gen.runs.Run.create("dcgan", "mnist", epochs=5)
     model = run.train()
 
     run = keras_gen.runs.Run.open("runs/dcgan/20260101-120000")
-    model = run.train(epochs=10)  # Goes on from the last checkpoint.
+    model = run.train(epochs=10)  # Continues from the last checkpoint.
 
 The folder of a run holds:
 
@@ -86,7 +86,7 @@ class Settings:
         jit: Whether XLA compiles the training step; on one replica only.
 
     Raises:
-        ValueError: Numbers out of range.
+        ValueError: For numbers out of range.
     """
 
     name: str
@@ -130,7 +130,7 @@ class Settings:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> "Settings":
-        """The settings in a file `run.json`; those that older runs lack get defaults.
+        """Reads a file `run.json`; settings that older files lack have defaults.
 
         Raises:
             ValueError: If the file holds no settings, or unknown ones.
@@ -156,7 +156,7 @@ class Settings:
 
 
 def _as_option(value):
-    """The value of --set that is read as this value: JSON, or a bare string."""
+    """The text after --set that is parsed as this value: JSON, or a bare string."""
     if not isinstance(value, str):
         return json.dumps(value)
     try:
@@ -180,9 +180,9 @@ def _shows_settings(function):
 
 
 class Run:
-    """A training of a model in a folder of its own.
+    """The training of a model in its own folder.
 
-    Make one with `Run.create` or `Run.open`.
+    Create a run with `Run.create`, or open an existing one with `Run.open`.
 
     >>> run = keras_gen.runs.Run.create(
     ...     "gan", "mnist", split="train[:64]", epochs=1, overrides={"widths": [8]}
@@ -212,7 +212,7 @@ class Run:
         runs: str | os.PathLike = "runs",
         **settings,
     ) -> "Run":
-        """A new run, whose folder is made at once; `train` starts it.
+        """Creates a new run and its folder; `train` starts the training.
 
         Args:
             name: Name of the model's preset.
@@ -222,8 +222,8 @@ class Run:
             **settings: Further settings; see `Settings`.
 
         Raises:
-            ValueError: For a model, arguments of the model, or settings that are not
-                there, or a folder that holds a run already.
+            ValueError: For an unknown model, unknown arguments or settings, or a folder
+                that already holds a run.
         """
         known = {field.name for field in dataclasses.fields(Settings)}
         if set(settings) - known:
@@ -246,11 +246,11 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | os.PathLike, name: str | None = None) -> "Run":
-        """The run in a folder, to resume it or to use its model.
+        """Opens the run in a folder, to resume it or to use its model.
 
         Args:
             folder: Path of the run's folder.
-            name: Name of the preset that the run must be of; None allows any.
+            name: Name of the preset that the run must have; None allows any.
 
         Raises:
             ValueError: If the folder holds no run, or one of another model.
@@ -275,7 +275,7 @@ class Run:
 
     @property
     def settings(self) -> Settings:
-        """Settings of the run, with the changes that `train` was given."""
+        """Settings of the run, including changes by arguments of `train`."""
         return self._settings
 
     @property
@@ -310,24 +310,24 @@ class Run:
     ) -> GenerativeModel:
         """Trains from the last checkpoint, if there is one, to the last epoch.
 
-        Random numbers and the order of the data go on as if the run had not been
-        interrupted.
+        Random numbers and the order of the data are the same as without an
+        interruption.
 
         Args:
-            epochs: Number of epochs, counted from the start of the run. None, or fewer
-                than in the settings, takes those of the settings.
+            epochs: Number of epochs, counted from the start of the run. None, or a
+                smaller number than in the settings, uses the number in the settings.
             overrides: Arguments of the model that replace those of the settings. They
                 must fit the checkpoint's weights.
-            verbose: What `fit` prints: 0 nothing, 1 a progress bar, 2 a line for each
-                epoch; "auto" is 1.
-            more_callbacks: Callbacks beside those that write the run's files.
+            verbose: Verbosity of `fit`: 0 is silent, 1 shows a progress bar, 2 prints
+                a line for each epoch; "auto" is 1.
+            more_callbacks: Callbacks in addition to those that write the run's files.
 
         Returns:
             The trained model.
 
         Raises:
             ValueError: For data, weights or arguments that do not fit. The folder is
-                left as it was, or removed where training never started.
+                not changed, or removed if training never started.
         """
         overrides = {**self.settings.overrides, **_plain(overrides or {})}
         zoo.check_overrides(self.settings.name, overrides)
@@ -373,8 +373,8 @@ class Run:
 
         chosen = [
             callbacks.Checkpoint(self.model_path),
-            # `fit` reads the checkpoint before training begins: overrides that do not
-            # fit it leave run.json as it is.
+            # `fit` reads the checkpoint before training begins: if overrides do not fit
+            # it, run.json is not changed.
             keras.callbacks.LambdaCallback(on_train_begin=keep),
             keras.callbacks.CSVLogger(str(self.folder / "log.csv"), append=True),
             keras.callbacks.TensorBoard(
@@ -388,10 +388,10 @@ class Run:
 def sample_grid(
     model: GenerativeModel, batches: tf.data.Dataset, folder: str | os.PathLike
 ) -> callbacks.SampleGrid | None:
-    """The callback that shows what a model can draw.
+    """The callback that shows a model's samples, pictures or reconstructions.
 
-    Models with `pictures` show those of 16 training examples, models that sample show
-    samples, and models that reconstruct show 32 training images beside their
+    For models with `pictures`, it shows those of 16 training examples; for models that
+    sample, samples; and for models that reconstruct, 32 training images beside their
     reconstructions.
 
     Args:
@@ -414,8 +414,8 @@ def sample_grid(
 
 
 def _load_data(settings, model):
-    """Training and validation data of the shapes that the model takes."""
-    shapes = model.batch_shapes()  # A growing model gives those of its last level.
+    """Training and validation data with the shapes that the model takes."""
+    shapes = model.batch_shapes()  # Those of the last level of a growing model.
     options = {
         "features": tuple(shapes),
         "image_shape": shapes.get("image"),
@@ -446,7 +446,7 @@ def _plain(overrides):
 
 
 def _new_folder(parent):
-    """A new folder named by the time, with a number where that one exists."""
+    """A new folder named by the time, with a number if that folder exists."""
     time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{i}" for i in range(2, 100))):
         try:

@@ -4,8 +4,8 @@
     images = model.sample(16, seed=0)
 
 Weights that ship are in `zoo/<preset>/<weights>/` of the repository: `card.json`,
-`weights.safetensors`, and pictures, which are not part of the distribution. Loading
-runs no code from files: cards are JSON, and weights are arrays.
+`weights.safetensors`, and pictures, which are not part of the package. Loading runs no
+code from files: cards are JSON, and weights are arrays.
 """
 
 import difflib
@@ -114,10 +114,10 @@ def load(
 
     Args:
         name: Name of the model, one of `names()`.
-        weights: Weights to load, which bring the configuration that they were trained
-            with: the name of weights that ship ("mnist"), or the path of a `.keras`
-            file that a model was saved to, of a run's folder, or of a folder with a
-            card. None starts from random weights.
+        weights: Weights to load, with the configuration that they were trained with:
+            the name of weights that ship ("mnist"), or the path of a `.keras` file from
+            `model.save`, of a run's folder, or of a folder with a card. None starts
+            from random weights.
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
             the one in force.
         **overrides: Arguments of the model's class, which replace those of the preset
@@ -161,14 +161,14 @@ def arguments(cls: type) -> dict[str, Any]:
 
 
 def check_overrides(name: str, overrides: Iterable[str]) -> None:
-    """Refuses names that are no arguments of a model.
+    """Refuses names that are not arguments of a model.
 
     Args:
         name: Name of the model.
         overrides: Names of arguments.
 
     Raises:
-        ValueError: With the nearest known arguments.
+        ValueError: For such a name; the message gives the nearest known arguments.
     """
     model = preset(name).model
     known = arguments(model)
@@ -187,7 +187,7 @@ def _build(cls, config, dtype):
     return model
 
 
-# Weights as arrays, the form in which they ship.
+# Weights as arrays, the form of weights that ship.
 
 
 def save_weights(
@@ -197,7 +197,7 @@ def save_weights(
 ) -> None:
     """Writes the networks' weights as named arrays, without optimizers.
 
-    Where a network has a moving average, the average is written in its place.
+    If a network has a moving average, the average is written instead.
 
     Args:
         model: A model.
@@ -214,10 +214,10 @@ def save_weights(
 
 
 def load_weights(model: GenerativeModel, path: str | os.PathLike) -> None:
-    """Reads a file of `save_weights`; moving averages start from the same weights.
+    """Reads a file from `save_weights`; moving averages start from the same weights.
 
     Args:
-        model: A model of the same configuration.
+        model: Model of the same configuration.
         path: Path of the `.safetensors` file.
 
     Raises:
@@ -252,7 +252,7 @@ def load_weights(model: GenerativeModel, path: str | os.PathLike) -> None:
 
 
 def _named(model, averaged) -> dict[str, keras.Variable]:
-    """Variables by network, index in it, and own name: "generator/003/kernel"."""
+    """Variables by network, index and name, such as "generator/003/kernel"."""
     found = {}
     for name, network in model.networks().items():
         if name.startswith(averages.PREFIX):
@@ -271,7 +271,7 @@ def _shipped():
 
 
 def _find(name, weights):
-    """The folder or file of weights, given the name of shipped ones or a path."""
+    """The folder or file of weights, from the name of weights that ship or a path."""
     shipped = weights_of(name)
     if weights in shipped:
         return _shipped() / name / weights
@@ -324,7 +324,7 @@ def _load_archive(chosen, path, overrides, dtype):
 
 
 def _plain(value):
-    """Whether a value is of numbers, strings, lists and dicts, without objects."""
+    """Whether a value consists of numbers, strings, lists and dicts, not objects."""
     if isinstance(value, (list, tuple)):
         return all(map(_plain, value))
     if isinstance(value, dict):
@@ -333,7 +333,7 @@ def _plain(value):
 
 
 def _restore_optimizers(model, compiled):
-    """Compiles as saved, with optimizers of Keras only: others may run any code."""
+    """Compiles as saved, but only with Keras's optimizers: others may run any code."""
     for saved in compiled["optimizers"].values():
         if saved.get("module") != "keras.optimizers":
             raise ValueError(
@@ -355,15 +355,14 @@ def write_card(
     samples: Callable[[pathlib.Path], object] | None = None,
     **entries,
 ) -> dict[str, Any]:
-    """Writes a folder that `load` takes: weights, card, and a grid of samples.
+    """Writes a folder for `load`: weights, card, and a grid of samples.
 
     Args:
         model: The trained model.
         folder: Path of the folder: `zoo/<preset>/<weights>`.
         name: Name of the preset.
         dtype: Type of floats in the file of weights.
-        samples: Function that writes a picture to the path it is given; None writes no
-            picture.
+        samples: Function that writes a picture to a given path; None writes no picture.
         **entries: Further entries of the card: data, data_licence, command, figures,
             notes, ...
 

@@ -1,8 +1,8 @@
 """Builds the emoji data set from public npm packages: keras_gen/data/files/emoji*.
 
-Writes one sheet of 64x64 drawings on white for each style, as lossless WebP, and
-emoji.json, which describes the drawings in their order; it is the same in all sheets.
-Needs npm, and resvg to draw SVGs:
+The tool writes one sheet of 64x64 drawings on white for each style, as lossless WebP,
+and emoji.json, which describes the drawings in their order, which is the same in all
+sheets. It needs npm, and resvg to draw SVGs:
 
 .venv/bin/pip install resvg_py==0.5.0
 .venv/bin/python tools/build_emoji.py
@@ -76,20 +76,20 @@ def draw_svg(text: str) -> bytes:
 
 
 def bare(code: str) -> str:
-    """A sequence of code points without variation selectors, which ask for colour."""
+    """A sequence of code points without variation selectors, which request colour."""
     return code.upper().replace("-FE0F", "")
 
 
 def test_split(code: str) -> bool:
-    """Whether an emoji is a test image, which depends on its code points alone."""
+    """Whether an emoji is a test image, which depends only on its code points."""
     digest = hashlib.sha256(code.encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32 < TEST_SHARE
 
 
 def pictures_of(files: dict[str, dict[str, bytes]]) -> dict[str, Callable]:
-    """By style, a function from an entry of emoji-datasource to its picture.
+    """For each style, a function from an entry of emoji-datasource to its picture.
 
-    The functions return None where the style has no picture.
+    The functions return None if the style has no picture.
     """
 
     def stored(style, folder, entry):

@@ -1,8 +1,8 @@
-"""Writes what abilities return with the weights that ship; tests compare with it.
+"""Writes fingerprints of what abilities return with the weights that ship, for tests.
 
 For each preset, weights and ability, the file holds three numbers for each of four
-rows: projections of the result on fixed random directions of length 1, which a change
-of any value of the result changes too.
+rows: projections of the result on fixed random directions of length 1, which change if
+any value of the result changes.
 
 .venv/bin/python tools/fingerprints.py          # All weights that ship.
 .venv/bin/python tools/fingerprints.py dcgan    # Those of one preset.

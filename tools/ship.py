@@ -1,6 +1,6 @@
-"""Makes the weights of a run ship: `zoo/<preset>/<weights>/` with card and pictures.
+"""Adds the weights of a run to `zoo/<preset>/<weights>/`, with card and pictures.
 
-`samples.png` shows samples, or images beside their reconstructions where a model has no
+`samples.png` shows samples, or images beside their reconstructions if a model has no
 distribution to sample from.
 
 .venv/bin/python tools/ship.py runs/vae/20261121-075000 mnist
@@ -33,9 +33,9 @@ def draw(model: keras_gen.GenerativeModel, data: str, path: pathlib.Path) -> Non
 
     Args:
         model: The model.
-        data: Data set that the model was trained on; its test images are shown where a
-            model needs images.
-        path: Path of the PNG file. Models that can show more get further files beside
+        data: Data set that the model was trained on; its test images are used if the
+            pictures need images.
+        path: Path of the PNG file. For some models, further files are written next to
             it.
     """
     abilities = model.abilities()
@@ -113,9 +113,9 @@ def draw_codes(model, path):
 def draw_mixing(model, path):
     """Draws three tables of style mixing, one below the other.
 
-    The images of the top row give the coarse styles of the first table, the middle ones
-    of the second and the fine ones of the third. Coarse are the layers up to 8x8,
-    middle those of the next level, fine all others.
+    The images of the top row determine the coarse styles in the first table, the middle
+    styles in the second and the fine styles in the third. Coarse styles are those of
+    layers up to 8x8, middle styles those of the next level, fine styles all others.
     """
     latents = keras_gen.latent.draw(model, 12, seed=3)
     ends = sorted({min(end, model.num_layers) for end in (0, 4, 6, model.num_layers)})

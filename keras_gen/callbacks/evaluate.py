@@ -6,9 +6,9 @@ from keras_gen import metrics
 
 
 class Evaluate(keras.callbacks.Callback):
-    """Adds figures of samples to the logs, drawn with the averaged weights.
+    """Adds figures of samples, drawn with the averaged weights, to the logs.
 
-    Put it before callbacks that write logs. It has seeds of its own for samples, real
+    Put it before callbacks that write logs. It uses its own seed for samples, real
     images and subsets, and does not change the run's random numbers.
 
     >>> model = keras_gen.zoo.load("gan", widths=(16,))
@@ -56,7 +56,7 @@ class Evaluate(keras.callbacks.Callback):
         self._current_scale()
 
     def _current_scale(self):
-        """The scale for images of the model's size, which grows in some models."""
+        """The `Scale` for images of the model's current size, which may grow."""
         shape = tuple(self.model.image_shape)
         if self._scale is None or self._scale.image_shape != shape:
             self._scale = metrics.Scale(

@@ -20,14 +20,14 @@ class SampleGrid(keras.callbacks.Callback):
     ['epoch_0001.png', 'epoch_0002.png']
 
     Args:
-        folder: Path of the folder that gets `epoch_0001.png`, ...
+        folder: Path of the folder for the files `epoch_0001.png`, ...
         every: Number of epochs between grids.
         n: Number of samples in a grid.
         seed: Seed of the samples.
         images: Images to reconstruct, float32 (n, height, width, channels), for models
             without `sample`; or a batch, a dict, for models with `pictures`.
-        **conditions: Conditions of `sample`, such as `labels=`. Labels that are not
-            given run through all classes of a model that takes them.
+        **conditions: Conditions of `sample`, such as `labels=`. If a model takes labels
+            and none are given, all classes are drawn in turn.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SampleGrid(keras.callbacks.Callback):
             self.write(self.folder / f"epoch_{epoch + 1:04d}.png")
 
     def write(self, path) -> None:
-        """Writes a grid of the model as it is now; of several workers, the chief does.
+        """Writes a grid of the current model; of several workers, only the chief does.
 
         Args:
             path: Path of the PNG file.
@@ -77,7 +77,7 @@ class SampleGrid(keras.callbacks.Callback):
             images.save_grid(pairs.reshape(-1, *pairs.shape[2:]), path)
 
     def _all_labels(self):
-        """The labels that `sample` takes, all of them in turn, by name of the input."""
+        """All labels that `sample` takes, in turn, by name of the input."""
         declared = self.model.abilities()["sample"].declared(self.model)
         return {
             entry.name: np.arange(self.n) % (entry.range[1] + 1)

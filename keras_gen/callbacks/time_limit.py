@@ -28,6 +28,6 @@ class TimeLimit(keras.callbacks.Callback):
         self.end = time.monotonic() + 60 * self.minutes
 
     def on_train_batch_end(self, batch, logs=None):
-        """Stops the training when the time is over."""
+        """Stops training when the time is over."""
         if time.monotonic() > self.end:
             self.model.stop_training = True

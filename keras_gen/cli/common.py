@@ -1,4 +1,4 @@
-"""What the commands share: options, values of --set, and messages of errors."""
+"""Common parts of the commands: options, values of --set, and error messages."""
 
 import contextlib
 import json
@@ -10,8 +10,8 @@ import rich
 import rich.markup
 import typer
 
-# Help texts must not contain square brackets: typer reads them as markup of rich, and
-# shows nothing of them.
+# Help texts must not contain square brackets, which rich reads as markup and does not
+# print.
 Name = Annotated[
     str, typer.Argument(help="Name of the model; `keras-gen list` shows all.")
 ]
@@ -42,7 +42,7 @@ AsJson = Annotated[
 
 
 def parse_values(items: Iterable[str] | None) -> dict[str, Any]:
-    """Values by name from `KEY=VALUE`: JSON, or a string where it is no JSON.
+    """Parses `KEY=VALUE` items: a value is JSON, or else a string.
 
     >>> parse_values(["width=32", "loss=hinge", "image_shape=[16,16,1]"])
     {'width': 32, 'loss': 'hinge', 'image_shape': [16, 16, 1]}

@@ -69,9 +69,10 @@ def evaluate(
 ):
     """Measures a model's samples, or a folder of images, against real images.
 
-    Figures that end in _floor compare held-out real images with the real images: the
-    values of a perfect model. Compare only figures with the same features and number
-    of images. The report is one HTML page with all figures, grids, curves and settings.
+    Figures whose names end in _floor compare held-out real images with the real images:
+    they are the values of a perfect model. Compare only figures with the same features
+    and number of images. The report is one HTML page with all figures, grids, curves
+    and settings.
     """
     if (name is None) == (images is None):
         raise ValueError("Expected a model's name, or --images.")
@@ -133,7 +134,7 @@ def _progress_bar(stages: Sequence) -> Iterator:
 
 
 def _log_of(weights):
-    """The log of the run that weights come from; None where there is none."""
+    """The log of the run that the weights come from, or None."""
     if weights is None:
         return None
     path = pathlib.Path(weights)

@@ -19,7 +19,7 @@ def export(
         typer.Argument(
             help="Models as SERVED=NAME:WEIGHTS, one or more: 'digits=vae:mnist'. "
             "Without SERVED= the name on the server is NAME; without :WEIGHTS, "
-            "--weights counts."
+            "--weights is used."
         ),
     ],
     weights: Weights = None,
@@ -52,7 +52,7 @@ def export(
     ] = deploy.ROOT,
 ):
     """Makes or extends a folder for TF Serving: models, configuration, manifests."""
-    chosen = [_parse_served(name, weights) for name in names]  # Before any work.
+    chosen = [_parse_served(name, weights) for name in names]  # Fails before any work.
     for served, preset, source in chosen:
         model = zoo.load(preset, source)
         card = {"preset": preset}

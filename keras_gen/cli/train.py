@@ -89,8 +89,8 @@ def train(
 
     The folder holds the settings (run.json), the log (log.csv, and tensorboard/ for
     TensorBoard), a grid of samples for each epoch (samples/), and the model with
-    everything that training needs (model.keras). An interrupted run goes on from it
-    with --resume.
+    everything that training needs (model.keras). With --resume, an interrupted run
+    continues from there.
     """
     verbose = "auto" if sys.stdout.isatty() else 2
     if resume is not None:
@@ -125,7 +125,7 @@ def train(
 
 
 def _refuse_with_resume(context):
-    """ValueError for options that the settings of the run have decided."""
+    """Refuses options that the settings of the resumed run determine."""
     given = {
         parameter.opts[0]
         for parameter in context.command.params

@@ -1,16 +1,16 @@
-"""Exports for TF Serving, and a client that asks the server.
+"""Exports for TF Serving, and a client for the server.
 
     keras_gen.export.save(model, "serving/models/dcgan")    # serving/models/dcgan/1/
     client = keras_gen.export.Client("localhost:8500", "dcgan")
-    images = client.sample(64, seed=0)  # What model.sample(64, seed=0) gives.
+    images = client.sample(64, seed=0)  # The images of model.sample(64, seed=0).
 
 Every ability is a signature, with rows in dimension 0 of all inputs and outputs. Seeds
-are int64 (rows,), from `keras_gen.core.noise.row_seeds`, so that a server draws what
-the model draws. Images come out as `images` (float32, in [-1, 1]) and as `image_bytes`
-(PNG files); they go in as either (files may be JPEG, PNG, GIF or BMP).
+are int64 (rows,), from `keras_gen.core.noise.row_seeds`, so that a server draws the
+same rows as the model. A server returns images both as `images` (float32, in [-1, 1])
+and as `image_bytes` (PNG files), and takes either (files may be JPEG, PNG, GIF or BMP).
 
-`saved_model.py` writes versions, `signatures.py` defines what they contain, `deploy.py`
-writes the folder for a server, and `client.py` and `transports.py` ask the server.
+`saved_model.py` writes versions, `signatures.py` defines their signatures, `deploy.py`
+writes the folder for a server, and `client.py` and `transports.py` send requests.
 """
 
 from keras_gen.export import deploy

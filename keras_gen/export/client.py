@@ -1,4 +1,4 @@
-"""A client of TF Serving with the methods of the model that is served."""
+"""A client of TF Serving with the methods of the served model."""
 
 import functools
 import json
@@ -17,7 +17,7 @@ from keras_gen.core.noise import row_seeds
 from keras_gen.export.signatures import draws_rows, inputs_of
 from keras_gen.export.transports import Grpc, Rest, ServingError
 
-# Codes after which a request is repeated; a repeated request gets the same answer.
+# Codes after which a request is repeated, which is safe: it gets the same answer.
 REPEATABLE = ("UNAVAILABLE", "ABORTED")
 
 
@@ -30,25 +30,26 @@ class Client:
     >>> file = pathlib.Path("photo.jpg")  # The server decodes it.
     >>> images = client.reconstruct([file])  # doctest: +SKIP
 
-    The methods are those of the model, by the card that the server answers
-    (`client.card`); `dir(client)` names them. Arguments are checked here first, rows
-    are sent in batches that the server accepts, and NumPy arrays come back.
+    The methods are those of the model, as listed in the card that the server returns
+    (`client.card`); `dir(client)` names them. The client checks arguments, sends rows
+    in batches that the server accepts, and returns NumPy arrays.
 
-    A request that fails because the server is away or full is repeated, with a pause
-    that doubles each time. So is one that is refused although its rows fit the card: a
-    server that merges requests refuses all of a batch because of one.
+    A request that fails because the server is unavailable or overloaded is repeated,
+    with a pause that doubles each time. A request that is refused although its rows fit
+    the card is repeated too: a server that merges requests into batches refuses a whole
+    batch because of one request.
 
     Args:
         address: Address of the server: "host:port" for gRPC, "http://host:port" (or
             https) for REST.
         model: Name under which the model is served.
-        label: Label of the version to ask; None uses the newest version.
-        version: Number of the version to ask, instead of a label.
+        label: Label of the version to use; None uses the newest version.
+        version: Number of the version to use, instead of a label.
         timeout: Seconds that a request may take; one that times out is not repeated.
         retries: Number of times that a failed request is repeated.
         pause: Seconds before a request is repeated for the first time.
-        progress: Whether a progress bar is shown on the error stream where several
-            batches are sent.
+        progress: Whether a progress bar is shown on the error stream if several batches
+            are sent.
         max_bytes: Largest size of a gRPC message, sent or received.
 
     Raises:
@@ -96,7 +97,7 @@ class Client:
 
     @functools.cached_property
     def card(self) -> dict:
-        """Description of the model and of what its signatures take and give."""
+        """Description of the model and of the inputs and outputs of its signatures."""
         answer = self.predict("describe", {"row": np.zeros(1, np.int64)}, ["card"])
         return json.loads(answer["card"][0])
 
@@ -115,14 +116,15 @@ class Client:
         outputs: Sequence[str] | None = None,
         checked: bool = False,
     ) -> dict[str, np.ndarray]:
-        """Sends one request, whose rows are not checked.
+        """Sends one request, without checking its rows.
 
         Args:
             signature: Name of the signature.
             arrays: Rows of each input, by name.
-            outputs: Names of the outputs to answer; None asks for all.
-            checked: Whether the rows are known to fit the signature. A refusal is then
-                taken to be for the rows of other clients, and the request is repeated.
+            outputs: Names of the requested outputs; None requests all.
+            checked: Whether the rows are known to fit the signature. If the server
+                refuses them, rows of other clients must be the cause, and the request
+                is repeated.
 
         Returns:
             Rows of each output, by name.
@@ -134,7 +136,7 @@ class Client:
         return self._repeated(send, codes)
 
     def _repeated(self, send, codes=REPEATABLE):
-        """What `send(timeout)` returns, called again after errors with these codes."""
+        """The result of `send(timeout)`, repeated after errors with these codes."""
         for attempt in range(self._retries + 1):
             try:
                 return send(self._timeout)
@@ -150,7 +152,7 @@ class Client:
         count, size = len(next(iter(arrays.values()))), self.card["batch_sizes"][-1]
         if not count:
             raise ValueError(f"Expected at least one row of {list(inputs)}, got none.")
-        # Whether files decode is found out by the server alone.
+        # Only the server can find out whether files can be decoded.
         checked = all(declared.role != FILE for declared in inputs.values())
         entry = self.card["signatures"][name]
         output, parts = entry["output"], []
@@ -160,9 +162,9 @@ class Client:
         return np.concatenate(parts).astype(entry["outputs"][output]["dtype"])
 
     def _bound(self, name, args, kwargs):
-        """The signature to ask, and its arguments by name.
+        """The signature to call, and its arguments by name.
 
-        Arguments are taken as by the model's method: an option's choice, or images as
+        Arguments are those of the model's method: the choice of an option, or images as
         files, select another signature, and seeds and defaults are filled in.
         """
         signatures, kwargs = self.card["signatures"], dict(kwargs)
@@ -192,7 +194,7 @@ class Client:
         return name, arguments
 
     def _tracked(self, starts):
-        """The same numbers, with a progress bar where there are several."""
+        """The same numbers, with a progress bar if there are several."""
         if not self._progress or len(starts) < 2:
             return starts
         console = rich.console.Console(stderr=True)
@@ -200,7 +202,7 @@ class Client:
 
 
 def _fill_in(inputs, arguments, draws):
-    """Adds the seeds and, for a signature that draws, the defaults not given."""
+    """Adds the seeds and, for a signature that draws, the missing defaults."""
     seeds = [name for name, declared in inputs.items() if declared.role == SEED]
     if draws:
         count = arguments.pop("n", None)
@@ -222,7 +224,7 @@ def _are_files(value):
 
 
 def _encoded(value):
-    """Rows of files as their contents and rows of text as UTF-8; others as they are."""
+    """Converts files to their contents and text to UTF-8; keeps other rows."""
     if not isinstance(value, (list, tuple)) or not value:
         return value
     if not all(isinstance(part, (bytes, str, pathlib.Path)) for part in value):

@@ -53,8 +53,8 @@ def add(
         The version's folder.
 
     Raises:
-        ValueError: For a name or a label that paths cannot hold, a `models.config` that
-            cannot be read, or what `keras_gen.export.save` refuses.
+        ValueError: For a name or a label that paths cannot contain, a `models.config`
+            that cannot be read, or arguments that `keras_gen.export.save` refuses.
     """
     folder = pathlib.Path(folder)
     _check_name("a model's name", name)
@@ -90,7 +90,7 @@ def set_label(
 ) -> None:
     """Gives a label to a version, which releases it or rolls back to it.
 
-    A server reads `models.config` again every few seconds. Until it has, requests by
+    A server reads `models.config` again every few seconds. Until then, requests by this
     label get the old version.
 
     Args:

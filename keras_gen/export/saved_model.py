@@ -1,4 +1,4 @@
-"""Writing of SavedModels by version: signatures, weights, card, warm-up requests."""
+"""Writes versions of SavedModels: signatures, weights, card, warm-up requests."""
 
 import contextlib
 import dataclasses
@@ -38,11 +38,11 @@ def save(
 ) -> pathlib.Path:
     """Exports a model as `path/<version>/`.
 
-    The folder is written under another name and renamed, so that a server that watches
-    `path` never reads an incomplete one. It holds the weights that the signatures need
-    (moving averages instead of the weights that they average; no optimizers), a card
-    (`assets.extra/card.json`, which the signature `describe` answers too), and warm-up
-    requests.
+    The folder is written under a temporary name and then renamed, so that a server that
+    watches `path` never reads an incomplete version. It holds the weights that the
+    signatures need (moving averages instead of the averaged weights; no optimizers), a
+    card (`assets.extra/card.json`, which the signature `describe` also returns), and
+    warm-up requests.
 
     >>> model = keras_gen.zoo.load("gan", weights="mnist")
     >>> folder = save(model, "exported/gan", abilities=["sample"], batch_sizes=(1, 64))
@@ -52,16 +52,17 @@ def save(
     ['sample']
 
     Args:
-        model: A `GenerativeModel` with at least one ability.
+        model: Model, a `GenerativeModel` with at least one ability.
         path: Folder of the model's versions.
         version: Number of the version, at least 1; None uses the next one.
-        abilities: Names of the abilities to export, "interpolate" among them; None
-            takes all. `["sample"]` of a GAN leaves its discriminator out.
+        abilities: Names of the abilities to export, which may include "interpolate";
+            None exports all. `["sample"]` leaves out a GAN's discriminator.
         float16: Whether weights are stored as float16. They are cast to float32 at
-            every request; the card says how far answers differ from the model's.
-        batch_sizes: Batch sizes that a server may run, increasing. Warm-up requests
-            have these sizes, and clients send at most the largest number of rows.
-        card: More entries for the card.
+            every request; the card says how much answers differ from the model's.
+        batch_sizes: Batch sizes that a server may run, in increasing order. Warm-up
+            requests have these sizes, and clients send at most the largest number of
+            rows.
+        card: Further entries for the card.
 
     Returns:
         The version's folder.
@@ -113,11 +114,11 @@ def _write_saved_model(folder, graphs):
 
 
 def _separate_outputs(path, keys):
-    """Gives every output of every signature a node of its own in the main graph.
+    """Gives every output of every signature its own node in the main graph.
 
     A session inlines a signature's function into the graph, but keeps the call itself
-    as one node that waits for all outputs. A node after the call waits only for the
-    output that it reads: a request for floats alone then encodes no PNG files.
+    as a node that waits for all outputs. A node after the call waits only for the
+    output that it reads, so that a request for floats does not encode PNG files.
     """
     saved = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     (meta,) = saved.meta_graphs
@@ -169,7 +170,7 @@ def _check_batch_sizes(sizes):
 
 
 def _describe(text):
-    """A signature that answers the card, once for each row of the request."""
+    """A signature that returns the card, once for each row of the request."""
     row = Input("row", dtype="int64", description="Any number; one card for each.")
     return Signature(
         "This card, as JSON, once for every row.",
@@ -179,7 +180,7 @@ def _describe(text):
     )
 
 
-# Operations that a graph on a server must not have.
+# Operations that a graph on a server must not contain.
 
 PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 STATE = ("Assign", "Random", "TruncatedNormal", "Multinomial", "Stateful", "Rng")
@@ -187,7 +188,7 @@ CALLS = ("StatefulPartitionedCall",)
 
 
 def _trace(name, signature, weights):
-    """A signature's concrete function, traced in a scope that gives the weights.
+    """A signature's concrete function, traced in a scope that provides the weights.
 
     Raises:
         ValueError: For a graph that a server cannot run, or that has state.
@@ -252,7 +253,7 @@ class _Halved(ReplacedWeights):
 
 
 def _differences(signatures, graphs):
-    """The largest absolute difference to the model's own answers, by signature.
+    """The largest absolute difference from the model's own answers, by signature.
 
     Args:
         signatures: Signatures with the model's own weights.
@@ -299,7 +300,7 @@ def _write_warm_up(path, name, signatures, batch_sizes):
 
 
 def _compact(array, dtype):
-    """A TensorProto, which stores an array of equal values as one value and a shape."""
+    """A TensorProto that stores an array of equal values as one value and a shape."""
     first = array.flat[0]
     if (array == first).all():
         return tf.make_tensor_proto(first, dtype, array.shape)

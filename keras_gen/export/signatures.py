@@ -1,6 +1,6 @@
-"""Signatures: abilities as graphs of named rows that check what they are given.
+"""Signatures: abilities as graphs of named rows that check their inputs.
 
-The checks are part of the graph, since a server runs nothing else: every client gets
+The checks are part of the graph, since a server runs nothing else. So every client gets
 an error that names the input and says what was expected.
 """
 
@@ -28,12 +28,12 @@ from keras_gen.data.pipeline import prepare
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What a server offers under one name.
+    """A function that a server offers under one name.
 
     Attributes:
-        summary: What it does, in one sentence.
+        summary: Description of the function in one sentence.
         inputs: Declared inputs by name, in the order of the method's arguments.
-        output: Name of the rows that come out.
+        output: Name of the output.
         function: Function of named tensors, to be traced.
         draws: Whether rows are drawn from seeds and conditions alone.
     """
@@ -46,7 +46,7 @@ class Signature:
 
     @property
     def takes_files(self) -> bool:
-        """Whether images come as encoded files."""
+        """Whether images are sent as encoded files."""
         return any(declared.role == FILE for declared in self.inputs.values())
 
     def trace(self):
@@ -81,21 +81,21 @@ class Signature:
     def examples(
         self, rows: int, random: np.random.Generator | None = None
     ) -> dict[str, np.ndarray]:
-        """Arrays that the signature takes, by name.
+        """Example arrays for the signature, by name.
 
         Args:
             rows: Number of rows.
-            random: Generator that draws them; None repeats one row.
+            random: Generator that draws the rows; None repeats one row.
         """
         return {
             n: declared.example(rows, random) for n, declared in self.inputs.items()
         }
 
     def describe(self, concrete) -> dict:
-        """The entry of a card: inputs, outputs and summary, as plain types for JSON.
+        """The entry in a card: inputs, outputs and summary, in JSON types.
 
         Args:
-            concrete: The concrete function from `trace`.
+            concrete: Concrete function from `trace`.
         """
         outputs = {
             name: {"dtype": tensor.dtype.name, "shape": list(tensor.shape)}
@@ -120,7 +120,7 @@ def inputs_of(card: dict, name: str) -> dict[str, Input]:
         card: Card of an export.
         name: Name of the signature.
     """
-    # Cards that version 0.1 wrote keep all defaults in one place.
+    # Cards written by version 0.1 have one entry with all defaults.
     defaults = card.get("defaults", {})
     found = {}
     for key, entry in card["signatures"][name]["inputs"].items():
@@ -137,7 +137,8 @@ def draws_rows(card: dict, name: str) -> bool:
         card: Card of an export.
         name: Name of the signature.
     """
-    # Cards that version 0.1 wrote do not say so: there a seed comes first.
+    # Cards written by version 0.1 do not say so; in them, such signatures begin with a
+    # seed.
     first = next(iter(inputs_of(card, name).values()))
     return card["signatures"][name].get("draws", first.role == SEED)
 
@@ -150,16 +151,16 @@ def signatures_of(
 ) -> dict[str, Signature]:
     """The signatures of a model by name.
 
-    There is one for every ability; `ability_option_choice` for every choice of an
-    option after `*` that is annotated `Literal[...]`; and, where the model decodes (and
-    encodes), `interpolate` between latents (and `interpolate_images` between images).
-    For each that takes images there is another that takes them as encoded files,
-    `..._bytes`.
+    There is a signature for every ability, and `ability_option_choice` for every choice
+    of an option after `*` that is annotated `Literal[...]`. If the model decodes
+    latents, there is `interpolate` between latents; if it also encodes images, there is
+    `interpolate_images` between images. For each signature that takes images, there is
+    another one, `..._bytes`, that takes them as encoded files.
 
     Args:
-        model: A `GenerativeModel`.
-        abilities: Names of the abilities to export, "interpolate" among them; None
-            takes all.
+        model: Model, a `GenerativeModel`.
+        abilities: Names of the abilities to export, which may include "interpolate";
+            None exports all.
 
     Raises:
         ValueError: For abilities that the model does not have, or a model without any.
@@ -173,7 +174,8 @@ def signatures_of(
             f"Expected abilities of {model.name!r}, {[*known, *walks]}, got "
             f"{unknown or wanted}."
         )
-    # Each ability is traced once: signatures of walks and of files call its graph.
+    # Each ability is traced once: signatures for interpolation and for files call its
+    # graph.
     graphs = {
         name: _graph(functools.partial(ability.function, model))
         for name, ability in known.items()
@@ -276,7 +278,7 @@ def _walks(model, abilities, graphs):
 
 
 def _with_files(signature):
-    """A signature that takes images as encoded files; None where no input can be so."""
+    """The signature with images as encoded files; None if no input can be a file."""
     images = {
         name: declared
         for name, declared in signature.inputs.items()
@@ -306,13 +308,13 @@ def _with_files(signature):
 def decode_files(
     name: str, contents: tf.Tensor, image_shape: tuple[int, int, int]
 ) -> tf.Tensor:
-    """Images in [-1, 1] from encoded files, inside a graph, made as training data are.
+    """Decodes files to images in [-1, 1] in a graph, prepared like training data.
 
     They are cropped around the centre and resized; transparent parts become white. The
-    orientation that EXIF data give is ignored.
+    orientation in EXIF data is ignored.
 
     Args:
-        name: Name of the input, which the error of a file that does not decode has.
+        name: Name of the input, for the error if a file cannot be decoded.
         contents: Encoded files, string (batch,).
         image_shape: Shape of the images, (height, width, 1 or 3).
 

@@ -31,12 +31,12 @@ CODES = {
 }
 
 
-# Name of a model, and label and version to ask, either of which may be None.
+# Name of a model, and label and version to use, either of which may be None.
 Target = tuple[str, str | None, int | None]
 
 
 class ServingError(OSError):
-    """An error that a server answered, or that kept it from answering.
+    """An error in the answer of a server, or a failure to get an answer.
 
     Attributes:
         code: gRPC's name of the error: "INVALID_ARGUMENT", "NOT_FOUND", "UNAVAILABLE".
@@ -74,10 +74,10 @@ class Grpc:
         """Rows of a signature's outputs, by name.
 
         Args:
-            target: Model and version to ask.
+            target: Model and version to use.
             signature: Name of the signature.
             arrays: Rows of each input, by name.
-            outputs: Names of the outputs to answer; None asks for all.
+            outputs: Names of the requested outputs; None requests all.
             timeout: Seconds that the request may take.
 
         Raises:
@@ -95,7 +95,7 @@ class Grpc:
         """State of each version, such as "AVAILABLE".
 
         Args:
-            target: Model and version to ask for.
+            target: Model, and version if the status of a single one is requested.
             timeout: Seconds that the request may take.
 
         Raises:
@@ -139,7 +139,7 @@ class Rest:
         outputs: Sequence[str] | None,
         timeout: float,
     ) -> dict[str, np.ndarray]:
-        """Rows as `Grpc.predict` gives them, but in the types that JSON has.
+        """Rows as from `Grpc.predict`, but in the types of JSON.
 
         Requests are in the column format, which names each input once.
         """
@@ -155,7 +155,7 @@ class Rest:
         return {n: _from_json(answer[n]) for n in outputs or answer}
 
     def status(self, target: Target, timeout: float) -> dict[int, str]:
-        """State of each version, as `Grpc.status` gives it."""
+        """State of each version, as from `Grpc.status`."""
         answer = self._call("GET", self._url(target), timeout)
         states = answer["model_version_status"]
         return {int(state["version"]): state["state"] for state in states}
