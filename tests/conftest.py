@@ -19,7 +19,7 @@ tf.config.set_logical_device_configuration(
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Fixed seeds, and the dtype policy put back."""
+    """Sets fixed seeds, and restores the dtype policy after the test."""
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
@@ -32,7 +32,7 @@ def two_replicas():
 
 
 def make_batch(model, size, seed=0):
-    """Random features of the shapes that a model takes, as arrays."""
+    """Random features with the shapes that a model takes, as arrays."""
     random = np.random.default_rng(seed)
     batch = {}
     for name, shape in model.batch_shapes().items():
@@ -49,7 +49,7 @@ def make_batch(model, size, seed=0):
 
 
 def steps(batch, count=None):
-    """A dataset that gives one batch again and again."""
+    """A dataset that repeats one batch."""
     dataset = tf.data.Dataset.from_tensors(batch).repeat(count)
     size = len(next(iter(batch.values())))
     return dataset.map(
@@ -58,10 +58,10 @@ def steps(batch, count=None):
 
 
 def train(model, batch, count=1):
-    """So many training steps on one batch, through `fit`; the History."""
+    """Takes `count` training steps on one batch by `fit`; returns the History."""
     return model.fit(steps(batch), steps_per_epoch=count, epochs=1, verbose=0)
 
 
 def values(variables):
-    """Copies of variables' values."""
+    """Copies of the values of variables."""
     return [np.array(variable.numpy()) for variable in variables]

@@ -1,4 +1,4 @@
-"""Records what a training step applies, and computes each gradient again by itself."""
+"""Records the gradients that a training step applies, and computes each one again."""
 
 import keras
 import numpy as np
@@ -8,12 +8,12 @@ from keras_gen.core import game
 
 
 class Recording(keras.optimizers.SGD):
-    """Keeps each gradient that is applied, and all weights as they were then.
+    """Records each gradient that is applied, and all weights before it is applied.
 
     Args:
         name: Name of the player.
         model: Model whose weights are kept.
-        records: List that gets (player, weights, gradients) for each move.
+        records: List to which (player, weights, gradients) is appended for each move.
         rate: Learning rate.
     """
 
@@ -30,11 +30,11 @@ class Recording(keras.optimizers.SGD):
 
 
 def record_step(model, batch, rate=0.1):
-    """Takes one step of a model; the moves in order, with the weights before each.
+    """Takes one step of a model; returns the moves, with the weights before each.
 
     Args:
-        model: A `GenerativeModel`; it is compiled anew.
-        batch: Feature name to array, as for `fit`.
+        model: Model, a `GenerativeModel`; it is compiled again.
+        batch: Dict from feature name to array, as for `fit`.
         rate: Learning rate of plain SGD for all players.
 
     Returns:
@@ -55,7 +55,7 @@ def record_step(model, batch, rate=0.1):
 
 
 def gradient_at(model, name, batch, index, weights):
-    """The gradient of a player's loss, all of it computed at the given weights."""
+    """The gradient of a player's loss, including `forward`, at the given weights."""
     for variable, value in zip(model.variables, weights, strict=True):
         variable.assign(value)
     player = model.players()[name]
@@ -69,13 +69,13 @@ def gradient_at(model, name, batch, index, weights):
 
 
 def check_applied_gradients(model, batch, rate=0.1):
-    """Holds each gradient of a step to that of the loss at the weights as they are."""
+    """Compares each gradient of a step with the loss's gradient at the same weights."""
     records, _, parts = record_step(model, batch, rate)
     index = {name: len(parts) - p.moves for name, p in model.players().items()}
     for name, weights, applied in records:
         expected = gradient_at(model, name, parts[index[name]], index[name], weights)
         for ours, theirs in zip(applied, expected, strict=True):
-            # Equal but for rounding, of which sums of large terms leave more.
+            # Equal up to rounding errors, which are larger for sums of large terms.
             most = np.max(np.abs(theirs), initial=0.0)
             np.testing.assert_allclose(
                 ours, theirs, rtol=1e-3, atol=1e-6 + 1e-4 * most, err_msg=name

@@ -1,4 +1,4 @@
-"""A test double of TF Serving, with its protocols and its rules.
+"""A test double of TF Serving, with the same protocols and rules.
 
 It reads the folder that `keras-gen export` writes, loads every version in a TensorFlow
 session, runs the warm-up requests, and answers over gRPC (PredictionService and
@@ -49,7 +49,7 @@ HTTP = {
 
 
 class Refused(Exception):
-    """An answer that is an error, with the gRPC name of its code and a message."""
+    """A request that is answered by an error, with gRPC's name of the code."""
 
     def __init__(self, code, message):
         super().__init__(message)
@@ -57,7 +57,7 @@ class Refused(Exception):
 
 
 class Version:
-    """A SavedModel in a session, after its warm-up, with a queue of requests."""
+    """A SavedModel in a session, which has run its warm-up, with a request queue."""
 
     def __init__(self, folder, batching):
         self._session = tf.compat.v1.Session(graph=tf.Graph())
@@ -186,7 +186,7 @@ class Double:
     Attributes:
         grpc_address: Address for gRPC, "host:port".
         rest_address: Address for REST, "http://host:port".
-        failures: gRPC codes of the errors that the next requests are answered.
+        failures: gRPC codes of the errors with which the next requests are answered.
     """
 
     def __init__(self, folder):

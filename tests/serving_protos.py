@@ -1,4 +1,4 @@
-"""Strict parsers of configuration that tensorflow-serving-api has no classes for.
+"""Strict parsers for configuration without classes in tensorflow-serving-api.
 
 The fields are those of TF Serving's session_bundle_config.proto and
 monitoring_config.proto; an unknown name or a wrong type is an error.
@@ -60,7 +60,7 @@ POOL = _pool()
 
 
 def parse(message, text):
-    """The message that a text holds.
+    """Parses a message in text format.
 
     Args:
         message: Name of its type, one of `MESSAGES`.

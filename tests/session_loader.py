@@ -71,11 +71,11 @@ class SessionLoader:
         Args:
             signature: Name of the signature.
             arrays: Rows of each input, by name.
-            outputs: Names of the outputs to answer; None asks for all.
+            outputs: Names of the requested outputs; None requests all.
             repeats: Number of runs.
 
         Raises:
-            Refused: With the message of the graph.
+            Refused: If the graph raises an error, with the error's message.
         """
         entry = self.signatures[signature]
         names = list(entry.outputs) if outputs is None else list(outputs)

@@ -1,4 +1,4 @@
-"""Stabilisers of adversarial training, and what makes each model that model."""
+"""Stabilisers of adversarial training, and the specific features of each model."""
 
 import runpy
 
@@ -28,7 +28,7 @@ def test_spectral_norm_equals_numpys():
         kernel = RANDOM.normal(size=shape).astype(np.float32)
         exact = np.linalg.norm(kernel.reshape(-1, shape[-1]), 2)
         assert float(spectral_norm(kernel, 50)) == pytest.approx(exact, rel=1e-3)
-        # With the few iterations of the layers it is a lower bound, and close.
+        # With the few iterations of the layers it is a close lower bound.
         assert 0.9 * exact < float(spectral_norm(kernel)) <= exact * 1.0001
 
 
@@ -209,7 +209,7 @@ def test_generator_and_discriminator_depend_on_labels(network, conditioning):
     assert not np.allclose(logits[0], logits[1])
     with pytest.raises(ValueError, match="labels from 0 to 2"):
         model.sample(2, seed=0, labels=[0, 3])
-    # Labels that are not given are drawn from the rows' seeds.
+    # Missing labels are drawn with the rows' seeds.
     np.testing.assert_allclose(
         model.sample(2, seed=4), model.sample(6, seed=4)[:2], rtol=1e-4, atol=1e-6
     )

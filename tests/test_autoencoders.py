@@ -1,4 +1,4 @@
-"""What distinguishes each autoencoder, and classifiers built on their encoders."""
+"""The specific features of each autoencoder, and classifiers on their encoders."""
 
 import pathlib
 import runpy
@@ -364,7 +364,7 @@ def adversarial(kind, rates=None):
 
     Args:
         kind: Key of `ADVERSARIAL`.
-        rates: Learning rates by player; players left out keep their weights.
+        rates: Learning rates by player; all other players keep their weights.
     """
     keras.utils.set_random_seed(3)
     cls, options = ADVERSARIAL[kind]
@@ -374,7 +374,7 @@ def adversarial(kind, rates=None):
         {p: keras.optimizers.SGD(rates.get(p, 0.0)) for p in model.players()}, seed=0
     )
     batch = make_batch(model, 16)
-    # Bright images, at first badly reconstructed, give a large first update.
+    # Bright images have large initial errors, which give a large first update.
     batch["image"] = np.clip(batch["image"] + 0.7, -1, 1)
     batch["label"][::4] = -1  # Some labels are unknown.
     return model, batch
@@ -391,7 +391,7 @@ def gradient_of(model, name, batch):
 
 
 def flat(tensors):
-    """All numbers of some tensors in one vector."""
+    """Flattens tensors into one vector."""
     return np.concatenate([np.ravel(tensor) for tensor in tensors])
 
 
@@ -404,7 +404,7 @@ def flat(tensors):
     ],
 )
 def test_each_phase_applies_the_gradient_at_the_weights_as_they_are_then(kind, name):
-    """The autoencoder's update at a rate of 0.5 has changed the encoder before."""
+    """The autoencoder's update, at a rate of 0.5, has changed the encoder before."""
     initial, batch = adversarial(kind)
     names = list(initial.players())
     rates = dict.fromkeys(names[: names.index(name)], 0.5)
@@ -420,7 +420,7 @@ def test_each_phase_applies_the_gradient_at_the_weights_as_they_are_then(kind, n
     gradient = gradient_of(without, name, batch)
     applied = (start - end) / 0.5
     np.testing.assert_allclose(applied, gradient, rtol=1e-4, atol=2e-6)
-    # At the encoder's weights before the step, the gradient is another.
+    # At the encoder's weights before the step, the gradient is different.
     for part in ("encoder", "category", "style"):
         if hasattr(without, part):
             getattr(without, part).set_weights(getattr(initial, part).get_weights())

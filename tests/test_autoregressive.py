@@ -1,4 +1,4 @@
-"""Autoregressive models: what pixels depend on, likelihoods, cached drawing."""
+"""Autoregressive models: dependencies of pixels, likelihoods, cached drawing."""
 
 import itertools
 
@@ -25,7 +25,7 @@ every_output = pytest.mark.parametrize("output", SHAPES)
 
 
 def build(cls, output="bernoulli", shape=None, scale=0.3, **options):
-    """A small model whose weights are as far from their initial values as trained."""
+    """A small model with weights far from their initial values, as after training."""
     size = {"num_blocks": 2, "filters": 8} if cls is PixelCNN else {"hidden": 8}
     if cls is PixelRNN:
         size["num_layers"] = 2
@@ -39,7 +39,7 @@ def build(cls, output="bernoulli", shape=None, scale=0.3, **options):
 
 
 def labels_of(model, rows):
-    """Labels as keyword arguments, where the model takes them."""
+    """Labels as keyword arguments, if the model takes them."""
     return {} if model.num_classes is None else {"labels": np.arange(rows) % 3}
 
 
@@ -51,7 +51,7 @@ def network_of(model):
 @every_output
 @every_kind
 def test_outputs_depend_on_all_earlier_subpixels_and_nothing_else(cls, options, output):
-    """By gradients: they form a lower triangle without its diagonal."""
+    """The Jacobian is lower triangular with a diagonal of zeros."""
     model = build(cls, output, **options)
     count = int(np.prod(model.image_shape))
     images = tf.random.stateless_uniform((3, *model.image_shape), (1, 2), -1, 1)

@@ -1,4 +1,4 @@
-"""The command line, used as a user does."""
+"""The command line, used in the way of a user."""
 
 import csv
 import inspect
@@ -41,7 +41,7 @@ def parameters():
 @pytest.mark.parametrize("parameter", list(parameters()))
 def test_every_option_is_described_in_words_that_the_help_shows(parameter):
     assert parameter.help and parameter.help.endswith(".")
-    # Rich takes square brackets for markup and does not print them.
+    # Rich reads square brackets as markup and does not print them.
     assert "[" not in f"{parameter.help} {parameter.show_default}"
 
 

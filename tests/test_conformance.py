@@ -1,4 +1,4 @@
-"""Every registered model keeps the same contract, built from its `tiny` preset."""
+"""Every registered model, built from its `tiny` configuration, keeps one contract."""
 
 import functools
 import io
@@ -37,7 +37,7 @@ def tiny(name, **overrides):
 
 @functools.cache
 def trained(name):
-    """A model after a step on its `batch_of`; whoever takes it leaves it as good."""
+    """A model after a step on its `batch_of`; tests that use it must not break it."""
     model = tiny(name)
     train(model, batch_of(model))
     return model
@@ -48,7 +48,7 @@ def batch_of(model):
 
 
 def inputs_of(model, ability, rows=3):
-    """Arrays that an ability takes, as a server would get them."""
+    """Arrays for an ability, in the form that a server would get."""
     random = np.random.default_rng(1)
     arrays = {}
     for name, entry in ability.declared(model).items():
@@ -123,7 +123,7 @@ def test_evaluate_changes_nothing(name):
     options = {"batch_size": 4, "verbose": 0, "return_dict": True}
     first = model.evaluate(batch_of(model), **options)
     again = model.evaluate(batch_of(model), **options)
-    assert first == pytest.approx(again, rel=1e-6)  # Sums of threads may differ.
+    assert first == pytest.approx(again, rel=1e-6)  # Threads sum in any order.
     after = values(v for v in model.variables if v is not model.tested)
     for old, new in zip(before, after, strict=True):
         np.testing.assert_array_equal(old, new)
@@ -167,13 +167,13 @@ def test_keras_file_brings_back_weights_optimizers_step_and_noise(name, tmp_path
     assert_equal_states(model, by_zoo)
     train(model, batch_of(model))
     train(loaded, batch_of(model))
-    # Busy cores sum in another order, and a gradient penalty has kinks.
+    # On busy cores the order of sums changes, and a gradient penalty has kinks.
     slack = 0.01 if getattr(model, "gradient_penalty", 0) else 0.0
     assert_equal_states(model, loaded, slack)
 
 
 def assert_equal_states(model, other, slack=0.0):
-    """All variables and all optimizers are the same, but for a share of the largest."""
+    """Checks that variables and optimizers are equal, up to a share of the largest."""
     assert int(model.step.numpy()) == int(other.step.numpy()) >= 1
     for player in model.players():
         ours, theirs = model.optimizers[player], other.optimizers[player]
@@ -203,7 +203,7 @@ def test_config_round_trip(name):
 
 @every_model
 def test_two_replicas_step_as_one_does(name, two_replicas, monkeypatch):
-    """Replicas with one noise and equal halves step as one replica on one half."""
+    """With equal noise and equal halves, two replicas step like one on one half."""
     monkeypatch.setattr(
         "keras_gen.core.noise.StepNoise.seed", lambda self, name: tf.constant([1, 2])
     )
@@ -214,8 +214,8 @@ def test_two_replicas_step_as_one_does(name, two_replicas, monkeypatch):
         shared = tiny(name)
     for source, target in zip(alone.variables, shared.variables, strict=True):
         target.assign(source.numpy())
-    # Plain steps are as long as gradients are; Adam's tell neither a sum from a mean,
-    # nor a gradient from what rounding left of none.
+    # SGD, since its steps are proportional to gradients: with Adam, neither a sum would
+    # differ from a mean, nor a gradient from a rounding error.
     for model in (alone, shared):
         model.compile({p: keras.optimizers.SGD(0.1) for p in model.players()}, seed=0)
     before = values(alone.trainable_variables)
@@ -271,7 +271,7 @@ def test_exported_signatures_answer_as_the_methods_do(name, tmp_path):
 
 
 def assert_served(name, ability, answer, wanted):
-    """What a server answered is what the method gives, and its PNG files too."""
+    """Checks that a server's answer, and its PNG files, equal the method's result."""
     np.testing.assert_allclose(
         answer[ability.output],
         wanted,

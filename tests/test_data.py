@@ -35,7 +35,7 @@ def test_mnist_is_complete_and_in_range():
     assert batch["image"].shape == (10_000, 28, 28, 1)
     assert batch["image"].dtype == np.float32 and batch["label"].dtype == np.int64
     assert batch["image"].min() == -1 and batch["image"].max() == 1
-    # The known mean and standard deviation of the test set, in [0, 1].
+    # The known mean and standard deviation of the test images, in [0, 1].
     unit = (batch["image"] + 1) / 2
     assert unit.mean() == pytest.approx(0.1325, abs=1e-4)
     assert unit.std() == pytest.approx(0.3105, abs=1e-4)

@@ -34,7 +34,7 @@ def test_monte_carlo_divergences_meet_closed_forms_within_their_error():
     estimate, error = densities.monte_carlo_kl(p, q)
     assert 0 < error < 0.02
     assert abs(estimate - float(tfd.kl_divergence(p, q))) < 4 * error
-    # Histograms that are fine enough to stand for the densities.
+    # Histograms that are fine enough to approximate the densities.
     grid = np.linspace(-12, 12, 20_001)
     a, b = scipy.stats.norm(0, 1).pdf(grid), scipy.stats.norm(1, 2).pdf(grid)
     one, two = tfd.Normal(0.0, 1.0), tfd.Normal(1.0, 2.0)
@@ -53,7 +53,7 @@ def test_the_optimal_discriminator_finds_the_divergence():
     estimate, error = densities.discriminator_js(*logits)
     exact, exact_error = densities.monte_carlo_js(p, q, 100_000)
     assert abs(estimate - exact) < 4 * math.hypot(error, exact_error)
-    # An undecided discriminator finds 0, a worse one less than the optimal one.
+    # An undecided discriminator finds 0; a worse one finds less than the optimal one.
     assert densities.discriminator_js(np.zeros(9), np.zeros(9))[0] == pytest.approx(0)
     assert densities.discriminator_js(0.3 * logits[0], 0.3 * logits[1])[0] < estimate
 
@@ -78,7 +78,7 @@ def test_bits_per_dimension():
     # A fair coin for each pixel is 1 bit; 256 equally likely levels are 8 bits.
     assert densities.bits_per_dim(10 * math.log(2), 10) == pytest.approx(1.0)
     assert densities.bits_per_dim(10 * math.log(256), 10) == pytest.approx(8.0)
-    # The same as a density of 1/2 on [-1, 1], for each dimension.
+    # The same levels as a density of 1/2 on [-1, 1] in each dimension.
     nats = -10 * math.log(0.5)
     assert densities.bits_per_dim(nats, 10, levels=256) == pytest.approx(8.0)
 

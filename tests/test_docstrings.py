@@ -14,7 +14,7 @@ import keras_gen
 
 PACKAGE = pathlib.Path(keras_gen.__file__).parent
 
-# What users call first, by its public name. Each has an example in its docstring.
+# Names that users call first. Each has an example in its docstring.
 FIRST = [
     "callbacks.Checkpoint",
     "callbacks.SampleGrid",
@@ -44,12 +44,12 @@ FIRST = [
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 NAMES = {"keras": keras, "keras_gen": keras_gen, "np": np, "tf": tf}
 
-# How a description must not begin: the reader has to guess the noun that is meant.
+# Beginnings of descriptions without a head noun, which the reader would have to guess.
 HEADLESS = ("Of ", "The same", "That ", "Until ", "As ", "See ")
 
 
 def found(name):
-    """The object of a dotted name within the package."""
+    """The object with a dotted name in the package."""
     target = keras_gen
     for part in name.split("."):
         if not hasattr(target, part):
@@ -70,7 +70,7 @@ def test_what_users_call_first_has_an_example_that_runs(name, tmp_path, monkeypa
 
 
 def files_with_examples():
-    """Paths of the package's files that hold any example."""
+    """Paths of the package's files that contain examples."""
     return [path for path in sorted(PACKAGE.rglob("*.py")) if ">>>" in path.read_text()]
 
 
@@ -83,7 +83,7 @@ def test_all_other_examples_run(path, tmp_path, monkeypatch):
 
 
 def examples_of(path):
-    """The examples of a file's docstrings, but for those of `FIRST`."""
+    """The examples in a file's docstrings, except those of `FIRST`."""
     parts = ("keras_gen", *path.relative_to(PACKAGE).with_suffix("").parts)
     name = ".".join(part for part in parts if part != "__init__")
     module = importlib.import_module(name)
@@ -94,7 +94,7 @@ def examples_of(path):
 
 
 def run(test):
-    """What a doctest prints of its failures; nothing if all examples are right."""
+    """The report of a doctest's failures; empty if all examples are right."""
     lines = []
     doctest.DocTestRunner(verbose=False, optionflags=OPTIONS).run(
         test, out=lines.append

@@ -1,4 +1,4 @@
-"""SavedModels for TF Serving; test_conformance tests what they answer."""
+"""SavedModels for TF Serving; test_conformance.py tests their answers."""
 
 import json
 import os

@@ -26,7 +26,7 @@ def test_a_keras_model_gives_features(network):
     assert found.name == "probe" and not found.has_classes
     expected = network(IMAGES).numpy()
     np.testing.assert_allclose(found.features(IMAGES), expected, atol=1e-6)
-    # Colour and other sizes are brought to what the network takes.
+    # Colour images and other sizes are converted to the shape that the network takes.
     large = RANDOM.uniform(-1, 1, (3, 16, 16, 3))
     assert found.features(large).shape == (3, 5)
 
@@ -90,7 +90,7 @@ def test_rows_that_are_kept_are_few_and_drawn_evenly(network):
         nearest = np.abs(rows[:, None] - kept[None]).sum(-1).min(1)
         times_kept += nearest < 1e-5
     assert times_kept.sum() == pytest.approx(60 * 50)
-    # Early and late images are kept as often as others: 10 times of 60 on average.
+    # Early and late images are kept as often as others: 10 of 60 times on average.
     for part in np.split(times_kept, 3):
         assert part.mean() == pytest.approx(10, abs=1)
 
@@ -180,7 +180,7 @@ def test_everything_that_abilities_allow_is_measured():
     for name in ("ms_ssim", "sliced_wasserstein_28"):
         assert found[name] > found[f"{name}_floor"] > 0
     assert {"copies_in_pixels", "nearest_distance_ratio_in_features"} <= set(found)
-    # 784 pixels, each white or black nearly by chance.
+    # 784 pixels, each white or black with a probability of nearly 1/2.
     assert 150 < found["nll_nats"] < 784 * np.log(2) + 50
     assert found["bits_per_dim"] == pytest.approx(found["nll_nats"] / 784 / np.log(2))
     assert 0 < found["path_length"] and found["path_length_error"] > 0

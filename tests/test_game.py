@@ -1,4 +1,4 @@
-"""The game: what moves when, at which weights, and with which noise."""
+"""The game: order of moves, weights of losses and gradients, and noise."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ def dense(name, start):
 
 
 class Pair(GenerativeModel):
-    """y = a * b * x: `first` trains a and b, `second` trains a alone; known by hand."""
+    """y = a * b * x: `first` trains a and b, `second` only a; computable by hand."""
 
     figures = ("size",)
 
@@ -155,7 +155,7 @@ def test_adam_of_a_lazy_player_is_corrected_as_in_stylegan2():
 
 
 class Net(GenerativeModel):
-    """A small game without batch norm: two players, moves, an update, noise by row."""
+    """A game without batch norm: two players, several moves, an update, row noise."""
 
     def __init__(self, moves=1, **kwargs):
         super().__init__(**kwargs)
@@ -222,7 +222,7 @@ def test_k_small_batches_give_the_step_of_one_large_batch(moves, clip_norm):
     large.fit(small_batches(arrays, 12), epochs=1, verbose=0)
     small.fit(small_batches(arrays, 4), epochs=1, verbose=0)
     assert int(large.step.numpy()) == int(small.step.numpy()) == 2
-    # Sums in another order differ by rounding alone.
+    # The order of sums differs, so results differ by rounding errors.
     for a, b in zip(large.variables, small.variables, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
 
@@ -260,7 +260,7 @@ def test_accumulation_is_saved_with_the_model_and_checked(tmp_path):
 
 
 class Draws(Pair):
-    """Draws named noise, another name beside it where asked for."""
+    """Draws named noise, and optionally noise with a second name."""
 
     extra = False
 

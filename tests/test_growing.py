@@ -44,7 +44,7 @@ def normal(*shape):
 
 
 def grown(side, alpha=1.0, model=ProGAN, **settings):
-    """A small model that has reached the level with the given side."""
+    """A small model at the level with the given side."""
     model = model(**{**(STYLED if model is StyleGAN else SMALL), **settings})
     model.compile(seed=0)
     model.enter(Phase(side, 0, 1))
@@ -77,7 +77,7 @@ def test_equalized_kernels_are_scaled_at_run_time(layer, shape, fan_in):
     scale = layer.gain / np.sqrt(fan_in)
     used = layer.scaled_kernel()
     np.testing.assert_allclose(used, layer.kernel * (scale * layer.rate), rtol=1e-6)
-    # As they are used, kernels have He's deviation; as they are stored, they are large.
+    # Scaled kernels have He's standard deviation; stored kernels are large.
     assert np.std(used) == pytest.approx(scale, rel=0.03)
     assert np.std(layer.kernel) == pytest.approx(1 / layer.rate, rel=0.03)
     x = normal(2, *shape[1:])
@@ -167,12 +167,12 @@ def test_at_alpha_0_images_are_those_below_and_at_1_their_own(model):
     grown_model = grown(8, 0.0, model, average=None)
     latents = normal(2, 3)
     above = grown_model.decode(latents)
-    shift_images(grown_model, 1)  # Of the new level alone: no effect at alpha 0.
+    shift_images(grown_model, 1)  # Only of the new level: no effect at alpha 0.
     np.testing.assert_array_equal(above, grown_model.decode(latents))
     grown_model.enter(Phase(4, 0, 1))
     grown_model.growth.alpha.assign(1.0)
     below = grown_model.decode(latents)
-    doubled = below.repeat(2, axis=1).repeat(2, axis=2)  # Noise has no strength yet.
+    doubled = below.repeat(2, axis=1).repeat(2, axis=2)  # Noise has strength 0.
     np.testing.assert_allclose(above, doubled, atol=1e-5)
     grown_model.enter(Phase(8, 0, 1))
     alone = grown_model.decode(latents)
@@ -461,7 +461,7 @@ def test_optimizers_start_anew_at_a_level():
     for variable in adam.variables:
         start = 0.5 if variable is adam.learning_rate else 0
         np.testing.assert_array_equal(variable, start)
-    # The first step has the length of the learning rate, not ten times as much.
+    # The first step is as long as the learning rate, not ten times as long.
     variables = model.players()["generator"].variables  # Those of the new level.
     first = variables[0]
     before = first.numpy()
@@ -531,7 +531,7 @@ def test_truncation_moves_styles_towards_their_mean():
     model = grown(8, model=StyleGAN)
     model.mean_style.value.assign(normal(5))
     means = model.sample(3, seed=0, truncation=0.0)
-    # Strengths of noise are 0 at first: images could differ by styles only.
+    # The initial strengths of noise are 0, so that only styles change images.
     np.testing.assert_allclose(means[1:], means[:2], atol=1e-5)
     styles = np.broadcast_to(model.mean_style.value, (3, model.num_layers, 5))
     np.testing.assert_allclose(means, model.synthesize(styles, 0), atol=1e-5)

@@ -1,4 +1,4 @@
-"""One declaration of an input serves methods, signatures, clients and cards."""
+"""Declarations of inputs, which methods, signatures, clients and cards share."""
 
 import json
 

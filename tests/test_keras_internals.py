@@ -1,4 +1,4 @@
-"""Each private hook of Keras that the package relies on still does what it did."""
+"""Each private hook of Keras that the package relies on still works as before."""
 
 import inspect
 
@@ -23,7 +23,7 @@ def test_arguments_of_a_constructor_are_recorded_with_what_was_given():
 
 
 def test_fit_asks_for_a_symbolic_build_that_is_off(monkeypatch):
-    """Keras would call it by this name, and take a batch of the data for it."""
+    """Keras would call the method by this name, and pass it a batch of the data."""
     assert hasattr(keras.Model, "_maybe_symbolic_build") or hasattr(
         keras.src.backend.tensorflow.trainer.TensorFlowTrainer, "_maybe_symbolic_build"
     )
@@ -49,7 +49,7 @@ def test_an_optimizer_reduces_gradients_by_the_hook_that_is_replaced():
     variable = keras.Variable(1.0)
     optimizer.apply([tf.constant(0.5)], [variable])
     assert called and float(variable.numpy()) == 0.5
-    # The hook gets and gives pairs or gradients, which `list` passes on.
+    # The hook takes and returns pairs or gradients, which `list` passes through.
     optimizer = keras_internals.without_reduction(keras.optimizers.SGD(1.0))
     optimizer.apply([tf.constant(0.5)], [variable])
     assert float(variable.numpy()) == 0.0

@@ -171,7 +171,7 @@ np.save(sys.argv[2], images)
 
 
 def check_files(model, folder):
-    """The density is in every file that the model is saved to."""
+    """Checks that every file of the saved model contains the density."""
     expected = model.sample(5, seed=0)
     model.save(folder / "model.keras")
     keras_gen.zoo.write_card(model, folder / "card", name="linear_ae", dtype="float32")

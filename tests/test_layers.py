@@ -49,7 +49,7 @@ def test_masked_convolution_depends_on_the_pixels_of_its_mask(mask, stack, rows)
     layer = MaskedConv2D(4, 3, mask, stack)
     window = dependence(layer, (5, 5, 2)).reshape(5, 5, 5, 5)[2, 2, 1:4, 1:4]
     np.testing.assert_array_equal(window, grid)
-    # Equal to an ordinary convolution whose kernel is 0 where the mask is.
+    # Equal to an ordinary convolution whose kernel is 0 where the mask is 0.
     x = np.random.default_rng(0).normal(size=(2, 4, 5, 2)).astype(np.float32)
     kernel = np.zeros((3, 3, 2, 4), np.float32)
     kernel[np.ix_(layer.rows, layer.columns)] = layer.kernel.numpy()
@@ -75,8 +75,8 @@ def drawn_by_pixels(layer, x, shift):
     Args:
         layer: A `RasterLayer`.
         x: Maps, (batch, height, width, features).
-        shift: 0 for layers that get the current pixel, 1 for those that get the one
-            before.
+        shift: Offset of the input pixel: 0 for layers that get the current pixel, 1 for
+            layers that get the previous one.
     """
     _, height, width, _ = x.shape
     padded = np.pad(x, [(0, 0), (shift, 0), (shift, 0), (0, 0)])

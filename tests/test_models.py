@@ -1,4 +1,4 @@
-"""What makes each model that model."""
+"""The specific features of GAN, DCGAN and other adversarial models."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Priors and flows are densities, and draw each row from its own seed."""
+"""Priors and flows: they are densities, and draw each row from its own seed."""
 
 import keras
 import numpy as np

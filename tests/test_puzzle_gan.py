@@ -33,7 +33,7 @@ def test_edge_strength_is_the_norm_of_sobel_gradients():
     ours = proposals.edges(tf.constant(images)).numpy()
     for image, found in zip(images, ours, strict=True):
         grey = image.mean(axis=-1)
-        # Theirs normalizes kernels to a sum of 1, and divides by the root of 2.
+        # scikit-image normalizes kernels to a sum of 1, and divides by sqrt(2).
         theirs = skimage.filters.sobel(grey, mode="mirror") * 4 * np.sqrt(2)
         np.testing.assert_allclose(found[1:-1, 1:-1], theirs[1:-1, 1:-1], rtol=1e-3)
 

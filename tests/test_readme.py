@@ -21,7 +21,7 @@ RESULTS = (ROOT / "docs" / "results.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
 NOTES = sorted(ROOT.glob("zoo/*/NOTES.md"))
 
-# Two steps and a few images instead of what a user would wait for.
+# Two steps and a few images, so that tests are faster than the examples themselves.
 SHORTER = {
     "epochs=20,": "epochs=1, steps_per_epoch=2,",
     "epochs=50": "epochs=1",
@@ -35,7 +35,7 @@ def blocks(page, language):
 
 
 def examples():
-    """Every Python example of README and docs/, which users run as it is."""
+    """Every Python example in README and docs/, which users can run unchanged."""
     for page in PAGES:
         if page.name == "CONTRIBUTING.md":  # Has a test of its own below.
             continue

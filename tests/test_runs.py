@@ -43,7 +43,7 @@ OLD_SETTINGS = {
 
 @pytest.fixture(autouse=True)
 def one_replica(monkeypatch):
-    """No replicas, although the tests have two devices."""
+    """Trains on a single replica, although the tests have two devices."""
     default = tf.distribute.get_strategy()
     monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: default)
 
@@ -168,7 +168,7 @@ def test_all_settings_stand_in_the_signature_of_create():
 
 
 def settings_of(command, monkeypatch):
-    """The settings that a command line asks for."""
+    """The settings that a command line results in."""
     found = []
 
     def create(name, data, *, runs, **settings):

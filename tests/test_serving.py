@@ -1,4 +1,4 @@
-"""Exports, clients and servers, from `keras-gen export` to an answer.
+"""Exports, clients and servers, from `keras-gen export` to the answer of a server.
 
 The server is a test double (serving_double.py), which runs the real graphs, and also
 `tensorflow_model_server` itself if it is on the PATH.

@@ -1,4 +1,4 @@
-"""What shipped weights answer, and what files of version 0.1 hold, does not change."""
+"""Results of shipped weights and of files written by version 0.1 do not change."""
 
 import json
 import pathlib
@@ -21,7 +21,7 @@ OLD = json.loads((DATA / "keras_files_0_1.json").read_text())
 
 
 def check(model, expected):
-    """Compares projections of answers of order 1 to float32 rounding.
+    """Compares projections, which are of order 1, up to float32 rounding errors.
 
     Sums of many terms, such as log-likelihoods, are compared relative to their size.
     """

@@ -109,7 +109,7 @@ def test_wrong_captions_count_half_of_the_negative_pairs():
     loss, figures = model.discriminator_loss(batch, {}, training=False)
     texts = model.encode_captions(batch["caption"]).numpy()
     np.testing.assert_allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-4)
-    images, _ = model.draw(texts, training=False)  # The same noise by the same name.
+    images, _ = model.draw(texts, training=False)  # The same name gives the same noise.
     right = logits_of(model, batch["image"], texts)
     wrong = logits_of(model, batch["image"], np.roll(texts, 1, axis=0))
     fake = logits_of(model, images, texts)
@@ -164,7 +164,7 @@ def test_captions_are_sampled_by_string():
     same = model.sample(2, seed=[5, 5], captions="cat")
     np.testing.assert_allclose(same[0], same[1], atol=1e-6)
     assert not np.allclose(drawn, model.sample(captions=captions, seed=1))
-    assert model.sample(3, seed=0).shape == (3, 16, 16, 3)  # Of the prompts.
+    assert model.sample(3, seed=0).shape == (3, 16, 16, 3)  # From the prompts.
     with pytest.raises(ValueError, match="number of rows, or conditions"):
         model.sample(captions="cat")
     with pytest.raises(ValueError, match="equal numbers of rows"):

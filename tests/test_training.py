@@ -1,4 +1,4 @@
-"""What the base class promises to every model, on models small enough to work out."""
+"""The guarantees of the base class, on models small enough to compute by hand."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from keras_gen import GenerativeModel, Player
 
 @keras.saving.register_keras_serializable("tests")
 class Line(GenerativeModel):
-    """One weight that is pulled towards the batch's mean: all is known by hand."""
+    """A single weight that approaches the batch's mean; computable by hand."""
 
     figures = ("mean",)
 

@@ -1,4 +1,4 @@
-"""What makes translators between sets of images CycleGAN and StarGAN."""
+"""The specific features of CycleGAN and StarGAN, translators between sets of images."""
 
 import pathlib
 import zipfile
@@ -131,7 +131,7 @@ def test_discriminators_loss_is_halved_least_squares():
 
 
 def numbered(first, count=4):
-    """Images whose pixels all are the image's number."""
+    """Images in which all pixels have the image's number as their value."""
     numbers = np.arange(first, first + count, dtype="float32")
     return tf.constant(np.tile(numbers[:, None, None, None], (1, 8, 8, 3)))
 
@@ -141,7 +141,7 @@ def numbers_of(images):
 
 
 def empty_pool(size):
-    """Images of an empty pool, and the number that have arrived."""
+    """Images of an empty pool, and the number of images that have arrived."""
     return tf.zeros((size, 8, 8, 3)), tf.constant(0, tf.int64)
 
 
@@ -215,7 +215,7 @@ def state_of(model):
 
 @pytest.mark.parametrize("accumulate_steps", [1, 2])
 def test_after_a_step_the_pools_hold_what_the_exchange_says(accumulate_steps):
-    """While they fill and once they are full, as the translators were before it."""
+    """Translations are those of the translators before the step."""
     model = built(CycleGAN, pool_size=6)
     model.compile(seed=0, accumulate_steps=accumulate_steps)
     batch = make_batch(model, 4 * accumulate_steps)
@@ -341,7 +341,7 @@ def test_a_file_of_version_0_1_brings_its_pools_and_they_go_on(tmp_path):
     for side, (images, arrived) in state_of(model).items():
         assert arrived == loaded[side][1] + 4
         kept = (images == loaded[side][0]).all(axis=(1, 2, 3))
-        assert 2 <= kept.sum() < 6  # Of 4 translations each enters with 1/2.
+        assert 2 <= kept.sum() < 6  # Each of 4 enters with probability 1/2.
 
 
 def test_both_directions_are_served_and_other_sets_refused():

@@ -228,7 +228,7 @@ def test_log_prob_takes_any_number_of_samples_in_the_same_memory():
 
 
 def test_log_prob_ignores_the_surplus_samples_of_the_last_chunk():
-    """Of 40 samples that two chunks of 20 draw, exactly 25 count."""
+    """Two chunks of 20 draw 40 samples, of which exactly 25 are used."""
     model = randomize(build(), 0.3)
     images = keras_gen.images.binarize(make_batch(model, 4)["image"], 0)
     noise = [tf.random.stateless_normal((20, 1, 3), (start, 0)) for start in (0, 20)]

@@ -21,7 +21,7 @@ def smooth(count, side=32):
 
 
 def test_the_similarity_at_one_scale_is_that_of_scikit_image():
-    a, b = smooth(3, side=20), smooth(3, side=20)  # 20 pixels have room for one scale.
+    a, b = smooth(3, side=20), smooth(3, side=20)  # 20 pixels allow one scale.
     assert variety.num_scales((20, 20, 1)) == 1
     ours = variety.ms_ssim(a, b)
     for i in range(3):
@@ -33,7 +33,7 @@ def test_the_similarity_at_one_scale_is_that_of_scikit_image():
             sigma=1.5,
             use_sample_covariance=False,
             full=True,
-        )[1][5:-5, 5:-5].mean()  # Where the whole window lies inside the image.
+        )[1][5:-5, 5:-5].mean()  # Only where the window is inside the image.
         assert ours[i] == pytest.approx(max(theirs, 0), abs=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Loading by name and by path, and errors for what does not fit."""
+"""Loading models by name and by path, and errors for invalid arguments and files."""
 
 import inspect
 import json
@@ -18,7 +18,7 @@ from keras_gen.models import DCGAN, GAN, ProGAN
 
 @pytest.fixture
 def shipped(tmp_path):
-    """A tiny GAN with a moving average, its folder as weights ship, and its card."""
+    """A tiny GAN with a moving average, its folder in the form that ships, its card."""
     model = zoo.load("gan", average=0.9, **GAN.tiny)
     train(model, make_batch(model, 4), count=2)
     card = zoo.write_card(
