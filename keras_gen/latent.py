@@ -9,6 +9,7 @@ Functions that take images encode them if the model can. They also take latents
    Representations", 2013 (arithmetic).
 """
 
+import os
 from typing import Literal
 
 import matplotlib.figure
@@ -269,7 +270,7 @@ def embed(
     model: GenerativeModel,
     rows: ArrayLike,
     labels: ArrayLike | None = None,
-    path=None,
+    path: str | os.PathLike | None = None,
     method: Literal["pca", "tsne"] = "pca",
     seed: int = 0,
 ) -> np.ndarray:
@@ -311,7 +312,7 @@ def embed(
 def beside_prior(
     model: GenerativeModel,
     images: ArrayLike,
-    path,
+    path: str | os.PathLike,
     labels: ArrayLike | None = None,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -360,7 +361,7 @@ def beside_prior(
 
 
 def histogram(
-    model: GenerativeModel, rows: ArrayLike, path, bins: int = 50
+    model: GenerativeModel, rows: ArrayLike, path: str | os.PathLike, bins: int = 50
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draws a histogram of codes, over all images and units: a PNG file.
 
@@ -384,7 +385,7 @@ def histogram(
     return counts, edges
 
 
-def save_figure(figure: matplotlib.figure.Figure, path) -> None:
+def save_figure(figure: matplotlib.figure.Figure, path: str | os.PathLike) -> None:
     """Writes a matplotlib figure as a PNG file; an old one is replaced as a whole."""
     figure.set_layout_engine("tight")
     write_aside(path, lambda aside: figure.savefig(aside, format="png", dpi=100))

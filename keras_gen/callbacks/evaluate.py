@@ -30,9 +30,9 @@ class Evaluate(keras.callbacks.Callback):
 
     def __init__(
         self,
-        data,
+        data: object,
         every: int = 1,
-        features=None,
+        features: object = None,
         num_images: int = 5000,
         seed: int = 0,
         figures: tuple[str, ...] | None = (

@@ -1,5 +1,6 @@
 """Grids of samples, written during training."""
 
+import os
 import pathlib
 
 import keras
@@ -32,11 +33,11 @@ class SampleGrid(keras.callbacks.Callback):
 
     def __init__(
         self,
-        folder,
+        folder: str | os.PathLike,
         every: int = 1,
         n: int = 64,
         seed: int = 0,
-        images=None,
+        images: np.ndarray | dict | None = None,
         **conditions,
     ):
         super().__init__()
@@ -56,7 +57,7 @@ class SampleGrid(keras.callbacks.Callback):
         if (epoch + 1) % self.every == 0:
             self.write(self.folder / f"epoch_{epoch + 1:04d}.png")
 
-    def write(self, path) -> None:
+    def write(self, path: str | os.PathLike) -> None:
         """Writes a grid of the current model; of several workers, only the chief does.
 
         Args:

@@ -20,7 +20,9 @@ server always uses their defaults.
 
 import functools
 import inspect
+from collections.abc import Collection, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -57,17 +59,17 @@ class Ability:
         """The first line of the docstring."""
         return (self.function.__doc__ or self.name).strip().splitlines()[0]
 
-    def declared(self, model) -> dict[str, Input]:
+    def declared(self, model: keras.Model) -> dict[str, Input]:
         """The `Input` of every argument, by name, in the order of the arguments."""
         known = model.inputs()
         absent = self._optional - set(known)
         return {name: known[name] for name in self.inputs if name not in absent}
 
-    def specs(self, model) -> dict[str, tf.TensorSpec]:
+    def specs(self, model: keras.Model) -> dict[str, tf.TensorSpec]:
         """The `tf.TensorSpec` of every input, by name."""
         return {name: entry.spec for name, entry in self.declared(model).items()}
 
-    def check_needs(self, model) -> None:
+    def check_needs(self, model: keras.Model) -> None:
         """Refuses a model that has not set the argument that the ability needs."""
         if self.needs and not model.get_config().get(self.needs):
             raise ValueError(
@@ -75,7 +77,7 @@ class Ability:
                 f"{self.name}, got one without."
             )
 
-    def run(self, model, arguments: dict) -> np.ndarray:
+    def run(self, model: keras.Model, arguments: dict) -> np.ndarray:
         """Checks that all arrays have equally many rows, and runs them in batches.
 
         Raises:
@@ -99,7 +101,7 @@ class Ability:
         ]
         return np.concatenate([output.numpy() for output in outputs])
 
-    def graph(self, model, **options):
+    def graph(self, model: keras.Model, **options):
         """The function as a `tf.function` with named inputs, traced once per model."""
         graphs = model.ability_graphs
         key = (self.name, *sorted(options.items()))
@@ -205,7 +207,9 @@ def _drawing_signature(function):
     return inspect.Signature([*first, *conditions])
 
 
-def default_conditions(declared: dict, seeds, given=()) -> dict:
+def default_conditions(
+    declared: dict, seeds: Sequence[int] | np.ndarray, given: Collection[str] = ()
+) -> dict:
     """The defaults of conditions that were not given, drawn with the rows' seeds.
 
     Args:

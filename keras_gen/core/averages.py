@@ -1,11 +1,12 @@
 """Moving averages of weights: a copy of a network that follows it step by step."""
 
+import keras
 import tensorflow as tf
 
 PREFIX = "averaged_"
 
 
-def averaged_copy(network):
+def averaged_copy(network: keras.Model):
     """A copy of a functional model, `averaged_<name>`, which is not trained."""
     config = {**network.get_config(), "name": f"{PREFIX}{network.name}"}
     copy = type(network).from_config(config)
@@ -23,7 +24,7 @@ def decay_at(step, decay):
     return tf.minimum(decay, (1.0 + step) / (10.0 + step))
 
 
-def update(copy, network, decay):
+def update(copy: keras.Model, network: keras.Model, decay):
     """Moves a copy's weights towards a network's, within a replica.
 
     All replicas hold the same weights, so each updates its own copy without waiting for

@@ -37,7 +37,7 @@ class Checkpoint(keras.callbacks.Callback):
         resume: Whether `fit` continues from the file if it exists.
     """
 
-    def __init__(self, path, every: int = 1, resume: bool = True):
+    def __init__(self, path: str | os.PathLike, every: int = 1, resume: bool = True):
         super().__init__()
         if not str(path).endswith(".keras"):
             raise ValueError(f"Expected a path that ends in .keras, got {path}.")
@@ -45,7 +45,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.path, self.every, self.resume = pathlib.Path(path), every, resume
         self.epoch = 0
 
-    def restore(self, model) -> bool:
+    def restore(self, model: keras.Model) -> bool:
         """Restores the model from the file; returns False if there is no file."""
         if not self.resume or not self.path.exists():
             return False
@@ -60,7 +60,7 @@ class Checkpoint(keras.callbacks.Callback):
             save_model(self.model, self.path)
 
 
-def save_model(model, path):
+def save_model(model: keras.Model, path: str | os.PathLike):
     """Runs `model.save(path)` on one worker, by a temporary file that is renamed."""
     if distribute.is_chief(model.distribute_strategy):
         write_aside(path, model.save)

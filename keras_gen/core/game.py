@@ -19,7 +19,7 @@ in between.
 
 import dataclasses
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -123,7 +123,7 @@ def _variables_of(networks):
     return list(found.values())
 
 
-def train_step(model, batch: dict):
+def train_step(model: keras.Model, batch: dict):
     """Runs one step: every player moves, then `updates` changes the other state.
 
     If players make up to K moves and gradients are accumulated over A mini-batches, the
@@ -139,7 +139,7 @@ def train_step(model, batch: dict):
         variable.assign(value)
 
 
-def test_step(model, batch: dict):
+def test_step(model: keras.Model, batch: dict):
     """Computes the losses and figures of a batch, without updating weights."""
     batch = _read_only(batch)
     with model.noise_scope("forward/0", training=False):
@@ -207,7 +207,14 @@ def _forward(model, part, index):
         return _read_only(model.forward(part, training=True))
 
 
-def loss_of(model, name, player, batch, shared, training):
+def loss_of(
+    model: keras.Model,
+    name: str,
+    player: Player,
+    batch: Mapping,
+    shared: Mapping,
+    training: bool,
+):
     """A player's loss with its regularizers, float32; logs the figures.
 
     Raises:

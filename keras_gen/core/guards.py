@@ -1,6 +1,7 @@
 """Callbacks that `fit` refuses, and losses on which it stops."""
 
 import math
+from collections.abc import Iterable
 
 import keras
 
@@ -16,7 +17,7 @@ _UNFIT = {
 }
 
 
-def refuse_unfit(callbacks):
+def refuse_unfit(callbacks: Iterable[keras.callbacks.Callback]):
     """Refuses Keras callbacks that need `model.optimizer`: each player has its own.
 
     Raises:

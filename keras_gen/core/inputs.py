@@ -7,7 +7,7 @@ by the client, to fill in defaults; and by the card of an export, which contains
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -97,7 +97,7 @@ class Input:
         is_single = not self.shape and np.ndim(value) == 0
         return np.repeat(value, count) if is_single else value
 
-    def default_rows(self, generators) -> list:
+    def default_rows(self, generators: Sequence[np.random.Generator]) -> list:
         """The default of each row, drawn with the row's generator if it is random."""
         draw = self.default if callable(self.default) else lambda _: self.default
         return [draw(generator) for generator in generators]
@@ -161,7 +161,9 @@ class Input:
             f"Expected {self.name} {wanted}, got values from {least} to {greatest}."
         )
 
-    def example(self, rows: int, random=None) -> np.ndarray:
+    def example(
+        self, rows: int, random: np.random.Generator | None = None
+    ) -> np.ndarray:
         """Example rows that are valid for the input.
 
         Args:
@@ -396,7 +398,9 @@ def mask_input(shape: tuple, name: str = "mask", **options) -> Input:
     return Input(name, tuple(shape), "float32", MASK, (0.0, 1.0), **options)
 
 
-def caption_input(prompts=(), name: str = "captions", **options) -> Input:
+def caption_input(
+    prompts: Sequence[str] = (), name: str = "captions", **options
+) -> Input:
     """Captions as strings; by default, abilities draw them from `prompts`."""
     options.setdefault("description", "Caption of the row.")
     default = OneOf(tuple(prompts)) if prompts else None
@@ -408,7 +412,7 @@ def with_role(inputs: dict, role: str) -> list[Input]:
     return [declared for declared in inputs.values() if declared.role == role]
 
 
-def check_image_range(images):
+def check_image_range(images: np.ndarray):
     """Refuses images outside [-1, 1], with the tolerance `SLACK`.
 
     Raises:

@@ -10,7 +10,7 @@ import inspect
 import keras
 
 
-def bound_arguments(cls, instance, args, kwargs) -> dict:
+def bound_arguments(cls, instance, args: tuple, kwargs: dict) -> dict:
     """The arguments that a constructor was called with, with defaults filled in.
 
     Keras records a subclass's arguments for `get_config` too. But if the constructor
@@ -38,7 +38,7 @@ class NoSymbolicBuild:
         pass
 
 
-def direct_layers(model) -> dict[str, keras.Layer]:
+def direct_layers(model: keras.Model) -> dict[str, keras.Layer]:
     """The layers that are attributes of a model, by name.
 
     `model.layers` has no option to leave out layers nested in them.
@@ -47,7 +47,7 @@ def direct_layers(model) -> dict[str, keras.Layer]:
     return {layer.name: layer for layer in layers}
 
 
-def without_reduction(optimizer):
+def without_reduction(optimizer: keras.optimizers.Optimizer):
     """Makes an optimizer not sum gradients over replicas, for a single replica.
 
     Keras sums gradients over a single replica too. TensorFlow registers the gradient of
@@ -59,12 +59,12 @@ def without_reduction(optimizer):
     return optimizer
 
 
-def unscaled(optimizer):
+def unscaled(optimizer: keras.optimizers.Optimizer):
     """The optimizer inside a `LossScaleOptimizer`; any other optimizer itself."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def has_schedule(optimizer) -> bool:
+def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
     """Whether an optimizer's learning rate is a schedule.
 
     The public property `learning_rate` is the current value of a schedule or constant.
@@ -73,7 +73,7 @@ def has_schedule(optimizer) -> bool:
     return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
 
 
-def reset(optimizer):
+def reset(optimizer: keras.optimizers.Optimizer):
     """Sets an optimizer's slots and its step count to 0, and keeps its rate."""
     bare = unscaled(optimizer)
     for variable in bare.variables:
@@ -81,7 +81,7 @@ def reset(optimizer):
             variable.assign(keras.ops.zeros_like(variable.value))
 
 
-def forget_graphs(model):
+def forget_graphs(model: keras.Model):
     """Drops a model's compiled steps, so that the next step is traced again.
 
     `fit` reads `train_function` in every step, so that a model may replace it while
@@ -93,7 +93,7 @@ def forget_graphs(model):
         model.make_train_function()
 
 
-def is_validation_of_fit(kwargs) -> bool:
+def is_validation_of_fit(kwargs: dict) -> bool:
     """Whether `evaluate` was called by Keras's `fit`, with data prepared already."""
     return bool(kwargs.get("_use_cached_eval_dataset"))
 

@@ -1,9 +1,10 @@
 """GenerativeModel: declaration, configuration, compiling, fitting."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_gen import data
@@ -103,7 +104,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """An optimizer for every player, with the paper's settings."""
         raise NotImplementedError
 
-    def forward(self, batch, training: bool) -> dict:
+    def forward(self, batch: Mapping, training: bool) -> dict:
         """Tensors that several players need, computed once for each mini-batch.
 
         Args:
@@ -116,7 +117,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         return {}
 
-    def updates(self, batch, shared) -> list[tuple]:
+    def updates(self, batch: Mapping, shared: Mapping) -> list[tuple]:
         """New values of state that is not trained by gradients, after a step.
 
         Args:
@@ -130,7 +131,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         return []
 
-    def steps_of(self, batch) -> list[dict]:
+    def steps_of(self, batch: dict) -> list[dict]:
         """The batches for the steps on one batch of the data; by default one step."""
         return [batch]
 
@@ -160,7 +161,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         return []
 
-    def initialize(self, batches):
+    def initialize(self, batches: Iterator[dict]):
         """Sets weights whose initial values depend on data, once; `fit` calls it.
 
         Args:
@@ -174,7 +175,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return {**self._arguments, "dtype": self.dtype_policy.name}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict, custom_objects: dict | None = None):
         """Builds a model under the dtype policy that it was configured with."""
         config = dict(config)
         before = keras.config.dtype_policy()
@@ -197,7 +198,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             **self._compiled_with,
         }
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict):
         """Compiles with the arguments that `get_compile_config` returned.
 
         Files of older versions may name players that the model no longer has; their
@@ -215,7 +216,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     # Averages.
 
-    def keep_average(self, network, decay: float | None):
+    def keep_average(self, network: keras.Model, decay: float | None):
         """Keeps a moving average of a network's weights, updated after every step.
 
         Call it in `__init__`; `averaged(network)` then returns the averaged copy. The
@@ -234,7 +235,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         setattr(self, copy.name, copy)
         self._averages.append((network.name, copy.name, decay))
 
-    def averaged(self, network):
+    def averaged(self, network: keras.Model):
         """The moving average of a network; the network itself if it has none."""
         return getattr(self, f"{averages.PREFIX}{network.name}", network)
 
@@ -400,14 +401,14 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     def fit(
         self,
-        x=None,
-        y=None,
+        x: tf.data.Dataset | np.ndarray | dict | None = None,
+        y: np.ndarray | None = None,
         *,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose="auto",
-        callbacks=None,
-        validation_data=None,
+        verbose: int | str = "auto",
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        validation_data: tf.data.Dataset | np.ndarray | dict | tuple | None = None,
         validation_steps: int | None = None,
         validation_freq: int = 1,
         shuffle: bool = True,
@@ -496,7 +497,13 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             x, y = x
         return data.batches(x, y, self.batch_shapes(), batch_size, shuffle=False)
 
-    def evaluate(self, x=None, y=None, batch_size: int | None = None, **kwargs):
+    def evaluate(
+        self,
+        x: tf.data.Dataset | np.ndarray | dict | tuple | None = None,
+        y: np.ndarray | None = None,
+        batch_size: int | None = None,
+        **kwargs,
+    ):
         """Mean losses over data as for `fit`; see `keras.Model.evaluate`."""
         self._check_compiled("evaluate")
         if not keras_internals.is_validation_of_fit(kwargs):

@@ -13,7 +13,7 @@ import contextlib
 import secrets
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -105,7 +105,7 @@ class Noise:
             noise = StepNoise(self.seed.value, self.step.value, "")
         return noise.seed(name)
 
-    def noise(self, name: str, shape, distribution: str = "normal"):
+    def noise(self, name: str, shape: Sequence, distribution: str = "normal"):
         """Named random numbers, float32 of the given shape.
 
         Args:
@@ -120,7 +120,9 @@ class Noise:
 # In abilities.
 
 
-def row_seeds(n: int, seed=None) -> np.ndarray:
+def row_seeds(
+    n: int, seed: int | Sequence[int] | np.ndarray | None = None
+) -> np.ndarray:
     """One seed for each row, int64 (n,).
 
     Args:
@@ -149,7 +151,7 @@ def row_seeds(n: int, seed=None) -> np.ndarray:
     return seeds.astype(np.int64)
 
 
-def row_generator(seed) -> np.random.Generator:
+def row_generator(seed: int) -> np.random.Generator:
     """A NumPy generator for the draws of a row outside of a graph.
 
     Args:

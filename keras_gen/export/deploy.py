@@ -19,6 +19,7 @@ import string
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from keras_gen.core.model import GenerativeModel
 from keras_gen.export.saved_model import save, versions_in
 from keras_gen.files import write_text
 
@@ -28,7 +29,7 @@ ROOT = "/serving"  # Path at which the compose file and the manifest mount the f
 
 
 def add(
-    model,
+    model: GenerativeModel,
     folder: str | os.PathLike,
     name: str,
     version: int | None = None,

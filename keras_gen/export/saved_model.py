@@ -16,6 +16,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from keras_gen.core.inputs import Input
 from keras_gen.core.keras_internals import ReplacedWeights
+from keras_gen.core.model import GenerativeModel
 from keras_gen.export.signatures import Signature, signatures_of
 
 # The default signature is the first of these that the model has.
@@ -27,7 +28,7 @@ MAX_WARM_UP = 1000  # A server refuses a model with more warm-up requests.
 
 
 def save(
-    model,
+    model: GenerativeModel,
     path: str | os.PathLike,
     version: int | None = None,
     *,

@@ -23,6 +23,7 @@ from keras_gen.core.inputs import (
     file_name,
     image_input,
 )
+from keras_gen.core.model import GenerativeModel
 from keras_gen.data.pipeline import prepare
 
 
@@ -147,7 +148,7 @@ def draws_rows(card: dict, name: str) -> bool:
 
 
 def signatures_of(
-    model, abilities: Iterable[str] | None = None
+    model: GenerativeModel, abilities: Iterable[str] | None = None
 ) -> dict[str, Signature]:
     """The signatures of a model by name.
 

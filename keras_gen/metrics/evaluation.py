@@ -1,11 +1,13 @@
 """All figures of a model, or of a folder of images, in one dict."""
 
 import functools
+import os
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from keras_gen import images as image_files
+from keras_gen.core.model import GenerativeModel
 from keras_gen.metrics.figures import FIGURES, Context
 from keras_gen.metrics.scale import Scale
 
@@ -30,10 +32,10 @@ class Evaluation:
 
     def __init__(
         self,
-        model=None,
+        model: GenerativeModel | None = None,
         data="mnist",
         *,
-        images=None,
+        images: str | os.PathLike | None = None,
         features=None,
         num_images: int = 10_000,
         num_train: int | None = None,
@@ -117,7 +119,9 @@ class Evaluation:
         return found
 
 
-def evaluate(model, data="mnist", *, progress: Callable = iter, **options) -> dict:
+def evaluate(
+    model: GenerativeModel, data="mnist", *, progress: Callable = iter, **options
+) -> dict:
     """All figures that a model's abilities allow.
 
     >>> model = keras_gen.zoo.load("linear_ae", weights="mnist-2")
@@ -144,7 +148,7 @@ def evaluate(model, data="mnist", *, progress: Callable = iter, **options) -> di
 
 
 def evaluate_folder(
-    images, data="mnist", *, progress: Callable = iter, **options
+    images: str | os.PathLike, data="mnist", *, progress: Callable = iter, **options
 ) -> dict:
     """The figures of `evaluate` that need only images, for a folder of images.
 

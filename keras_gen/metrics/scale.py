@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_gen import data as data_sources
 from keras_gen.core.inputs import TEXT, with_role
+from keras_gen.core.model import GenerativeModel
 from keras_gen.core.noise import row_seeds
 from keras_gen.metrics.features import BATCH, default_features, extractor
 from keras_gen.metrics.summary import Summary, image_figures, summarize
@@ -72,7 +73,7 @@ class Scale:
             self._summaries[split] = summarize(images, self.extractor, self.seed)
         return self._summaries[split]
 
-    def draw(self, model) -> Summary:
+    def draw(self, model: GenerativeModel) -> Summary:
         """The `Summary` of `model.sample(num_images, seed)`.
 
         A model that draws images from captions gets the captions of the test split.

@@ -13,6 +13,7 @@ images alike:
 
 import dataclasses
 import gc
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -287,7 +288,14 @@ class GrowingModel(AdversarialModel):
             for level in range(self.first, self.last + 1)
         ]
 
-    def fit(self, x=None, y=None, *, callbacks=None, **options):
+    def fit(
+        self,
+        x=None,
+        y=None,
+        *,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        **options,
+    ):
         """Trains like `GenerativeModel.fit`, following a schedule of levels.
 
         Args:
