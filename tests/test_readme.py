@@ -91,7 +91,7 @@ def test_every_command_of_a_page_exists_with_its_options(page):
 
 def test_documents_are_short_enough_to_be_read():
     assert README.count("\n") <= 180
-    assert CONTRIBUTING.count("\n") <= 85
+    assert CONTRIBUTING.count("\n") <= 80
 
 
 def test_figures_of_samples_are_those_of_the_cards():
