@@ -20,6 +20,7 @@ import sklearn.mixture
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from keras_gen import data
 from keras_gen.core.inputs import IMAGE, LATENT, with_role
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.noise import row_seeds
@@ -117,6 +118,44 @@ def draw(model: GenerativeModel, n: int, seed: int = 0) -> np.ndarray:
     return graph(row_seeds(n, seed)).numpy()
 
 
+def of_data(model: GenerativeModel, source, n: int, seed: int = 0) -> np.ndarray:
+    """Latents of the first test images, or of the prior if the model cannot encode.
+
+    Args:
+        model: Model with `encode`, or with a distribution of latents.
+        source: Data set, as for `keras_gen.data.load`.
+        n: Number of latents.
+        seed: Seed of latents that are drawn from the prior.
+
+    Returns:
+        float32 (n, latent_dim), or fewer if the test split has fewer images.
+    """
+    if "encode" not in model.abilities():
+        return draw(model, n, seed)
+    test = data.load(
+        source, "test", image_shape=model.image_shape, batch_size=n, shuffle=False
+    )
+    return model.encode(next(iter(test))["image"].numpy())
+
+
+def spread(latents: np.ndarray, coordinate: int, steps: int) -> np.ndarray:
+    """Evenly spaced values of a coordinate, from its 1st to its 99th percentile.
+
+    Args:
+        latents: float (n, latent_dim).
+        coordinate: Index of the coordinate.
+        steps: Number of values.
+
+    Raises:
+        ValueError: For a coordinate that latents do not have.
+    """
+    if not 0 <= coordinate < latents.shape[1]:
+        raise ValueError(
+            f"Expected coordinates in [0, {latents.shape[1]}), got {coordinate}."
+        )
+    return np.linspace(*np.percentile(latents[:, coordinate], [1, 99]), steps)
+
+
 def interpolate(
     model: GenerativeModel,
     start: ArrayLike,
@@ -136,8 +175,8 @@ def interpolate(
         start: Images or latents at the start, (batch, ...).
         end: Images or latents at the end, (batch, ...).
         steps: Number of images on each path, including both ends.
-        spherical: Whether paths are arcs (`slerp`), which suit latents drawn from a
-            Gaussian, instead of lines.
+        spherical: Boolean, whether paths are arcs (`slerp`), which suit latents drawn
+            from a Gaussian, instead of lines.
 
     Returns:
         float32 (batch, steps, height, width, channels), in [-1, 1].

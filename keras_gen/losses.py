@@ -238,8 +238,8 @@ def contrastive_loss(first, second, same, temperature: float) -> tf.Tensor:
     Args:
         first: Vectors of images, float32 (batch, numbers), of length 1.
         second: Vectors of their texts, float32 (batch, numbers), of length 1.
-        same: Whether image i and text j are partners, boolean (batch, batch). Equal
-            texts are partners of the same images.
+        same: Boolean, whether image i and text j are partners, boolean (batch, batch).
+            Equal texts are partners of the same images.
         temperature: Divisor of cosines, above 0.
 
     Returns:

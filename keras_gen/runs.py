@@ -71,7 +71,7 @@ class Settings:
         validation: Part of the data on which losses are measured after each epoch,
             such as "test"; None measures none.
         labels: Number of labels to keep; all others are hidden. None keeps all.
-        mirror: Whether half of the images are flipped horizontally.
+        mirror: Boolean, whether half of the images are flipped horizontally.
         batch_size: Number of images in a batch.
         epochs: Number of epochs, counted from the start of the run.
         steps_per_epoch: Number of steps that count as an epoch; None uses all data.
@@ -83,7 +83,7 @@ class Settings:
             the one in force.
         strategy: Distribution strategy: "auto", "mirrored" or "multi_worker"; see
             `keras_gen.distribute.strategy`.
-        jit: Whether XLA compiles the training step; on one replica only.
+        jit: Boolean, whether XLA compiles the training step; on one replica only.
 
     Raises:
         ValueError: For numbers out of range.
@@ -111,7 +111,7 @@ class Settings:
         if self.steps_per_epoch is not None:
             checks.counts(steps_per_epoch=self.steps_per_epoch)
         if self.labels is not None:
-            checks.at_least(0, labels=self.labels)
+            checks.counts(labels=self.labels)
 
     @property
     def command(self) -> str:

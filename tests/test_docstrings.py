@@ -45,7 +45,7 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 NAMES = {"keras": keras, "keras_gen": keras_gen, "np": np, "tf": tf}
 
 # Beginnings of descriptions without a head noun, which the reader would have to guess.
-HEADLESS = ("Of ", "The same", "That ", "Until ", "As ", "See ")
+HEADLESS = ("Of ", "The same", "That ", "Until ", "Whether ", "As ", "See ")
 
 
 def found(name):

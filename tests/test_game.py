@@ -119,6 +119,32 @@ def test_updates_of_replicas_are_reduced_as_the_variable_says(two_replicas):
     assert float(model.total.numpy()) == 8.0  # The mean of 4 and 12.
 
 
+def test_updates_read_all_values_before_the_first_is_assigned():
+    class Swap(Pair):
+        def __init__(self):
+            super().__init__()
+            self.other = self.add_weight(name="other", initializer="ones", shape=())
+
+        def updates(self, batch, shared):
+            return [(self.total, self.other.value), (self.other, self.total.value)]
+
+    model = Swap()
+    model.compile()
+    train(model, points(1.0))
+    assert (float(model.total.numpy()), float(model.other.numpy())) == (1.0, 0.0)
+
+
+def test_what_forward_shares_has_rows():
+    class Scalar(Pair):
+        def forward(self, batch, training):
+            return {**super().forward(batch, training), "mean": tf.constant(1.0)}
+
+    model = Scalar()
+    model.compile(run_eagerly=True)
+    with pytest.raises(ValueError, match="Expected 'mean' from forward as a tensor"):
+        train(model, points(1.0))
+
+
 def test_figures_that_are_not_declared_are_refused():
     class Odd(Pair):
         def first_loss(self, batch, shared, training):
@@ -139,6 +165,17 @@ def test_a_lazy_regularizer_counts_as_often_as_its_interval_says():
     assert model.evaluate(points(1.0), verbose=0, return_dict=True)[
         "second_loss"
     ] == pytest.approx(10.0)
+
+
+def test_a_lazy_penalty_through_batch_norm_works_on_replicas(two_replicas):
+    """Its statistics make replicas wait, which nothing under a condition can."""
+    options = {**keras_gen.models.DCGAN.tiny, "r1": 1.0, "r1_every": 2}
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 1)).astype("float32")
+    with two_replicas.scope():
+        model = keras_gen.zoo.load("dcgan", **options)
+        model.compile(seed=0)
+    history = train(model, {"image": images}, count=3).history
+    assert all(np.isfinite(values).all() for values in history.values())
 
 
 def test_adam_of_a_lazy_player_is_corrected_as_in_stylegan2():
@@ -225,6 +262,25 @@ def test_k_small_batches_give_the_step_of_one_large_batch(moves, clip_norm):
     # The order of sums differs, so results differ by rounding errors.
     for a, b in zip(large.variables, small.variables, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_player_that_moves_twice_after_another_uses_its_own_new_weights():
+    class Late(Net):
+        def players(self):
+            return {
+                "critic": Player([self.critic], self.critic_loss, moves=self.moves),
+                "generator": Player([self.generator], self.generator_loss, moves=2),
+            }
+
+    for moves in (1, 2):
+        check_applied_gradients(Late(moves), net_data(8))
+        large, small = Late(moves), Late(moves)
+        large.compile(seed=0)
+        small.compile(seed=0, accumulate_steps=3)
+        large.fit(small_batches(net_data(48), 12), epochs=1, verbose=0)
+        small.fit(small_batches(net_data(48), 4), epochs=1, verbose=0)
+        for a, b in zip(large.variables, small.variables, strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_accumulation_on_two_replicas_gives_the_step_of_one(two_replicas):

@@ -8,8 +8,9 @@ import rich
 import typer
 
 from keras_gen.cli.common import Picture, Scale, parse_values
-from keras_gen.core.inputs import SEED, Input
+from keras_gen.core.inputs import SEED, with_role
 from keras_gen.export import Client
+from keras_gen.export.signatures import draws_rows, inputs_of
 from keras_gen.images import save_grid
 
 
@@ -56,17 +57,10 @@ def query(
             raise ValueError(
                 f"Expected one of {', '.join(signatures)}, got {ability!r}."
             )
-        inputs = [
-            Input.from_description(name, entry)
-            for name, entry in signatures[ability]["inputs"].items()
-        ]
-        if inputs[0].role == SEED:
+        if draws_rows(client.card, ability):
             given["n"] = n
-        given |= {
-            entry.name: seed
-            for entry in inputs
-            if entry.role == SEED and entry.name not in given
-        }
+        inputs = inputs_of(client.card, ability)
+        given = {**{entry.name: seed for entry in with_role(inputs, SEED)}, **given}
         answer = getattr(client, ability)(**given)
     if answer.ndim == 4:
         save_grid(answer, output, scale=scale)

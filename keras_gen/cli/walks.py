@@ -7,7 +7,6 @@ import numpy as np
 import rich
 import typer
 
-from keras_gen import data as data_module
 from keras_gen import latent, zoo
 from keras_gen.cli.common import Name, Scale, Weights
 from keras_gen.images import save_animation, save_grid
@@ -45,7 +44,7 @@ def interpolate(
     The ends are encoded images, or samples of the prior if the model cannot encode.
     """
     model = zoo.load(name, weights)
-    ends = _latents(model, data, 2 * n, seed)
+    ends = latent.of_data(model, data, 2 * n, seed)
     walks = latent.interpolate(model, ends[:n], ends[n:], steps, spherical)
     _write_walks(walks, output, scale)
 
@@ -69,34 +68,15 @@ def traverse(
     the 1st to the 99th percentile of its values for 1000 images.
     """
     model = zoo.load(name, weights)
-    latents = _latents(model, data, 1000, seed)
+    latents = latent.of_data(model, data, 1000, seed)
     chosen = range(min(10, latents.shape[1]))
     if coordinates is not None:
         chosen = [int(word) for word in coordinates.split(",")]
     walks = [
-        latent.traverse(model, latents[:1], i, _percentiles(latents, i, steps))[0]
+        latent.traverse(model, latents[:1], i, latent.spread(latents, i, steps))[0]
         for i in chosen
     ]
     _write_walks(np.stack(walks), output, scale)
-
-
-def _latents(model, source, n, seed):
-    """Latents of n test images, or of the prior if the model cannot encode."""
-    if "encode" not in model.abilities():
-        return latent.draw(model, n, seed)
-    test = data_module.load(
-        source, "test", image_shape=model.image_shape, batch_size=n, shuffle=False
-    )
-    return model.encode(next(iter(test))["image"].numpy())
-
-
-def _percentiles(latents, coordinate, steps):
-    """Values of a coordinate from its 1st to its 99th percentile, evenly spaced."""
-    if not 0 <= coordinate < latents.shape[1]:
-        raise ValueError(
-            f"Expected coordinates in [0, {latents.shape[1]}), got {coordinate}."
-        )
-    return np.linspace(*np.percentile(latents[:, coordinate], [1, 99]), steps)
 
 
 def _write_walks(walks, output, scale):

@@ -25,6 +25,7 @@ from collections.abc import Collection, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_gen.core.inputs import SEED, Input, check_rows
 from keras_gen.core.noise import row_generator, row_seeds
@@ -41,7 +42,7 @@ class Ability:
         output: Name of the tensor that it returns.
         needs: Constructor argument that a model must have set to have the ability, or
             None.
-        draws: Whether rows are drawn from seeds and conditions alone.
+        draws: Boolean, whether rows are drawn from seeds and conditions alone.
         function: `function(model, **tensors)`, to be traced.
     """
 
@@ -180,6 +181,7 @@ def transforms(output: str, needs: str | None = None):
                     arguments[entry.name] = row_seeds(count, seed)
             return this.run(self, arguments)
 
+        method.__signature__ = _typed(signature, this)
         method.ability = this
         return method
 
@@ -201,10 +203,26 @@ def _drawing_signature(function):
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     first = [
         parameters[0],
-        *(inspect.Parameter(name, kind, default=None) for name in ("n", "seed")),
+        inspect.Parameter("n", kind, default=None, annotation=int | None),
+        inspect.Parameter("seed", kind, default=None, annotation=ArrayLike | None),
     ]
-    conditions = [p.replace(kind=p.KEYWORD_ONLY, default=None) for p in parameters[2:]]
-    return inspect.Signature([*first, *conditions])
+    conditions = [
+        p.replace(kind=p.KEYWORD_ONLY, default=None, annotation=ArrayLike | None)
+        for p in parameters[2:]
+    ]
+    return inspect.Signature([*first, *conditions], return_annotation=np.ndarray)
+
+
+def _typed(signature, ability):
+    """A method's signature with the types of rows: arrays in, an array out."""
+    parameters = []
+    for parameter in signature.parameters.values():
+        if parameter.name in ability.inputs:
+            is_needed = parameter.default is parameter.empty
+            annotation = ArrayLike if is_needed else ArrayLike | None
+            parameter = parameter.replace(annotation=annotation)
+        parameters.append(parameter)
+    return signature.replace(parameters=parameters, return_annotation=np.ndarray)
 
 
 def default_conditions(

@@ -34,7 +34,7 @@ class Checkpoint(keras.callbacks.Callback):
         path: Path of the file, ending in `.keras`.
         every: Epochs between checkpoints. `fit(steps_per_epoch=...)` makes epochs
             shorter.
-        resume: Whether `fit` continues from the file if it exists.
+        resume: Boolean, whether `fit` continues from the file if it exists.
     """
 
     def __init__(self, path: str | os.PathLike, every: int = 1, resume: bool = True):

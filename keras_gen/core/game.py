@@ -42,15 +42,23 @@ class Lazy:
     penalty: Callable
     every: int = 1
 
-    def __call__(self, batch, shared, training, step):
-        """The term that is added to the loss at a step."""
+    def __call__(self, batch, shared, training, step, waits=False):
+        """The term that is added to the loss at a step.
+
+        `waits` says that the penalty makes replicas wait for each other, which cannot
+        be done under a condition: it is then computed in every step, and multiplied by
+        0 in those without.
+        """
         if self.every == 1 or not training:
             return self.penalty(batch, shared, training)
-        return tf.cond(
-            step % self.every == 0,
-            lambda: self.every * self.penalty(batch, shared, training),
-            lambda: 0.0,
-        )
+        is_due = step % self.every == 0
+
+        def scaled():
+            return self.every * self.penalty(batch, shared, training)
+
+        if waits:
+            return tf.where(is_due, scaled(), 0.0)
+        return tf.cond(is_due, scaled, lambda: 0.0)
 
 
 def lazy_adam(rate: float, beta_1: float, beta_2: float, every: int = 1, **settings):
@@ -135,7 +143,11 @@ def train_step(model: keras.Model, batch: dict):
     parts = _split(batch, moves * model.accumulate_steps)
     play = _play if model.accumulate_steps == 1 else _play_accumulating
     shared = play(model, players, parts, moves)
-    for variable, value in model.updates(_read_only(batch), shared):
+    with model.noise_scope("updates"):
+        pairs = model.updates(_read_only(batch), shared)
+    # All values are read before the first is assigned: one may be another variable.
+    pairs = [(variable, tf.convert_to_tensor(value)) for variable, value in pairs]
+    for variable, value in pairs:
         variable.assign(value)
 
 
@@ -150,24 +162,27 @@ def test_step(model: keras.Model, batch: dict):
 
 
 def _play(model, players, parts, moves):
-    """Makes all moves under one tape; returns `forward`'s last result."""
-    shared = {}
+    """Makes all moves under one tape; returns `forward`'s result for the last batch."""
+    first = {}  # What `forward` returned for each mini-batch, the first time.
     # One tape for the whole step, so that a player can differentiate what `forward`
     # computed. Tensors that are not used are pruned from the graph.
     with tf.GradientTape(persistent=True) as tape:
         for name, player in players.items():
             for index in range(moves - player.moves, moves):
-                if index not in shared:
-                    shared[index] = _forward(model, parts[index], index)
+                shared = first.get(index)
+                # From its second move on, a player's own weights have changed since.
+                if shared is None or index > moves - player.moves:
+                    shared = _forward(model, parts[index], index)
+                    first.setdefault(index, shared)
                 with model.noise_scope(f"{name}/{index}"):
                     loss = loss_of(
-                        model, name, player, parts[index], shared[index], training=True
+                        model, name, player, parts[index], shared, training=True
                     )
                 scaled = _scaled(model, name, loss)
                 with tape.stop_recording():
                     gradients = _gradients(tape, name, player, scaled)
                     _apply(model, name, player, gradients)
-    return shared[moves - 1]
+    return first[moves - 1]
 
 
 def _play_accumulating(model, players, parts, moves):
@@ -204,7 +219,14 @@ def _play_accumulating(model, players, parts, moves):
 
 def _forward(model, part, index):
     with model.noise_scope(f"forward/{index}"):
-        return _read_only(model.forward(part, training=True))
+        shared = model.forward(part, training=True)
+    for name, value in shared.items():
+        if not tf.is_tensor(value) or value.shape.rank == 0:
+            raise ValueError(
+                f"Expected {name!r} from forward as a tensor with the batch's rows in "
+                f"dimension 0, got {value!r}."
+            )
+    return _read_only(shared)
 
 
 def loss_of(
@@ -226,7 +248,8 @@ def loss_of(
         loss, figures = loss
     for penalty in player.regularizers:
         if isinstance(penalty, Lazy):
-            loss += penalty(batch, shared, training, model.step.value)
+            waits = _synchronizes(player)
+            loss += penalty(batch, shared, training, model.step.value, waits)
         else:
             loss += penalty(batch, shared, training)
     if loss.shape.rank != 0 or loss.dtype != tf.float32:
@@ -242,6 +265,15 @@ def loss_of(
         )
     model.log(**{f"{name}_loss": loss}, **figures)
     return loss
+
+
+def _synchronizes(player):
+    """Whether several replicas wait for each other in a player's networks."""
+    return tf.distribute.get_strategy().num_replicas_in_sync > 1 and any(
+        getattr(layer, "synchronized", False)
+        for network in player.networks
+        for layer in getattr(network, "layers", [])
+    )
 
 
 def _scaled(model, name, loss):

@@ -40,7 +40,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         figures: Names of the figures that losses return in addition to their value.
         fixed_options: Names of options of the base classes that the class sets itself
             and does not accept.
-        whole_batches: Whether all batches of a step must have the same size.
+        whole_batches: Boolean, whether all batches of a step must have the same size.
         rows_per_call: Number of rows that an ability runs through the networks at once.
             A smaller number needs less memory.
         tiny: Configuration that builds in a second, for the conformance tests.
@@ -109,7 +109,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
         Args:
             batch: Dict from feature name to tensor.
-            training: Whether this is a training step.
+            training: Boolean, whether this is a training step.
 
         Returns:
             A dict from name to tensor with rows in dimension 0, which is the argument
@@ -277,11 +277,12 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             accumulate_steps: Number of batches whose gradients are averaged for one
                 update. k batches then have the effect of one batch that is k times as
                 large, with the memory of a single one; but batch normalization uses
-                the statistics of single batches.
-            jit_compile: Whether XLA compiles the step (on one replica only); the same
-                seed then gives different noise.
+                the statistics of single batches, and updates its moving statistics in
+                the pass of every player.
+            jit_compile: Boolean, whether XLA compiles the step (on one replica only);
+                the same seed then gives different noise.
             steps_per_execution: Steps in one call of the graph (on one replica only).
-            run_eagerly: Whether the step runs without a graph, for debugging.
+            run_eagerly: Boolean, whether the step runs without a graph, for debugging.
             **kwargs: Other arguments of `keras.Model.compile`, which are refused.
 
         Raises:
@@ -440,7 +441,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             validation_data: Data in the form of x, or a pair of arrays.
             validation_steps: Number of validation batches; None uses all.
             validation_freq: Epochs from one validation to the next.
-            shuffle: Whether arrays are shuffled; a dataset shuffles itself.
+            shuffle: Boolean, whether arrays are shuffled; a dataset shuffles itself.
             initial_epoch: Number of finished epochs, whose data are skipped.
             steps_per_epoch: Steps that count as an epoch. None uses the whole data; a
                 smaller number makes checkpoints more frequent.

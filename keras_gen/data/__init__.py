@@ -98,20 +98,21 @@ def load(
             If the source has classes but no domains, "domain" is the label. "caption"
             of tensorflow-datasets is the name of the class. "image_b" adds images of a
             second domain, shuffled independently of "image".
-        paired: Whether "image_b" shows the same thing as "image" in another style; only
-            for "emoji".
+        paired: Boolean, whether "image_b" shows the same thing as "image" in another
+            style; only for "emoji".
         image_shape: Shape of the images, (height, width, channels). They are cropped
             around the centre to these proportions, resized with antialiasing, and
             converted between grey and colour. None keeps the source's shape.
         batch_size: Number of images in a batch.
-        shuffle: Whether every epoch has another order.
+        shuffle: Boolean, whether every epoch has another order.
         seed: Seed of the order (together with TensorFlow's global seed, if that is set)
             and of a folder's split. With None every run has another order, and a folder
             is split by seed 0.
-        drop_remainder: Whether a last, smaller batch is dropped. None drops it when
-            shuffling (for training) and keeps it otherwise (for evaluation).
-        mirror: Whether half of the images are mirrored left to right, chosen anew in
-            every epoch. With `paired=True` both images of a pair are mirrored together.
+        drop_remainder: Boolean, whether a last, smaller batch is dropped. None drops it
+            when shuffling (for training) and keeps it otherwise (for evaluation).
+        mirror: Boolean, whether half of the images are mirrored left to right, chosen
+            anew in every epoch. With `paired=True` both images of a pair are mirrored
+            together.
         value_range: Values of black and white in arrays of floats, such as (0, 1). None
             takes (-1, 1) for floats and (0, 255) for uint8.
         test_fraction: Share of a folder's images in its test split, in [0, 1).

@@ -48,8 +48,8 @@ def load(
     Args:
         split: Name of a split, or a part of one, as for `keras_gen.data.load`.
         styles: Some of `STYLES`; `domain` is the index in this tuple.
-        paired: Whether each row is one emoji, with `image` in the first style and
-            `image_b` in the second; other styles and `domain` are left out.
+        paired: Boolean, whether each row is one emoji, with `image` in the first style
+            and `image_b` in the second; other styles and `domain` are left out.
 
     Returns:
         A dict of arrays with equal numbers of rows: image, uint8 (count, 64, 64, 3);

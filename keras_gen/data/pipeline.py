@@ -97,9 +97,9 @@ def array_batches(
     Args:
         features: Arrays of equal length, by the name of the feature.
         batch_size: Number of rows in a batch.
-        shuffle: Whether every epoch has another order.
+        shuffle: Boolean, whether every epoch has another order.
         seed: Seed of the order; None gives every run another order.
-        drop_remainder: Whether a last, smaller batch is dropped.
+        drop_remainder: Boolean, whether a last, smaller batch is dropped.
         image_shape: Shape of the images in batches; None keeps that of the arrays.
         value_range: Values of black and white, as for `prepare`.
 
@@ -180,9 +180,9 @@ def dataset_batches(
     Args:
         dataset: Images, pairs of image and label, or dicts with "image".
         batch_size: Number of elements in a batch.
-        shuffle: Whether every epoch has another order.
+        shuffle: Boolean, whether every epoch has another order.
         seed: Seed of the order; None gives every run another order.
-        drop_remainder: Whether a last, smaller batch is dropped.
+        drop_remainder: Boolean, whether a last, smaller batch is dropped.
         image_shape: Shape of the images in batches; None keeps that of the elements.
         value_range: Values of black and white, as for `prepare`.
         shuffle_buffer: Number of elements among which the next one is drawn.
@@ -281,7 +281,7 @@ def batches(
         shapes: Shape of each feature that the model takes, without the batch dimension.
             Other features are left out.
         batch_size: Batch size for arrays; None uses 64.
-        shuffle: Whether arrays are shuffled.
+        shuffle: Boolean, whether arrays are shuffled.
 
     Raises:
         ValueError: If a feature is missing, or its shape or range is wrong.
@@ -361,8 +361,8 @@ def stream(
         moves: Number of mini-batches in a step.
         replicas: Number of replicas that share a batch.
         steps_per_epoch: Number of steps in an epoch; None uses all data once.
-        whole: Whether all batches must have the same size; with several moves or
-            replicas, they always have.
+        whole: Boolean, whether all batches must have the same size; with several moves
+            or replicas, they always have.
 
     Returns:
         The stream and the number of steps in an epoch. If the size of the dataset is

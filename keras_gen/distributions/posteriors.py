@@ -53,7 +53,8 @@ def kl_divergence(
         prior: Distribution with batch shape ().
         latents: Draws of the posterior, (samples, batch, latent_dim).
         log_q: log q(z | x) of the draws, (samples, batch).
-        closed_form: Whether a closed form may be used; False estimates from the draws.
+        closed_form: Boolean, whether a closed form may be used; False estimates from
+            the draws.
 
     Returns:
         In closed form (batch, latent_dim), one value for each latent; otherwise

@@ -48,8 +48,8 @@ class Client:
         timeout: Seconds that a request may take; one that times out is not repeated.
         retries: Number of times that a failed request is repeated.
         pause: Seconds before a request is repeated for the first time.
-        progress: Whether a progress bar is shown on the error stream if several batches
-            are sent.
+        progress: Boolean, whether a progress bar is shown on the error stream if
+            several batches are sent.
         max_bytes: Largest size of a gRPC message, sent or received.
 
     Raises:
@@ -122,9 +122,9 @@ class Client:
             signature: Name of the signature.
             arrays: Rows of each input, by name.
             outputs: Names of the requested outputs; None requests all.
-            checked: Whether the rows are known to fit the signature. If the server
-                refuses them, rows of other clients must be the cause, and the request
-                is repeated.
+            checked: Boolean, whether the rows are known to fit the signature. If the
+                server refuses them, rows of other clients must be the cause, and the
+                request is repeated.
 
         Returns:
             Rows of each output, by name.

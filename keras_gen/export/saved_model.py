@@ -58,8 +58,9 @@ def save(
         version: Number of the version, at least 1; None uses the next one.
         abilities: Names of the abilities to export, which may include "interpolate";
             None exports all. `["sample"]` leaves out a GAN's discriminator.
-        float16: Whether weights are stored as float16. They are cast to float32 at
-            every request; the card says how much answers differ from the model's.
+        float16: Boolean, whether weights are stored as float16. They are cast to
+            float32 at every request; the card says how much answers differ from the
+            model's.
         batch_sizes: Batch sizes that a server may run, in increasing order. Warm-up
             requests have these sizes, and clients send at most the largest number of
             rows.

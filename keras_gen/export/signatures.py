@@ -36,7 +36,7 @@ class Signature:
         inputs: Declared inputs by name, in the order of the method's arguments.
         output: Name of the output.
         function: Function of named tensors, to be traced.
-        draws: Whether rows are drawn from seeds and conditions alone.
+        draws: Boolean, whether rows are drawn from seeds and conditions alone.
     """
 
     summary: str

@@ -41,8 +41,8 @@ def perceptual_path_length(
         interpolation: Shape of the paths: "spherical" for Gaussian latents, "linear"
             for others and for StyleGAN's w.
         epsilon: Length of the step, as a share of the path.
-        ends: Whether t is 0 for all paths (the figures "end" of [1]); otherwise it is
-            drawn uniformly from [0, 1) ("full").
+        ends: Boolean, whether t is 0 for all paths (the figures "end" of [1]);
+            otherwise it is drawn uniformly from [0, 1) ("full").
         features: Feature extractor, or an argument for `keras_gen.metrics.extractor`.
         seed: Seed of the draw of t.
 

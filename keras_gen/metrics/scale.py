@@ -98,7 +98,7 @@ class Scale:
 
         Args:
             images: Generated images; see `keras_gen.metrics.summarize`.
-            floor: Whether the figures of the test split are computed too.
+            floor: Boolean, whether the figures of the test split are computed too.
         """
         return image_figures(
             images,

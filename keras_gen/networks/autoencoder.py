@@ -84,7 +84,7 @@ def conv_encoder(
         image_shape: (height, width, channels).
         widths: Numbers of feature maps, one for each convolution.
         latent_dim: Dimension of a code.
-        pooling: Whether maps are halved by max pooling instead of strides.
+        pooling: Boolean, whether maps are halved by max pooling instead of strides.
     """
     inputs = x = keras.Input(image_shape)
     for width in widths:

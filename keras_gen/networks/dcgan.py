@@ -125,10 +125,11 @@ def dcgan_discriminator(
             the class `dense` that take the options; None uses `mlp.logit_head`.
         entry: Function from the shape to the inputs and to the tensor for the first
             layer; None uses `mlp.image_entry`.
-        norm: Whether layers after the first have batch normalization.
-        spectral: Whether kernels are spectrally normalised, instead of batch
+        norm: Boolean, whether layers after the first have batch normalization.
+        spectral: Boolean, whether kernels are spectrally normalised, instead of batch
             normalization.
-        stddev: Whether the features include the minibatch's standard deviation.
+        stddev: Boolean, whether the features include the minibatch's standard
+            deviation.
         hidden: Units of a dense layer after the last map; None for no such layer.
     """
     norm = norm and not spectral

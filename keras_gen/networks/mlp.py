@@ -59,8 +59,9 @@ def mlp_discriminator(
             class `dense`; None uses `logit_head`.
         entry: Function from the shape to the inputs and to the tensor for the first
             layer; None uses `image_entry`.
-        spectral: Whether kernels are spectrally normalised.
-        stddev: Whether the features include the minibatch's standard deviation.
+        spectral: Boolean, whether kernels are spectrally normalised.
+        stddev: Boolean, whether the features include the minibatch's standard
+            deviation.
     """
     dense = SpectralDense if spectral else layers.Dense
     inputs, x = (entry or image_entry)(shape)

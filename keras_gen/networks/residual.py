@@ -28,8 +28,9 @@ def convolution(
         filters: Number of output maps.
         size: Side of the kernel; odd with `reflect`.
         strides: Stride: 1 keeps the size, 2 halves it.
-        reflect: Whether the padding reflects the maps at their edges, instead of zeros.
-        norm: Whether instance normalization follows, in place of a bias.
+        reflect: Boolean, whether the padding reflects the maps at their edges, instead
+            of zeros.
+        norm: Boolean, whether instance normalization follows, in place of a bias.
         dtype: Dtype or policy of the convolution; None uses the global policy.
 
     Returns:
@@ -82,7 +83,8 @@ def resnet_generator(
         name: Name of the network.
         maps: Number of maps of conditions, a second input (batch, height, width, maps);
             0 for none.
-        reflect: Whether the padding reflects the maps at their edges, instead of zeros.
+        reflect: Boolean, whether the padding reflects the maps at their edges, instead
+            of zeros.
     """
     inputs, x = conditioned(image_shape, maps)
     x = layers.ReLU()(convolution(x, width, 7, reflect=reflect))

@@ -38,7 +38,8 @@ class Context:
         abilities: Abilities of the model, by name.
         image_shape: (height, width, channels) of the images that are measured.
         test: Batches of the test split, in order, with all features of the source.
-        has_images: Whether there are generated images: a folder, or a model's samples.
+        has_images: Boolean, whether there are generated images: a folder, or a model's
+            samples.
         scale: The `Scale` of generated images, or None without any.
     """
 

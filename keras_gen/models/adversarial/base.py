@@ -272,7 +272,7 @@ class AdversarialModel(GenerativeModel):
             shared: Result of `forward`.
             generated: Generated images, before noise, augmentation and packing.
             others: Other outputs of the discriminator for these images.
-            training: Whether this is a training step.
+            training: Boolean, whether this is a training step.
 
         Returns:
             A scalar and a dict of figures.

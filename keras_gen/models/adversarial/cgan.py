@@ -89,10 +89,10 @@ class ConditionalGAN(AdversarialModel):
             the same in reverse order.
         conditioning: How the discriminator uses the label: "projection" [2] or
             "embedding" [1].
-        spectral_normalization: Whether the discriminator's kernels are divided by their
-            spectral norms, instead of batch normalization.
-        minibatch_stddev: Whether the discriminator's last layer also gets the standard
-            deviation of its features over the batch.
+        spectral_normalization: Boolean, whether the discriminator's kernels are divided
+            by their spectral norms, instead of batch normalization.
+        minibatch_stddev: Boolean, whether the discriminator's last layer also gets the
+            standard deviation of its features over the batch.
         **options: Options of `AdversarialModel`, such as `loss`, `average` or `r1`.
     """
 

@@ -42,10 +42,10 @@ class DCGAN(AdversarialModel):
             halving of the maps' sides. In [1] there are 128.
         prior: Distribution of latents: "uniform" (on [-1, 1], as in [1]) or "normal"
             (standard).
-        spectral_normalization: Whether the discriminator's kernels are divided by their
-            spectral norms, instead of batch normalization.
-        minibatch_stddev: Whether the discriminator's last layer also gets the standard
-            deviation of its features over the batch.
+        spectral_normalization: Boolean, whether the discriminator's kernels are divided
+            by their spectral norms, instead of batch normalization.
+        minibatch_stddev: Boolean, whether the discriminator's last layer also gets the
+            standard deviation of its features over the batch.
         **options: Options of `AdversarialModel`, such as `loss`, `average` or `r1`.
     """
 

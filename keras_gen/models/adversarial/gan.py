@@ -29,10 +29,10 @@ class GAN(AdversarialModel):
         latent_dim: Dimension of a latent.
         widths: Units of the generator's hidden layers. The discriminator has the same
             in reverse order.
-        spectral_normalization: Whether the discriminator's kernels are divided by their
-            spectral norms.
-        minibatch_stddev: Whether the discriminator's last layer also gets the standard
-            deviation of its features over the batch.
+        spectral_normalization: Boolean, whether the discriminator's kernels are divided
+            by their spectral norms.
+        minibatch_stddev: Boolean, whether the discriminator's last layer also gets the
+            standard deviation of its features over the batch.
         **options: Options of `AdversarialModel`, such as `loss`, `average` or `r1`.
     """
 

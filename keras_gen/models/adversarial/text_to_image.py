@@ -290,7 +290,7 @@ class TextToImage(GenerativeModel):
 
         Args:
             texts: Encoded captions, float32 (batch, text_units).
-            training: Whether this is a training step.
+            training: Boolean, whether this is a training step.
 
         Returns:
             The images; and the divergence of their conditions from a standard Gaussian,

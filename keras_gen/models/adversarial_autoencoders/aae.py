@@ -171,7 +171,7 @@ class AAE(AdversarialAutoencoder):
             images: float32 (batch, height, width, channels), in [-1, 1].
             noise: Standard normal numbers, float32 (batch, latent_dim), that the draws
                 are made from; a deterministic encoder ignores them.
-            training: Whether this is a training step.
+            training: Boolean, whether this is a training step.
         """
         if self.encoder_kind == "deterministic":
             return self.encoder(images, training=training)

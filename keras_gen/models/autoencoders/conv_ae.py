@@ -24,7 +24,8 @@ class ConvAE(Autoencoder):
         widths: Numbers of feature maps of the encoder's layers; the decoder's are
             reversed.
         latent_dim: Dimension of a code.
-        pooling: Whether the encoder halves its maps by max pooling instead of strides.
+        pooling: Boolean, whether the encoder halves its maps by max pooling instead of
+            strides.
         **options: Options of `Autoencoder`, such as `learning_rate`.
     """
 

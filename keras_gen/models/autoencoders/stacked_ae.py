@@ -33,7 +33,7 @@ class StackedAE(Autoencoder):
         widths: Widths of the encoder's hidden layers, any number of them; the decoder's
             are reversed.
         latent_dim: Dimension of a code; overcomplete if above the number of pixels.
-        tied: Whether the decoder's kernels are the encoder's, transposed.
+        tied: Boolean, whether the decoder's kernels are the encoder's, transposed.
         **options: Options of `Autoencoder`, such as `learning_rate`.
     """
 

@@ -33,7 +33,7 @@ def classifier_from(
     Args:
         model: Model of images with an `encoder`, whose weights are copied.
         num_classes: Number of classes. Labels are ints from 0 to `num_classes - 1`.
-        freeze: Whether the encoder is not trained until `unfreeze()`.
+        freeze: Boolean, whether the encoder is not trained until `unfreeze()`.
 
     Returns:
         An `EncoderClassifier`, compiled.
@@ -63,7 +63,7 @@ class EncoderClassifier(GenerativeModel):
         source: Name of the other model's class.
         config: Configuration of the other model.
         num_classes: Number of classes. Labels are ints from 0 to `num_classes - 1`.
-        freeze: Whether the encoder is not trained.
+        freeze: Boolean, whether the encoder is not trained.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 

@@ -330,8 +330,8 @@ class PuzzleGAN(GenerativeModel):
             networks: Networks `painters`, or their averages.
             parts: float32 (batch, num_parts, height, width, channels), in [-1, 1].
             noise: float32 (batch, noise_dim), in [-1, 1].
-            training: Whether this is a training step, in which normalization uses the
-                statistics of the batch.
+            training: Boolean, whether this is a training step, in which normalization
+                uses the statistics of the batch.
 
         Returns:
             Masks, float32 (batch, height, width, 1) in [0, 1], and images in [-1, 1].

@@ -52,8 +52,8 @@ class CycleGAN(GenerativeModel):
         width: Feature maps of the translators at full size. [1]: 64.
         num_blocks: Residual blocks of a "resnet" ([1]: 9, and 6 below 256 pixels), or
             halvings of a "unet".
-        zoom: Whether a translator may first zoom an image, by a factor that it predicts
-            from the image.
+        zoom: Boolean, whether a translator may first zoom an image, by a factor that it
+            predicts from the image.
         discriminator_width: Feature maps of the discriminators' first layer. [1]: 64.
         discriminator_blocks: Halvings in the discriminators: 2 give patches of 34x34
             pixels, 3 of 70x70.

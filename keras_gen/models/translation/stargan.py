@@ -50,7 +50,7 @@ def star_critic(
         image_shape: Shape of an image, (height, width, channels).
         num_domains: Number of domains.
         width: Feature maps of the first layer; they double at every halving.
-        apart: Whether patches have an output for each domain.
+        apart: Boolean, whether patches have an output for each domain.
 
     Returns:
         A network from images to float32 (batch, rows, columns, 1 or num_domains) and
@@ -95,11 +95,12 @@ class StarGAN(GenerativeModel):
         network: Architecture of the generator: "resnet" or "unet".
         width: Feature maps of the generator at full size. [1]: 64.
         num_blocks: Residual blocks of a "resnet", or halvings of a "unet".
-        zoom: Whether the generator may first zoom an image, by a factor that it
-            predicts from the image.
+        zoom: Boolean, whether the generator may first zoom an image, by a factor that
+            it predicts from the image.
         critic_width: Feature maps of the critic's first layer. [1]: 64.
         critic_moves: Critic updates per generator update ([1], appendix 7.3).
-        apart: Whether the critic compares images only with images of their domain.
+        apart: Boolean, whether the critic compares images only with images of their
+            domain.
         gradient_penalty: Weight of the gradient penalty in the critic's loss.
         class_weight: Weight of the cross-entropy of domains in both losses.
         augmentation: Random changes applied to all images that the critic gets, any of
@@ -315,7 +316,7 @@ class StarGAN(GenerativeModel):
             network: Network `generator`, or its average.
             images: float32 (batch, height, width, channels), in [-1, 1].
             domain: Target domains, int (batch,).
-            training: Whether this is a training step.
+            training: Boolean, whether this is a training step.
         """
         height, width, _ = self.image_shape
         chosen = ops.one_hot(domain, self.num_domains, dtype="float32")
