@@ -9,6 +9,8 @@ Functions that take images encode them if the model can. They also take latents
    Representations", 2013 (arithmetic).
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import os
 from typing import Literal
 

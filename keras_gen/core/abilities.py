@@ -25,10 +25,11 @@ from collections.abc import Collection, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import ArrayLike
 
 from keras_gen.core.inputs import SEED, Input, check_rows
 from keras_gen.core.noise import row_generator, row_seeds
+
+ROWS = np.ndarray | list  # The type of tensors with rows, for signatures.
 
 
 class Ability:
@@ -204,10 +205,10 @@ def _drawing_signature(function):
     first = [
         parameters[0],
         inspect.Parameter("n", kind, default=None, annotation=int | None),
-        inspect.Parameter("seed", kind, default=None, annotation=ArrayLike | None),
+        inspect.Parameter("seed", kind, default=None, annotation=int | ROWS | None),
     ]
     conditions = [
-        p.replace(kind=p.KEYWORD_ONLY, default=None, annotation=ArrayLike | None)
+        p.replace(kind=p.KEYWORD_ONLY, default=None, annotation=ROWS | None)
         for p in parameters[2:]
     ]
     return inspect.Signature([*first, *conditions], return_annotation=np.ndarray)
@@ -219,7 +220,7 @@ def _typed(signature, ability):
     for parameter in signature.parameters.values():
         if parameter.name in ability.inputs:
             is_needed = parameter.default is parameter.empty
-            annotation = ArrayLike if is_needed else ArrayLike | None
+            annotation = ROWS if is_needed else ROWS | None
             parameter = parameter.replace(annotation=annotation)
         parameters.append(parameter)
     return signature.replace(parameters=parameters, return_annotation=np.ndarray)

@@ -4,6 +4,8 @@
    Generative Adversarial Networks", 2018, section 4.1.
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import numpy as np
 from numpy.typing import ArrayLike
 

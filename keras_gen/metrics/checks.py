@@ -1,5 +1,7 @@
 """Checks of the features that figures are computed from, which raise ValueErrors."""
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -4,6 +4,8 @@
 2. Srivastava et al., "VEEGAN", 2017 (modes, reverse KL, samples of high quality).
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import numpy as np
 from numpy.typing import ArrayLike
 

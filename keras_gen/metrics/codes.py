@@ -8,6 +8,8 @@
 4. Lopez-Paz and Oquab, "Revisiting Classifier Two-Sample Tests", 2017.
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import numpy as np
 import scipy.optimize
 import sklearn.linear_model

@@ -6,6 +6,8 @@
    RBM-Derived Process", 2011 (Parzen-window log-likelihood).
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import math
 
 import numpy as np

@@ -4,6 +4,8 @@ Figures can be compared only if they were computed with the same extractor, so r
 include its name.
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import pathlib
 from collections.abc import Callable
 

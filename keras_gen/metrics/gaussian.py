@@ -6,6 +6,8 @@
    Sample Variances", 1979.
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import numpy as np
 from numpy.typing import ArrayLike
 

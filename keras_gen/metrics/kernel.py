@@ -4,6 +4,8 @@
 2. Gretton et al., "A Kernel Two-Sample Test", 2012.
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 from collections.abc import Callable
 
 import numpy as np

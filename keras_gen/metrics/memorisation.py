@@ -5,6 +5,8 @@ picture; their distances are compared with those of held-out images, which the m
 cannot have memorised.
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import numpy as np
 from numpy.typing import ArrayLike
 

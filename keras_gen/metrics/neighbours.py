@@ -8,6 +8,8 @@ are computed for one block of rows at a time.
 2. Naeem et al., "Reliable Fidelity and Diversity Metrics for Generative Models", 2020.
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -1,5 +1,7 @@
 """How well parts are located, and images generated from them."""
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike

@@ -4,6 +4,8 @@
    Adversarial Networks", 2019, section 4.1.
 """
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 from collections.abc import Callable
 from typing import Literal
 

@@ -1,5 +1,7 @@
 """How close translations are to the true images, if these are known."""
 
+from __future__ import annotations  # `help` shows ArrayLike by its name.
+
 from collections.abc import Callable
 
 import numpy as np
