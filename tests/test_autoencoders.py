@@ -28,7 +28,7 @@ from keras_gen.models import (
 )
 from keras_gen.models.autoencoders import stacked_ae
 from keras_gen.models.autoencoders.denoising_ae import NOISES, psnr
-from keras_gen.models.autoencoders.sparse_ae import kl_penalty
+from keras_gen.models.autoencoders.sparse_ae import kl_penalty, squared_penalty
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -317,11 +317,68 @@ def test_the_sparsity_penalty_is_the_value_computed_by_hand():
     activations = tf.constant([[0.1, 0.4], [0.1, 0.6]])
     expected = 0.1 * np.log(0.1 / 0.5) + 0.9 * np.log(0.9 / 0.5)
     assert float(kl_penalty(activations, 0.1)) == pytest.approx(expected, rel=1e-5)
+    squared = float(squared_penalty(activations, 0.1))  # Means are 0.1 and 0.5.
+    assert squared == pytest.approx(0.4**2, rel=1e-5)
 
 
-def test_mean_activation_approaches_the_target():
+def test_the_default_weights_give_penalties_of_one_strength():
+    """Near the target, where the divergence is a parabola."""
+    activations = tf.constant([[0.11, 0.09]])
+    kl, squared = (SparseAE((4, 4, 1), 2, penalty) for penalty in ("kl", "squared"))
+    costs = kl.weight * kl_penalty(activations, 0.1)
+    expected = squared.weight * squared_penalty(activations, 0.1)
+    assert float(costs) == pytest.approx(float(expected), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "cls, options",
+    [
+        (SparseAE, {"penalty": "kl", "weight": 1.0}),
+        (SparseAE, {"penalty": "squared", "weight": 1.0}),
+        (SparseAE, {"penalty": "l1", "weight": 1.0}),
+        (VAE, {"free_bits": 0.1, "likelihood": "gaussian"}),
+        (VAE, {"free_bits": 0.3, "likelihood": "gaussian", "prior": "mixture"}),
+        (SemiSupervisedAAE, {"shift": 0.0}),
+    ],
+)
+def test_two_replicas_with_other_halves_step_as_one_does(
+    cls, options, two_replicas, monkeypatch
+):
+    """Statistics of a batch that enter a loss are those of the whole batch."""
+    options = {**cls.tiny, **options}
+    alone = cls(**options)
+    with two_replicas.scope():
+        shared = cls(**options)
+    # Replicas have noise of their own otherwise.
+    monkeypatch.setattr(cls, "noise", lambda self, name, shape: tf.zeros(shape))
+    for source, target in zip(alone.variables, shared.variables, strict=True):
+        target.assign(source.numpy())
+    # The last player has the loss in question: others draw numbers for each replica.
+    *_, name = alone.players()
+    for model in (alone, shared):
+        still = {p: keras.optimizers.SGD(0.0) for p in model.players()}
+        model.compile({**still, name: keras.optimizers.SGD(0.1)}, seed=0)
+    batch = make_batch(alone, 8)
+    batch["image"][4:] = batch["image"][4:] / 4 - 0.7  # Halves that differ.
+    if "label" in batch:
+        batch["label"] = np.array([0, 1, 2, 0, -1, -1, -1, 1])
+    before = [np.array(v.numpy()) for v in alone.trainable_variables]
+    histories = [train(model, batch, count=2).history for model in (alone, shared)]
+    for figure in {*histories[0]} - {"discriminator_loss", "generator_loss"}:
+        found, expected = (history[figure] for history in histories)
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-6), figure
+    new = zip(
+        before, alone.trainable_variables, shared.trainable_variables, strict=True
+    )
+    for old, a, b in new:
+        longest = np.abs(a.numpy() - old).max()
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-7 + 1e-3 * longest)
+
+
+@pytest.mark.parametrize("penalty, weight", [("kl", 0.1), ("squared", 0.2)])
+def test_mean_activation_approaches_the_target(penalty, weight):
     images, _ = bars()
-    model = SparseAE((8, 8, 1), 40, target=0.05, weight=0.1)
+    model = SparseAE((8, 8, 1), 40, penalty, target=0.05, weight=weight)
     model.compile({"autoencoder": keras.optimizers.Nadam(1e-2)}, seed=0)
     model.fit(images, batch_size=32, epochs=60, verbose=0)
     test, _ = bars(seed=1)

@@ -20,6 +20,7 @@ from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import label_input
 from keras_gen.core.registry import register
+from keras_gen.distribute import mean_over_replicas
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
@@ -176,7 +177,9 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         labels = batch["label"]
         logits = self.category(self.encoder(shared["noisy"], training=training))
         known = ops.cast(labels >= 0, "float32")
-        count = ops.maximum(ops.sum(known), 1.0)
+        # Of replicas, each has another number: the mean makes their losses those of
+        # the whole batch.
+        count = ops.maximum(mean_over_replicas(ops.sum(known)), 1e-6)
         one_hot = ops.one_hot(labels, self.num_classes, dtype="float32")
         nats = -ops.sum(one_hot * ops.log_softmax(logits), axis=-1)
         right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
