@@ -27,7 +27,8 @@ from keras_gen.models import (
     classifier_from,
 )
 from keras_gen.models.autoencoders import stacked_ae
-from keras_gen.models.autoencoders.denoising_ae import NOISES, psnr
+from keras_gen.models.autoencoders.corruptions import OF_PIXELS, OF_UNITS
+from keras_gen.models.autoencoders.denoising_ae import psnr
 from keras_gen.models.autoencoders.sparse_ae import kl_penalty, squared_penalty
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -176,6 +177,45 @@ def test_pretraining_is_greedy(tied, monkeypatch):
     assert model.evaluate(images, verbose=0) < pretrained
 
 
+@pytest.mark.parametrize("noise", ["masking", "gaussian"])
+def test_pairs_with_noise_reconstruct_clean_outputs_from_noisy_ones(noise):
+    """The loss is that of the layers on noisy inputs, against clean targets."""
+    model = StackedAE((8, 8, 1), (12,), 6)
+    images = make_batch(model, 16)["image"]
+    hidden = model.encoder.get_layer("encode_1")(images.reshape(16, 64))
+    for index, clean in ((1, images.reshape(16, 64)), (2, hidden.numpy())):
+        pair = stacked_ae.Pair(model, index, noise, 0.4)
+        pair.compile(seed=0)
+        with pair.noise_scope("autoencoder/0"):
+            seed = pair.noise_seed("corruption")
+        kinds = OF_PIXELS if index == 1 else OF_UNITS
+        noisy = kinds[noise](tf.constant(clean), 0.4, seed)
+        assert np.abs(noisy - clean).mean() > 0.05
+        encode, decode = (f"{name}_{index}" for name in ("encode", "decode"))
+        codes = model.encoder.get_layer(encode)(noisy)
+        outputs = model.decoder.get_layer(decode)(codes)
+        with pair.noise_scope("autoencoder/0"):
+            loss = pair.autoencoder_loss({"image": tf.constant(images)}, {}, True)
+        assert float(loss) == pytest.approx(np.mean((outputs - clean) ** 2), rel=1e-5)
+
+
+def test_pretraining_with_noise_makes_a_better_denoiser():
+    images, _ = bars()
+    test, _ = bars(seed=1)
+    noisy = OF_PIXELS["masking"](tf.constant(test), 0.4, tf.constant([1, 2])).numpy()
+    errors = []
+    for noise in (None, "masking"):
+        keras.utils.set_random_seed(0)
+        model = StackedAE((8, 8, 1), (64,), 32, learning_rate=5e-3)
+        model.compile(seed=0)
+        model.pretrain(images, 30, 32, verbose=0, noise=noise, level=0.4)
+        errors.append(np.mean((model.reconstruct(noisy) - test) ** 2))
+    assert errors[1] < 0.8 * errors[0]
+    for wrong in ({"noise": "salt_and_pepper"}, {"noise": "masking", "level": 1.5}):
+        with pytest.raises(ValueError, match="noise"):
+            model.pretrain(images, **wrong)
+
+
 # Convolutional.
 
 
@@ -277,14 +317,27 @@ def test_a_recurrent_autoencoder_takes_images_or_sequences():
 def test_noises_have_the_level_that_was_asked_for():
     grey = tf.zeros((1, 200, 200, 1))
     seed = tf.constant([1, 2])
-    gaussian = NOISES["gaussian"](grey, 0.1, seed).numpy()  # 0.2 in units of [-1, 1].
+    gaussian = OF_PIXELS["gaussian"](
+        grey, 0.1, seed
+    ).numpy()  # 0.2 in units of [-1, 1].
     assert gaussian.std() == pytest.approx(0.2, rel=0.02)
-    masked = NOISES["masking"](grey, 0.3, seed).numpy()
+    masked = OF_PIXELS["masking"](grey, 0.3, seed).numpy()
     assert (masked == -1).mean() == pytest.approx(0.3, abs=0.01)
     assert set(np.unique(masked)) == {-1, 0}
-    salted = NOISES["salt_and_pepper"](grey, 0.4, seed).numpy()
+    salted = OF_PIXELS["salt_and_pepper"](grey, 0.4, seed).numpy()
     assert (salted == -1).mean() == pytest.approx(0.2, abs=0.01)
     assert (salted == 1).mean() == pytest.approx(0.2, abs=0.01)
+
+
+def test_units_of_hidden_layers_have_noise_without_limits():
+    units = tf.fill((200, 200), 3.0)
+    seed = tf.constant([1, 2])
+    gaussian = OF_UNITS["gaussian"](units, 0.1, seed).numpy()
+    assert gaussian.std() == pytest.approx(0.1, rel=0.02)
+    assert gaussian.mean() == pytest.approx(3.0, abs=0.01)
+    masked = OF_UNITS["masking"](units, 0.3, seed).numpy()
+    assert (masked == 0).mean() == pytest.approx(0.3, abs=0.01)
+    assert set(np.unique(masked)) == {0, 3}
 
 
 def test_psnr_is_the_value_computed_by_hand():
@@ -370,7 +423,7 @@ def test_two_replicas_with_other_halves_step_as_one_does(
     new = zip(
         before, alone.trainable_variables, shared.trainable_variables, strict=True
     )
-    for old, a, b in new:
+    for old, a, b in zip(before, *pairs, strict=True):
         longest = np.abs(a.numpy() - old).max()
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-7 + 1e-3 * longest)
 
