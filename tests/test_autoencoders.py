@@ -320,7 +320,7 @@ def test_noises_have_the_level_that_was_asked_for():
     gaussian = OF_PIXELS["gaussian"](
         grey, 0.1, seed
     ).numpy()  # 0.2 in units of [-1, 1].
-    assert gaussian.std() == pytest.approx(0.2, rel=0.02)
+    assert gaussian.std() == pytest.approx(0.2, rel=0.02)  # In units of [-1, 1].
     masked = OF_PIXELS["masking"](grey, 0.3, seed).numpy()
     assert (masked == -1).mean() == pytest.approx(0.3, abs=0.01)
     assert set(np.unique(masked)) == {-1, 0}
@@ -420,9 +420,7 @@ def test_two_replicas_with_other_halves_step_as_one_does(
     for figure in {*histories[0]} - {"discriminator_loss", "generator_loss"}:
         found, expected = (history[figure] for history in histories)
         assert found == pytest.approx(expected, rel=1e-4, abs=1e-6), figure
-    new = zip(
-        before, alone.trainable_variables, shared.trainable_variables, strict=True
-    )
+    pairs = alone.trainable_variables, shared.trainable_variables
     for old, a, b in zip(before, *pairs, strict=True):
         longest = np.abs(a.numpy() - old).max()
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-7 + 1e-3 * longest)
