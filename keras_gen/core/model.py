@@ -150,6 +150,16 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """The shape of each feature of a batch, without the batch dimension."""
         return {"image": tuple(self.image_shape)}
 
+    def latent_distribution(self):
+        """The distribution of the latents that `decode` takes.
+
+        Returns:
+            A distribution of TFP with event shape (latent_dim,): that of the attribute
+            `prior`, or of a fitted `density`. None for models with neither.
+        """
+        source = getattr(self, "prior", None) or getattr(self, "density", None)
+        return None if source is None else source.distribution()
+
     def own_figures(self) -> list:
         """Figures of the model's own, which an evaluation adds to those it knows.
 

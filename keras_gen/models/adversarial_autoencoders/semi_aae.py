@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
+import tensorflow_probability as tfp
 from keras import ops
 
 from keras_gen import losses
@@ -24,6 +25,8 @@ from keras_gen.distribute import mean_over_replicas
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
+
+tfd = tfp.distributions
 
 
 @register("semi_aae", image_shape=(28, 28, 1), num_classes=10)
@@ -102,6 +105,13 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         """Inputs of all models, and labels."""
         labels = label_input(self.num_classes)
         return {**super().inputs(), labels.name: labels}
+
+    def latent_distribution(self):
+        """A one-hot category, all equally likely, then the style, from its Gaussian."""
+        categories = tfd.OneHotCategorical(
+            logits=tf.zeros(self.num_classes), dtype=tf.float32
+        )
+        return tfd.Blockwise([categories, self.prior.distribution()])
 
     def players(self):
         """The phases of [1], section 5.1, in their order."""
