@@ -13,6 +13,7 @@ from conftest import make_batch, train
 
 import keras_gen
 from keras_gen.core import game
+from keras_gen.data import text
 from keras_gen.layers.transposed_dense import TransposedDense
 from keras_gen.models import (
     AAE,
@@ -299,6 +300,30 @@ def test_a_recurrent_autoencoder_learns_waves_of_any_length(tmp_path):
     np.testing.assert_allclose(
         answer, model.reconstruct_sequences(test[:, :9]), atol=1e-5
     )
+
+
+def test_a_recurrent_autoencoder_learns_the_lines_of_a_text(tmp_path):
+    random = np.random.default_rng(0)
+    words = ["anna", "otto", "hannah", "bob", "eve", "noon"]
+    lines = [" ".join(random.choice(words, random.integers(1, 3))) for _ in range(400)]
+    path = tmp_path / "names.txt"
+    path.write_text("\n".join(lines))
+    train_lines, test_lines = (
+        keras_gen.data.load(path, split, batch_size=40, seed=0)
+        for split in ("train", "test")
+    )
+    model = RecurrentAE(
+        image_shape=None, features=len(train_lines.characters), width=64, cell="gru"
+    )
+    model.compile({"autoencoder": keras.optimizers.Adam(1e-2)}, seed=0)
+    before = model.evaluate(test_lines, verbose=0)
+    model.fit(train_lines, epochs=40, verbose=0)
+    assert model.evaluate(test_lines, verbose=0) < 0.3 * before
+    rows = text.to_sequences(words, train_lines.characters)
+    back = text.to_lines(model.reconstruct_sequences(rows), train_lines.characters)
+    assert [len(line) for line in back] == [len(word) for word in words]
+    right = [a == b for a, b in zip("".join(back), "".join(words), strict=True)]
+    assert np.mean(right) > 0.9
 
 
 def test_a_recurrent_autoencoder_takes_images_or_sequences():
