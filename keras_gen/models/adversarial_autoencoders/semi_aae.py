@@ -2,7 +2,9 @@
 
 The encoder splits an image into a category, which one discriminator pushes towards
 one-hot vectors, and a style, which another pushes towards a Gaussian; the decoder needs
-both. Known labels also train the category as the output of a classifier.
+both. Known labels also train the category as the output of a classifier. What differs
+from [1]: labels are those of the mini-batch that the other phases use, in which the
+label of most images may be unknown; [1] draws a mini-batch of labelled images for it.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 5.
 """
@@ -114,7 +116,7 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         return tfd.Blockwise([categories, self.prior.distribution()])
 
     def players(self):
-        """The phases of [1], section 5.1, in their order."""
+        """In the order of [1], section 5: the phases of all, then classification."""
         discriminators = [self.category_discriminator, self.style_discriminator]
         encoder = [self.encoder, self.category, self.style]
         return {
