@@ -86,8 +86,9 @@ class Player:
         networks: What the player trains. Players may share one, as an autoencoder and a
             generator share an encoder.
         loss: `loss(batch, shared, training)`: a float32 scalar, the mean over the
-            batch; or that and a dict of figures to log. `shared` is what the model's
-            `forward` returned for this mini-batch.
+            batch; or that and a dict of figures to log, scalars or pairs of a scalar
+            and its weight in the log's mean. `shared` is what the model's `forward`
+            returned for this mini-batch.
         moves: Moves per step, each on a mini-batch of its own: 5 for a WGAN critic.
         active: The subset of the networks' layers trained in this phase; None trains
             everything.
