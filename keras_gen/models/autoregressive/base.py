@@ -39,8 +39,8 @@ class AutoregressiveModel(GenerativeModel):
         average: Decay of the network's moving average, which is used for everything
             except training; None keeps none.
         learning_rate: Initial learning rate of Adam.
-        decay_steps: Steps in which the learning rate falls to 0 along a cosine: those
-            of the whole run, for the best likelihood. None keeps it constant.
+        decay_steps: Steps in which the learning rate falls to 0 along a cosine; None
+            keeps it constant.
         **kwargs: `name`.
 
     Attributes:
