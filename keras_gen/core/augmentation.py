@@ -164,7 +164,7 @@ def interpolated(images, rows, columns) -> tf.Tensor:
 
     >>> image = tf.reshape(tf.constant([0.0, 1.0, 2.0, 3.0]), (1, 2, 2, 1))
     >>> rows, columns = tf.constant([[[0.5]]]), tf.constant([[[0.25]]])
-    >>> float(interpolated(image, rows, columns))
+    >>> float(interpolated(image, rows, columns)[0, 0, 0, 0])
     1.25
 
     Args:
