@@ -263,14 +263,17 @@ class GrowingModel(AdversarialModel):
         """The inputs of a network: rows, alpha for each row, and labels if any."""
         return [rows, self.alphas(rows), *([] if labels is None else [labels])]
 
-    def logits(self, images, labels, training):
-        """The discriminator's logits at the level reached, and no other outputs."""
-        network = self.at_level(self.discriminator)
-        return network(self.with_alpha(images, labels), training=training), []
+    def active_discriminator(self):
+        """The part of the discriminator that the level reached needs."""
+        return self.at_level(self.discriminator)
+
+    def critic_inputs(self, images, labels):
+        """Images, alpha for each of them, and labels if any."""
+        return self.with_alpha(images, labels)
 
     def hidden_features(self, images, labels):
         """The outputs of all activations of the discriminator at the level reached."""
-        network = self.at_level(self.discriminator)
+        network = self.active_discriminator()
         network = keras.Model(network.inputs, self._hidden[self.level])
         return network(self.with_alpha(images, labels), training=False)
 
