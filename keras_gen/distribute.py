@@ -1,4 +1,7 @@
-"""Training on several devices or machines: strategies of `tf.distribute` by name."""
+"""Training on several devices or machines.
+
+Strategies of `tf.distribute` by name, and statistics of a batch that replicas share.
+"""
 
 import functools
 from typing import Literal
@@ -76,3 +79,22 @@ def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
     if "chief" in resolver.cluster_spec().jobs:
         return resolver.task_type == "chief"
     return resolver.task_type == "worker" and resolver.task_id == 0
+
+
+def mean_over_replicas(value):
+    """The mean of a tensor over replicas, with the gradient of that mean.
+
+    A loss that is not a mean over rows (the square of a mean, say) needs the statistic
+    of the whole batch, of which a replica has a part: the mean over all rows is
+    `mean_over_replicas(ops.mean(rows, axis=0))`, since the parts are of one size.
+
+    Args:
+        value: float32 tensor of one shape on all replicas.
+
+    Returns:
+        A tensor of that shape, equal on all replicas. Without replicas it is the value.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, value)

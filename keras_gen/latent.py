@@ -103,20 +103,28 @@ def codes(model: GenerativeModel, rows: ArrayLike) -> np.ndarray:
 
 
 def draw(model: GenerativeModel, n: int, seed: int = 0) -> np.ndarray:
-    """Latents (n, latent_dim) from a model's prior, or from the density fitted to it.
+    """Latents (n, latent_dim) that the model decodes, from its `latent_distribution`.
+
+    >>> model = keras_gen.zoo.load("semi_aae", weights="mnist")
+    >>> latents = draw(model, 4)  # A one-hot category, then the style.
+    >>> latents.shape, latents[:, :10].sum(axis=1).tolist()
+    ((4, 20), [1.0, 1.0, 1.0, 1.0])
+    >>> model.decode(latents).shape
+    (4, 28, 28, 1)
 
     Args:
-        model: Model with a prior or a density.
+        model: Model with a prior or a fitted density.
         n: Number of latents.
         seed: Seed of the draw; a larger n adds rows without changing the others.
 
     Raises:
         ValueError: For a model with neither.
     """
-    source = getattr(model, "prior", None) or getattr(model, "density", None)
-    if source is None:
+    if model.latent_distribution() is None:
         raise ValueError(f"{type(model).__name__} has no distribution to draw from.")
-    graph = tf.function(lambda rows: priors.sample_rows(source.distribution(), rows))
+    graph = tf.function(
+        lambda rows: priors.sample_rows(model.latent_distribution(), rows)
+    )
     return graph(row_seeds(n, seed)).numpy()
 
 

@@ -29,6 +29,23 @@ def _mean(values):
     return ops.mean(ops.cast(values, "float32"))
 
 
+def mean_of(values, chosen) -> tf.Tensor:
+    """The mean over the chosen rows, in float32; 0 where no row is chosen.
+
+    >>> values = ops.convert_to_tensor([[1.0], [2.0], [6.0]])
+    >>> float(mean_of(values, ops.convert_to_tensor([True, False, True])))
+    3.5
+
+    Args:
+        values: Values of rows, (batch, ...).
+        chosen: Whether a row is in the mean, boolean (batch,).
+    """
+    values = ops.cast(values, "float32")
+    rows = ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
+    chosen = ops.cast(chosen, "float32")
+    return ops.sum(chosen * rows) / ops.maximum(ops.sum(chosen), 1.0)
+
+
 # Adversarial losses.
 
 

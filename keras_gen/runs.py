@@ -350,7 +350,7 @@ class Run:
                 settings.name,
                 settings.weights,
                 dtype=settings.dtype,
-                **settings.overrides,
+                **{**self._upgrades(settings.name), **settings.overrides},
             )
             model.compile(seed=settings.seed, jit_compile=settings.jit)
         batches, validation = _load_data(settings, model)
@@ -363,6 +363,11 @@ class Run:
             callbacks=[*self._callbacks(settings, model, batches), *more_callbacks],
         )
         return model
+
+    def _upgrades(self, name):
+        """Arguments without which a checkpoint of an older version would not fit."""
+        path = self.model_path
+        return zoo.upgrades(name, path) if path.is_file() else {}
 
     def _callbacks(self, settings, model, batches):
         """The callbacks that write the run's files."""

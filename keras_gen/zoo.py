@@ -146,7 +146,8 @@ def load(
             f"Expected {path / WEIGHTS} with sha256 {contents['sha256']}, got {found}: "
             "the file is not the one that the card describes."
         )
-    model = _build(chosen.model, {**contents["configuration"], **overrides}, dtype)
+    saved = chosen.model.upgrade_config(contents["configuration"])
+    model = _build(chosen.model, {**saved, **overrides}, dtype)
     load_weights(model, path / WEIGHTS)
     return model
 
@@ -182,7 +183,7 @@ def check_overrides(name: str, overrides: Iterable[str]) -> None:
 
 
 def _build(cls, config, dtype):
-    model = cls.from_config({**config, "dtype": dtype})
+    model = cls.from_arguments({**config, "dtype": dtype})
     model.compile()
     return model
 
@@ -293,19 +294,36 @@ def _read_card(folder):
         return json.load(file)
 
 
-def _load_archive(chosen, path, overrides, dtype):
-    """A model with the plain configuration and the weights of a `.keras` file."""
+def _read_archive(path):
+    """The class, configuration and compilation that a `.keras` file holds."""
     try:
         with zipfile.ZipFile(path) as archive:
-            saved = json.loads(archive.read("config.json"))
+            return json.loads(archive.read("config.json"))
     except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"Expected a .keras file, got {path}: {error}") from error
+
+
+def upgrades(name: str, path: str | os.PathLike) -> dict[str, Any]:
+    """The arguments that a `.keras` file of an older version lacks, as it meant them.
+
+    Args:
+        name: Name of the model.
+        path: Path of the file.
+    """
+    saved = _read_archive(path)["config"]
+    upgraded = preset(name).model.upgrade_config(saved)
+    return {key: value for key, value in upgraded.items() if key not in saved}
+
+
+def _load_archive(chosen, path, overrides, dtype):
+    """A model with the plain configuration and the weights of a `.keras` file."""
+    saved = _read_archive(path)
     if saved.get("class_name") != chosen.model.__name__:
         raise ValueError(
             f"Expected a saved {chosen.model.__name__}, got {path} with "
             f"{saved.get('class_name')!r}."
         )
-    config = {**saved["config"], **overrides}
+    config = {**chosen.model.upgrade_config(saved["config"]), **overrides}
     saved_dtype = config.pop("dtype", None)
     check_overrides(chosen.name, config)
     if not _plain(list(config.values())):

@@ -14,7 +14,9 @@ from keras_gen.core.abilities import default_conditions
 from keras_gen.core.registry import PRESETS
 from keras_gen.layers import MinibatchStdDev, SpectralConv2D, SpectralDense
 from keras_gen.layers.spectral import spectral_norm
-from keras_gen.models import GAN, WGANGP, ConditionalGAN, InfoGAN
+from keras_gen.layers.spectral_embedding import SpectralEmbedding
+from keras_gen.models import DCGAN, GAN, WGANGP, ConditionalGAN, InfoGAN, StarGAN
+from keras_gen.models.adversarial import cgan
 
 RANDOM = np.random.default_rng(0)
 SEED = tf.constant([1, 2])
@@ -54,6 +56,50 @@ def test_spectral_layers_use_a_kernel_of_norm_one_and_save_the_original(layer, s
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(model(images) ** 2)
     assert all(g is not None for g in tape.gradient(loss, model.trainable_weights))
+
+
+def test_a_spectral_embedding_uses_a_matrix_of_norm_one_and_saves_the_original():
+    layer = SpectralEmbedding(3, 5)
+    layer.build()
+    layer.set_weights([30.0 * RANDOM.normal(size=(3, 5))])
+    used = layer(np.arange(3)).numpy()
+    assert np.linalg.norm(used, 2) == pytest.approx(1, abs=0.05)
+    matrix = layer.get_weights()[0]
+    np.testing.assert_allclose(used, matrix / spectral_norm(matrix), rtol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["conv", "mlp"])
+def test_spectral_normalization_includes_the_embedding_of_a_projection(network):
+    options = {"network": network, "image_shape": (16, 16, 1)}
+    plain, normalized = (
+        ConditionalGAN(
+            **{**ConditionalGAN.tiny, **options}, spectral_normalization=spectral
+        ).discriminator
+        for spectral in (False, True)
+    )
+    (layer,) = (x for x in normalized.layers if isinstance(x, keras.layers.Embedding))
+    assert isinstance(layer, SpectralEmbedding)
+    assert not any(isinstance(x, SpectralEmbedding) for x in plain.layers)
+    # An embedding that is ten times as large changes nothing.
+    images = RANDOM.uniform(-1, 1, (3, 16, 16, 1)).astype(np.float32)
+    inputs = [images, np.arange(3)]
+    before = normalized(inputs).numpy()
+    layer.set_weights([10.0 * layer.get_weights()[0]])
+    np.testing.assert_allclose(normalized(inputs), before, atol=1e-5)
+
+
+def test_a_file_from_before_embeddings_were_normalized_loads(tmp_path, monkeypatch):
+    options = {**ConditionalGAN.tiny, "spectral_normalization": True}
+    with monkeypatch.context() as patch:
+        patch.setattr(cgan, "SpectralEmbedding", keras.layers.Embedding)
+        old = ConditionalGAN(**options)
+        old.compile(seed=0)
+    old.save(tmp_path / "old.keras")
+    new = keras.saving.load_model(tmp_path / "old.keras")
+    assert [v.name for v in new.weights] == [v.name for v in old.weights]
+    for layers in zip(new.discriminator.layers, old.discriminator.layers, strict=True):
+        if isinstance(layers[0], SpectralEmbedding):
+            np.testing.assert_array_equal(*(layer.get_weights()[0] for layer in layers))
 
 
 def test_minibatch_standard_deviation_by_hand():
@@ -109,6 +155,51 @@ def test_color_keeps_grey_images_grey():
     changed = augmentation.color(grey, SEED).numpy()
     np.testing.assert_allclose(changed[..., 0], changed[..., 2], atol=1e-6)
     assert np.abs(changed - grey).max() > 0.1
+
+
+def test_distorted_images_have_exact_gradients_at_edges_too():
+    images = tf.constant(RANDOM.uniform(-1, 1, (3, 6, 5, 2)), tf.float32)
+    weights = tf.constant(RANDOM.normal(size=images.shape), tf.float32)
+
+    def value(images):
+        distorted = augmentation.distort(images, SEED, turn=0.5, scale=0.2, shift=2.0)
+        return tf.reduce_sum(weights * distorted)
+
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = value(images)
+    found = tape.gradient(total, images).numpy()
+    # The values are linear in the images, so that differences of 1 are exact.
+    for index in np.ndindex(*images.shape):
+        moved = images.numpy()
+        moved[index] += 1.0
+        difference = float(value(tf.constant(moved)) - total)
+        assert found[index] == pytest.approx(difference, abs=1e-4)
+    # The sum of all weights: each value is a mean of pixels, the repeated edges too.
+    assert found.sum() == pytest.approx(float(tf.reduce_sum(weights)), abs=1e-4)
+
+
+def test_distorted_images_are_those_of_a_projective_transform():
+    images = tf.constant(RANDOM.uniform(-1, 1, (4, 9, 12, 3)), tf.float32)
+    options = {"turn": 0.5, "scale": 0.2, "shift": 3.0}
+    draws = tf.random.stateless_uniform((4, 4), SEED, -1.0, 1.0).numpy()
+    rows = []
+    for turn, scale, right, down in draws.T:
+        size = 1 + 0.2 * scale
+        c, s = np.cos(0.5 * turn) / size, np.sin(0.5 * turn) / size
+        y, x = 4.0, 5.5
+        first = [c, -s, x - c * x + s * y + 3 * right]
+        rows.append([*first, s, c, y - s * x - c * y + 3 * down, 0.0, 0.0])
+    expected = tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.constant(rows, tf.float32),
+        output_shape=(9, 12),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+    )
+    found = augmentation.distort(images, SEED, **options)
+    np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 # Options.
@@ -187,7 +278,109 @@ def test_features_are_the_pooled_outputs_of_hidden_layers():
     np.testing.assert_allclose(rows[:1], model.features(images[:1]), rtol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("dcgan", {"width": 16}),
+        ("cgan", {"width": 16, "spectral_normalization": True}),
+        ("infogan", {}),
+        ("wgan_gp", {"width": 16}),
+        ("progan", {"base_maps": 64, "max_maps": 16, "num_classes": 3}),
+        ("stylegan", {"base_maps": 64, "max_maps": 16, "start": 8}),
+        ("stargan", {"critic_width": 16}),
+    ],
+)
+def test_penalties_in_mixed_precision_are_those_of_float32(
+    name, options, dtype, tmp_path
+):
+    cls = PRESETS[name].model
+    options = {**cls.tiny, **options}
+    exact = cls(**options)
+    keras.config.set_dtype_policy(dtype)
+    mixed = cls(**options)
+    mixed.set_weights(exact.get_weights())
+    batch = {k: tf.constant(v) for k, v in make_batch(mixed, 16).items()}
+    shape = mixed.forward(batch, training=False)["fake"].shape
+    fake = tf.constant(RANDOM.uniform(-1, 1, shape), tf.float32)
+    shared = {"fake": fake, "target": batch.get("domain"), "reference": fake[::-1]}
+    kinds = ["gradient_penalty_loss"] + (["r1_loss"] if name != "stargan" else [])
+    for model in (exact, mixed):
+        model.compile(seed=0)
+        model.r1 = model.gradient_penalty = 1.0
+    for kind in kinds:
+        found = []
+        for model in (exact, mixed):
+            network = model.critic if name == "stargan" else model.discriminator
+            with tf.GradientTape() as tape:
+                penalty = getattr(model, kind)(batch, shared, training=True)
+            variables = network.trainable_variables
+            slopes = [g for g in tape.gradient(penalty, variables) if g is not None]
+            norm = tf.linalg.global_norm([tf.convert_to_tensor(g) for g in slopes])
+            found.append((float(penalty), float(norm)))
+        assert found[0][1] > 0
+        np.testing.assert_allclose(found[1], found[0], rtol=0.01)
+    # What computes in float32 is neither tracked nor saved.
+    assert len(mixed.variables) == len(exact.variables)
+    mixed.save(tmp_path / "mixed.keras")
+    again = keras.saving.load_model(tmp_path / "mixed.keras")
+    assert len(again.variables) == len(mixed.variables)
+
+
+def test_a_penalty_in_mixed_precision_trains_on_two_replicas(two_replicas):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    with two_replicas.scope():
+        model = DCGAN(**DCGAN.tiny, r1=1.0)
+        model.compile(seed=0)
+    history = model.fit(make_batch(model, 16), batch_size=8, verbose=0).history
+    assert np.isfinite(history["discriminator_loss"]).all()
+
+
 # Models.
+
+
+def input_gradients(network, images):
+    """Norms of the gradient of a network's first output, for each image."""
+    images = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = network(images)
+        first = outputs[0] if isinstance(outputs, list) else outputs
+        total = tf.reduce_sum(first)
+    return np.linalg.norm(tape.gradient(total, images).numpy().reshape(8, -1), axis=1)
+
+
+@pytest.mark.parametrize(
+    "side, channels, width", [(16, 1, 4), (32, 1, 16), (64, 3, 64)]
+)
+@pytest.mark.parametrize(
+    "cls, option", [(WGANGP, "width"), (StarGAN, "critic_width"), (WGANGP, "widths")]
+)
+def test_gradients_of_a_fresh_critic_are_of_order_1(cls, option, side, channels, width):
+    options = {"image_shape": (side, side, channels)}
+    options[option] = (16 * width,) * 3 if option == "widths" else width
+    if option == "widths":
+        options["network"] = "mlp"
+    model = cls(**{**cls.tiny, **options})
+    critic = model.critic if cls is StarGAN else model.discriminator
+    images = RANDOM.uniform(-1, 1, (8, side, side, channels)).astype(np.float32)
+    assert 0.2 < input_gradients(critic, images).mean() < 5
+
+
+def test_labels_start_as_strong_as_latents():
+    latents = RANDOM.normal(size=(200, 64)).astype(np.float32)
+    for name in ("conv", "mlp"):
+        model = ConditionalGAN(image_shape=(16, 16, 1), network=name, width=4)
+        (layer,) = (
+            x for x in model.generator.layers if isinstance(x, keras.layers.Embedding)
+        )
+        deviation = np.std(layer.get_weights()[0])
+        assert deviation == pytest.approx(latents.std(), abs=0.15)
+    model = ConditionalGAN(image_shape=(16, 16, 1), width=4, conditioning="embedding")
+    (layer,) = (
+        x for x in model.discriminator.layers if isinstance(x, keras.layers.Embedding)
+    )
+    assert np.std(layer.get_weights()[0]) == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("network", ["conv", "mlp"])

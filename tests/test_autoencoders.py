@@ -13,6 +13,7 @@ from conftest import make_batch, train
 
 import keras_gen
 from keras_gen.core import game
+from keras_gen.data import text
 from keras_gen.layers.transposed_dense import TransposedDense
 from keras_gen.models import (
     AAE,
@@ -27,8 +28,9 @@ from keras_gen.models import (
     classifier_from,
 )
 from keras_gen.models.autoencoders import stacked_ae
-from keras_gen.models.autoencoders.denoising_ae import NOISES, psnr
-from keras_gen.models.autoencoders.sparse_ae import kl_penalty
+from keras_gen.models.autoencoders.corruptions import OF_PIXELS, OF_UNITS
+from keras_gen.models.autoencoders.denoising_ae import psnr
+from keras_gen.models.autoencoders.sparse_ae import kl_penalty, squared_penalty
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -176,6 +178,45 @@ def test_pretraining_is_greedy(tied, monkeypatch):
     assert model.evaluate(images, verbose=0) < pretrained
 
 
+@pytest.mark.parametrize("noise", ["masking", "gaussian"])
+def test_pairs_with_noise_reconstruct_clean_outputs_from_noisy_ones(noise):
+    """The loss is that of the layers on noisy inputs, against clean targets."""
+    model = StackedAE((8, 8, 1), (12,), 6)
+    images = make_batch(model, 16)["image"]
+    hidden = model.encoder.get_layer("encode_1")(images.reshape(16, 64))
+    for index, clean in ((1, images.reshape(16, 64)), (2, hidden.numpy())):
+        pair = stacked_ae.Pair(model, index, noise, 0.4)
+        pair.compile(seed=0)
+        with pair.noise_scope("autoencoder/0"):
+            seed = pair.noise_seed("corruption")
+        kinds = OF_PIXELS if index == 1 else OF_UNITS
+        noisy = kinds[noise](tf.constant(clean), 0.4, seed)
+        assert np.abs(noisy - clean).mean() > 0.05
+        encode, decode = (f"{name}_{index}" for name in ("encode", "decode"))
+        codes = model.encoder.get_layer(encode)(noisy)
+        outputs = model.decoder.get_layer(decode)(codes)
+        with pair.noise_scope("autoencoder/0"):
+            loss = pair.autoencoder_loss({"image": tf.constant(images)}, {}, True)
+        assert float(loss) == pytest.approx(np.mean((outputs - clean) ** 2), rel=1e-5)
+
+
+def test_pretraining_with_noise_makes_a_better_denoiser():
+    images, _ = bars()
+    test, _ = bars(seed=1)
+    noisy = OF_PIXELS["masking"](tf.constant(test), 0.4, tf.constant([1, 2])).numpy()
+    errors = []
+    for noise in (None, "masking"):
+        keras.utils.set_random_seed(0)
+        model = StackedAE((8, 8, 1), (64,), 32, learning_rate=5e-3)
+        model.compile(seed=0)
+        model.pretrain(images, 30, 32, verbose=0, noise=noise, level=0.4)
+        errors.append(np.mean((model.reconstruct(noisy) - test) ** 2))
+    assert errors[1] < 0.8 * errors[0]
+    for wrong in ({"noise": "salt_and_pepper"}, {"noise": "masking", "level": 1.5}):
+        with pytest.raises(ValueError, match="noise"):
+            model.pretrain(images, **wrong)
+
+
 # Convolutional.
 
 
@@ -261,6 +302,30 @@ def test_a_recurrent_autoencoder_learns_waves_of_any_length(tmp_path):
     )
 
 
+def test_a_recurrent_autoencoder_learns_the_lines_of_a_text(tmp_path):
+    random = np.random.default_rng(0)
+    words = ["anna", "otto", "hannah", "bob", "eve", "noon"]
+    lines = [" ".join(random.choice(words, random.integers(1, 3))) for _ in range(400)]
+    path = tmp_path / "names.txt"
+    path.write_text("\n".join(lines))
+    train_lines, test_lines = (
+        keras_gen.data.load(path, split, batch_size=40, seed=0)
+        for split in ("train", "test")
+    )
+    model = RecurrentAE(
+        image_shape=None, features=len(train_lines.characters), width=64, cell="gru"
+    )
+    model.compile({"autoencoder": keras.optimizers.Adam(1e-2)}, seed=0)
+    before = model.evaluate(test_lines, verbose=0)
+    model.fit(train_lines, epochs=40, verbose=0)
+    assert model.evaluate(test_lines, verbose=0) < 0.3 * before
+    rows = text.to_sequences(words, train_lines.characters)
+    back = text.to_lines(model.reconstruct_sequences(rows), train_lines.characters)
+    assert [len(line) for line in back] == [len(word) for word in words]
+    right = [a == b for a, b in zip("".join(back), "".join(words), strict=True)]
+    assert np.mean(right) > 0.9
+
+
 def test_a_recurrent_autoencoder_takes_images_or_sequences():
     for wrong in ({"features": 2}, {"image_shape": None}):
         with pytest.raises(ValueError, match="image_shape or features"):
@@ -277,14 +342,27 @@ def test_a_recurrent_autoencoder_takes_images_or_sequences():
 def test_noises_have_the_level_that_was_asked_for():
     grey = tf.zeros((1, 200, 200, 1))
     seed = tf.constant([1, 2])
-    gaussian = NOISES["gaussian"](grey, 0.1, seed).numpy()  # 0.2 in units of [-1, 1].
-    assert gaussian.std() == pytest.approx(0.2, rel=0.02)
-    masked = NOISES["masking"](grey, 0.3, seed).numpy()
+    gaussian = OF_PIXELS["gaussian"](
+        grey, 0.1, seed
+    ).numpy()  # 0.2 in units of [-1, 1].
+    assert gaussian.std() == pytest.approx(0.2, rel=0.02)  # In units of [-1, 1].
+    masked = OF_PIXELS["masking"](grey, 0.3, seed).numpy()
     assert (masked == -1).mean() == pytest.approx(0.3, abs=0.01)
     assert set(np.unique(masked)) == {-1, 0}
-    salted = NOISES["salt_and_pepper"](grey, 0.4, seed).numpy()
+    salted = OF_PIXELS["salt_and_pepper"](grey, 0.4, seed).numpy()
     assert (salted == -1).mean() == pytest.approx(0.2, abs=0.01)
     assert (salted == 1).mean() == pytest.approx(0.2, abs=0.01)
+
+
+def test_units_of_hidden_layers_have_noise_without_limits():
+    units = tf.fill((200, 200), 3.0)
+    seed = tf.constant([1, 2])
+    gaussian = OF_UNITS["gaussian"](units, 0.1, seed).numpy()
+    assert gaussian.std() == pytest.approx(0.1, rel=0.02)
+    assert gaussian.mean() == pytest.approx(3.0, abs=0.01)
+    masked = OF_UNITS["masking"](units, 0.3, seed).numpy()
+    assert (masked == 0).mean() == pytest.approx(0.3, abs=0.01)
+    assert set(np.unique(masked)) == {0, 3}
 
 
 def test_psnr_is_the_value_computed_by_hand():
@@ -317,11 +395,66 @@ def test_the_sparsity_penalty_is_the_value_computed_by_hand():
     activations = tf.constant([[0.1, 0.4], [0.1, 0.6]])
     expected = 0.1 * np.log(0.1 / 0.5) + 0.9 * np.log(0.9 / 0.5)
     assert float(kl_penalty(activations, 0.1)) == pytest.approx(expected, rel=1e-5)
+    squared = float(squared_penalty(activations, 0.1))  # Means are 0.1 and 0.5.
+    assert squared == pytest.approx(0.4**2, rel=1e-5)
 
 
-def test_mean_activation_approaches_the_target():
+def test_the_default_weights_give_penalties_of_one_strength():
+    """Near the target, where the divergence is a parabola."""
+    activations = tf.constant([[0.11, 0.09]])
+    kl, squared = (SparseAE((4, 4, 1), 2, penalty) for penalty in ("kl", "squared"))
+    costs = kl.weight * kl_penalty(activations, 0.1)
+    expected = squared.weight * squared_penalty(activations, 0.1)
+    assert float(costs) == pytest.approx(float(expected), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "cls, options",
+    [
+        (SparseAE, {"penalty": "kl", "weight": 1.0}),
+        (SparseAE, {"penalty": "squared", "weight": 1.0}),
+        (SparseAE, {"penalty": "l1", "weight": 1.0}),
+        (VAE, {"free_bits": 0.1, "likelihood": "gaussian"}),
+        (VAE, {"free_bits": 0.3, "likelihood": "gaussian", "prior": "mixture"}),
+        (SemiSupervisedAAE, {"shift": 0.0}),
+    ],
+)
+def test_two_replicas_with_other_halves_step_as_one_does(
+    cls, options, two_replicas, monkeypatch
+):
+    """Statistics of a batch that enter a loss are those of the whole batch."""
+    options = {**cls.tiny, **options}
+    alone = cls(**options)
+    with two_replicas.scope():
+        shared = cls(**options)
+    # Replicas have noise of their own otherwise.
+    monkeypatch.setattr(cls, "noise", lambda self, name, shape: tf.zeros(shape))
+    for source, target in zip(alone.variables, shared.variables, strict=True):
+        target.assign(source.numpy())
+    # The last player has the loss in question: others draw numbers for each replica.
+    *_, name = alone.players()
+    for model in (alone, shared):
+        still = {p: keras.optimizers.SGD(0.0) for p in model.players()}
+        model.compile({**still, name: keras.optimizers.SGD(0.1)}, seed=0)
+    batch = make_batch(alone, 8)
+    batch["image"][4:] = batch["image"][4:] / 4 - 0.7  # Halves that differ.
+    if "label" in batch:
+        batch["label"] = np.array([0, 1, 2, 0, -1, -1, -1, 1])
+    before = [np.array(v.numpy()) for v in alone.trainable_variables]
+    histories = [train(model, batch, count=2).history for model in (alone, shared)]
+    for figure in {*histories[0]} - {"discriminator_loss", "generator_loss"}:
+        found, expected = (history[figure] for history in histories)
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-6), figure
+    pairs = alone.trainable_variables, shared.trainable_variables
+    for old, a, b in zip(before, *pairs, strict=True):
+        longest = np.abs(a.numpy() - old).max()
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-7 + 1e-3 * longest)
+
+
+@pytest.mark.parametrize("penalty, weight", [("kl", 0.1), ("squared", 0.2)])
+def test_mean_activation_approaches_the_target(penalty, weight):
     images, _ = bars()
-    model = SparseAE((8, 8, 1), 40, target=0.05, weight=0.1)
+    model = SparseAE((8, 8, 1), 40, penalty, target=0.05, weight=weight)
     model.compile({"autoencoder": keras.optimizers.Nadam(1e-2)}, seed=0)
     model.fit(images, batch_size=32, epochs=60, verbose=0)
     test, _ = bars(seed=1)

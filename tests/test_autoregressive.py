@@ -232,6 +232,35 @@ def test_conditional_models_serve_with_labels(tmp_path):
     )
 
 
+@pytest.mark.parametrize("cls", [PixelCNN, PixelRNN])
+def test_the_default_output_suits_the_channels(cls):
+    options = {key: value for key, value in cls.tiny.items() if key != "output"}
+    for channels, output in ((1, "bernoulli"), (3, "logistic_mixture")):
+        model = cls(**{**options, "image_shape": (4, 4, channels)})
+        assert model.head.kind == output
+        assert cls.from_config(model.get_config()).head.kind == output
+
+
+@pytest.mark.parametrize("cls", [PixelCNN, PixelRNN])
+def test_the_learning_rate_is_an_argument_and_lasts_as_long_as_the_run(cls):
+    def rates(steps, **options):
+        model = cls(**cls.tiny, **options)
+        model.compile()
+        optimizer = model.optimizers[model.network.name]
+        found = []
+        for step in steps:
+            optimizer.iterations.assign(step)
+            found.append(float(optimizer.learning_rate))
+        return found
+
+    np.testing.assert_allclose(rates([0, 500_000]), 2e-3)
+    cosine = rates([0, 50_000, 100_000], learning_rate=1e-3, decay_steps=100_000)
+    np.testing.assert_allclose(cosine, [1e-3, 5e-4, 0], atol=1e-9)
+    for wrong in ({"learning_rate": 0.0}, {"decay_steps": 0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            cls(**cls.tiny, **wrong)
+
+
 @pytest.mark.parametrize(
     "make, message",
     [

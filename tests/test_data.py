@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_gen
-from keras_gen.data import catalog, folder, pipeline
+from keras_gen.data import catalog, folder, pipeline, text
 
 
 def first(dataset):
@@ -559,3 +559,56 @@ def test_the_files_that_ship_have_their_checksums():
     for file in files.iterdir():
         if file.name != "README.md":
             assert keras_gen.files.sha256(str(file)) in text
+
+
+# Text.
+
+
+def test_lines_become_one_hot_sequences_and_lines_again(tmp_path):
+    path = tmp_path / "lines.txt"
+    lines = [f"zürich {i}" for i in range(30)]
+    path.write_text("\n".join([*lines, "", ""]), encoding="utf-8")
+    data = keras_gen.data.load(path, "train", batch_size=50, shuffle=False)
+    assert data.characters == " 0123456789chirzü"
+    (batch,) = data
+    sequences = batch["sequence"].numpy()
+    assert sequences.shape == (27, 9, 17) and sequences.dtype == np.float32
+    inside = sequences != text.PADDING
+    np.testing.assert_array_equal(sequences.sum(axis=-1, where=inside)[:, :8], 1)
+    found = text.to_lines(sequences, data.characters)
+    (rest,) = keras_gen.data.load(str(path), "test", batch_size=50, shuffle=False)
+    rest = text.to_lines(rest["sequence"], data.characters)
+    assert sorted(found + rest) == sorted(lines) and len(rest) == 3
+    again = text.to_sequences(found, data.characters)
+    np.testing.assert_array_equal(again, sequences)
+    chosen = keras_gen.data.load(path, features=("sequence",), batch_size=5)
+    assert chosen.characters == data.characters
+
+
+def test_texts_that_do_not_fit_are_refused(tmp_path):
+    path = tmp_path / "lines.txt"
+    for content, message in (
+        (b"", "got none"),
+        (b"ab\n" + b"c" * 1001, "got 1001 in line 2"),
+        (b"\xff\xfe\xff", "UTF-8"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            keras_gen.data.load(path, drop_remainder=False)
+    path.write_text("ab\nc")
+    for options, message in (
+        ({"image_shape": (8, 8, 1)}, "no image_shape"),
+        ({"mirror": True}, "Expected images"),
+        ({"split": "test"}, "got none"),
+        ({"split": "valid"}, "Expected a split"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            keras_gen.data.load(path, drop_remainder=False, **options)
+    with pytest.raises(ValueError, match="missing.txt"):
+        keras_gen.data.load(tmp_path / "missing.txt")
+    with pytest.raises(ValueError, match="got 'c' in 'abc'"):
+        text.to_sequences(["abc"], "ab")
+    with pytest.raises(ValueError, match="none"):
+        text.to_sequences([], "ab")
+    with pytest.raises(ValueError, match="time, 3"):
+        text.to_lines(np.zeros((1, 2, 2)), "abc")

@@ -1,5 +1,7 @@
 """Mixtures of Gaussians, compared with scikit-learn and with closed forms."""
 
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from sklearn.mixture import GaussianMixture
 
 import keras_gen
 from keras_gen.models import GMM
+from keras_gen.models.mixtures.gmm import principal_axes
 
 
 def blobs(count, seed, shape=(2, 2, 1)):
@@ -101,6 +104,150 @@ def test_density_and_responsibilities_are_the_values_computed_by_hand(covariance
     np.testing.assert_allclose(
         model.responsibilities(images), joint / total[:, None], rtol=1e-3, atol=1e-6
     )
+
+
+# Expectation-maximisation.
+
+every_exact = pytest.mark.parametrize(
+    "covariance, sklearns", [("diagonal", "diag"), ("full", "full")]
+)
+
+
+@every_exact
+def test_em_gives_the_mixture_of_scikit_learn_from_the_same_start(covariance, sklearns):
+    images, held_out = blobs(1000, 0), blobs(500, 1)
+    rows = images.reshape(1000, -1).astype(float)
+    model = GMM((2, 2, 1), 4, covariance)
+    model.compile(seed=0)
+    model.initialize(iter([{"image": images}]))
+    weights, means, start = model.gaussians.moments()
+    precisions = 1 / start if sklearns == "diag" else np.linalg.inv(start)
+    theirs = GaussianMixture(
+        4,
+        covariance_type=sklearns,
+        reg_covar=1e-4,  # The square of `min_deviation`.
+        tol=1e-5,
+        max_iter=200,
+        weights_init=weights,
+        means_init=means,
+        precisions_init=precisions,
+    ).fit(rows)
+    assert theirs.n_iter_ > 3
+    score = model.fit_em(images, tolerance=1e-5, max_iterations=200)
+    assert score == pytest.approx(theirs.score(rows), abs=1e-6)
+    found = model.gaussians.moments()
+    np.testing.assert_allclose(found[0], theirs.weights_, rtol=1e-5)
+    np.testing.assert_allclose(found[1], theirs.means_, atol=1e-6)
+    np.testing.assert_allclose(found[2], theirs.covariances_, rtol=1e-4, atol=1e-7)
+    points = held_out.reshape(500, -1)
+    np.testing.assert_allclose(
+        model.log_prob(held_out), theirs.score_samples(points), atol=2e-3
+    )
+    np.testing.assert_allclose(
+        model.responsibilities(held_out), theirs.predict_proba(points), atol=1e-3
+    )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@every_exact
+def test_an_iteration_of_em_gives_the_values_computed_by_hand(covariance, sklearns):
+    model = GMM((1, 2, 1), 2, covariance)
+    layer = model.gaussians
+    start = np.array([[-0.2, 0.1], [0.3, 0.0]])
+    deviations = np.array([[0.2, 0.3], [0.4, 0.2]])
+    factors = None if layer.factors is None else np.zeros((2, 2, 2))
+    layer.assign([0.25, 0.75], start, deviations, factors, least_excess=1e-6)
+    random = np.random.default_rng(0)
+    rows = random.uniform(-1, 1, (50, 2)).astype("float32").astype(float)
+    normals = scipy.stats.norm(start, deviations)
+    joint = [0.25, 0.75] * normals.pdf(rows[:, None]).prod(axis=-1)
+    shares = joint / joint.sum(axis=1, keepdims=True)
+    counts = shares.sum(axis=0)
+    means = shares.T @ rows / counts[:, None]
+    offsets = rows[:, None] - means
+    expected = np.einsum("nk,nki,nkj->kij", shares, offsets, offsets)
+    expected = expected / counts[:, None, None] + 1e-4 * np.eye(2)
+    if covariance == "diagonal":
+        expected = np.diagonal(expected, axis1=1, axis2=2)
+    model.fit_em(rows.reshape(50, 1, 2, 1), max_iterations=1)
+    found = layer.moments()
+    np.testing.assert_allclose(found[0], counts / 50, rtol=1e-5)
+    np.testing.assert_allclose(found[1], means, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[2], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_em_keeps_the_likelihood_of_constant_pixels_finite(tmp_path):
+    images = np.concatenate(
+        [blobs(256, 0), -np.ones((256, 2, 2, 1), np.float32)], axis=2
+    )
+    for covariance in ("diagonal", "full"):
+        model = GMM((2, 4, 1), 2, covariance)
+        model.compile(seed=0)
+        score = model.fit_em(images)
+        assert model.log_prob(images).mean() == pytest.approx(score, abs=0.01)
+        model.save(tmp_path / "model.keras")
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        np.testing.assert_allclose(
+            loaded.log_prob(images), model.log_prob(images), rtol=1e-5
+        )
+
+
+def test_em_takes_datasets_and_refuses_what_it_cannot_fit():
+    images = blobs(300, 0)
+    models = [GMM((2, 2, 1), 3, "full") for _ in range(2)]
+    dataset = keras_gen.data.load(images, batch_size=128, shuffle=False)
+    scores = [models[0].fit_em(images), models[1].fit_em(dataset)]
+    assert scores[0] == scores[1]
+    with pytest.raises(ValueError, match="fit\\(\\) trains by gradient descent"):
+        GMM((2, 2, 1), 2, "low_rank", rank=1).fit_em(images)
+    for options, message in (
+        ({"max_iterations": 0}, "max_iterations"),
+        ({"min_variance": 1e-5}, "min_variance >= 0.0001"),
+        ({"tolerance": -1.0}, "tolerance >= 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            models[0].fit_em(images, **options)
+    with pytest.raises(ValueError, match="at least 9 images"):
+        GMM((2, 2, 1), 9).fit_em(images[:8])
+
+
+# The start.
+
+
+@pytest.mark.parametrize("count", [12, 40, 300])
+def test_principal_axes_are_those_of_the_covariance(count):
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(count, 40)) * np.geomspace(1, 0.01, 40)
+    values, vectors = principal_axes(rows, 5)
+    expected, basis = np.linalg.eigh(rows.T @ rows / count)
+    np.testing.assert_allclose(values, expected[-5:], rtol=1e-8)
+    signs = np.sign(np.sum(vectors * basis[:, -5:], axis=0))
+    np.testing.assert_allclose(vectors * signs, basis[:, -5:], atol=1e-6)
+
+
+def test_rows_have_no_more_principal_axes_than_there_are_rows():
+    rows = np.array([[3.0, 0, 0, 0], [0, 0, 2.0, 0]])
+    for rank in (3, 4):
+        values, vectors = principal_axes(rows, rank)
+        np.testing.assert_allclose(values, [0] * (rank - 2) + [2.0, 4.5])
+        expected = [[0, 0, 0, 0]] * (rank - 2) + [[0, 0, 1, 0], [1, 0, 0, 0]]
+        np.testing.assert_allclose(np.abs(vectors.T), expected, atol=1e-12)
+    same = np.zeros((3, 5))
+    assert not principal_axes(same, 2)[0].any()
+
+
+@pytest.mark.parametrize("covariance", ["diagonal", "low_rank"])
+def test_the_start_needs_no_matrix_of_pixels_by_pixels(covariance):
+    """Such a matrix would be 600 MB in float32 here."""
+    images = np.random.default_rng(0).uniform(-1, 1, (40, 64, 64, 3)).astype("float32")
+    model = GMM((64, 64, 3), 2, covariance, rank=3)
+    tracemalloc.start()
+    model.initialize(iter([{"image": images}]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * images.nbytes
+    variances = np.square(model.gaussians.distribution().stddev().numpy())
+    assert np.abs(variances / images.reshape(40, -1).var(axis=0)).mean() < 1.5
 
 
 def test_training_continues_from_loaded_weights_without_k_means(tmp_path):

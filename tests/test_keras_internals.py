@@ -22,6 +22,36 @@ def test_arguments_of_a_constructor_are_recorded_with_what_was_given():
     assert config["point_dim"] is None  # A default.
 
 
+def test_a_network_in_float32_has_the_weights_of_the_other_and_calls_of_its_own():
+    inputs = keras.Input((4, 4, 1))
+    x = keras.layers.Conv2D(2, 3, dtype="mixed_bfloat16")(inputs)
+    x = keras.layers.BatchNormalization(dtype="mixed_bfloat16")(x)
+    network = keras.Model(inputs, keras.layers.Flatten(dtype="mixed_bfloat16")(x))
+    copy = keras_internals.in_float32(network)
+    assert [id(v) for v in copy.variables] == [id(v) for v in network.variables]
+    images = np.random.default_rng(0).normal(size=(2, 4, 4, 1)).astype(np.float32)
+    assert network(images).dtype == tf.bfloat16 and copy(images).dtype == tf.float32
+    np.testing.assert_allclose(
+        copy(images), tf.cast(network(images), tf.float32), atol=0.05
+    )
+    before = copy(images).numpy()
+    network.layers[1].kernel.assign(2.0 * network.layers[1].kernel)
+    np.testing.assert_allclose(copy(images), 2.0 * before, rtol=1e-5)
+    assert len(network.layers[1]._inbound_nodes) == 1
+    assert {layer.compute_dtype for layer in network.layers[1:]} == {"bfloat16"}
+
+
+def test_what_an_untracked_object_holds_is_neither_tracked_nor_saved(tmp_path):
+    model = tiny_gan()
+    count = len(model.variables)
+    model.held = keras_internals.Untracked()
+    model.held.values["layer"] = keras.layers.Dense(3)
+    model.held.values["layer"].build((None, 2))
+    assert len(model.variables) == count
+    model.save(tmp_path / "model.keras")
+    keras.saving.load_model(tmp_path / "model.keras")
+
+
 def test_fit_asks_for_a_symbolic_build_that_is_off(monkeypatch):
     """Keras would call the method by this name, and pass it a batch of the data."""
     assert hasattr(keras.Model, "_maybe_symbolic_build") or hasattr(

@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 import keras_gen
 from keras_gen import latent
 from keras_gen.cli import app
-from keras_gen.models import GAN, VAE, LinearAE, StackedAE
+from keras_gen.core.abilities import default_conditions
+from keras_gen.core.noise import row_seeds
+from keras_gen.core.registry import preset
+from keras_gen.models import GAN, VAE, LinearAE, SemiSupervisedAAE, StackedAE
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,36 @@ def test_generators_interpolate_between_latents():
     classifier = keras_gen.zoo.load("classifier", **keras_gen.models.Classifier.tiny)
     with pytest.raises(ValueError, match="Expected latents"):
         latent.interpolate(classifier, ends, ends)
+
+
+@pytest.mark.parametrize("name", keras_gen.zoo.names())
+def test_latents_that_are_drawn_decode(name):
+    model = keras_gen.zoo.load(name, **preset(name).model.tiny)
+    if "decode" not in model.abilities():
+        pytest.skip("decodes nothing")
+    if hasattr(model, "set_density"):
+        with pytest.raises(ValueError, match="no distribution"):
+            latent.draw(model, 3)
+        model.set_density(2)
+    latents = latent.draw(model, 3, seed=1)
+    assert latents.dtype == np.float32 and np.isfinite(latents).all()
+    np.testing.assert_array_equal(latents[:2], latent.draw(model, 2, seed=1))
+    declared = model.abilities()["decode"].declared(model)
+    conditions = default_conditions(declared, row_seeds(3, 1))
+    images = model.decode(latents, **conditions)
+    assert len(images) == 3 and images.ndim == 4 and np.isfinite(images).all()
+
+
+def test_latents_of_categories_and_styles_are_drawn_evenly():
+    model = keras_gen.zoo.load("semi_aae", **SemiSupervisedAAE.tiny)
+    latents = latent.draw(model, 3000)
+    categories, styles = latents[:, :3], latents[:, 3:]
+    assert set(np.unique(categories)) == {0, 1}
+    np.testing.assert_array_equal(categories.sum(axis=1), 1)
+    np.testing.assert_allclose(categories.mean(axis=0), 1 / 3, atol=0.03)
+    np.testing.assert_allclose(np.cov(styles.T), np.eye(2), atol=0.1)
+    # The style of an image does not tell its category.
+    np.testing.assert_allclose(categories.T @ styles / 1000, np.zeros((3, 2)), atol=0.1)
 
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])

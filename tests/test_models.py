@@ -1,14 +1,19 @@
 """The specific features of GAN, DCGAN and other adversarial models."""
 
+import json
+import zipfile
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import make_batch, train
 
+import keras_gen
 from keras_gen.core.game import loss_of
-from keras_gen.models import DCGAN, GAN, VAE
-from keras_gen.networks.dcgan import num_doublings
+from keras_gen.core.registry import PRESETS
+from keras_gen.models import DCGAN, GAN, VAE, WGANGP, ConditionalGAN
+from keras_gen.networks.dcgan import num_exact_halvings, num_halvings, scales
 
 
 def test_gan_learns_where_a_gaussian_lies():
@@ -28,27 +33,119 @@ def test_gan_learns_where_a_gaussian_lies():
 
 
 @pytest.mark.parametrize(
-    "shape, doublings",
+    "shape, smallest",
     [
-        ((16, 16, 1), 2),
-        ((28, 28, 1), 2),
-        ((32, 32, 3), 3),
-        ((64, 64, 3), 4),
-        ((20, 36, 3), 2),
-        ((48, 64, 1), 3),
+        ((16, 16, 1), (4, 4)),
+        ((28, 28, 1), (7, 7)),
+        ((32, 32, 3), (4, 4)),
+        ((64, 64, 3), (4, 4)),
+        ((20, 36, 3), (5, 9)),
+        ((48, 64, 1), (6, 8)),
+        ((100, 100, 3), (7, 7)),
+        ((17, 31, 1), (5, 8)),
     ],
 )
-def test_dcgan_takes_any_size_from_16_that_is_a_multiple_of_4(shape, doublings):
-    assert num_doublings(shape) == doublings
+def test_dcgan_takes_any_size_from_16(shape, smallest):
+    *_, (height, width, _) = scales(shape, 2, None, None)
+    assert (height, width) == smallest and 4 <= min(smallest) <= 7
     model = DCGAN(image_shape=shape, width=2, latent_dim=4)
     assert model.sample(2, seed=0).shape == (2, *shape)
     assert model.discriminate(np.zeros((2, *shape), np.float32)).shape == (2, 1)
 
 
-@pytest.mark.parametrize("shape", [(12, 12, 1), (30, 30, 1), (32, 18, 3)])
-def test_dcgan_refuses_other_sizes(shape):
-    with pytest.raises(ValueError, match="multiples of 4"):
+@pytest.mark.parametrize("shape", [(12, 12, 1), (32, 15, 3)])
+def test_dcgan_refuses_smaller_sizes(shape):
+    with pytest.raises(ValueError, match="at least 16"):
         DCGAN(image_shape=shape)
+
+
+WITH_A_CAP = ["dcgan", "cgan", "infogan", "wgan_gp", "text_to_image", "puzzle_gan"]
+
+
+@pytest.mark.parametrize("name", WITH_A_CAP)
+def test_maps_double_up_to_a_cap(name):
+    tiny = PRESETS[name].model.tiny
+    shape = (64, 64, 3)
+
+    def kernels(**options):
+        model = keras_gen.zoo.load(
+            name, **{**tiny, "image_shape": shape, "width": 4, **options}
+        )
+        networks = (
+            [model.trunk, model.generator]
+            if name == "text_to_image"
+            else [model.discriminator, getattr(model, "generator", None)]
+        )
+        layers = [
+            layer
+            for network in networks
+            if network is not None
+            for layer in network.layers
+            if isinstance(layer, (keras.layers.Conv2D, keras.layers.Conv2DTranspose))
+        ]
+        return max(max(layer.kernel.shape[-2:]) for layer in layers)
+
+    assert kernels() == kernels(max_maps=None) == 4 << 3
+    assert kernels(max_maps=8) == 8
+    with pytest.raises(ValueError, match="max_maps >= 1"):
+        kernels(max_maps=0)
+
+
+def test_a_dcgan_of_256_pixels_has_at_most_512_maps():
+    assert [maps for *_, maps in scales((256, 256, 3), 64, 512, None)] == [
+        *(64, 128, 256, 512, 512, 512)
+    ]
+    assert max(maps for *_, maps in scales((256, 256, 3), 64, None, None)) == 2048
+
+
+@pytest.mark.parametrize("side", [16, 20, 24, 28, 32, 48, 64])
+def test_sizes_up_to_64_have_the_networks_that_they_had(side):
+    shape = (side, side, 3)
+    assert num_halvings(shape) == num_exact_halvings(shape)
+    new = DCGAN(image_shape=shape, latent_dim=2, width=8)
+    config = {k: v for k, v in new.get_config().items() if k not in ADDED}
+    old = DCGAN.from_config(config)
+    for a, b in ((new.generator, old.generator), (new.discriminator,) * 2):
+        assert [type(x) for x in a.layers] == [type(x) for x in b.layers]
+        assert [w.shape for w in a.weights] == [w.shape for w in b.weights]
+
+
+ADDED = ("max_maps", "halvings")
+
+
+@pytest.mark.parametrize("name", WITH_A_CAP)
+def test_files_from_before_the_cap_load_with_the_networks_that_they_had(name, tmp_path):
+    side = 144 if name == "puzzle_gan" else 100
+    tiny = {**PRESETS[name].model.tiny, "image_shape": (side, side, 3), "width": 2}
+    before = {"max_maps": None, "halvings": 4 if name == "puzzle_gan" else 2}
+    model = keras_gen.zoo.load(name, **tiny, **before)
+    path = tmp_path / "new.keras"
+    model.save(path)
+    old = tmp_path / "old.keras"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(old, "w") as target:
+        for entry in source.namelist():
+            content = source.read(entry)
+            if entry == "config.json":
+                saved = json.loads(content)
+                for key in ADDED:
+                    del saved["config"][key]
+                content = json.dumps(saved)
+            target.writestr(entry, content)
+    for loaded in (keras.saving.load_model(old), keras_gen.zoo.load(name, old)):
+        assert {key: loaded.get_config()[key] for key in ADDED} == before
+        for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert keras_gen.zoo.upgrades(name, old) == before
+    assert keras_gen.zoo.upgrades(name, path) == {}
+    # A preset is new, whatever it leaves out.
+    assert keras_gen.zoo.load(name, **tiny).get_config()["max_maps"] == 512
+
+
+def test_upgrades_leave_multilayer_perceptrons_alone():
+    config = {"image_shape": (8, 8, 1), "network": "mlp"}
+    for cls in (ConditionalGAN, WGANGP):
+        assert cls.upgrade_config(config)["halvings"] is None
+        assert cls.from_config(config).image_shape == (8, 8, 1)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +177,7 @@ def test_models_train_with_each_option(cls, options):
         ({"label_smoothing": 1.5}, r"\[0, 1\)"),
         ({"loss": "wasserstein", "label_smoothing": 0.1}, "label_smoothing=0"),
         ({"r1": -1.0}, "r1 >= 0"),
+        ({"instance_noise_on": "fake"}, "instance_noise_on of"),
         ({"discriminator_moves": 0}, "discriminator_moves >= 1"),
         ({"average": 1.0}, r"\[0, 1\)"),
     ],
@@ -103,6 +201,27 @@ def test_penalties_and_noise_change_the_discriminators_loss():
     assert loss(r1=10.0) > plain
     assert loss(gradient_penalty=10.0) > plain
     assert loss(instance_noise=0.5) != plain
+
+
+@pytest.mark.parametrize("on, noisy_fakes", [("both", True), ("real", False)])
+def test_instance_noise_is_on_both_or_on_real_images_alone(on, noisy_fakes):
+    model = GAN(**GAN.tiny, instance_noise=0.5, instance_noise_on=on)
+    seen = []
+
+    def logits(images, *others):
+        seen.append(images)
+        return images[:, :1, 0], []
+
+    model.logits = logits
+    batch = {"image": tf.zeros((4, 8, 8, 1))}
+    shared = {"fake": tf.ones((4, 8, 8, 1))}
+    model.discriminator_loss(batch, shared, training=True)
+    model.generator_loss(batch, shared, training=True)
+    model.r1_loss(batch, shared, training=True)
+    real, fake, fake_again, real_again = seen
+    assert np.std(real) > 0.3 and np.std(real_again) > 0.3
+    for images in (fake, fake_again):
+        assert (np.std(images) > 0.3) == noisy_fakes
 
 
 def test_instance_noise_fades_to_zero():

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -84,6 +86,44 @@ def test_the_density_of_a_mixture_equals_that_of_tfp():
     )
 
 
+def test_the_density_of_a_narrow_mixture_is_exact_to_float32():
+    """Deviations of 1e-3 around means of 10: squares of 1e8 beside distances of 1."""
+    random = np.random.default_rng(0)
+    means = random.choice([-10.0, 10.0], (3, 40)) + random.normal(size=(3, 40))
+    means = means.astype("float32")
+    deviations = random.uniform(0.5e-3, 2e-3, (3, 40)).astype("float32")
+    noise = random.normal(size=(64, 40))
+    kinds = random.integers(0, 3, 64)
+    points = (means[kinds] + deviations[kinds] * noise).astype("float32")
+    logits = np.array([0.0, 1.0, -1.0], "float32")
+    mixture = priors.GaussianMixture(
+        tfd.Categorical(logits=logits), priors.gaussian(means, deviations)
+    )
+    normals = scipy.stats.norm(means.astype(float), deviations.astype(float))
+    each = normals.logpdf(points[:, None].astype(float)).sum(axis=-1)
+    weights = scipy.special.log_softmax(logits.astype(float))
+    expected = scipy.special.logsumexp(each + weights, axis=-1)
+    found = mixture.log_prob(points)
+    assert found.dtype == tf.float32 and found.shape == (64,)
+    np.testing.assert_allclose(found, expected, rtol=2e-7)
+
+
+def test_the_gradient_of_a_narrow_mixture_is_that_of_its_nearest_gaussian():
+    means = tf.constant([[10.0, -10.0], [12.0, -9.0]])
+    deviations = tf.constant([[1e-3, 2e-3], [1e-3, 1e-3]])
+    points = tf.constant([[10.002, -10.001]])
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        mixture = priors.GaussianMixture(
+            tfd.Categorical(logits=[0.0, 0.0]), priors.gaussian(means, deviations)
+        )
+        total = tf.reduce_sum(mixture.log_prob(points))
+    gradient = tape.gradient(total, points)
+    offset = points.numpy().astype(float) - means.numpy()[:1]
+    expected = -offset / deviations.numpy()[:1].astype(float) ** 2
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["realnvp", "maf", "iaf"])
 @pytest.mark.parametrize("context_dim", [0, 2])
 def test_the_volume_of_a_flow_is_the_determinant_of_its_jacobian(kind, context_dim):
@@ -131,11 +171,53 @@ def test_outputs_depend_on_inputs_of_lower_degree_only(context_dim):
         np.testing.assert_array_equal(depends, np.tri(4, k=-1, dtype=bool))
 
 
+@pytest.mark.parametrize("kind", ["maf", "iaf"])
+@pytest.mark.parametrize("widths", [(1,), (3, 40), (5, 5), (11, 11), (64, 128)])
+@pytest.mark.parametrize("dim", [2, 12, 60])
+def test_every_earlier_dimension_reaches_every_later_one(dim, widths, kind):
+    """Also where a hidden layer has fewer units than there are degrees."""
+    network = Flow(dim, kind, 1, widths).networks[0]
+    for weight in network.trainable_weights:  # All above 0, so that no unit is off.
+        weight.assign(tf.ones(weight.shape) / weight.shape[0])
+    x = tf.ones((1, dim))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        outputs = network(x)
+    for output in outputs:
+        depends = tape.batch_jacobian(output, x)[0].numpy() != 0
+        np.testing.assert_array_equal(depends, np.tri(dim, k=-1, dtype=bool))
+
+
+@pytest.mark.parametrize("width, dim", [(128, 200), (7, 200), (1, 5), (40, 12)])
+def test_hidden_degrees_are_spread_over_all_that_outputs_use(width, dim):
+    degrees = np.arange(dim) + 1
+    network = AffineNetwork(degrees, degrees, (width,))
+    # A unit of degree m depends on the inputs 1 to m.
+    found = network.hidden[0].mask.sum(axis=0)
+    assert found.min() == 1 and found.max() == (dim - 1 if width > 1 else 1)
+    if width >= dim - 1:  # Every degree, equally often.
+        counts = np.bincount(found.astype(int))[1:]
+        assert len(counts) == dim - 1 and np.ptp(counts) <= 1
+        assert network.direct is None
+    else:
+        gaps = np.diff(found)
+        assert width == 1 or gaps.max() - gaps.min() <= 1
+
+
+def test_networks_of_couplings_have_no_direct_connections():
+    """Their weights are those of files that were saved before there were any."""
+    for network in Flow(7, "realnvp", 2, (3, 4)).networks:
+        assert [w.shape for w in network.weights] == [(3, 3), 3, (3, 4), 4, (4, 8), 8]
+        assert all((layer.mask == 1).all() for layer in network.hidden)
+        assert (network.output_layer.mask == 1).all()
+
+
 def test_a_masked_dense_layer_has_no_masked_connections():
     layer = MaskedDense([[1, 0], [1, 1]])
     layer.kernel.assign([[2.0, 3.0], [5.0, 7.0]])
     np.testing.assert_allclose(layer(tf.constant([1.0, 1.0])), [7.0, 7.0])
     np.testing.assert_allclose(layer(tf.constant([[1.0, 0.0]])), [[2.0, 0.0]])
+    assert len(MaskedDense([[1, 0]], use_bias=False).weights) == 1
 
 
 def test_pseudo_inputs_become_training_images_once():

@@ -147,6 +147,49 @@ def test_losses_by_hand():
     assert float(figures["parts"]) == pytest.approx(parts, rel=1e-4)
 
 
+def test_recombined_images_that_equal_a_real_one_are_not_fake():
+    model = built()
+    images = RANDOM.uniform(-1, 1, (4, 16, 16, 3)).astype("float32")
+    images[1] = images[0]  # The second row's neighbour is an equal image.
+    batch = {"image": tf.constant(images)}
+    shared = dict(model.forward(batch, training=False))
+    mask = shared["mask"].numpy()
+    # The parts of the third image are those of its neighbour: its parts on that
+    # background give the neighbour, the neighbour's parts on its background itself.
+    images[2] = np.where(mask[2] > 0, images[1], images[2])
+    batch = {"image": tf.constant(images)}
+    loss, figures = model.discriminator_loss(batch, shared, training=False)
+    others, fake = np.roll(images, 1, axis=0), shared["fake"].numpy()
+
+    def logits(x):
+        return model.discriminator(x).numpy()
+
+    is_new = [0, 3]
+    swapped = [
+        logits(mask * images + (1 - mask) * others)[is_new],
+        logits(mask * others + (1 - mask) * images)[is_new],
+    ]
+    expected = np.log1p(np.exp(-logits(images))).mean()
+    expected += sum(np.log1p(np.exp(x)).mean() for x in (logits(fake), *swapped))
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    figure, is_any = figures["d_swapped"]
+    probability = (1 / (1 + np.exp(-np.concatenate(swapped)))).mean()
+    assert float(figure) == pytest.approx(probability, rel=1e-4) and bool(is_any)
+
+
+def test_a_batch_of_one_image_has_no_recombined_ones():
+    model = built()
+    batch = tensors(model, 1)
+    shared = model.forward(batch, training=False)
+    loss, figures = model.discriminator_loss(batch, shared, training=False)
+    real, fake = (
+        float(model.discriminator(x)[0, 0]) for x in (batch["image"], shared["fake"])
+    )
+    expected = np.log1p(np.exp(-real)) + np.log1p(np.exp(fake))
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    assert not bool(figures["d_swapped"][1])
+
+
 def test_images_are_generated_from_their_own_key_parts():
     model = built()
     batch = tensors(model)

@@ -116,7 +116,55 @@ def test_wrong_captions_count_half_of_the_negative_pairs():
     negative = (entropy(wrong, False) + entropy(fake, False)) / 2
     assert float(loss) == pytest.approx(entropy(right, True) + negative, rel=1e-4)
     probability = (1 / (1 + np.exp(-wrong))).mean()
-    assert float(figures["d_wrong"]) == pytest.approx(probability, rel=1e-4)
+    figure, is_any = figures["d_wrong"]
+    assert float(figure) == pytest.approx(probability, rel=1e-4)
+    assert bool(is_any)
+
+
+def test_equal_captions_are_never_wrong():
+    model = built(TextToImage, augmentation=())
+    batch = tensors(model)
+    # Rolled by one: dog, cat, cat, dog. The third row's caption is equal to its own.
+    captions = ["cat", "cat", "dog", "dog"]
+    rolled = np.roll(captions, 1)
+    is_wrong = np.array([True, False, True, False])
+    np.testing.assert_array_equal(rolled != np.array(captions), is_wrong)
+    batch["caption"] = tf.constant(captions)
+    loss, figures = model.discriminator_loss(batch, {}, training=False)
+    texts = model.encode_captions(batch["caption"]).numpy()
+    images, _ = model.draw(texts, training=False)
+    right = logits_of(model, batch["image"], texts)
+    wrong = logits_of(model, batch["image"], np.roll(texts, 1, axis=0))[is_wrong]
+    fake = logits_of(model, images, texts)
+    negative = (entropy(wrong, False) + entropy(fake, False)) / 2
+    assert float(loss) == pytest.approx(entropy(right, True) + negative, rel=1e-4)
+    figure, is_any = figures["d_wrong"]
+    assert float(figure) == pytest.approx((1 / (1 + np.exp(-wrong))).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("captions", [["cat"], ["cat", "cat", "cat"]])
+def test_a_batch_without_wrong_captions_trains_none_as_wrong(captions):
+    model = built(TextToImage, augmentation=())
+    batch = tensors(model, len(captions))
+    batch["caption"] = tf.constant(captions)
+    loss, figures = model.discriminator_loss(batch, {}, training=False)
+    texts = model.encode_captions(batch["caption"]).numpy()
+    images, _ = model.draw(texts, training=False)
+    right, fake = (logits_of(model, x, texts) for x in (batch["image"], images))
+    expected = entropy(right, True) + entropy(fake, False) / 2
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    assert not bool(figures["d_wrong"][1])
+
+
+def test_a_batch_without_wrong_captions_does_not_count_in_the_logs():
+    model = built(TextToImage, augmentation=())
+    logs = []
+    for captions in (["cat", "dog"], ["cat", "cat"]):
+        batch = tensors(model, 2)
+        batch["caption"] = tf.constant(captions)
+        model.test_step(batch)
+        logs.append(float(model._results()["d_wrong"]))
+    assert logs[0] > 0 and logs[1] == pytest.approx(logs[0], rel=1e-6)
 
 
 def test_the_generators_loss_includes_points_between_two_captions():
@@ -126,7 +174,8 @@ def test_the_generators_loss_includes_points_between_two_captions():
     batch = tensors(model)
     loss, figures = model.generator_loss(batch, {}, training=False)
     texts = model.encode_captions(batch["caption"]).numpy()
-    between = (texts + np.roll(texts, 2, axis=0)) / 2
+    between = texts + np.roll(texts, 2, axis=0)
+    between /= np.linalg.norm(between, axis=1, keepdims=True)
     texts = np.concatenate([texts, between])
     images, divergence = model.draw(texts, training=False)
     assert float(figures["divergence"]) == pytest.approx(float(divergence), rel=1e-5)

@@ -76,6 +76,42 @@ def test_convolutional_vae_learns_to_reconstruct(likelihood):
         VAE((10, 10, 1), 4, "conv", (8, 16))
 
 
+@pytest.mark.parametrize(
+    "shape, widths",
+    [
+        ((28, 28, 1), (32, 64)),
+        ((32, 32, 3), (32, 64)),
+        ((64, 64, 3), (32, 64, 128)),
+        ((48, 64, 3), (32, 64, 128)),
+        ((8, 8, 1), (32,)),
+    ],
+)
+def test_convolutional_networks_have_widths_that_suit_the_size(shape, widths):
+    model = VAE(shape, 2, "conv", prior="flow", flow_width=4, flow_steps=1)
+    maps = [layer for layer in model.encoder.layers if "conv" in layer.name]
+    assert [layer.filters for layer in maps[::2]] == list(widths)
+    assert model.decode(np.zeros((1, 2))).shape == (1, *shape)
+
+
+def test_the_default_convolutional_vae_of_64_pixels_has_few_weights():
+    def count(**options):
+        return sum(int(np.prod(w.shape)) for w in VAE(**options).weights)
+
+    assert count(image_shape=(64, 64, 3), network="conv") < 3e6
+    assert count() == count(widths=(300, 300))
+    with pytest.raises(ValueError, match="multiples of 2"):
+        VAE((27, 27, 1), network="conv")
+
+
+def test_the_default_likelihood_suits_the_channels(tmp_path):
+    for channels, kind in ((1, Bernoulli), (3, DiscretizedLogistic)):
+        model = VAE((4, 4, channels), 2, widths=(4,))
+        assert isinstance(model.likelihood, kind)
+        again = VAE.from_config(model.get_config())
+        assert isinstance(again.likelihood, kind)
+    assert isinstance(VAE((4, 4, 3), 2, likelihood="bernoulli").likelihood, Bernoulli)
+
+
 def build(collapsed=False, seed=0, **options):
     """A tiny VAE.
 

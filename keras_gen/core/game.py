@@ -96,7 +96,8 @@ class Player:
         networks: Networks that the player trains. Players may share a network, as an
             autoencoder and a generator share an encoder.
         loss: Function `loss(batch, shared, training)` to a float32 scalar, the mean
-            over the batch, or to this scalar and a dict of figures to log. `shared` is
+            over the batch, or to this scalar and a dict of figures to log, which are
+            scalars or pairs of a scalar and its weight in the log's mean. `shared` is
             the result of the model's `forward` for this mini-batch.
         moves: Updates per step, each on a mini-batch of its own: 5 for a WGAN critic.
         active: Subset of the networks' layers trained in this phase; None trains

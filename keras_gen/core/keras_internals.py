@@ -81,6 +81,42 @@ def reset(optimizer: keras.optimizers.Optimizer):
             variable.assign(keras.ops.zeros_like(variable.value))
 
 
+def in_float32(network: keras.Model) -> keras.Model:
+    """A functional model on the same weights whose layers compute in float32.
+
+    Keras makes copies of layers with weights of their own only. Here a copy is another
+    object with the attributes of the layer, its variables among them; the policy and
+    the lists of calls are its own. `__new__` makes it, since `copy.copy` would save and
+    load a Keras object.
+
+    Args:
+        network: Functional model that is built.
+    """
+
+    def copied(layer):
+        copy = object.__new__(type(layer))
+        copy.__dict__.update(layer.__dict__)
+        copy.__dict__.update(_inbound_nodes=[], _outbound_nodes=[])
+        copy.__dict__["_dtype_policy"] = keras.dtype_policies.get("float32")
+        return copy
+
+    return keras.models.clone_model(network, clone_function=copied, recursive=True)
+
+
+class Untracked:
+    """Holds objects that Keras must neither track as parts of a model nor save.
+
+    Keras looks for layers in all attributes of a model, private ones included, and in
+    lists and dicts; it leaves out objects of classes that it does not know.
+
+    Attributes:
+        values: Dictionary of the objects.
+    """
+
+    def __init__(self):
+        self.values = {}
+
+
 def forget_graphs(model: keras.Model):
     """Drops a model's compiled steps, so that the next step is traced again.
 

@@ -153,6 +153,16 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """The shape of each feature of a batch, without the batch dimension."""
         return {"image": tuple(self.image_shape)}
 
+    def latent_distribution(self):
+        """The distribution of the latents that `decode` takes.
+
+        Returns:
+            A distribution of TFP with event shape (latent_dim,): that of the attribute
+            `prior`, or of a fitted `density`. None for models with neither.
+        """
+        source = getattr(self, "prior", None) or getattr(self, "density", None)
+        return None if source is None else source.distribution()
+
     def own_figures(self) -> list:
         """Figures of this model only, which an evaluation adds to the general ones.
 
@@ -175,8 +185,33 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return {**self._arguments, "dtype": self.dtype_policy.name}
 
     @classmethod
+    def upgrade_config(cls, config: dict) -> dict:
+        """Adds what the configurations of older versions lack.
+
+        A subclass with a new argument whose default gives other networks than before
+        overrides it, so that older files load with the networks that they had.
+
+        Args:
+            config: Configuration from `get_config` of any version.
+
+        Returns:
+            The configuration with the values that the older version implied.
+        """
+        return config
+
+    @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None):
-        """Builds a model under the dtype policy that it was configured with."""
+        """Builds a model from a saved configuration, under the dtype policy in it."""
+        return cls.from_arguments(cls.upgrade_config(dict(config)))
+
+    @classmethod
+    def from_arguments(cls, config: Mapping):
+        """Builds a model from arguments, under the dtype policy "dtype" among them.
+
+        Args:
+            config: Arguments of the constructor, by name. Those left out have their
+                defaults.
+        """
         config = dict(config)
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(config.pop("dtype", None) or before)
@@ -213,6 +248,29 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def networks(self) -> dict[str, keras.Layer]:
         """The layers that hold the model's weights, by name."""
         return keras_internals.direct_layers(self)
+
+    # Precision.
+
+    def in_float32(self, network):
+        """A network that computes in float32 whatever the dtype policy, for penalties.
+
+        In bfloat16, which has 8 bits of precision, the squared norm of a gradient is
+        wrong by tens of percent.
+
+        Args:
+            network: A functional model.
+
+        Returns:
+            The network itself under the policy float32; else another one on the same
+            weights, which Keras does not save.
+        """
+        if self.dtype_policy.compute_dtype == "float32":
+            return network
+        known = self.__dict__.setdefault("_float32", keras_internals.Untracked()).values
+        if id(network) not in known:
+            # The network is kept too, so that its id stays its own.
+            known[id(network)] = network, keras_internals.in_float32(network)
+        return known[id(network)][1]
 
     # Averages.
 
@@ -376,9 +434,15 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return self._results()
 
     def log(self, **values):
-        """Adds scalars to the means in the logs; `game` calls it."""
+        """Adds scalars to the means in the logs; `game` calls it.
+
+        Args:
+            **values: Scalars by name, or pairs of a scalar and its weight in the mean,
+                such as False for the figure of a part of the batch that is empty.
+        """
         for name, value in values.items():
-            self._trackers[name].update_state(value)
+            value, weight = value if isinstance(value, tuple) else (value, None)
+            self._trackers[name].update_state(value, sample_weight=weight)
 
     def _results(self):
         results = self.get_metrics_result()

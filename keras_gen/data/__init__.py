@@ -9,6 +9,7 @@ Every batch is a dict of features:
 - "label" and "domain": int64 (batch,), if the source has them
 - "caption" and "id": strings (batch,), if the source has them
 - "point": float32 (batch, 2), instead of images, for mixtures in the plane
+- "sequence": float32 (batch, time, characters), instead of images, for files of text
 
 Only `keras_gen.data.pipeline` resizes images and converts colours and value ranges.
 """
@@ -29,6 +30,7 @@ from keras_gen.data import (
     gaussians,
     mnist,
     stacked_mnist,
+    text,
 )
 from keras_gen.data.labels import keep_labels
 from keras_gen.data.pipeline import (
@@ -45,7 +47,7 @@ _OURS = {
     **{name: functools.partial(gaussians.load, name) for name in gaussians.MIXTURES},
 }
 
-__all__ = ["array_batches", "batches", "keep_labels", "load", "stream"]
+__all__ = ["array_batches", "batches", "keep_labels", "load", "stream", "text"]
 
 
 def load(
@@ -86,13 +88,16 @@ def load(
               these attributes);
             - the path of a folder of images, flat or with one subfolder for each class
               or domain, and with captions in `captions.csv` or `captions.jsonl`;
+            - the path of a file of text, "names.txt", each of whose lines is a
+              sequence of characters (see `keras_gen.data.text`);
             - images as an array (count, height, width[, channels]), a pair of images
               and labels, or a dict of features;
             - a `tf.data.Dataset` of single images, pairs or dicts;
             - for "image_b", a pair of sources, or the paths of two folders with a comma
               between them.
         split: "train", "test", or a part of one: "train[:50000]", "test[10%:20%]". A
-            folder without the subfolders `train` and `test` is split by `seed`. Arrays
+            folder without the subfolders `train` and `test`, and the lines of a text,
+            are split by `seed`. Arrays
             and datasets have a single split, so that this is ignored.
         features: Names of the features in a batch; None uses all of the source.
             If the source has classes but no domains, "domain" is the label. "caption"
@@ -115,7 +120,8 @@ def load(
             together.
         value_range: Values of black and white in arrays of floats, such as (0, 1). None
             takes (-1, 1) for floats and (0, 255) for uint8.
-        test_fraction: Share of a folder's images in its test split, in [0, 1).
+        test_fraction: Share of a folder's images, or of a text's lines, in the test
+            split, in [0, 1).
         broken: Treatment of files that cannot be read: "raise" stops with an error,
             "skip" warns and continues. Both messages name the file.
         data_dir: Folder in which tensorflow-datasets keeps prepared data sets.
@@ -124,7 +130,7 @@ def load(
     Returns:
         A `tf.data.Dataset` of dicts. For a folder with classes and for "emoji", its
         attribute `class_names` lists the names by label; for "emoji", `domain_names`
-        lists the names of the styles.
+        lists the names of the styles; for a file of text, `characters` is the alphabet.
 
     Raises:
         ValueError: For settings or images that do not fit.
@@ -192,6 +198,10 @@ def _load_one(
         return dataset
     if str(source) in _OURS:
         return array_batches(_OURS[str(source)](split), **batching)
+    if pathlib.Path(source).suffix == ".txt":
+        return text.load(
+            source, split, test_fraction, value_range=value_range, **batching
+        )
     if pathlib.Path(source).is_dir():
         return folder.load(source, split, test_fraction, broken, **batching)
     return catalog.load(
@@ -220,8 +230,8 @@ def _select(dataset, features):
 
 
 def _like(dataset, other):
-    """Copies the names of classes and domains from `dataset` to `other`."""
-    for names in {"class_names", "domain_names"} & set(vars(dataset)):
+    """Copies the names of classes and domains, or the alphabet, of `dataset`."""
+    for names in {"class_names", "domain_names", "characters"} & set(vars(dataset)):
         setattr(other, names, getattr(dataset, names))
     return other
 

@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 from keras import ops
 
 from keras_gen.core import checks
+from keras_gen.distribute import mean_over_replicas
 
 tfd = tfp.distributions
 
@@ -79,10 +80,12 @@ def with_free_nats(kl, free: float):
     """The KL term of the loss, with a number of free nats ([2], equation 15).
 
     A group of latents whose mean KL over the batch is below its share of the free nats
-    counts as this share, so that the loss cannot gain by reducing it further.
+    counts as this share, so that the loss cannot gain by reducing it further. The batch
+    is the whole one, also where replicas share it.
 
     Args:
-        kl: KL divergences (..., groups of latents), from `kl_divergence`.
+        kl: KL divergences (..., groups of latents), from `kl_divergence`; of replicas,
+            those of each one's rows.
         free: Free nats of all latents together, shared equally among the groups.
 
     Returns:
@@ -91,6 +94,7 @@ def with_free_nats(kl, free: float):
     if not free:
         return ops.sum(kl, axis=-1)
     groups = ops.mean(ops.reshape(kl, (-1, kl.shape[-1])), axis=0)
+    groups = mean_over_replicas(groups)
     return ops.sum(ops.maximum(groups, free / kl.shape[-1]))
 
 
@@ -98,13 +102,15 @@ def active_units(means):
     """Number of latents whose posterior mean varies over the batch ([1], section 5.2).
 
     Args:
-        means: Posterior means, float32 (batch, latent_dim). A variance above 0.01
-            counts.
+        means: Posterior means, float32 (batch, latent_dim). A variance above 0.01 over
+            the whole batch, which replicas share, counts.
 
     Returns:
         A float32 scalar.
     """
-    return ops.sum(ops.cast(ops.var(means, axis=0) > 0.01, "float32"))
+    centre = mean_over_replicas(ops.mean(means, axis=0))
+    variances = mean_over_replicas(ops.mean(ops.square(means - centre), axis=0))
+    return ops.sum(ops.cast(variances > 0.01, "float32"))
 
 
 def log_mean_weight(log_weights: Callable, num_samples: int, latent_dim: int, batch):

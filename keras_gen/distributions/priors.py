@@ -231,12 +231,19 @@ class GaussianMixture(tfd.MixtureSameFamily):
     """Diagonal Gaussians whose log-density is computed by two matrix products.
 
     `tfd.MixtureSameFamily` computes (batch, components, latent_dim) numbers, which need
-    gigabytes for thousands of samples and 500 components.
+    gigabytes for thousands of samples and 500 components. The products need
+    (batch, components), but a distance is then the difference of large squares where
+    deviations are small beside the means. They are therefore computed in float64; the
+    result is a float32 that is exact to its rounding.
     """
 
     def _log_prob(self, x):
         gaussians = self.components_distribution
-        means, precisions = gaussians.mean(), 1.0 / gaussians.variance()
+        x, means, deviations = (
+            tf.cast(value, tf.float64)
+            for value in (x, gaussians.mean(), gaussians.stddev())
+        )
+        precisions = deviations**-2
         product = "...d,kd->...k"
         # (x - m)^2 p = x^2 p - 2 x m p + m^2 p.
         distances = (
@@ -246,8 +253,9 @@ class GaussianMixture(tfd.MixtureSameFamily):
         )
         log_scales = tf.math.log(precisions) - math.log(2.0 * math.pi)
         log_probs = 0.5 * (tf.reduce_sum(log_scales, axis=-1) - distances)
-        weights = tf.math.log_softmax(self.mixture_distribution.logits_parameter())
-        return tf.reduce_logsumexp(log_probs + weights, axis=-1)
+        logits = self.mixture_distribution.logits_parameter()
+        weights = tf.math.log_softmax(tf.cast(logits, tf.float64))
+        return tf.cast(tf.reduce_logsumexp(log_probs + weights, axis=-1), self.dtype)
 
 
 class CodeDensity(keras.layers.Layer):

@@ -12,6 +12,23 @@ from keras import ops
 from keras_gen.layers.masked_dense import MaskedDense
 
 
+def spread(width: int, count: int) -> np.ndarray:
+    """Degrees of a hidden layer's units, from 0 to count - 1, as evenly as possible.
+
+    >>> spread(6, 4).tolist()
+    [0, 1, 2, 3, 0, 1]
+    >>> spread(3, 9).tolist()
+    [0, 4, 8]
+
+    Args:
+        width: Number of units.
+        count: Number of degrees.
+    """
+    if width >= count:
+        return np.arange(width) % count
+    return np.linspace(0, count - 1, width).round().astype(int)
+
+
 class AffineNetwork(keras.layers.Layer):
     """Shift and log-scale of every output, from inputs of lower degree ([1], eq. 8-9).
 
@@ -26,6 +43,13 @@ class AffineNetwork(keras.layers.Layer):
 
     Degree 0 for all inputs and 1 for all outputs removes no connection (a coupling
     layer).
+
+    The degrees of a hidden layer are spread evenly from the least degree of the inputs
+    to the greatest but one of the outputs, both included. A path from input i to output
+    i + 1 needs a unit of degree i in every hidden layer. Where a layer has fewer units
+    than there are degrees, direct connections from inputs to outputs of higher degree
+    are therefore added, so that every output depends on all inputs of lower degree,
+    whatever the widths.
 
     Args:
         in_degrees: Degree of each input, an int.
@@ -45,11 +69,12 @@ class AffineNetwork(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         before, out_degrees = np.asarray(in_degrees), np.asarray(out_degrees)
+        direct = before[:, None] < out_degrees
         low = before.min()
         count = max(out_degrees.max() - low, 1)
         self.hidden = []
         for width in widths:
-            after = low + np.arange(width) % count
+            after = low + spread(width, count)
             mask = before[:, None] <= after
             self.hidden.append(MaskedDense(mask, dtype=self.dtype_policy))
             before = after
@@ -61,6 +86,14 @@ class AffineNetwork(keras.layers.Layer):
             kernel_initializer=small,
             dtype=self.dtype_policy,
         )
+        self.direct = None
+        if min(widths, default=count) < count:
+            self.direct = MaskedDense(
+                np.concatenate([direct, direct], axis=1),
+                kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+                use_bias=False,
+                dtype=self.dtype_policy,
+            )
         self.from_context = None
         if context_dim:
             self.from_context = MaskedDense(
@@ -78,10 +111,14 @@ class AffineNetwork(keras.layers.Layer):
         Returns:
             Two tensors (..., outputs); log-scales lie within [-2, 2].
         """
+        inputs = x
         for index, layer in enumerate(self.hidden):
             x = layer(x)
             if index == 0 and self.from_context is not None:
                 x = x + self.from_context(context)
             x = ops.relu(x)
-        shift, log_scale = ops.split(self.output_layer(x), 2, axis=-1)
+        outputs = self.output_layer(x)
+        if self.direct is not None:
+            outputs = outputs + self.direct(inputs)
+        shift, log_scale = ops.split(outputs, 2, axis=-1)
         return shift, 2.0 * ops.tanh(log_scale / 2.0)

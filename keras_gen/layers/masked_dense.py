@@ -13,6 +13,7 @@ class MaskedDense(keras.layers.Layer):
             on the input.
         activation: Name of a Keras activation; None for none.
         kernel_initializer: Initializer of W.
+        use_bias: Whether there is a b.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
@@ -21,6 +22,7 @@ class MaskedDense(keras.layers.Layer):
         mask,
         activation: str | None = None,
         kernel_initializer: str | keras.initializers.Initializer = "glorot_uniform",
+        use_bias: bool = True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -30,10 +32,15 @@ class MaskedDense(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel", shape=shape, initializer=kernel_initializer
         )
-        self.bias = self.add_weight(name="bias", shape=shape[1:], initializer="zeros")
+        self.bias = None
+        if use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=shape[1:], initializer="zeros"
+            )
         self.built = True
 
     def call(self, x):
         """(..., inputs) to (..., units)."""
         kernel = self.kernel * ops.cast(self.mask, self.compute_dtype)
-        return self.activation(ops.matmul(x, kernel) + self.bias)
+        x = ops.matmul(x, kernel)
+        return self.activation(x if self.bias is None else x + self.bias)

@@ -4,14 +4,16 @@
    Convolutional Generative Adversarial Networks", 2016.
 """
 
+import math
 from collections.abc import Callable
 
 import keras
 from keras import layers
 
+from keras_gen.core import checks
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
-from keras_gen.networks.initializers import dcgan_initializer
+from keras_gen.networks.initializers import dcgan_initializer, he_initializer
 from keras_gen.networks.mlp import image_entry, logit_head, with_label
 from keras_gen.networks.normalization import batch_norm
 
@@ -25,29 +27,110 @@ def dcgan_norm() -> layers.BatchNormalization:
     )
 
 
-def num_doublings(image_shape: tuple[int, int, int]) -> int:
-    """Number of times that the smallest map doubles to reach the image's size.
+def check_sides(image_shape: tuple[int, int, int]) -> None:
+    """Refuses images that are too small.
 
-    The smallest map has sides of at least 4 pixels.
+    Raises:
+        ValueError: If a side is below 16 pixels.
+    """
+    if min(image_shape[:2]) < 16:
+        raise ValueError(
+            "Expected an image_shape with sides of at least 16 pixels, got "
+            f"{tuple(image_shape)}."
+        )
+
+
+def num_halvings(image_shape: tuple[int, int, int]) -> int:
+    """Number of halvings after which the smaller side has 4 to 7 pixels.
+
+    A side of an odd number of pixels is rounded up: 100, 50, 25, 13, 7.
+
+    >>> [num_halvings((side, side, 3)) for side in (16, 28, 32, 64, 100)]
+    [2, 2, 3, 4, 4]
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
 
     Raises:
-        ValueError: If a side is below 16 or not a multiple of 4.
+        ValueError: If a side is below 16 pixels.
     """
-    sides = image_shape[:2]
-    if any(side < 16 or side % 4 for side in sides):
-        raise ValueError(
-            "Expected an image_shape with sides of at least 16 that are multiples of "
-            f"4, got {image_shape}."
-        )
-    count = 0
+    check_sides(image_shape)
+    side, count = min(image_shape[:2]), 0
+    while side > 7:
+        side, count = -(-side // 2), count + 1
+    return count
+
+
+def num_exact_halvings(image_shape: tuple[int, int, int]) -> int:
+    """Largest number of halvings without rounding that leaves at least 4 pixels.
+
+    >>> [num_exact_halvings((side, side, 3)) for side in (16, 28, 32, 64, 100)]
+    [2, 2, 3, 4, 2]
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+
+    Raises:
+        ValueError: If a side is below 16 pixels.
+    """
+    check_sides(image_shape)
+    sides, count = image_shape[:2], 0
     while all(side % 2 ** (count + 1) == 0 for side in sides):
         if min(sides) < 4 * 2 ** (count + 1):
             break
         count += 1
     return count
+
+
+def uncapped(config: dict) -> dict:
+    """A configuration that was saved before networks had `max_maps` and `halvings`.
+
+    Args:
+        config: A model's configuration.
+
+    Returns:
+        The configuration with the values that give the networks of that time: maps
+        without a limit, and only halvings without rounding. One that has `max_maps` is
+        returned as it is.
+    """
+    if "max_maps" in config:
+        return config
+    shape, halvings = config.get("image_shape"), None
+    if shape is not None and config.get("network") != "mlp":
+        halvings = num_exact_halvings(shape)
+    return {"halvings": halvings, **config, "max_maps": None}
+
+
+def scales(
+    image_shape: tuple[int, int, int],
+    width: int,
+    max_maps: int | None,
+    halvings: int | None,
+) -> list[tuple[int, int, int]]:
+    """Height, width and number of the maps after each halving, the largest first.
+
+    >>> scales((100, 64, 3), 64, max_maps=256, halvings=None)
+    [(50, 32, 64), (25, 16, 128), (13, 8, 256), (7, 4, 256)]
+
+    Args:
+        image_shape: Shape of an image, (height, width, channels).
+        width: Number of maps after the first halving; each further one doubles it.
+        max_maps: Largest number of maps; None for no limit.
+        halvings: Number of halvings; None for `num_halvings`.
+
+    Raises:
+        ValueError: If a side is below 16 pixels, or numbers are below 1.
+    """
+    check_sides(image_shape)
+    if halvings is None:
+        halvings = num_halvings(image_shape)
+    most = math.inf if max_maps is None else max_maps
+    checks.at_least(1, halvings=halvings, max_maps=most, width=width)
+    height, image_width, _ = image_shape
+    return [
+        (-(-height >> i), -(-image_width >> i), min(width << (i - 1), most))
+        for i in range(1, halvings + 1)
+    ]
 
 
 def dcgan_generator(
@@ -56,6 +139,8 @@ def dcgan_generator(
     width: int,
     num_classes: int | None = None,
     hidden: int | None = None,
+    max_maps: int | None = None,
+    halvings: int | None = None,
 ) -> keras.Model:
     """Latents, with labels if there are classes, to images in [-1, 1].
 
@@ -63,15 +148,16 @@ def dcgan_generator(
         image_shape: Shape of an image, (height, width, channels).
         latent_dim: Dimension of a latent.
         width: Feature maps before the last layer. Their number doubles at every halving
-            of their sides, towards the latents.
+            of their sides, towards the latents, within `max_maps`.
         num_classes: Number of classes whose labels the network takes; None for no
             labels.
         hidden: Units of a dense layer before the first map; None for no such layer.
+        max_maps: Largest number of feature maps of a layer; None for no limit.
+        halvings: Number of times that the first maps double to reach the image's size;
+            None for `num_halvings`. Where a doubled side is longer than the next one,
+            which was rounded up, the last row or column is cut off.
     """
-    height, image_width, channels = image_shape
-    doublings = num_doublings(image_shape)
-    first = (height >> doublings, image_width >> doublings)
-    maps = [width << i for i in reversed(range(doublings))]
+    *rest, first = scales(image_shape, width, max_maps, halvings)
     inputs = x = keras.Input((latent_dim,))
     if num_classes is not None:
         inputs, x = with_label(x, num_classes)
@@ -81,13 +167,13 @@ def dcgan_generator(
         )(x)
         x = layers.ReLU()(dcgan_norm()(x))
     x = layers.Dense(
-        first[0] * first[1] * maps[0],
+        math.prod(first),
         use_bias=False,
         kernel_initializer=dcgan_initializer(),
     )(x)
-    x = layers.Reshape((*first, maps[0]))(x)
+    x = layers.Reshape(first)(x)
     x = layers.ReLU()(dcgan_norm()(x))
-    for filters in maps[1:]:
+    for height, image_width, filters in reversed(rest):
         x = layers.Conv2DTranspose(
             filters,
             4,
@@ -96,12 +182,19 @@ def dcgan_generator(
             use_bias=False,
             kernel_initializer=dcgan_initializer(),
         )(x)
-        x = layers.ReLU()(dcgan_norm()(x))
+        x = layers.ReLU()(dcgan_norm()(_cropped(x, height, image_width)))
+    height, image_width, channels = image_shape
     x = layers.Conv2DTranspose(
         channels, 4, strides=2, padding="same", kernel_initializer=dcgan_initializer()
     )(x)
-    x = layers.Activation("tanh", dtype="float32")(x)
+    x = layers.Activation("tanh", dtype="float32")(_cropped(x, height, image_width))
     return keras.Model(inputs, x, name="generator")
+
+
+def _cropped(x, height, width):
+    """Maps of a height and width, without what they have more at bottom and right."""
+    more = (x.shape[1] - height, x.shape[2] - width)
+    return layers.Cropping2D(tuple((0, count) for count in more))(x) if any(more) else x
 
 
 def dcgan_discriminator(
@@ -113,13 +206,19 @@ def dcgan_discriminator(
     spectral: bool = False,
     stddev: bool = False,
     hidden: int | None = None,
+    max_maps: int | None = None,
+    halvings: int | None = None,
 ) -> keras.Model:
     """Images to logits, float32 (batch, 1).
+
+    Kernels start with a standard deviation of 0.02 as in [1], which relies on batch
+    normalization and would leave gradients of some hundredths without it, and with He's
+    where there is no normalization.
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
         width: Feature maps of the first layer. Their number doubles at every halving
-            of their sides.
+            of their sides, within `max_maps`.
         head: Function `head(inputs, features, dense, **options)` that builds the model
             from the inputs and the features (batch, num_features), with dense layers of
             the class `dense` that take the options; None uses `mlp.logit_head`.
@@ -131,18 +230,22 @@ def dcgan_discriminator(
         stddev: Boolean, whether the features include the minibatch's standard
             deviation.
         hidden: Units of a dense layer after the last map; None for no such layer.
+        max_maps: Largest number of feature maps of a layer; None for no limit.
+        halvings: Number of times that maps are halved, rounded up; None for
+            `num_halvings`.
     """
+    initializer = dcgan_initializer if norm or spectral else he_initializer
     norm = norm and not spectral
     convolution = SpectralConv2D if spectral else layers.Conv2D
     inputs, x = (entry or image_entry)(image_shape)
-    for i in range(num_doublings(image_shape)):
+    for i, (*_, filters) in enumerate(scales(image_shape, width, max_maps, halvings)):
         x = convolution(
-            width << i,
+            filters,
             4,
             strides=2,
             padding="same",
             use_bias=i == 0 or not norm,
-            kernel_initializer=dcgan_initializer(),
+            kernel_initializer=initializer(),
         )(x)
         if i > 0 and norm:
             x = dcgan_norm()(x)
@@ -152,7 +255,7 @@ def dcgan_discriminator(
     x = layers.Flatten()(x)
     dense = SpectralDense if spectral else layers.Dense
     if hidden is not None:
-        x = dense(hidden, use_bias=not norm, kernel_initializer=dcgan_initializer())(x)
+        x = dense(hidden, use_bias=not norm, kernel_initializer=initializer())(x)
         x = layers.LeakyReLU(0.2)(dcgan_norm()(x) if norm else x)
-    options = {"kernel_initializer": dcgan_initializer()}
+    options = {"kernel_initializer": initializer()}
     return (head or logit_head)(inputs, x, dense, **options)

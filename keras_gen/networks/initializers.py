@@ -10,3 +10,12 @@ def dcgan_initializer() -> keras.initializers.Initializer:
     Convolutional Generative Adversarial Networks", 2016, section 4.
     """
     return keras.initializers.RandomNormal(stddev=0.02)
+
+
+def he_initializer() -> keras.initializers.Initializer:
+    """Zero-centred normal weights with variance 2 / fan in.
+
+    Through layers with rectifiers, outputs and gradients keep their scale without
+    normalization: He et al., "Delving Deep into Rectifiers", 2015, section 2.2.
+    """
+    return keras.initializers.HeNormal()

@@ -81,7 +81,9 @@ def with_label(latents, num_classes: int) -> tuple:
         num_classes: Number of classes.
     """
     labels = keras.Input((), dtype="int64")
-    embedded = layers.Embedding(num_classes, 32)(labels)
+    # Latents have a deviation of about 1 too: labels then count from the first step.
+    unit = keras.initializers.RandomNormal(stddev=1.0)
+    embedded = layers.Embedding(num_classes, 32, unit)(labels)
     return [latents, labels], layers.Concatenate()([latents, embedded])
 
 

@@ -117,4 +117,28 @@ def conv_decoder(
     return keras.Model(inputs, x, name="decoder")
 
 
+def default_widths(network: str, image_shape: tuple[int, int, int]) -> tuple[int, ...]:
+    """The widths of a kind of network for images of a size.
+
+    For "conv", maps halve while both sides are even and the smaller one is above 8. The
+    numbers of feature maps double from 32 to at most 256.
+
+    >>> default_widths("mlp", (28, 28, 1)), default_widths("conv", (28, 28, 1))
+    ((300, 300), (32, 64))
+    >>> default_widths("conv", (64, 64, 3)), default_widths("conv", (256, 256, 3))
+    ((32, 64, 128), (32, 64, 128, 256, 256))
+
+    Args:
+        network: Kind of the networks: "mlp" or "conv".
+        image_shape: (height, width, channels).
+    """
+    if network == "mlp":
+        return (300, 300)
+    height, width, _ = image_shape
+    count = 0
+    while height % 2 == width % 2 == 0 and min(height, width) > 8:
+        height, width, count = height // 2, width // 2, count + 1
+    return tuple(min(32 * 2**i, 256) for i in range(max(count, 1)))
+
+
 NETWORKS = {"mlp": (mlp_encoder, mlp_decoder), "conv": (conv_encoder, conv_decoder)}

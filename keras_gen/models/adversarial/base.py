@@ -58,9 +58,12 @@ class AdversarialModel(GenerativeModel):
             "wasserstein".
         discriminator_moves: Discriminator updates per generator update.
         label_smoothing: Amount subtracted from the real-image target of 1.
-        instance_noise: Standard deviation of noise added to real and generated images
-            (Soenderby et al., 2017), in the images' units.
+        instance_noise: Standard deviation of noise added to images before the
+            discriminator gets them (Soenderby et al., 2017), in the images' units.
         instance_noise_steps: Steps over which that noise fades to 0; 0 keeps it.
+        instance_noise_on: Images that get that noise: "both" real and generated ones,
+            as in its paper, or "real" ones alone, whose distribution the generator then
+            imitates with the noise.
         gradient_penalty: Weight of WGAN-GP's gradient penalty; 10 in its paper.
         r1: Weight of the R1 penalty.
         r1_every: Steps from one R1 penalty to the next. The penalty is multiplied by
@@ -94,6 +97,7 @@ class AdversarialModel(GenerativeModel):
         label_smoothing: float = 0.0,
         instance_noise: float = 0.0,
         instance_noise_steps: int = 0,
+        instance_noise_on: Literal["both", "real"] = "both",
         gradient_penalty: float = 0.0,
         r1: float = 0.0,
         r1_every: int = 1,
@@ -127,6 +131,7 @@ class AdversarialModel(GenerativeModel):
             r1=r1,
             drift=drift,
         )
+        checks.one_of(("both", "real"), instance_noise_on=instance_noise_on)
         self.augmentation = check_augmentation(augmentation)
         self.generator = generator
         self.discriminator = discriminator
@@ -147,6 +152,7 @@ class AdversarialModel(GenerativeModel):
         self.label_smoothing = label_smoothing
         self.instance_noise = instance_noise
         self.instance_noise_steps = instance_noise_steps
+        self.instance_noise_on = instance_noise_on
         self.gradient_penalty = gradient_penalty
         self.r1, self.r1_every, self.drift = r1, r1_every, drift
         self.packing = packing
@@ -230,16 +236,34 @@ class AdversarialModel(GenerativeModel):
         """The batch's images, in the form that the generator should imitate."""
         return batch[self.feature]
 
-    def logits(self, images, labels, training):
-        """The discriminator's logits of augmented images, and its other outputs."""
-        outputs = self.discriminator(_with(images, labels), training=training)
+    def logits(self, images, labels, training, network=None):
+        """The discriminator's logits of augmented images, and its other outputs.
+
+        Args:
+            images: Images as `augmented` gives them.
+            labels: Their labels, or None where there are no classes.
+            training: Whether this is a training step.
+            network: `active_discriminator()`, which None takes, or `in_float32` of it.
+        """
+        network = network or self.active_discriminator()
+        outputs = network(self.critic_inputs(images, labels), training=training)
         return (outputs[0], outputs[1:]) if isinstance(outputs, list) else (outputs, [])
+
+    # Methods, not properties: Keras would save properties, under their names.
+
+    def active_discriminator(self):
+        """The discriminator, or the part of it that is in use now."""
+        return self.discriminator
+
+    def critic_inputs(self, images, labels):
+        """The inputs of `active_discriminator()`."""
+        return _with(images, labels)
 
     def discriminator_loss(self, batch, shared, training):
         """Loss of telling real images from generated ones."""
         labels = batch.get("label")
         generated = tf.stop_gradient(shared["fake"])
-        real = self.augmented(self.real_images(batch), "real")
+        real = self.augmented(self.real_images(batch), "real", is_real=True)
         fake = self.augmented(generated, "fake")
         real_logits, _ = self.logits(real, labels, training)
         fake_logits, others = self.logits(fake, labels, training)
@@ -283,7 +307,7 @@ class AdversarialModel(GenerativeModel):
 
     def gradient_penalty_loss(self, batch, shared, training):
         """WGAN-GP's penalty on lines between real and generated images, weighted."""
-        real = self.augmented(self.real_images(batch), "penalty_real")
+        real = self.augmented(self.real_images(batch), "penalty_real", is_real=True)
         fake = self.augmented(tf.stop_gradient(shared["fake"]), "penalty_fake")
         mix = self.noise("penalty_mix", [tf.shape(real)[0]], "uniform")
         critic = self._critic(batch, training)
@@ -291,22 +315,28 @@ class AdversarialModel(GenerativeModel):
 
     def r1_loss(self, batch, shared, training):
         """The R1 penalty on real images, weighted."""
-        real = self.augmented(self.real_images(batch), "r1_real")
+        real = self.augmented(self.real_images(batch), "r1_real", is_real=True)
         return self.r1 * losses.r1_penalty(self._critic(batch, training), real)
 
     def _critic(self, batch, training):
-        return lambda images: self.logits(images, batch.get("label"), training)[0]
+        """Function from images to logits, in float32 whatever the dtype policy."""
+        network = self.in_float32(self.active_discriminator())
+        labels = batch.get("label")
+        return lambda images: self.logits(images, labels, training, network)[0]
 
     # The discriminator's input.
 
-    def augmented(self, images, name):
+    def augmented(self, images, name, is_real: bool = False):
         """The discriminator's input: images with noise, augmented and packed.
 
         Args:
             images: float32 (batch, height, width, channels).
             name: Name of the draws, unique within a loss.
+            is_real: Whether the images are real ones, which get instance noise in any
+                case; generated ones do with `instance_noise_on="both"`.
         """
-        images = self.noisy(images, f"instance_noise_{name}")
+        if is_real or self.instance_noise_on == "both":
+            images = self.noisy(images, f"instance_noise_{name}")
         if self.augmentation:
             seed = self.noise_seed(f"augmentation_{name}")
             images = augment(images, seed, self.augmentation)

@@ -20,8 +20,9 @@ from keras import layers, ops
 
 from keras_gen.core import checks
 from keras_gen.core.registry import register
+from keras_gen.layers.spectral_embedding import SpectralEmbedding
 from keras_gen.models.adversarial.base import AdversarialModel
-from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
+from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, uncapped
 from keras_gen.networks.mlp import mlp_discriminator, mlp_generator
 
 NETWORKS = {
@@ -44,18 +45,25 @@ def label_map(num_classes: int) -> Callable:
         height, width, _ = image_shape
         images = keras.Input(image_shape)
         labels = keras.Input((), dtype="int64")
-        x = layers.Embedding(num_classes, height * width)(labels)
+        # Pixels have a deviation of up to 1: the map counts from the first step.
+        unit = keras.initializers.RandomNormal(stddev=1.0)
+        x = layers.Embedding(num_classes, height * width, unit)(labels)
         x = layers.Reshape((height, width, 1))(x)
         return [images, labels], layers.Concatenate()([images, x])
 
     return entry
 
 
-def projection(num_classes: int) -> Callable:
+def projection(num_classes: int, spectral: bool = False) -> Callable:
     """A head that adds the inner product of label and features ([2], equation 8).
+
+    The embedding starts with a standard deviation of 0.03 (uniform on [-0.05, 0.05]),
+    which is that of the weights of the logit beside it: 0.02 in DCGAN's networks.
 
     Args:
         num_classes: Number of classes.
+        spectral: Whether the embedding is divided by its spectral norm, as all weights
+            of the discriminator are in the authors' code of [2].
 
     Returns:
         Function for the argument `head` of discriminators.
@@ -64,7 +72,8 @@ def projection(num_classes: int) -> Callable:
     def head(images, features, dense, **options):
         labels = keras.Input((), dtype="int64")
         x = ops.cast(features, "float32")
-        embedded = layers.Embedding(num_classes, x.shape[-1], dtype="float32")(labels)
+        embedding = SpectralEmbedding if spectral else layers.Embedding
+        embedded = embedding(num_classes, x.shape[-1], dtype="float32")(labels)
         agreement = ops.sum(embedded * x, axis=-1, keepdims=True)
         logits = dense(1, dtype="float32", **options)(x) + agreement
         return keras.Model([images, labels], logits, name="discriminator")
@@ -78,19 +87,25 @@ class ConditionalGAN(AdversarialModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels). For "conv" height and
-            width are multiples of 4 and at least 16.
+            width are at least 16.
         num_classes: Number of classes, at least 2. Labels are ints from 0 to
             `num_classes - 1`.
         latent_dim: Dimension of a latent.
         network: Architecture of both networks: "conv" (convolutions, as in DCGAN) or
             "mlp" (dense layers, as in GAN).
-        width: Feature maps in the layers next to the image, for "conv".
+        width: Feature maps in the layers next to the image, for "conv"; they double at
+            every halving of the maps' sides, within `max_maps`.
         widths: Units of the generator's hidden layers, for "mlp". The discriminator has
             the same in reverse order.
+        max_maps: Largest number of feature maps of a layer, for "conv"; None for no
+            limit.
+        halvings: Number of times that maps are halved from the image to the smallest
+            map, for "conv"; None halves until the smaller side has 4 to 7 pixels.
         conditioning: How the discriminator uses the label: "projection" [2] or
             "embedding" [1].
-        spectral_normalization: Boolean, whether the discriminator's kernels are divided
-            by their spectral norms, instead of batch normalization.
+        spectral_normalization: Boolean, whether the discriminator's kernels, and the
+            embedding of "projection", are divided by their spectral norms, instead of
+            batch normalization.
         minibatch_stddev: Boolean, whether the discriminator's last layer also gets the
             standard deviation of its features over the batch.
         **options: Options of `AdversarialModel`, such as `loss`, `average` or `r1`.
@@ -112,6 +127,8 @@ class ConditionalGAN(AdversarialModel):
         network: Literal["conv", "mlp"] = "conv",
         width: int = 64,
         widths: Sequence[int] = (256, 512),
+        max_maps: int | None = 512,
+        halvings: int | None = None,
         conditioning: Literal["projection", "embedding"] = "projection",
         spectral_normalization: bool = False,
         minibatch_stddev: bool = False,
@@ -121,22 +138,33 @@ class ConditionalGAN(AdversarialModel):
         checks.one_of(("projection", "embedding"), conditioning=conditioning)
         checks.at_least(2, num_classes=num_classes)
         generator, discriminator = NETWORKS[network]
-        size = width if network == "conv" else tuple(widths)
+        if network == "conv":
+            size, limits = width, {"max_maps": max_maps, "halvings": halvings}
+        else:
+            size, limits = tuple(widths), {}
         condition = (
-            {"head": projection(num_classes)}
+            {"head": projection(num_classes, spectral_normalization)}
             if conditioning == "projection"
             else {"entry": label_map(num_classes)}
         )
         super().__init__(
-            generator=generator(tuple(image_shape), latent_dim, size, num_classes),
+            generator=generator(
+                tuple(image_shape), latent_dim, size, num_classes, **limits
+            ),
             discriminator=discriminator(
                 tuple(image_shape),
                 size if network == "conv" else size[::-1],
                 spectral=spectral_normalization,
                 stddev=minibatch_stddev,
                 **condition,
+                **limits,
             ),
             latent_dim=latent_dim,
             num_classes=num_classes,
             **options,
         )
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files from before `max_maps` and `halvings` the networks they had."""
+        return uncapped(super().upgrade_config(config))

@@ -6,7 +6,8 @@ All layers except the generator's last and the discriminator's first and last ha
 normalization.
 
 What differs from [1]: kernels are 4x4, which a stride of 2 covers evenly, instead of
-5x5.
+5x5; and the number of maps, which doubles at every halving, has a limit, since [1] ends
+at 64 pixels and goes up to 1,024 maps.
 
 1. Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
    Convolutional Generative Adversarial Networks", 2016.
@@ -16,7 +17,7 @@ from typing import Literal
 
 from keras_gen.core.registry import register
 from keras_gen.models.adversarial.base import AdversarialModel
-from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
+from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, uncapped
 
 
 @register("dcgan", image_shape=(32, 32, 1))
@@ -36,10 +37,13 @@ class DCGAN(AdversarialModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels). Height and width are
-            multiples of 4 and at least 16.
+            at least 16.
         latent_dim: Dimension of a latent.
         width: Feature maps in the layers next to the image; they double at every
-            halving of the maps' sides. In [1] there are 128.
+            halving of the maps' sides, within `max_maps`. In [1] there are 128.
+        max_maps: Largest number of feature maps of a layer; None for no limit.
+        halvings: Number of times that maps are halved from the image to the smallest
+            map; None halves until the smaller side has 4 to 7 pixels.
         prior: Distribution of latents: "uniform" (on [-1, 1], as in [1]) or "normal"
             (standard).
         spectral_normalization: Boolean, whether the discriminator's kernels are divided
@@ -57,6 +61,8 @@ class DCGAN(AdversarialModel):
         image_shape: tuple[int, int, int] = (64, 64, 3),
         latent_dim: int = 100,
         width: int = 64,
+        max_maps: int | None = 512,
+        halvings: int | None = None,
         prior: Literal["normal", "uniform"] = "uniform",
         spectral_normalization: bool = False,
         minibatch_stddev: bool = False,
@@ -65,14 +71,23 @@ class DCGAN(AdversarialModel):
         height, image_width, channels = image_shape
         packed = (height, image_width, channels * options.get("packing", 1))
         super().__init__(
-            generator=dcgan_generator(image_shape, latent_dim, width),
+            generator=dcgan_generator(
+                image_shape, latent_dim, width, max_maps=max_maps, halvings=halvings
+            ),
             discriminator=dcgan_discriminator(
                 packed,
                 width,
                 spectral=spectral_normalization,
                 stddev=minibatch_stddev,
+                max_maps=max_maps,
+                halvings=halvings,
             ),
             latent_dim=latent_dim,
             prior=prior,
             **options,
         )
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files from before `max_maps` and `halvings` the networks they had."""
+        return uncapped(super().upgrade_config(config))

@@ -5,7 +5,10 @@ players' losses include a lower bound on the mutual information between codes an
 images, which grows with the quality of the prediction. Categorical codes learn to
 represent classes, and continuous codes the variation within a class.
 
-What differs from [1]: optionally Q predicts the categories from images that were
+What differs from [1]: categorical and continuous codes have weights of their own in
+place of one lambda, for which [1] finds 1 sufficient with categories and takes less
+with continuous codes (section 4); the defaults here are 0.1 for both, and 1 and 0.03 in
+the preset. Optionally Q predicts the categories from images that were
 rotated, scaled and shifted [2]; otherwise categories may separate digits by slant
 instead of by shape. Q's Gaussians of continuous codes have a fixed standard deviation
 of 1, as in the authors' code: if Q learned it, their term would grow without bound, and
@@ -32,7 +35,7 @@ from keras_gen.core.inputs import Input
 from keras_gen.core.registry import register
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial.base import AdversarialModel
-from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
+from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, uncapped
 from keras_gen.networks.normalization import batch_norm
 
 
@@ -78,16 +81,21 @@ class InfoGAN(AdversarialModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels). Height and width are
-            multiples of 4 and at least 16.
+            at least 16.
         noise_dim: Dimension of the noise in a latent.
         categories: Number of values of each categorical code, at least 2 each.
         continuous: Number of continuous codes.
-        width: Feature maps in the layers next to the image.
+        width: Feature maps in the layers next to the image; they double at every
+            halving of the maps' sides, within `max_maps`.
         hidden: Units of the dense layers between latents and maps, and between maps and
             logits; 1024 in [1].
-        mutual_weight: Weight of the mutual information with categories, lambda in [1],
-            where it is 1.
-        continuous_weight: Weight of the mutual information with continuous codes.
+        max_maps: Largest number of feature maps of a layer; None for no limit.
+        halvings: Number of times that maps are halved from the image to the smallest
+            map; None halves until the smaller side has 4 to 7 pixels.
+        mutual_weight: Weight of the mutual information with categories: lambda in [1],
+            which finds 1 sufficient for them.
+        continuous_weight: Weight of the mutual information with continuous codes, for
+            which [1] takes a smaller lambda than for categories.
         turn: Largest angle, in radians, by which images are rotated before Q predicts
             their categories, so that categories do not depend on the rotation [2]; 0
             in [1].
@@ -117,6 +125,8 @@ class InfoGAN(AdversarialModel):
         continuous: int = 2,
         width: int = 64,
         hidden: int = 1024,
+        max_maps: int | None = 512,
+        halvings: int | None = None,
         mutual_weight: float = 0.1,
         continuous_weight: float = 0.1,
         turn: float = 0.0,
@@ -137,10 +147,11 @@ class InfoGAN(AdversarialModel):
             raise ValueError("Expected categories or continuous codes, got neither.")
         image_shape = tuple(image_shape)
         latent_dim = noise_dim + sum(categories) + continuous
+        sizes = {"hidden": hidden, "max_maps": max_maps, "halvings": halvings}
         super().__init__(
-            generator=dcgan_generator(image_shape, latent_dim, width, hidden=hidden),
+            generator=dcgan_generator(image_shape, latent_dim, width, **sizes),
             discriminator=dcgan_discriminator(
-                image_shape, width, code_head(categories, continuous), hidden=hidden
+                image_shape, width, code_head(categories, continuous), **sizes
             ),
             latent_dim=latent_dim,
             prior=priors.Codes(noise_dim, categories, continuous, name="prior"),
@@ -153,6 +164,11 @@ class InfoGAN(AdversarialModel):
         self.continuous, self.mutual_weight = continuous, mutual_weight
         self.continuous_weight = continuous_weight
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files from before `max_maps` and `halvings` the networks they had."""
+        return uncapped(super().upgrade_config(config))
 
     def inputs(self):
         """The inputs of adversarial models, and codes."""

@@ -7,8 +7,10 @@ drawn from a Gaussian that depends on the caption [3]; it is trained on the capt
 the batch and on interpolations between two of them [1]. Captions are strings.
 
 What differs from [1]: the encoder is trained together with the other players, on words
-and their parts instead of sequences of characters; all images that the discriminator
-gets may be augmented, since data sets of captioned images are small.
+and their parts instead of sequences of characters; encoded captions have length 1, and
+so have the points between two of them, where [1] takes the mean of two encodings of any
+length; all images that the discriminator gets may be augmented, since data sets of
+captioned images are small.
 
 1. Reed et al., "Generative Adversarial Text to Image Synthesis", 2016.
 2. Reed et al., "Learning Deep Representations of Fine-grained Visual Descriptions",
@@ -34,7 +36,12 @@ from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.distributions import priors
 from keras_gen.layers.text_encoder import TextEncoder
-from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, num_doublings
+from keras_gen.networks.dcgan import (
+    dcgan_discriminator,
+    dcgan_generator,
+    scales,
+    uncapped,
+)
 from keras_gen.networks.matching import image_encoder, unit
 
 PROMPTS = (
@@ -55,8 +62,8 @@ def trunk(inputs, features, dense, **options) -> keras.Model:
 
 
 def caption_head(
-    image_shape: tuple[int, int, int],
     features: int,
+    positions: int,
     text_units: int,
     condition_units: int,
 ) -> keras.Model:
@@ -65,14 +72,12 @@ def caption_head(
     The text is repeated at every position of the smallest map, of about 4x4 pixels.
 
     Args:
-        image_shape: Shape of an image, (height, width, channels).
         features: Numbers that the trunk returns for an image.
+        positions: Number of pixels of the smallest map.
         text_units: Dimension of an encoded caption.
         condition_units: Numbers to which the text is reduced before it is repeated.
     """
     inputs = [keras.Input((features,)), keras.Input((text_units,))]
-    doublings = num_doublings(image_shape)
-    positions = (image_shape[0] >> doublings) * (image_shape[1] >> doublings)
     x = layers.Reshape((positions, features // positions))(inputs[0])
     text = layers.LeakyReLU(0.2)(layers.Dense(condition_units)(inputs[1]))
     text = layers.RepeatVector(positions)(text)
@@ -108,13 +113,16 @@ class TextToImage(GenerativeModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels). Height and width are
-            multiples of 4 and at least 16.
+            at least 16.
         noise_dim: Dimension of the noise that is concatenated to the condition.
         condition_units: Dimension of a condition; 128 in [1].
         text_units: Dimension of an encoded caption.
         buckets: Rows of the encoder's table of words and parts of words.
         width: Feature maps of generator and discriminator in the layers next to the
-            image.
+            image; they double at every halving of the maps' sides, within `max_maps`.
+        max_maps: Largest number of feature maps of a layer; None for no limit.
+        halvings: Number of times that maps are halved from the image to the smallest
+            map; None halves until the smaller side has 4 to 7 pixels.
         encoder_width: Feature maps of the first layer of the encoder of images.
         temperature: Divisor of cosines in the encoder's loss, above 0.
         interpolation_weight: Weight of interpolations between two captions in the
@@ -151,6 +159,8 @@ class TextToImage(GenerativeModel):
         text_units: int = 128,
         buckets: int = 8192,
         width: int = 64,
+        max_maps: int | None = 512,
+        halvings: int | None = None,
         encoder_width: int = 16,
         temperature: float = 0.1,
         interpolation_weight: float = 1.0,
@@ -174,18 +184,24 @@ class TextToImage(GenerativeModel):
         self.prompts = tuple(prompts)
         self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
         self.image_encoder = image_encoder(self.image_shape, text_units, encoder_width)
-        self.trunk = dcgan_discriminator(self.image_shape, width, head=trunk)
-        features = self.trunk.output_shape[-1]
+        limits = {"max_maps": max_maps, "halvings": halvings}
+        self.trunk = dcgan_discriminator(self.image_shape, width, trunk, **limits)
+        *_, (rows, columns, _) = scales(self.image_shape, width, **limits)
         self.head = caption_head(
-            self.image_shape, features, text_units, condition_units
+            self.trunk.output_shape[-1], rows * columns, text_units, condition_units
         )
         self.conditioner = conditioner(text_units, condition_units)
         self.generator = dcgan_generator(
-            self.image_shape, noise_dim + condition_units, width
+            self.image_shape, noise_dim + condition_units, width, **limits
         )
         self.keep_average(self.conditioner, average)
         self.keep_average(self.generator, average)
         self.prior = priors.Normal(noise_dim + condition_units, name="prior")
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files from before `max_maps` and `halvings` the networks they had."""
+        return uncapped(super().upgrade_config(config))
 
     def batch_shapes(self):
         """An image and its caption."""
@@ -243,10 +259,14 @@ class TextToImage(GenerativeModel):
         """Cross-entropy of right pairs against wrong and generated ones.
 
         Real images with their captions count as much as the two other kinds together
-        ([1], algorithm 1).
+        ([1], algorithm 1). An image whose next one in the batch has an equal caption
+        has no wrong one: the mean over wrong pairs leaves it out.
         """
         texts = tf.stop_gradient(self.encode_captions(batch["caption"]))
-        others = tf.roll(texts, 1, axis=0)  # The captions of other images.
+        others = tf.roll(texts, 1, axis=0)  # The captions of other images,
+        is_wrong = ops.not_equal(  # which may be equal to their own.
+            batch["caption"], tf.roll(batch["caption"], 1, axis=0)
+        )
         images, _ = self.draw(texts, training)
         real = self.augmented(batch["image"], "real")
         fake = self.augmented(tf.stop_gradient(images), "fake")
@@ -255,21 +275,25 @@ class TextToImage(GenerativeModel):
         right = self.head([real, texts], training=training)
         wrong = self.head([real, others], training=training)
         fake = self.head([fake, texts], training=training)
-        negative = ops.mean(ops.softplus(wrong)) + ops.mean(ops.softplus(fake))
+        negative = losses.mean_of(ops.softplus(wrong), is_wrong)
+        negative += ops.mean(ops.softplus(fake))
         return ops.mean(ops.softplus(-right)) + 0.5 * negative, {
             "d_right": ops.mean(ops.sigmoid(right)),
-            "d_wrong": ops.mean(ops.sigmoid(wrong)),
+            "d_wrong": (
+                losses.mean_of(ops.sigmoid(wrong), is_wrong),
+                ops.any(is_wrong),
+            ),
             "d_fake": ops.mean(ops.sigmoid(fake)),
         }
 
     def generator_loss(self, batch, shared, training):
         """Loss of generated images being classified as real and matching the caption.
 
-        It covers the captions and interpolations between two of them, plus the weighted
-        divergence of the conditions from a standard Gaussian.
+        A point between two captions is the direction halfway between them, of length 1.
+        The weighted divergence of the conditions from a standard Gaussian is added.
         """
         texts = tf.stop_gradient(self.encode_captions(batch["caption"]))
-        between = 0.5 * (texts + tf.roll(texts, 2, axis=0))  # [1], equation 5.
+        between = unit(texts + tf.roll(texts, 2, axis=0))  # [1], equation 5.
         texts = tf.concat([texts, between], axis=0)
         images, divergence = self.draw(texts, training)
         features = self.trunk(self.augmented(images, "fake"), training=training)

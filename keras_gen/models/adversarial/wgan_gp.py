@@ -15,7 +15,7 @@ from typing import Literal
 from keras_gen.core import checks
 from keras_gen.core.registry import register
 from keras_gen.models.adversarial.base import AdversarialModel
-from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator
+from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, uncapped
 from keras_gen.networks.mlp import logit_head, mlp_discriminator, mlp_generator
 
 
@@ -25,13 +25,18 @@ class WGANGP(AdversarialModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels). For "conv" height and
-            width are multiples of 4 and at least 16.
+            width are at least 16.
         latent_dim: Dimension of a latent.
         network: Architecture of both networks: "conv" (convolutions, as in DCGAN) or
             "mlp" (dense layers, as in GAN).
-        width: Feature maps in the layers next to the image, for "conv".
+        width: Feature maps in the layers next to the image, for "conv"; they double at
+            every halving of the maps' sides, within `max_maps`.
         widths: Units of the generator's hidden layers, for "mlp". The critic has the
             same in reverse order.
+        max_maps: Largest number of feature maps of a layer, for "conv"; None for no
+            limit.
+        halvings: Number of times that maps are halved from the image to the smallest
+            map, for "conv"; None halves until the smaller side has 4 to 7 pixels.
         loss: Adversarial loss: "wasserstein", or another one for comparisons.
         gradient_penalty: Weight of the gradient penalty ([1], section 4).
         discriminator_moves: Critic updates per generator update ([1], algorithm 1).
@@ -53,6 +58,8 @@ class WGANGP(AdversarialModel):
         network: Literal["conv", "mlp"] = "conv",
         width: int = 64,
         widths: Sequence[int] = (512, 512, 512),
+        max_maps: int | None = 512,
+        halvings: int | None = None,
         loss: str = "wasserstein",
         gradient_penalty: float = 10.0,
         discriminator_moves: int = 5,
@@ -64,8 +71,9 @@ class WGANGP(AdversarialModel):
         # The loss is a difference of outputs: a bias would have no gradient.
         head = functools.partial(logit_head, use_bias=False)
         if network == "conv":
-            generator = dcgan_generator(image_shape, latent_dim, width)
-            critic = dcgan_discriminator(packed, width, head=head, norm=False)
+            limits = {"max_maps": max_maps, "halvings": halvings}
+            generator = dcgan_generator(image_shape, latent_dim, width, **limits)
+            critic = dcgan_discriminator(packed, width, head, norm=False, **limits)
         else:
             generator = mlp_generator(image_shape, latent_dim, widths)
             critic = mlp_discriminator(packed, widths[::-1], head=head)
@@ -78,6 +86,11 @@ class WGANGP(AdversarialModel):
             discriminator_moves=discriminator_moves,
             **options,
         )
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files from before `max_maps` and `halvings` the networks they had."""
+        return uncapped(super().upgrade_config(config))
 
     def default_optimizers(self):
         """Adam at 1e-4 with betas 0 and 0.9 ([1], algorithm 1)."""

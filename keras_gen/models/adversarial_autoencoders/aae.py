@@ -126,7 +126,7 @@ class AAE(AdversarialAutoencoder):
         return shapes if self.num_classes is None else {**shapes, "label": ()}
 
     def players(self):
-        """The phases of [1], section 2, in order."""
+        """In the order of [1], section 2: reconstruction, then the adversarial game."""
         autoencoder = [self.encoder, self.decoder]
         return {
             "autoencoder": Player(autoencoder, self.autoencoder_loss),

@@ -1,10 +1,11 @@
 """Base class of adversarial autoencoders: their phases, optimizers and decoding.
 
-A training step has phases [1]: the autoencoder reduces the reconstruction error, the
-discriminator learns to tell codes from draws of the prior, and the encoder, as the
-generator of codes, learns to deceive it. All phases use the same mini-batch, but each
-phase encodes it again with the current encoder: the autoencoder's update has changed
-the codes, and the gradient at the old codes is not the gradient at the new ones.
+A training step has the two phases of [1]. Reconstruction: encoder and decoder reduce
+the reconstruction error. Regularization: first the discriminator learns to tell codes
+from draws of the prior, then the encoder, as the generator of codes, learns to deceive
+it. All use the same mini-batch, but each encodes it again with the current encoder: the
+autoencoder's update has changed the codes, and the gradient at the old codes is not the
+gradient at the new ones.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
 """

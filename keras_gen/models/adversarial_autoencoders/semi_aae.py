@@ -2,7 +2,9 @@
 
 The encoder maps an image to a category and a style. One discriminator makes categories
 resemble one-hot vectors, another makes styles resemble draws of a Gaussian. The decoder
-takes both. Known labels also train the category as the output of a classifier.
+takes both. Known labels also train the category as the output of a classifier. What
+differs from [1]: labels are those of the mini-batch that the other phases use, in which
+the label of most images may be unknown; [1] draws a mini-batch of labelled images.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 5.
 """
@@ -11,6 +13,7 @@ from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
+import tensorflow_probability as tfp
 from keras import ops
 
 from keras_gen import losses
@@ -20,9 +23,12 @@ from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import label_input
 from keras_gen.core.registry import register
+from keras_gen.distribute import mean_over_replicas
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
+
+tfd = tfp.distributions
 
 
 @register("semi_aae", image_shape=(28, 28, 1), num_classes=10)
@@ -102,8 +108,15 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         labels = label_input(self.num_classes)
         return {**super().inputs(), labels.name: labels}
 
+    def latent_distribution(self):
+        """A one-hot category, all equally likely, then the style, from its Gaussian."""
+        categories = tfd.OneHotCategorical(
+            logits=tf.zeros(self.num_classes), dtype=tf.float32
+        )
+        return tfd.Blockwise([categories, self.prior.distribution()])
+
     def players(self):
-        """The phases of [1], section 5.1, in order."""
+        """In the order of [1], section 5: the phases of all, then classification."""
         discriminators = [self.category_discriminator, self.style_discriminator]
         encoder = [self.encoder, self.category, self.style]
         return {
@@ -176,7 +189,9 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         labels = batch["label"]
         logits = self.category(self.encoder(shared["noisy"], training=training))
         known = ops.cast(labels >= 0, "float32")
-        count = ops.maximum(ops.sum(known), 1.0)
+        # Of replicas, each has another number: the mean makes their losses those of
+        # the whole batch.
+        count = ops.maximum(mean_over_replicas(ops.sum(known)), 1e-6)
         one_hot = ops.one_hot(labels, self.num_classes, dtype="float32")
         nats = -ops.sum(one_hot * ops.log_softmax(logits), axis=-1)
         right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))

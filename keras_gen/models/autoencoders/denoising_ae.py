@@ -9,7 +9,6 @@ convolutional networks.
 from collections.abc import Sequence
 from typing import Literal
 
-import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
@@ -18,6 +17,7 @@ from keras_gen.core.abilities import transforms
 from keras_gen.core.noise import for_each_row
 from keras_gen.core.registry import register
 from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
+from keras_gen.models.autoencoders.corruptions import OF_PIXELS, check_level
 from keras_gen.networks.autoencoder import (
     conv_decoder,
     conv_encoder,
@@ -29,34 +29,6 @@ NETWORKS = {
     "stacked": (stacked_encoder, stacked_decoder),
     "conv": (conv_encoder, conv_decoder),
 }
-
-
-def gaussian(images, level: float, seed):
-    """Adds Gaussian noise and clips the result to [-1, 1].
-
-    Args:
-        images: float32, in [-1, 1], of any shape.
-        level: Standard deviation of the noise, in units of [0, 1].
-        seed: Seed, int32 (2,).
-    """
-    noise = tf.random.stateless_normal(tf.shape(images), seed)
-    return tf.clip_by_value(images + 2.0 * level * noise, -1.0, 1.0)
-
-
-def masking(images, level: float, seed):
-    """Makes a fraction `level` of all pixels black, -1 ([1], section 3.3)."""
-    uniform = tf.random.stateless_uniform(tf.shape(images), seed)
-    return tf.where(uniform < level, -1.0, images)
-
-
-def salt_and_pepper(images, level: float, seed):
-    """Makes a fraction `level` of all pixels black or white, with equal probability."""
-    uniform = tf.random.stateless_uniform(tf.shape(images), seed)
-    extreme = tf.where(uniform < level / 2, -1.0, 1.0)
-    return tf.where(uniform < level, extreme, images)
-
-
-NOISES = {"gaussian": gaussian, "masking": masking, "salt_and_pepper": salt_and_pepper}
 
 
 def psnr(images, clean):
@@ -104,9 +76,8 @@ class DenoisingAE(Autoencoder):
         **options,
     ):
         checks.one_of(NETWORKS, network=network)
-        checks.one_of(NOISES, noise=noise)
-        if not 0 <= level or (noise != "gaussian" and level > 1):
-            raise ValueError(f"Expected a level of noise in [0, 1], got {level}.")
+        checks.one_of(OF_PIXELS, noise=noise)
+        check_level(noise, level)
         if widths is None:
             widths = (500,) if network == "stacked" else (32, 64)
         check_sizes(latent_dim, widths)
@@ -117,7 +88,7 @@ class DenoisingAE(Autoencoder):
             image_shape=image_shape,
             **options,
         )
-        self.corruption, self.level = NOISES[noise], level
+        self.corruption, self.level = OF_PIXELS[noise], level
 
     def autoencoder_loss(self, batch, shared, training):
         """Mean squared error per pixel against clean images ([1], equation 6)."""

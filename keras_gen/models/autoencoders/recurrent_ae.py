@@ -81,6 +81,13 @@ class RecurrentAE(Autoencoder):
 
     For sequences, `RecurrentAE(image_shape=None, features=3)`, batches are
     `{"sequence": ...}`, float32 (batch, time, features), with any number of steps.
+    `keras_gen.data.load` makes such batches of the lines of a text file.
+
+    >>> rows = keras_gen.data.text.to_sequences(["abba", "bab"], "ab")
+    >>> model = keras_gen.models.RecurrentAE(image_shape=None, features=2, width=4)
+    >>> lines = keras_gen.data.text.to_lines(model.reconstruct_sequences(rows), "ab")
+    >>> [len(line) for line in lines]
+    [4, 3]
 
     Args:
         image_shape: (height, width, channels); None for sequences.

@@ -2,25 +2,30 @@
 
 The decoder's kernels may be the encoder's transposed ("tied"), which halves their
 number. Layers can be pretrained greedily, one pair at a time, before all are trained
-together; [2] does so with plain autoencoders, [1] with restricted Boltzmann machines.
+together; [2] does so with plain autoencoders, [3] with denoising ones, [1] with
+restricted Boltzmann machines.
 What differs from [1]: ELU units, and the squared error of pixels in [-1, 1] through
 tanh.
 
 1. Hinton and Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks",
    2006.
 2. Bengio et al., "Greedy Layer-Wise Training of Deep Networks", 2007.
+3. Vincent et al., "Stacked Denoising Autoencoders", 2010.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
 from keras import ops
 
 from keras_gen import losses
+from keras_gen.core import checks
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
+from keras_gen.models.autoencoders.corruptions import OF_PIXELS, OF_UNITS, check_level
 from keras_gen.networks.autoencoder import stacked_decoder, stacked_encoder
 
 
@@ -60,26 +65,44 @@ class StackedAE(Autoencoder):
         self.num_pairs = len(widths) + 1
 
     def pretrain(
-        self, data, epochs: int = 5, batch_size: int | None = None, verbose="auto"
+        self,
+        data,
+        epochs: int = 5,
+        batch_size: int | None = None,
+        verbose="auto",
+        noise: Literal["gaussian", "masking"] | None = None,
+        level: float = 0.25,
     ) -> list:
         """Trains greedily ([2]): one pair of layers at a time, the outermost first.
 
         Each pair learns to reconstruct the outputs of the encoder layers before it,
-        which stay fixed meanwhile. `fit` then trains all of them together.
+        which stay fixed meanwhile. `fit` then trains all of them together. With noise,
+        a pair gets these outputs corrupted, and learns to give the clean ones ([3],
+        section 3.5); the layers before it get clean images.
 
         Args:
             data: Data as for `fit`.
             epochs: Epochs for each pair.
             batch_size: Batch size for arrays.
             verbose: Verbosity as for `fit`.
+            noise: Kind of the noise: "masking" sets pixels to black and units to 0,
+                "gaussian" is added; None for none.
+            level: Fraction of the values that "masking" sets; or the standard deviation
+                of "gaussian" noise, for pixels in units of [0, 1], for units in theirs.
 
         Returns:
             A Keras `History` for each pair.
+
+        Raises:
+            ValueError: For another kind of noise, or a level out of its range.
         """
+        if noise is not None:
+            checks.one_of(OF_UNITS, noise=noise)
+            check_level(noise, level)
         histories = []
         for index in range(1, self.num_pairs + 1):
             with self.distribute_strategy.scope():
-                pair = Pair(self, index)
+                pair = Pair(self, index, noise, level)
                 pair.compile(seed=int(self.seed.numpy()))
             histories.append(
                 pair.fit(data, epochs=epochs, batch_size=batch_size, verbose=verbose)
@@ -93,22 +116,38 @@ class Pair(GenerativeModel):
     Args:
         model: Model `StackedAE`, whose layers are trained in place.
         index: Index of the layer in the encoder, from 1.
+        noise: Kind of the noise on these outputs; None for none.
+        level: Level of the noise.
     """
 
-    def __init__(self, model: StackedAE, index: int):
+    def __init__(
+        self,
+        model: StackedAE,
+        index: int,
+        noise: str | None = None,
+        level: float = 0.0,
+    ):
         super().__init__(name=f"pair_{index}")
         self.image_shape = model.image_shape
         layer = model.encoder.get_layer(f"encode_{index}")
         self.below = keras.Model(model.encoder.inputs, layer.input)
         self.pair = [layer, model.decoder.get_layer(f"decode_{index}")]
         self.default_optimizers = model.default_optimizers
+        kinds = OF_PIXELS if index == 1 else OF_UNITS
+        self.corruption, self.level = noise and kinds[noise], level
 
     def players(self):
         """One player trains the layer and its mirror."""
         return {"autoencoder": Player(self.pair, self.autoencoder_loss)}
 
     def autoencoder_loss(self, batch, shared, training):
-        """Mean squared error of the reconstructed outputs of the previous layers."""
-        targets = ops.cast(self.below(batch["image"]), "float32")
-        codes = self.pair[0](targets)
+        """Mean squared error of the reconstructed outputs of the previous layers.
+
+        The targets are clean, also where the inputs have noise ([3], equation 6).
+        """
+        inputs = targets = ops.cast(self.below(batch["image"]), "float32")
+        if self.corruption is not None:
+            seed = self.noise_seed("corruption")
+            inputs = self.corruption(targets, self.level, seed)
+        codes = self.pair[0](inputs)
         return losses.mean_squared_error(self.pair[1](codes), targets)

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.core import checks
+from keras_gen.core import checks, schedules
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import Input, label_input, mask_input
@@ -18,6 +18,15 @@ from keras_gen.core.model import GenerativeModel
 from keras_gen.core.noise import for_each_row
 from keras_gen.distributions.likelihoods import draw_binary
 from keras_gen.layers import RasterLayer
+
+
+def default_output(image_shape: tuple[int, int, int]) -> str:
+    """The distribution of pixels that suits a number of channels.
+
+    >>> default_output((28, 28, 1)), default_output((32, 32, 3))
+    ('bernoulli', 'logistic_mixture')
+    """
+    return "bernoulli" if image_shape[-1] == 1 else "logistic_mixture"
 
 
 class AutoregressiveModel(GenerativeModel):
@@ -30,6 +39,9 @@ class AutoregressiveModel(GenerativeModel):
             labels.
         average: Decay of the network's moving average, which is used for everything
             except training; None keeps no average.
+        learning_rate: Initial learning rate of Adam.
+        decay_steps: Steps in which the learning rate falls to 0 along a cosine; None
+            keeps it constant.
         **kwargs: Arguments of `GenerativeModel`: `name`.
 
     Attributes:
@@ -44,11 +56,17 @@ class AutoregressiveModel(GenerativeModel):
         network: keras.Model,
         num_classes: int | None = None,
         average: float | None = None,
+        learning_rate: float = 2e-3,
+        decay_steps: int | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if num_classes is not None:
             checks.at_least(2, num_classes=num_classes)
+        checks.positive(learning_rate=learning_rate)
+        if decay_steps is not None:
+            checks.counts(decay_steps=decay_steps)
+        self.learning_rate, self.decay_steps = learning_rate, decay_steps
         self.network = network
         self.image_shape = network.output_shape[1:4]
         self.num_classes = num_classes
@@ -71,8 +89,8 @@ class AutoregressiveModel(GenerativeModel):
         return {self.network.name: Player([self.network], self.likelihood_loss)}
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam at 2e-3, multiplied by 1 - 1e-4 after every step."""
-        rate = keras.optimizers.schedules.ExponentialDecay(2e-3, 1, 1 - 1e-4)
+        """Adam, by default at 2e-3."""
+        rate = schedules.cosine(self.learning_rate, self.decay_steps)
         return {self.network.name: keras.optimizers.Adam(rate)}
 
     def likelihood_loss(self, batch, shared, training):

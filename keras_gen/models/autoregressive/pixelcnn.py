@@ -17,7 +17,7 @@ import keras
 
 from keras_gen.core.registry import register
 from keras_gen.layers import GatedStacks, PixelHead
-from keras_gen.models.autoregressive.base import AutoregressiveModel
+from keras_gen.models.autoregressive.base import AutoregressiveModel, default_output
 
 
 def gated_network(
@@ -61,12 +61,13 @@ class PixelCNN(AutoregressiveModel):
         output: Distribution of pixels. "bernoulli": binary pixels, drawn in every step
             with the grey value as probability. "categorical": 256 levels, each with its
             own probability. "logistic_mixture": 256 levels, by a mixture of ten
-            logistics.
+            logistics. None takes "bernoulli" for one channel, and "logistic_mixture"
+            for colour.
         num_classes: Number of classes whose labels condition the network; None for
             none.
         average: Decay of the moving average that is used for everything except
             training; None keeps no average.
-        **kwargs: Arguments of `GenerativeModel`: `name`.
+        **options: Options of `AutoregressiveModel`, such as `learning_rate`.
     """
 
     tiny = {
@@ -82,10 +83,10 @@ class PixelCNN(AutoregressiveModel):
         num_blocks: int = 7,
         filters: int = 32,
         kernel_size: int = 3,
-        output: Literal["bernoulli", "categorical", "logistic_mixture"] = "bernoulli",
+        output: Literal["bernoulli", "categorical", "logistic_mixture"] | None = None,
         num_classes: int | None = None,
         average: float | None = 0.999,
-        **kwargs,
+        **options,
     ):
         super().__init__(
             network=gated_network(
@@ -93,10 +94,10 @@ class PixelCNN(AutoregressiveModel):
                 num_blocks,
                 filters,
                 kernel_size,
-                output,
+                output or default_output(image_shape),
                 num_classes,
             ),
             num_classes=num_classes,
             average=average,
-            **kwargs,
+            **options,
         )

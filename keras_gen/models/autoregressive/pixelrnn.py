@@ -16,7 +16,7 @@ from keras import layers
 from keras_gen.core import checks
 from keras_gen.core.registry import register
 from keras_gen.layers import DiagonalBiLSTM, MaskedConv2D, PixelHead, RowLSTM
-from keras_gen.models.autoregressive.base import AutoregressiveModel
+from keras_gen.models.autoregressive.base import AutoregressiveModel, default_output
 
 CELLS = {"row_lstm": RowLSTM, "diagonal_bilstm": DiagonalBiLSTM}
 
@@ -57,10 +57,11 @@ class PixelRNN(AutoregressiveModel):
         output: Distribution of pixels. "bernoulli": binary pixels, drawn in every step
             with the grey value as probability. "categorical": 256 levels, each with its
             own probability. "logistic_mixture": 256 levels, by a mixture of ten
-            logistics.
+            logistics. None takes "bernoulli" for one channel, and "logistic_mixture"
+            for colour.
         average: Decay of the moving average that is used for everything except
             training; None keeps no average.
-        **kwargs: Arguments of `GenerativeModel`: `name`.
+        **options: Options of `AutoregressiveModel`, such as `learning_rate`.
     """
 
     margin = 1
@@ -78,15 +79,19 @@ class PixelRNN(AutoregressiveModel):
         cell: Literal["diagonal_bilstm", "row_lstm"] = "diagonal_bilstm",
         num_layers: int = 7,
         hidden: int = 16,
-        output: Literal["bernoulli", "categorical", "logistic_mixture"] = "bernoulli",
+        output: Literal["bernoulli", "categorical", "logistic_mixture"] | None = None,
         average: float | None = 0.999,
-        **kwargs,
+        **options,
     ):
         checks.one_of(CELLS, cell=cell)
         super().__init__(
             network=recurrent_network(
-                tuple(image_shape), num_layers, hidden, cell, output
+                tuple(image_shape),
+                num_layers,
+                hidden,
+                cell,
+                output or default_output(image_shape),
             ),
             average=average,
-            **kwargs,
+            **options,
         )

@@ -264,14 +264,17 @@ class GrowingModel(AdversarialModel):
         """The inputs of a network: rows, alpha for each row, and labels if given."""
         return [rows, self.alphas(rows), *([] if labels is None else [labels])]
 
-    def logits(self, images, labels, training):
-        """The discriminator's logits at the current level, and no other outputs."""
-        network = self.at_level(self.discriminator)
-        return network(self.with_alpha(images, labels), training=training), []
+    def active_discriminator(self):
+        """The part of the discriminator that the current level needs."""
+        return self.at_level(self.discriminator)
+
+    def critic_inputs(self, images, labels):
+        """Images, alpha for each of them, and labels if any."""
+        return self.with_alpha(images, labels)
 
     def hidden_features(self, images, labels):
         """The outputs of all activations of the discriminator at the current level."""
-        network = self.at_level(self.discriminator)
+        network = self.active_discriminator()
         network = keras.Model(network.inputs, self._hidden[self.level])
         return network(self.with_alpha(images, labels), training=False)
 

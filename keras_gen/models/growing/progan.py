@@ -2,8 +2,12 @@
 
 Training is stabilised by equalised learning rates, features normalised at every pixel,
 the minibatch's standard deviation as a feature, and WGAN-GP with a penalty against
-drift of the critic; samples come from averaged weights. What differs from [1]:
-optimizers are reset at every level, as in the authors' code.
+drift of the critic; samples come from averaged weights.
+
+What differs from [1]: optimizers are reset at every level, as in the authors' code.
+What differs from that code: the generator's first dense layer has He's gain of sqrt(2)
+like all others ([1], section 4.1), where the code divides it by 4; the normalization
+after it removes the factor, except for what the bias adds.
 
 1. Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and
    Variation", 2018.

@@ -3,9 +3,14 @@
 A mapping network turns a latent into a style; the synthesis network starts from a
 learned constant and takes a style and noise at every layer. Some images in training
 have the styles of two latents, so that layers do not rely on each other. A moving
-average of styles, the mean style, is used for truncation. What differs from [1]: the
-constant starts as Gaussian noise, not as ones, since AdaIN would divide those by their
-standard deviation of 0.
+average of styles, the mean style, is used for truncation.
+
+What differs from [1]: the constant starts as Gaussian noise, not as ones, since AdaIN
+would divide those by their standard deviation of 0. What differs from the authors'
+code: where the discriminator halves maps, it convolves, rectifies, blurs and takes the
+mean of four pixels, which is ProGAN's order with a low-pass filter of the activations
+in front of downsampling ([1], appendix C); the code blurs first, then halves within the
+convolution, and rectifies what comes out.
 
 1. Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative
    Adversarial Networks", 2019.

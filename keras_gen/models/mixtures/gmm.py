@@ -1,23 +1,28 @@
 """Mixture of Gaussians over pixels, trained by gradient descent from a k-means start.
 
 Its likelihood is exact, so it is a baseline for models that only have bounds. With
-"low_rank" covariances it is a mixture of factor analysers [1]. What differs from the
-usual fit: gradient steps on mini-batches instead of expectation-maximisation. They
-start from the centres of k-means, and from the covariance within clusters, which is the
-same for all components.
+"low_rank" covariances it is a mixture of factor analysers [1]. `fit` takes gradient
+steps on mini-batches, which start from the centres of k-means and from the covariance
+within clusters, the same for all components. `fit_em` is the usual fit by
+expectation-maximisation [2].
 
 1. Ghahramani and Hinton, "The EM Algorithm for Mixtures of Factor Analyzers", 1996.
+2. Dempster, Laird and Rubin, "Maximum Likelihood from Incomplete Data via the EM
+   Algorithm", 1977.
 """
 
 from typing import Literal
 
 import keras
 import numpy as np
+import scipy.linalg
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
 from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture
 
+from keras_gen import data
 from keras_gen.core import checks, schedules
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
@@ -103,32 +108,114 @@ class Gaussians(keras.layers.Layer):
         clusters = KMeans(count, n_init=1, random_state=seed).fit(rows)
         sizes = np.bincount(clusters.labels_, minlength=count)
         residuals = rows - clusters.cluster_centers_[clusters.labels_]
-        covariance = residuals.T @ residuals / len(rows)
-        deviations, factors = self._factorise(covariance)
-        excess = np.maximum(deviations - self.min_deviation, 1e-4)
-        self.logits.assign(np.log(np.maximum(sizes, 1) / len(rows)))
-        self.means.assign(clusters.cluster_centers_)
-        raw = excess + np.log(-np.expm1(-excess))  # The inverse of softplus.
-        self.raw_deviations.assign(np.tile(raw, (count, 1)))
+        deviations, factors = self._factorise(residuals)
+        if factors is not None:
+            factors = np.tile(factors, (count, 1, 1))
+        self.assign(
+            np.maximum(sizes, 1) / len(rows),
+            clusters.cluster_centers_,
+            np.tile(deviations, (count, 1)),
+            factors,
+            least_excess=1e-4,
+        )
+
+    def assign(self, weights, means, deviations, factors, least_excess: float) -> None:
+        """Sets all weights of the layer.
+
+        Args:
+            weights: Weights of the components, (components,), of any sum.
+            means: Means, (components, dimensions).
+            deviations: Standard deviations (components, dimensions); the diagonals of
+                the Cholesky factors if "full".
+            factors: Factors, (components, dimensions, columns); None for "diagonal".
+            least_excess: Least difference of a deviation from `min_deviation`, above 0.
+                Smaller ones are raised to it.
+        """
+        excess = np.maximum(deviations - self.min_deviation, least_excess)
+        self.logits.assign(np.log(weights))
+        self.means.assign(means)
+        # The inverse of softplus.
+        self.raw_deviations.assign(excess + np.log(-np.expm1(-excess)))
         if self.factors is not None:
-            self.factors.assign(np.tile(factors, (count, 1, 1)))
+            self.factors.assign(factors)
         self.initialized.assign(1.0)
 
-    def _factorise(self, covariance):
-        """Deviations (dimensions,) and factors, or None, that give a covariance."""
-        variances = np.diag(covariance)
+    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights, means and covariances of the components, for "diagonal" and "full".
+
+        Returns:
+            float64 (components,), which sum to 1; (components, dimensions); and the
+            variances (components, dimensions) if "diagonal", the covariances
+            (components, dimensions, dimensions) if "full".
+        """
+        logits, means, raw = (
+            variable.numpy().astype(np.float64)
+            for variable in (self.logits, self.means, self.raw_deviations)
+        )
+        weights = np.exp(logits - logits.max())
+        deviations = self.min_deviation + np.logaddexp(0.0, raw)
+        if self.covariance == "diagonal":
+            covariances = deviations**2
+        else:
+            factors = np.tril(self.factors.numpy().astype(np.float64), -1)
+            diagonal = np.arange(factors.shape[1])
+            factors[:, diagonal, diagonal] = deviations
+            covariances = factors @ factors.transpose(0, 2, 1)
+        return weights / weights.sum(), means, covariances
+
+    def _factorise(self, residuals):
+        """Deviations (dimensions,) and factors, or None, that give a covariance.
+
+        Args:
+            residuals: Rows of mean 0 with that covariance, (batch, dimensions).
+        """
+        count, dimensions = residuals.shape
+        variances = np.mean(residuals**2, axis=0)
         if self.covariance == "diagonal":
             return np.sqrt(variances), None
         if self.covariance == "full":
-            floor = self.min_deviation**2 * np.eye(len(covariance))
+            floor = self.min_deviation**2 * np.eye(dimensions)
+            covariance = residuals.T @ residuals / count
             factor = np.linalg.cholesky(covariance + floor)
             return np.diag(factor), factor
-        values, vectors = np.linalg.eigh(covariance)
-        noise = values[: -self.rank].mean()
-        scales = np.sqrt(np.maximum(values[-self.rank :] - noise, 0.0))
-        factors = vectors[:, -self.rank :] * scales
+        values, vectors = principal_axes(residuals, self.rank)
+        noise = (variances.sum() - values.sum()) / (dimensions - self.rank)
+        factors = vectors * np.sqrt(np.maximum(values - noise, 0.0))
         rest = np.maximum(variances - np.sum(factors**2, axis=1), 0.0)
         return np.sqrt(rest), factors
+
+
+def principal_axes(rows: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """The greatest eigenvalues of rows^T rows / batch, ascending, and their vectors.
+
+    With fewer rows than dimensions they are found from the matrix of the rows' inner
+    products, which has the same eigenvalues except for zeros: no matrix is larger than
+    (dimensions, dimensions) or (batch, batch), whichever is smaller.
+
+    Args:
+        rows: Rows (batch, dimensions).
+        rank: Number of eigenvalues, at most the dimensions. There are no more than rows
+            that differ from 0.
+
+    Returns:
+        Eigenvalues (rank,), and vectors of length 1 (dimensions, rank); both are 0
+        where the rows have no further axis.
+    """
+    count, dimensions = rows.shape
+    is_wide = count < dimensions
+    size = min(count, dimensions)
+    taken = min(rank, size)
+    matrix = (rows @ rows.T if is_wide else rows.T @ rows) / count
+    values, vectors = scipy.linalg.eigh(
+        matrix, subset_by_index=[size - taken, size - 1]
+    )
+    if is_wide:
+        exists = values > size * np.finfo(values.dtype).eps * values.max(initial=0.0)
+        lengths = np.sqrt(np.where(exists, count * values, 1.0))
+        values = np.where(exists, values, 0.0)
+        vectors = np.where(exists, rows.T @ vectors / lengths, 0.0)
+    missing = rank - taken
+    return np.pad(values, (missing, 0)), np.pad(vectors, ((0, 0), (missing, 0)))
 
 
 @register("gmm", image_shape=(28, 28, 1), covariance="low_rank")
@@ -193,12 +280,100 @@ class GMM(GenerativeModel):
             rows.extend(np.reshape(batch["image"], (len(batch["image"]), -1)))
             if len(rows) >= START_ROWS:
                 break
+        self._initialize(np.stack(rows[:START_ROWS]))
+
+    def _initialize(self, rows):
+        """Sets the weights from k-means of rows (batch, dimensions)."""
         if len(rows) < self.num_components:
             raise ValueError(
                 f"Expected at least {self.num_components} images, one for each "
                 f"component, got {len(rows)}."
             )
-        self.gaussians.initialize(np.stack(rows[:START_ROWS]), int(self.seed.numpy()))
+        self.gaussians.initialize(rows, int(self.seed.numpy()))
+
+    def fit_em(
+        self,
+        x,
+        *,
+        max_iterations: int = 100,
+        tolerance: float = 1e-3,
+        min_variance: float | None = None,
+    ) -> float:
+        """Fits the mixture by expectation-maximisation ([2]), in place of `fit`.
+
+        It starts from the model's weights; those of a new model come from k-means, as
+        for `fit`. The result is that of `sklearn.mixture.GaussianMixture`, which runs
+        here, from the same start. All images are in memory as float64, and each
+        iteration uses them all.
+
+        >>> model = keras_gen.zoo.load("gmm", image_shape=(2, 2, 1), num_components=2,
+        ...                            covariance="full")
+        >>> random = np.random.default_rng(0)
+        >>> images = random.uniform(-1, 1, (500, 2, 2, 1)).astype("float32")
+        >>> nats = model.fit_em(images)
+        >>> bool(abs(nats - model.log_prob(images).mean()) < 0.01)
+        True
+
+        Args:
+            x: Data as for `fit`: images, or a `tf.data.Dataset` of batches.
+            max_iterations: Largest number of iterations.
+            tolerance: Gain of the mean log-likelihood, in nats, below which the fit
+                ends.
+            min_variance: Variance that is added to every pixel of every component,
+                scikit-learn's `reg_covar`. None takes the square of `min_deviation`,
+                below which the model cannot represent a variance.
+
+        Returns:
+            The mean log-likelihood of the images, in nats.
+
+        Raises:
+            ValueError: For "low_rank" covariances, fewer images than components, a
+                variance below the square of `min_deviation`, or no iterations.
+        """
+        layer = self.gaussians
+        if layer.covariance == "low_rank":
+            raise ValueError(
+                "Expected covariance='diagonal' or 'full' for fit_em, got 'low_rank', "
+                "which fit() trains by gradient descent."
+            )
+        checks.counts(max_iterations=max_iterations)
+        least = layer.min_deviation**2
+        if min_variance is None:
+            min_variance = least
+        checks.at_least(least, min_variance=min_variance)
+        checks.at_least(0, tolerance=tolerance)
+        batches = data.batches(x, None, self.batch_shapes(), None, shuffle=False)
+        images = np.concatenate([batch["image"].numpy() for batch in batches])
+        rows = images.reshape(len(images), -1)
+        if not layer.initialized.numpy():
+            self._initialize(rows[:START_ROWS])
+        weights, means, covariances = layer.moments()
+        is_full = layer.covariance == "full"
+        mixture = GaussianMixture(
+            self.num_components,
+            covariance_type="full" if is_full else "diag",
+            tol=tolerance,
+            reg_covar=min_variance,
+            max_iter=max_iterations,
+            weights_init=weights,
+            means_init=means,
+            precisions_init=np.linalg.inv(covariances) if is_full else 1 / covariances,
+        )
+        rows = rows.astype(np.float64)
+        mixture.fit(rows)
+        if is_full:
+            factors = np.linalg.cholesky(mixture.covariances_)
+            deviations = np.diagonal(factors, axis1=1, axis2=2)
+        else:
+            deviations, factors = np.sqrt(mixture.covariances_), None
+        layer.assign(
+            mixture.weights_,
+            mixture.means_,
+            deviations,
+            factors,
+            least_excess=1e-4 * layer.min_deviation,
+        )
+        return float(mixture.score(rows))
 
     def players(self):
         """One player trains all components."""

@@ -32,7 +32,7 @@ from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.distributions import priors
 from keras_gen.models.parts import proposals
-from keras_gen.networks.dcgan import dcgan_discriminator, num_doublings
+from keras_gen.networks.dcgan import dcgan_discriminator, num_exact_halvings, uncapped
 from keras_gen.networks.initializers import dcgan_initializer
 from keras_gen.networks.normalization import batch_norm
 
@@ -48,7 +48,7 @@ def part_encoder(
         units: Dimension of the code.
     """
     inputs = x = keras.Input(image_shape)
-    counts = [width << min(i, 3) for i in range(num_doublings(image_shape))]
+    counts = [width << min(i, 3) for i in range(num_exact_halvings(image_shape))]
     maps = []
     for i, filters in enumerate(counts):
         is_inner = 0 < i < len(counts) - 1
@@ -155,7 +155,13 @@ class PuzzleGAN(GenerativeModel):
         part_sizes: Sides that parts may have, in sixteenths of the image's sides.
         noise_dim: Dimension of the noise, which is uniform on [-1, 1].
         units: Dimension of a part's code.
-        width: Feature maps at half the image's size; they double at most three times.
+        width: Feature maps at half the image's size. They double at every halving of
+            the maps' sides: in the generator at most three times, in the discriminator
+            within `max_maps`.
+        max_maps: Largest number of feature maps of a layer of the discriminator; None
+            for no limit.
+        halvings: Number of times that the discriminator halves maps; None halves until
+            the smaller side has 4 to 7 pixels.
         discriminator_moves: Discriminator updates per generator update.
         fade_from: Initial weight of the mask and parts losses in the generator's loss.
         fade_to: Weight of these losses after `fade_steps`; in between, it changes
@@ -183,6 +189,8 @@ class PuzzleGAN(GenerativeModel):
         noise_dim: int = 128,
         units: int = 128,
         width: int = 64,
+        max_maps: int | None = 512,
+        halvings: int | None = None,
         discriminator_moves: int = 2,
         fade_from: float = 1e-2,
         fade_to: float = 1e-4,
@@ -208,10 +216,17 @@ class PuzzleGAN(GenerativeModel):
         shapes = [tuple(x.shape[1:]) for x in self.part_encoder.outputs[:-1]]
         self.mask_network = mask_network(shapes, units)
         self.image_network = image_network(self.image_shape, shapes, units, noise_dim)
-        self.discriminator = dcgan_discriminator(self.image_shape, width)
+        self.discriminator = dcgan_discriminator(
+            self.image_shape, width, max_maps=max_maps, halvings=halvings
+        )
         self.prior = priors.Uniform(noise_dim, name="prior")
         for network in self.painters:
             self.keep_average(network, average)
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files from before `max_maps` and `halvings` the networks they had."""
+        return uncapped(super().upgrade_config(config))
 
     @property
     def painters(self) -> list[keras.Model]:
@@ -275,6 +290,8 @@ class PuzzleGAN(GenerativeModel):
         """Loss of telling real images from generated and from recombined images.
 
         Recombined images have the parts of one image on the background of another.
+        Those that equal one of the two images are real and left out of the means: in a
+        batch of one image, all of them.
         """
         images, mask = batch["image"], shared["mask"]
         others = tf.roll(images, 1, axis=0)
@@ -289,12 +306,19 @@ class PuzzleGAN(GenerativeModel):
                 foreign_parts,
             )
         )
+        are_new = [
+            _differ(x, images) & _differ(x, others)
+            for x in (foreign_background, foreign_parts)
+        ]
         loss = losses.binary_discriminator_loss(real, fake)
-        loss += sum(ops.mean(ops.softplus(logits)) for logits in swapped)
+        for logits, is_new in zip(swapped, are_new, strict=True):
+            loss += losses.mean_of(ops.softplus(logits), is_new)
+        is_new = ops.concatenate(are_new)
+        verdicts = ops.sigmoid(ops.concatenate(swapped))
         return loss, {
             "d_real": ops.mean(ops.sigmoid(real)),
             "d_fake": ops.mean(ops.sigmoid(fake)),
-            "d_swapped": ops.mean(ops.sigmoid(ops.concatenate(swapped))),
+            "d_swapped": (losses.mean_of(verdicts, is_new), ops.any(is_new)),
         }
 
     def generator_loss(self, batch, shared, training):
@@ -418,6 +442,11 @@ class PuzzleGAN(GenerativeModel):
         ]
         columns = [*masks, self.assemble(parts, seed=0), images]
         return np.concatenate([parts, np.stack(columns, axis=1)], axis=1)
+
+
+def _differ(first, second):
+    """Which images of two batches differ anywhere, boolean (batch,)."""
+    return ops.any(ops.not_equal(first, second), axis=(1, 2, 3))
 
 
 def in_order(parts) -> tf.Tensor:

@@ -36,6 +36,7 @@ from keras_gen.core.inputs import Input, label_input
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.core.schedules import LinearDecay
+from keras_gen.networks.initializers import he_initializer
 from keras_gen.networks.translators import GENERATORS, check_sides, zooming
 
 
@@ -44,7 +45,9 @@ def star_critic(
 ) -> keras.Model:
     """Images to raw outputs, one for each patch, and to logits of domains.
 
-    Maps are halved until a side has 2 or 3 pixels ([1], table 5).
+    Maps are halved until a side has 2 or 3 pixels ([1], table 5). Kernels start with
+    He's variance, since nothing is normalized: others give gradients of some hundredths
+    where the gradient penalty wants 1.
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
@@ -59,7 +62,13 @@ def star_critic(
     inputs = x = keras.Input(image_shape)
     filters = width
     while min(x.shape[1:3]) > 3:
-        x = layers.Conv2D(filters, 4, strides=2, padding="same")(x)
+        x = layers.Conv2D(
+            filters,
+            4,
+            strides=2,
+            padding="same",
+            kernel_initializer=he_initializer(),
+        )(x)
         x = layers.LeakyReLU(0.01)(x)
         filters *= 2
     # The loss is a difference of outputs: a bias would have no gradient.
@@ -68,6 +77,7 @@ def star_critic(
         3,
         padding="same",
         use_bias=False,
+        kernel_initializer=he_initializer(),
         dtype="float32",
         name="patches",
     )(x)
@@ -260,8 +270,10 @@ class StarGAN(GenerativeModel):
         fake = self.augmented(tf.stop_gradient(shared["fake"]), "penalty_fake")
         mix = self.noise("penalty_mix", [tf.shape(real)[0]], "uniform")
 
+        network = self.in_float32(self.critic)
+
         def critic(images):
-            return self.criticize(images, shared["target"], training)[0]
+            return self.criticize(images, shared["target"], training, network)[0]
 
         return self.gradient_penalty * losses.gradient_penalty(critic, real, fake, mix)
 
@@ -296,14 +308,20 @@ class StarGAN(GenerativeModel):
         seed = self.noise_seed(f"augmentation_{name}")
         return augment(images, seed, self.augmentation)
 
-    def criticize(self, images, domain, training):
+    def criticize(self, images, domain, training, network=None):
         """The critic's outputs for images of given domains.
+
+        Args:
+            images: Images as `augmented` gives them.
+            domain: Their domains, int (batch,).
+            training: Whether this is a training step.
+            network: `critic`, which None takes, or `in_float32` of it.
 
         Returns:
             Raw outputs, float32 (batch, rows, columns, 1), which with `apart` are those
             for the image's domain; and logits of domains, float32 (batch, num_domains).
         """
-        patches, domains = self.critic(images, training=training)
+        patches, domains = (network or self.critic)(images, training=training)
         if patches.shape[-1] > 1:
             own = ops.one_hot(domain, self.num_domains, dtype="float32")
             patches = ops.sum(patches * own[:, None, None], axis=-1, keepdims=True)

@@ -29,7 +29,7 @@ from keras_gen.core.registry import register
 from keras_gen.distributions import posteriors, priors
 from keras_gen.distributions.likelihoods import LIKELIHOODS
 from keras_gen.layers.flow import Flow
-from keras_gen.networks.vae import NETWORKS
+from keras_gen.networks.vae import NETWORKS, default_widths
 
 tfd = tfp.distributions
 
@@ -58,12 +58,15 @@ class VAE(GenerativeModel):
         image_shape: (height, width, channels).
         latent_dim: Dimension of a latent.
         network: Kind of the networks: "mlp" or "conv".
-        widths: Widths of the encoder's hidden layers, or its numbers of feature maps;
-            the decoder's are reversed.
+        widths: Widths of the encoder's hidden layers, or its numbers of feature maps,
+            each of which halves the map; the decoder's are reversed. None takes
+            (300, 300) for "mlp" ([2]), and for "conv" 32, 64, 128, ... maps, of at most
+            256, down to a side of about 8.
         likelihood: Distribution of pixels. "bernoulli": pixels are binary, drawn anew
             in every step with the grey value as probability ([2], section 5.1).
             "gaussian": pixels in [-1, 1] share one learned standard deviation.
-            "discretized_logistic": pixels have 256 levels.
+            "discretized_logistic": pixels have 256 levels. None takes "bernoulli" for
+            one channel, and "discretized_logistic" for colour.
         prior: Prior over latents: "normal"; "mixture" of Gaussians; "vamp", a mixture
             of the posteriors at learned images, which start as training images; or
             "flow".
@@ -95,10 +98,9 @@ class VAE(GenerativeModel):
         image_shape: tuple[int, int, int] = (28, 28, 1),
         latent_dim: int = 40,
         network: Literal["mlp", "conv"] = "mlp",
-        widths: Sequence[int] = (300, 300),
-        likelihood: Literal[
-            "bernoulli", "gaussian", "discretized_logistic"
-        ] = "bernoulli",
+        widths: Sequence[int] | None = None,
+        likelihood: Literal["bernoulli", "gaussian", "discretized_logistic"]
+        | None = None,
         prior: Literal["normal", "mixture", "vamp", "flow"] = "normal",
         num_components: int = 500,
         posterior: Literal["gaussian", "iaf"] = "gaussian",
@@ -116,6 +118,11 @@ class VAE(GenerativeModel):
     ):
         super().__init__(**kwargs)
         checks.one_of(NETWORKS, network=network)
+        if widths is None:
+            widths = default_widths(network, image_shape)
+        if likelihood is None:
+            is_grey = image_shape[-1] == 1
+            likelihood = "bernoulli" if is_grey else "discretized_logistic"
         checks.one_of(LIKELIHOODS, likelihood=likelihood)
         checks.one_of(PRIORS, prior=prior)
         checks.one_of(POSTERIORS, posterior=posterior)
