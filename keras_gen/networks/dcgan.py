@@ -15,7 +15,12 @@ from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.networks.initializers import dcgan_initializer, he_initializer
 from keras_gen.networks.mlp import image_entry, logit_head, with_label
-from keras_gen.networks.normalization import batch_norm
+from keras_gen.networks.normalization import (
+    NORMALIZATIONS,
+    batch_norm,
+    instance_norm,
+    layer_norm,
+)
 
 
 def dcgan_norm() -> layers.BatchNormalization:
@@ -99,6 +104,20 @@ def uncapped(config: dict) -> dict:
     if shape is not None and config.get("network") != "mlp":
         halvings = num_exact_halvings(shape)
     return {"halvings": halvings, **config, "max_maps": None}
+
+
+def batch_normalized(config: dict) -> dict:
+    """A configuration that was saved before models had `normalization`.
+
+    Args:
+        config: A model's configuration.
+
+    Returns:
+        The configuration with the normalization that discriminators had at that time,
+        whatever their penalties. One that has `normalization` is returned as it is.
+    """
+    spectral = config.get("spectral_normalization")
+    return {"normalization": "none" if spectral else "batch", **config}
 
 
 def scales(
@@ -202,7 +221,7 @@ def dcgan_discriminator(
     width: int,
     head: Callable | None = None,
     entry: Callable | None = None,
-    norm: bool = True,
+    normalization: str = "batch",
     spectral: bool = False,
     stddev: bool = False,
     hidden: int | None = None,
@@ -213,7 +232,7 @@ def dcgan_discriminator(
 
     Kernels start with a standard deviation of 0.02 as in [1], which relies on batch
     normalization and would leave gradients of some hundredths without it, and with He's
-    where there is no normalization.
+    otherwise.
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
@@ -224,9 +243,9 @@ def dcgan_discriminator(
             the class `dense` that take the options; None uses `mlp.logit_head`.
         entry: Function from the shape to the inputs and to the tensor for the first
             layer; None uses `mlp.image_entry`.
-        norm: Boolean, whether layers after the first have batch normalization.
-        spectral: Boolean, whether kernels are spectrally normalised, instead of batch
-            normalization.
+        normalization: Normalization of the layers after the first: "batch", "layer",
+            "instance" or "none".
+        spectral: Boolean, whether kernels are spectrally normalised.
         stddev: Boolean, whether the features include the minibatch's standard
             deviation.
         hidden: Units of a dense layer after the last map; None for no such layer.
@@ -234,8 +253,10 @@ def dcgan_discriminator(
         halvings: Number of times that maps are halved, rounded up; None for
             `num_halvings`.
     """
-    initializer = dcgan_initializer if norm or spectral else he_initializer
-    norm = norm and not spectral
+    checks.one_of(NORMALIZATIONS, normalization=normalization)
+    is_classic = spectral or normalization == "batch"
+    initializer = dcgan_initializer if is_classic else he_initializer
+    is_bare = normalization == "none"
     convolution = SpectralConv2D if spectral else layers.Conv2D
     inputs, x = (entry or image_entry)(image_shape)
     for i, (*_, filters) in enumerate(scales(image_shape, width, max_maps, halvings)):
@@ -244,18 +265,30 @@ def dcgan_discriminator(
             4,
             strides=2,
             padding="same",
-            use_bias=i == 0 or not norm,
+            use_bias=i == 0 or is_bare,
             kernel_initializer=initializer(),
         )(x)
-        if i > 0 and norm:
-            x = dcgan_norm()(x)
+        if i > 0:
+            x = _normalized(x, normalization)
         x = layers.LeakyReLU(0.2)(x)
     if stddev:
         x = MinibatchStdDev()(x)
     x = layers.Flatten()(x)
     dense = SpectralDense if spectral else layers.Dense
     if hidden is not None:
-        x = dense(hidden, use_bias=not norm, kernel_initializer=initializer())(x)
-        x = layers.LeakyReLU(0.2)(dcgan_norm()(x) if norm else x)
+        x = dense(hidden, use_bias=is_bare, kernel_initializer=initializer())(x)
+        x = layers.LeakyReLU(0.2)(_normalized(x, normalization))
     options = {"kernel_initializer": initializer()}
     return (head or logit_head)(inputs, x, dense, **options)
+
+
+def _normalized(x, normalization):
+    """Maps, or the outputs of a dense layer, after normalization."""
+    if normalization == "none":
+        return x
+    if normalization == "batch":
+        return dcgan_norm()(x)
+    # A dense layer's outputs are maps of one pixel, which have no instance norm.
+    if normalization == "instance" and len(x.shape) == 4:
+        return instance_norm(x)
+    return layer_norm(x)

@@ -16,6 +16,7 @@ keyword arguments.
 6. Karras et al., "Progressive Growing of GANs", 2018.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Literal
 
@@ -156,6 +157,13 @@ class AdversarialModel(GenerativeModel):
         self.gradient_penalty = gradient_penalty
         self.r1, self.r1_every, self.drift = r1, r1_every, drift
         self.packing = packing
+        if (gradient_penalty or r1) and _has_batch_norm(discriminator):
+            warnings.warn(
+                "The discriminator has batch normalization, so that the gradient "
+                "penalty is not that of single images. Use layer normalization, "
+                "instance normalization or none.",
+                stacklevel=2,
+            )
         self.rates = {
             "discriminator": discriminator_rate,
             "generator": generator_rate,
@@ -430,3 +438,15 @@ def _pooled(x):
         size = [max(side // 4, 1) for side in x.shape[1:3]]
         x = ops.max_pool(x, size, size)
     return ops.reshape(x, (ops.shape(x)[0], -1))
+
+
+def _has_batch_norm(discriminator):
+    """Whether the logits of a discriminator go through batch normalization."""
+    if getattr(discriminator, "outputs", None):  # Other outputs may go through it.
+        discriminator = keras.Model(discriminator.inputs, discriminator.outputs[:1])
+    return any(
+        _has_batch_norm(layer)
+        if isinstance(layer, keras.Model)
+        else isinstance(layer, layers.BatchNormalization)
+        for layer in discriminator.layers
+    )

@@ -22,8 +22,14 @@ from keras_gen.core import checks
 from keras_gen.core.registry import register
 from keras_gen.layers.spectral_embedding import SpectralEmbedding
 from keras_gen.models.adversarial.base import AdversarialModel
-from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, uncapped
+from keras_gen.networks.dcgan import (
+    batch_normalized,
+    dcgan_discriminator,
+    dcgan_generator,
+    uncapped,
+)
 from keras_gen.networks.mlp import mlp_discriminator, mlp_generator
+from keras_gen.networks.normalization import discriminator_normalization
 
 NETWORKS = {
     "conv": (dcgan_generator, dcgan_discriminator),
@@ -103,9 +109,12 @@ class ConditionalGAN(AdversarialModel):
             map, for "conv"; None halves until the smaller side has 4 to 7 pixels.
         conditioning: How the discriminator uses the label: "projection" [2] or
             "embedding" [1].
+        normalization: Normalization of the discriminator's layers after the first, for
+            "conv": "batch", "layer", "instance" or "none". None uses "batch", as in
+            DCGAN; or "none" with spectral normalization, R1 or a gradient penalty,
+            which has to penalise the gradient at each image separately.
         spectral_normalization: Boolean, whether the discriminator's kernels, and the
-            embedding of "projection", are divided by their spectral norms, instead of
-            batch normalization.
+            embedding of "projection", are divided by their spectral norms.
         minibatch_stddev: Boolean, whether the discriminator's last layer also gets the
             standard deviation of its features over the batch.
         **options: Options of `AdversarialModel`, such as `loss`, `average` or `r1`.
@@ -130,6 +139,7 @@ class ConditionalGAN(AdversarialModel):
         max_maps: int | None = 512,
         halvings: int | None = None,
         conditioning: Literal["projection", "embedding"] = "projection",
+        normalization: Literal["batch", "layer", "instance", "none"] | None = None,
         spectral_normalization: bool = False,
         minibatch_stddev: bool = False,
         **options,
@@ -140,8 +150,13 @@ class ConditionalGAN(AdversarialModel):
         generator, discriminator = NETWORKS[network]
         if network == "conv":
             size, limits = width, {"max_maps": max_maps, "halvings": halvings}
+            normalizations = {
+                "normalization": discriminator_normalization(
+                    normalization, spectral_normalization, options
+                )
+            }
         else:
-            size, limits = tuple(widths), {}
+            size, limits, normalizations = tuple(widths), {}, {}
         condition = (
             {"head": projection(num_classes, spectral_normalization)}
             if conditioning == "projection"
@@ -158,6 +173,7 @@ class ConditionalGAN(AdversarialModel):
                 stddev=minibatch_stddev,
                 **condition,
                 **limits,
+                **normalizations,
             ),
             latent_dim=latent_dim,
             num_classes=num_classes,
@@ -166,5 +182,5 @@ class ConditionalGAN(AdversarialModel):
 
     @classmethod
     def upgrade_config(cls, config):
-        """Gives files from before `max_maps` and `halvings` the networks they had."""
-        return uncapped(super().upgrade_config(config))
+        """Gives files of version 0.1 the networks that they had."""
+        return batch_normalized(uncapped(super().upgrade_config(config)))

@@ -6,8 +6,9 @@ All layers except the generator's last and the discriminator's first and last ha
 normalization.
 
 What differs from [1]: kernels are 4x4, which a stride of 2 covers evenly, instead of
-5x5; and the number of maps, which doubles at every halving, has a limit, since [1] ends
-at 64 pixels and goes up to 1,024 maps.
+5x5; the number of maps, which doubles at every halving, has a limit, since [1] ends at
+64 pixels and goes up to 1,024 maps; and the discriminator has no batch normalization
+where it has a gradient penalty.
 
 1. Radford, Metz and Chintala, "Unsupervised Representation Learning with Deep
    Convolutional Generative Adversarial Networks", 2016.
@@ -17,7 +18,13 @@ from typing import Literal
 
 from keras_gen.core.registry import register
 from keras_gen.models.adversarial.base import AdversarialModel
-from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, uncapped
+from keras_gen.networks.dcgan import (
+    batch_normalized,
+    dcgan_discriminator,
+    dcgan_generator,
+    uncapped,
+)
+from keras_gen.networks.normalization import discriminator_normalization
 
 
 @register("dcgan", image_shape=(32, 32, 1))
@@ -46,8 +53,12 @@ class DCGAN(AdversarialModel):
             map; None halves until the smaller side has 4 to 7 pixels.
         prior: Distribution of latents: "uniform" (on [-1, 1], as in [1]) or "normal"
             (standard).
+        normalization: Normalization of the discriminator's layers after the first:
+            "batch", "layer", "instance" or "none". None uses "batch", as in [1]; or
+            "none" with spectral normalization, R1 or a gradient penalty, which has to
+            penalise the gradient at each image separately.
         spectral_normalization: Boolean, whether the discriminator's kernels are divided
-            by their spectral norms, instead of batch normalization.
+            by their spectral norms.
         minibatch_stddev: Boolean, whether the discriminator's last layer also gets the
             standard deviation of its features over the batch.
         **options: Options of `AdversarialModel`, such as `loss`, `average` or `r1`.
@@ -64,6 +75,7 @@ class DCGAN(AdversarialModel):
         max_maps: int | None = 512,
         halvings: int | None = None,
         prior: Literal["normal", "uniform"] = "uniform",
+        normalization: Literal["batch", "layer", "instance", "none"] | None = None,
         spectral_normalization: bool = False,
         minibatch_stddev: bool = False,
         **options,
@@ -77,6 +89,9 @@ class DCGAN(AdversarialModel):
             discriminator=dcgan_discriminator(
                 packed,
                 width,
+                normalization=discriminator_normalization(
+                    normalization, spectral_normalization, options
+                ),
                 spectral=spectral_normalization,
                 stddev=minibatch_stddev,
                 max_maps=max_maps,
@@ -89,5 +104,5 @@ class DCGAN(AdversarialModel):
 
     @classmethod
     def upgrade_config(cls, config):
-        """Gives files from before `max_maps` and `halvings` the networks they had."""
-        return uncapped(super().upgrade_config(config))
+        """Gives files of version 0.1 the networks that they had."""
+        return batch_normalized(uncapped(super().upgrade_config(config)))

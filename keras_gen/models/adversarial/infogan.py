@@ -22,6 +22,7 @@ the generator would learn to encode the codes at the expense of the images.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import keras
 import numpy as np
@@ -35,8 +36,13 @@ from keras_gen.core.inputs import Input
 from keras_gen.core.registry import register
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial.base import AdversarialModel
-from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, uncapped
-from keras_gen.networks.normalization import batch_norm
+from keras_gen.networks.dcgan import (
+    batch_normalized,
+    dcgan_discriminator,
+    dcgan_generator,
+    uncapped,
+)
+from keras_gen.networks.normalization import batch_norm, discriminator_normalization
 
 
 def code_head(categories: Sequence[int], continuous: int) -> Callable:
@@ -92,6 +98,10 @@ class InfoGAN(AdversarialModel):
         max_maps: Largest number of feature maps of a layer; None for no limit.
         halvings: Number of times that maps are halved from the image to the smallest
             map; None halves until the smaller side has 4 to 7 pixels.
+        normalization: Normalization of the discriminator's layers after the first:
+            "batch", "layer", "instance" or "none". None uses "batch", as in [1]; or
+            "none" with R1 or a gradient penalty, which has to penalise the gradient at
+            each image separately. The head that predicts codes has batch normalization.
         mutual_weight: Weight of the mutual information with categories: lambda in [1],
             which finds 1 sufficient for them.
         continuous_weight: Weight of the mutual information with continuous codes, for
@@ -127,6 +137,7 @@ class InfoGAN(AdversarialModel):
         hidden: int = 1024,
         max_maps: int | None = 512,
         halvings: int | None = None,
+        normalization: Literal["batch", "layer", "instance", "none"] | None = None,
         mutual_weight: float = 0.1,
         continuous_weight: float = 0.1,
         turn: float = 0.0,
@@ -151,7 +162,13 @@ class InfoGAN(AdversarialModel):
         super().__init__(
             generator=dcgan_generator(image_shape, latent_dim, width, **sizes),
             discriminator=dcgan_discriminator(
-                image_shape, width, code_head(categories, continuous), **sizes
+                image_shape,
+                width,
+                code_head(categories, continuous),
+                normalization=discriminator_normalization(
+                    normalization, False, options
+                ),
+                **sizes,
             ),
             latent_dim=latent_dim,
             prior=priors.Codes(noise_dim, categories, continuous, name="prior"),
@@ -167,8 +184,8 @@ class InfoGAN(AdversarialModel):
 
     @classmethod
     def upgrade_config(cls, config):
-        """Gives files from before `max_maps` and `halvings` the networks they had."""
-        return uncapped(super().upgrade_config(config))
+        """Gives files of version 0.1 the networks that they had."""
+        return batch_normalized(uncapped(super().upgrade_config(config)))
 
     def inputs(self):
         """The inputs of adversarial models, and codes."""

@@ -73,7 +73,9 @@ class WGANGP(AdversarialModel):
         if network == "conv":
             limits = {"max_maps": max_maps, "halvings": halvings}
             generator = dcgan_generator(image_shape, latent_dim, width, **limits)
-            critic = dcgan_discriminator(packed, width, head, norm=False, **limits)
+            critic = dcgan_discriminator(
+                packed, width, head, normalization="none", **limits
+            )
         else:
             generator = mlp_generator(image_shape, latent_dim, widths)
             critic = mlp_discriminator(packed, widths[::-1], head=head)
