@@ -35,6 +35,7 @@ import tensorflow as tf
 from keras_gen import callbacks, data, distribute, zoo
 from keras_gen.core import checks
 from keras_gen.core.model import GenerativeModel
+from keras_gen.core.registry import preset
 from keras_gen.files import write_text
 
 SETTINGS = "run.json"
@@ -72,7 +73,7 @@ class Settings:
             such as "test"; None measures none.
         labels: Number of labels to keep; all others are hidden. None keeps all.
         mirror: Boolean, whether half of the images are flipped horizontally.
-        batch_size: Number of images in a batch.
+        batch_size: Number of images in a batch; None uses that of the preset.
         epochs: Number of epochs, counted from the start of the run.
         steps_per_epoch: Number of steps that count as an epoch; None uses all data.
         weights: Weights to start from: the name of weights that ship, the path of a
@@ -95,7 +96,7 @@ class Settings:
     validation: str | None = None
     labels: int | None = None
     mirror: bool = False
-    batch_size: int = 64
+    batch_size: int | None = None
     epochs: int = 20
     steps_per_epoch: int | None = None
     weights: str | None = None
@@ -106,6 +107,8 @@ class Settings:
     jit: bool = False
 
     def __post_init__(self):
+        if self.batch_size is None:
+            object.__setattr__(self, "batch_size", preset(self.name).batch_size)
         checks.counts(batch_size=self.batch_size)
         checks.at_least(0, epochs=self.epochs, seed=self.seed)
         if self.steps_per_epoch is not None:
@@ -121,6 +124,7 @@ class Settings:
         for key, value in self.overrides.items():
             words += ["--set", f"{key}={_as_option(value)}"]
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        defaults["batch_size"] = preset(self.name).batch_size
         for name in OPTIONS:
             value = getattr(self, name)
             if value not in (None, defaults[name]):

@@ -74,7 +74,8 @@ def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
     Returns:
         For weights: preset, configuration, data and their licence, the command that
         trained them, measured figures, sha256. For a model: its summary, configuration,
-        arguments with their defaults, abilities, and the names of its weights.
+        batch size, arguments with their defaults, abilities, and the names of its
+        weights.
 
     Raises:
         ValueError: For unknown names; the message names the nearest known ones.
@@ -90,6 +91,7 @@ def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
         "summary": chosen.summary,
         "description": inspect.getdoc(inspect.getmodule(chosen.model)),
         "configuration": chosen.config,
+        "batch_size": chosen.batch_size,
         "arguments": known,
         "abilities": sorted(abilities),
         "weights": weights_of(name),

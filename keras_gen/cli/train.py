@@ -36,8 +36,11 @@ def train(
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(help="Number of images in a batch.")
-    ] = Settings.batch_size,
+        int | None,
+        typer.Option(
+            help="Number of images in a batch.", show_default="that of the model"
+        ),
+    ] = None,
     split: Annotated[
         str, typer.Option(help="Part of the data to train on.")
     ] = Settings.split,

@@ -15,11 +15,13 @@ class Preset:
         name: Name of the preset.
         model: Class of the model.
         config: Arguments of the class, by name; the others have their defaults.
+        batch_size: Number of images in a batch that `keras-gen train` uses.
     """
 
     name: str
     model: type
     config: dict
+    batch_size: int = 64
 
     @property
     def summary(self) -> str:
@@ -30,7 +32,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {}
 
 
-def register(name: str, **config) -> Callable[[type], type]:
+def register(name: str, *, batch_size: int = 64, **config) -> Callable[[type], type]:
     """Decorates a model class: adds a preset, and registers it with Keras for saving.
 
         @register("dcgan", image_shape=(32, 32, 1))
@@ -38,6 +40,7 @@ def register(name: str, **config) -> Callable[[type], type]:
 
     Args:
         name: Name of the preset.
+        batch_size: Number of images in a batch that the model is best trained with.
         **config: Arguments of the class.
 
     Raises:
@@ -47,7 +50,7 @@ def register(name: str, **config) -> Callable[[type], type]:
     def decorate(cls):
         if name in PRESETS:
             raise ValueError(f"Expected a new name, got {name!r}, which is taken.")
-        PRESETS[name] = Preset(name, cls, config)
+        PRESETS[name] = Preset(name, cls, config, batch_size)
         return keras.saving.register_keras_serializable("keras_gen")(cls)
 
     return decorate
