@@ -24,13 +24,18 @@ from collections.abc import Callable
 import tensorflow as tf
 from keras import ops
 
+from keras_gen.distribute import mean_over_replicas
+
 
 def _mean(values):
     return ops.mean(ops.cast(values, "float32"))
 
 
 def mean_of(values, chosen) -> tf.Tensor:
-    """The mean over the chosen rows, in float32; 0 where no row is chosen.
+    """The mean over the chosen rows, in float32; 0 if no row is chosen.
+
+    With several replicas, the mean of their results is the mean over the chosen rows of
+    the whole batch, however many of them a replica has.
 
     >>> values = ops.convert_to_tensor([[1.0], [2.0], [6.0]])
     >>> float(mean_of(values, ops.convert_to_tensor([True, False, True])))
@@ -38,12 +43,25 @@ def mean_of(values, chosen) -> tf.Tensor:
 
     Args:
         values: Values of rows, (batch, ...).
-        chosen: Whether a row is in the mean, boolean (batch,).
+        chosen: Boolean (batch,), whether a row is in the mean.
     """
     values = ops.cast(values, "float32")
     rows = ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
-    chosen = ops.cast(chosen, "float32")
-    return ops.sum(chosen * rows) / ops.maximum(ops.sum(chosen), 1.0)
+    count = mean_over_replicas(ops.sum(ops.cast(chosen, "float32")))
+    # With several replicas, a count that is not 0 may be below 1.
+    return ops.sum(ops.where(chosen, rows, 0.0)) / ops.maximum(count, 1e-6)
+
+
+def any_of(chosen) -> tf.Tensor:
+    """True if a row of the whole batch is chosen, in any replica.
+
+    >>> bool(any_of(ops.convert_to_tensor([False, True])))
+    True
+
+    Args:
+        chosen: Boolean (batch,), whether a row is chosen.
+    """
+    return mean_over_replicas(ops.mean(ops.cast(chosen, "float32"))) > 0
 
 
 # Adversarial losses.

@@ -305,16 +305,17 @@ def _read_archive(path):
         raise ValueError(f"Expected a .keras file, got {path}: {error}") from error
 
 
-def upgrades(name: str, path: str | os.PathLike) -> dict[str, Any]:
-    """The arguments that a `.keras` file of an older version lacks, as it meant them.
+def configuration(name: str, path: str | os.PathLike) -> dict[str, Any]:
+    """The arguments of the model in a `.keras` file, by name, without `dtype`.
+
+    If an older version wrote the file, they are those that give its networks now.
 
     Args:
         name: Name of the model.
         path: Path of the file.
     """
-    saved = _read_archive(path)["config"]
-    upgraded = preset(name).model.upgrade_config(saved)
-    return {key: value for key, value in upgraded.items() if key not in saved}
+    saved = preset(name).model.upgrade_config(_read_archive(path)["config"])
+    return {key: value for key, value in saved.items() if key != "dtype"}
 
 
 def _load_archive(chosen, path, overrides, dtype):

@@ -159,8 +159,8 @@ def interpolated(images, rows, columns) -> tf.Tensor:
 
     Positions outside of an image take the value of the nearest edge. The values are a
     weighted sum of pixels, so that their gradient with respect to the images is exact.
-    (That of TensorFlow's `ImageProjectiveTransformV3` is not: it distorts the gradient
-    by the inverse transformation, which loses what edges that are repeated contribute.)
+    TensorFlow's `ImageProjectiveTransformV3` has only an approximate gradient, which
+    leaves out the contributions of repeated edges.
 
     >>> image = tf.reshape(tf.constant([0.0, 1.0, 2.0, 3.0]), (1, 2, 2, 1))
     >>> rows, columns = tf.constant([[[0.5]]]), tf.constant([[[0.25]]])
@@ -192,7 +192,7 @@ def interpolated(images, rows, columns) -> tf.Tensor:
 
 
 def _neighbours(positions, side):
-    """Indices of the pixels on either side of positions, and the second one's weight.
+    """Indices of the two pixels around each position, and the second one's weight.
 
     Returns:
         int32, int32 of the shape of the positions, and float32 (..., 1).

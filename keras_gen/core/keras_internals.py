@@ -81,26 +81,56 @@ def reset(optimizer: keras.optimizers.Optimizer):
             variable.assign(keras.ops.zeros_like(variable.value))
 
 
-def in_float32(network: keras.Model) -> keras.Model:
-    """A functional model on the same weights whose layers compute in float32.
+def nested_layers(network: keras.Model) -> list[keras.Layer]:
+    """All layers inside a network, those inside of other layers included.
 
-    Keras makes copies of layers with weights of their own only. Here a copy is another
-    object with the attributes of the layer, its variables among them; the policy and
-    the lists of calls are its own. `__new__` makes it, since `copy.copy` would save and
-    load a Keras object.
+    `network.layers` has only the outermost ones.
+    """
+    return network._flatten_layers(include_self=False)
+
+
+def in_float32(network: keras.Model) -> keras.Model:
+    """A copy of a model that shares its weights and whose layers compute in float32.
+
+    Keras copies layers only together with their weights. Here, the copy of a layer is
+    another object with the same attributes, variables included, except for its dtype
+    policy, its list of calls and the layers inside of it, which are copied too. It is
+    made by `__new__`, since `copy.copy` would save and load a Keras object.
 
     Args:
-        network: Functional model that is built.
+        network: Model that is built: functional, sequential or of a class of its own.
     """
+    copies = {}
 
     def copied(layer):
-        copy = object.__new__(type(layer))
-        copy.__dict__.update(layer.__dict__)
+        if id(layer) in copies:
+            return copies[id(layer)]
+        if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):
+            # A functional model, whose graph Keras builds again.
+            copy = keras.models.clone_model(layer, clone_function=copied)
+            copies[id(layer)] = copy
+            return copy
+        copy = copies[id(layer)] = object.__new__(type(layer))
+        for name, value in layer.__dict__.items():
+            copy.__dict__[name] = inner(value)
         copy.__dict__.update(_inbound_nodes=[], _outbound_nodes=[])
         copy.__dict__["_dtype_policy"] = keras.dtype_policies.get("float32")
         return copy
 
-    return keras.models.clone_model(network, clone_function=copied, recursive=True)
+    def inner(value):
+        if isinstance(value, keras.Layer):
+            return copied(value)
+        if isinstance(value, (list, tuple)):
+            items = [inner(item) for item in value]
+            is_same = all(a is b for a, b in zip(items, value, strict=True))
+            return value if is_same else items
+        if isinstance(value, dict):
+            items = {key: inner(item) for key, item in value.items()}
+            is_same = all(items[key] is item for key, item in value.items())
+            return value if is_same else items
+        return value
+
+    return copied(network)
 
 
 class Untracked:

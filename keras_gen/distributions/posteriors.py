@@ -80,12 +80,12 @@ def with_free_nats(kl, free: float):
     """The KL term of the loss, with a number of free nats ([2], equation 15).
 
     A group of latents whose mean KL over the batch is below its share of the free nats
-    counts as this share, so that the loss cannot gain by reducing it further. The batch
-    is the whole one, also where replicas share it.
+    counts as this share, so that the loss cannot gain by reducing it further. With
+    several replicas, the mean is over the batch of all replicas.
 
     Args:
-        kl: KL divergences (..., groups of latents), from `kl_divergence`; of replicas,
-            those of each one's rows.
+        kl: KL divergences (..., groups of latents), from `kl_divergence`, of this
+            replica's rows.
         free: Free nats of all latents together, shared equally among the groups.
 
     Returns:
@@ -102,8 +102,8 @@ def active_units(means):
     """Number of latents whose posterior mean varies over the batch ([1], section 5.2).
 
     Args:
-        means: Posterior means, float32 (batch, latent_dim). A variance above 0.01 over
-            the whole batch, which replicas share, counts.
+        means: Posterior means, float32 (batch, latent_dim), of this replica's rows. A
+            latent counts if its variance over the batch of all replicas is above 0.01.
 
     Returns:
         A float32 scalar.

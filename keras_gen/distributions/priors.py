@@ -232,9 +232,9 @@ class GaussianMixture(tfd.MixtureSameFamily):
 
     `tfd.MixtureSameFamily` computes (batch, components, latent_dim) numbers, which need
     gigabytes for thousands of samples and 500 components. The products need
-    (batch, components), but a distance is then the difference of large squares where
-    deviations are small beside the means. They are therefore computed in float64; the
-    result is a float32 that is exact to its rounding.
+    (batch, components); but if deviations are small compared with the means, a distance
+    is then a small difference of large squares. All is therefore computed in float64,
+    and the float32 result is correctly rounded.
     """
 
     def _log_prob(self, x):

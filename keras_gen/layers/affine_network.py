@@ -44,12 +44,11 @@ class AffineNetwork(keras.layers.Layer):
     Degree 0 for all inputs and 1 for all outputs removes no connection (a coupling
     layer).
 
-    The degrees of a hidden layer are spread evenly from the least degree of the inputs
-    to the greatest but one of the outputs, both included. A path from input i to output
-    i + 1 needs a unit of degree i in every hidden layer. Where a layer has fewer units
-    than there are degrees, direct connections from inputs to outputs of higher degree
-    are therefore added, so that every output depends on all inputs of lower degree,
-    whatever the widths.
+    The degrees of a hidden layer are spread evenly between the smallest degree of the
+    inputs and the largest degree of the outputs less 1. A path from an input of degree
+    i to an output of degree i + 1 needs a unit of degree i in every hidden layer. If a
+    layer has fewer units than there are degrees, inputs are therefore also connected to
+    outputs directly, so that every output depends on all inputs of lower degree.
 
     Args:
         in_degrees: Degree of each input, an int.

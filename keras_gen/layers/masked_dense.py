@@ -13,7 +13,7 @@ class MaskedDense(keras.layers.Layer):
             on the input.
         activation: Name of a Keras activation; None for none.
         kernel_initializer: Initializer of W.
-        use_bias: Whether there is a b.
+        use_bias: Boolean, whether the layer has the bias b.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 

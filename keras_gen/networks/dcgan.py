@@ -88,7 +88,7 @@ def num_exact_halvings(image_shape: tuple[int, int, int]) -> int:
 
 
 def uncapped(config: dict) -> dict:
-    """A configuration that was saved before networks had `max_maps` and `halvings`.
+    """Completes a configuration that was saved before `max_maps` and `halvings`.
 
     Args:
         config: A model's configuration.
@@ -107,7 +107,7 @@ def uncapped(config: dict) -> dict:
 
 
 def batch_normalized(config: dict) -> dict:
-    """A configuration that was saved before models had `normalization`.
+    """Completes a configuration that was saved before models had `normalization`.
 
     Args:
         config: A model's configuration.
@@ -116,6 +116,8 @@ def batch_normalized(config: dict) -> dict:
         The configuration with the normalization that discriminators had at that time,
         whatever their penalties. One that has `normalization` is returned as it is.
     """
+    if config.get("network") == "mlp":
+        return config
     spectral = config.get("spectral_normalization")
     return {"normalization": "none" if spectral else "batch", **config}
 
@@ -173,8 +175,8 @@ def dcgan_generator(
         hidden: Units of a dense layer before the first map; None for no such layer.
         max_maps: Largest number of feature maps of a layer; None for no limit.
         halvings: Number of times that the first maps double to reach the image's size;
-            None for `num_halvings`. Where a doubled side is longer than the next one,
-            which was rounded up, the last row or column is cut off.
+            None for `num_halvings`. A side that was rounded up when halved loses its
+            last row or column when doubled.
     """
     *rest, first = scales(image_shape, width, max_maps, halvings)
     inputs = x = keras.Input((latent_dim,))
@@ -211,9 +213,11 @@ def dcgan_generator(
 
 
 def _cropped(x, height, width):
-    """Maps of a height and width, without what they have more at bottom and right."""
-    more = (x.shape[1] - height, x.shape[2] - width)
-    return layers.Cropping2D(tuple((0, count) for count in more))(x) if any(more) else x
+    """Maps that are cropped to a height and width at their bottom and right."""
+    excess = x.shape[1] - height, x.shape[2] - width
+    if not any(excess):
+        return x
+    return layers.Cropping2D(tuple((0, count) for count in excess))(x)
 
 
 def dcgan_discriminator(
@@ -230,9 +234,9 @@ def dcgan_discriminator(
 ) -> keras.Model:
     """Images to logits, float32 (batch, 1).
 
-    Kernels start with a standard deviation of 0.02 as in [1], which relies on batch
-    normalization and would leave gradients of some hundredths without it, and with He's
-    otherwise.
+    With batch or spectral normalization, kernels start with a standard deviation of
+    0.02 as in [1]. Otherwise they start with He's variance, since with 0.02 the norm of
+    the gradient would start at a few hundredths.
 
     Args:
         image_shape: Shape of an image, (height, width, channels).

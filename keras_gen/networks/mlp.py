@@ -81,7 +81,8 @@ def with_label(latents, num_classes: int) -> tuple:
         num_classes: Number of classes.
     """
     labels = keras.Input((), dtype="int64")
-    # Latents have a deviation of about 1 too: labels then count from the first step.
+    # Latents have a standard deviation of about 1 too, so that labels matter from the
+    # first step on.
     unit = keras.initializers.RandomNormal(stddev=1.0)
     embedded = layers.Embedding(num_classes, 32, unit)(labels)
     return [latents, labels], layers.Concatenate()([latents, embedded])

@@ -25,7 +25,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
-from keras_gen.core import checks
+from keras_gen.core import checks, keras_internals
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.augmentation import augment, check_augmentation
 from keras_gen.core.game import Lazy, Player, lazy_adam
@@ -62,9 +62,9 @@ class AdversarialModel(GenerativeModel):
         instance_noise: Standard deviation of noise added to images before the
             discriminator gets them (Soenderby et al., 2017), in the images' units.
         instance_noise_steps: Steps over which that noise fades to 0; 0 keeps it.
-        instance_noise_on: Images that get that noise: "both" real and generated ones,
-            as in its paper, or "real" ones alone, whose distribution the generator then
-            imitates with the noise.
+        instance_noise_on: Images that get that noise: "both" (real and generated
+            images, as in its paper) or "real" (real images only: the generator then
+            learns to imitate images with noise).
         gradient_penalty: Weight of WGAN-GP's gradient penalty; 10 in its paper.
         r1: Weight of the R1 penalty.
         r1_every: Steps from one R1 penalty to the next. The penalty is multiplied by
@@ -157,17 +157,21 @@ class AdversarialModel(GenerativeModel):
         self.gradient_penalty = gradient_penalty
         self.r1, self.r1_every, self.drift = r1, r1_every, drift
         self.packing = packing
-        if (gradient_penalty or r1) and _has_batch_norm(discriminator):
-            warnings.warn(
-                "The discriminator has batch normalization, so that the gradient "
-                "penalty is not that of single images. Use layer normalization, "
-                "instance normalization or none.",
-                stacklevel=2,
-            )
         self.rates = {
             "discriminator": discriminator_rate,
             "generator": generator_rate,
         }
+
+    def initialize(self, batches):
+        """Warns of batch normalization in a discriminator with a gradient penalty."""
+        has_penalty = self.gradient_penalty or self.r1
+        if has_penalty and _has_batch_norm(self.discriminator):
+            warnings.warn(
+                "The discriminator has batch normalization, so that the gradient "
+                "penalty is not that of single images. Use layer normalization, "
+                "instance normalization or none.",
+                stacklevel=3,
+            )
 
     def batch_shapes(self):
         """An image or a point, and its label if there are classes."""
@@ -250,8 +254,9 @@ class AdversarialModel(GenerativeModel):
         Args:
             images: Images as `augmented` gives them.
             labels: Their labels, or None where there are no classes.
-            training: Whether this is a training step.
-            network: `active_discriminator()`, which None takes, or `in_float32` of it.
+            training: Boolean, whether this is a training step.
+            network: Network that computes the logits; None uses
+                `active_discriminator()`.
         """
         network = network or self.active_discriminator()
         outputs = network(self.critic_inputs(images, labels), training=training)
@@ -340,8 +345,8 @@ class AdversarialModel(GenerativeModel):
         Args:
             images: float32 (batch, height, width, channels).
             name: Name of the draws, unique within a loss.
-            is_real: Whether the images are real ones, which get instance noise in any
-                case; generated ones do with `instance_noise_on="both"`.
+            is_real: Boolean, whether the images are real. Real images always get
+                instance noise, generated ones only if `instance_noise_on` is "both".
         """
         if is_real or self.instance_noise_on == "both":
             images = self.noisy(images, f"instance_noise_{name}")
@@ -445,8 +450,6 @@ def _has_batch_norm(discriminator):
     if getattr(discriminator, "outputs", None):  # Other outputs may go through it.
         discriminator = keras.Model(discriminator.inputs, discriminator.outputs[:1])
     return any(
-        _has_batch_norm(layer)
-        if isinstance(layer, keras.Model)
-        else isinstance(layer, layers.BatchNormalization)
-        for layer in discriminator.layers
+        isinstance(layer, layers.BatchNormalization)
+        for layer in keras_internals.nested_layers(discriminator)
     )

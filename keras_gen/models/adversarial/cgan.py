@@ -51,7 +51,8 @@ def label_map(num_classes: int) -> Callable:
         height, width, _ = image_shape
         images = keras.Input(image_shape)
         labels = keras.Input((), dtype="int64")
-        # Pixels have a deviation of up to 1: the map counts from the first step.
+        # Pixels have a standard deviation of up to 1: from the first step on, the map
+        # is as large as they are.
         unit = keras.initializers.RandomNormal(stddev=1.0)
         x = layers.Embedding(num_classes, height * width, unit)(labels)
         x = layers.Reshape((height, width, 1))(x)
@@ -63,13 +64,13 @@ def label_map(num_classes: int) -> Callable:
 def projection(num_classes: int, spectral: bool = False) -> Callable:
     """A head that adds the inner product of label and features ([2], equation 8).
 
-    The embedding starts with a standard deviation of 0.03 (uniform on [-0.05, 0.05]),
-    which is that of the weights of the logit beside it: 0.02 in DCGAN's networks.
+    The embedding starts uniform on [-0.05, 0.05], with a standard deviation of 0.03,
+    close to the 0.02 of the logit's weights in DCGAN's networks.
 
     Args:
         num_classes: Number of classes.
-        spectral: Whether the embedding is divided by its spectral norm, as all weights
-            of the discriminator are in the authors' code of [2].
+        spectral: Boolean, whether the embedding is divided by its spectral norm, as in
+            the authors' code of [2].
 
     Returns:
         Function for the argument `head` of discriminators.
@@ -150,11 +151,15 @@ class ConditionalGAN(AdversarialModel):
         generator, discriminator = NETWORKS[network]
         if network == "conv":
             size, limits = width, {"max_maps": max_maps, "halvings": halvings}
-            normalizations = {
-                "normalization": discriminator_normalization(
-                    normalization, spectral_normalization, options
-                )
-            }
+            normalization = discriminator_normalization(
+                normalization, spectral_normalization, options
+            )
+            normalizations = {"normalization": normalization}
+        elif normalization not in (None, "none"):
+            raise ValueError(
+                "Expected normalization=None with network='mlp', whose discriminator "
+                f"has none, got {normalization!r}."
+            )
         else:
             size, limits, normalizations = tuple(widths), {}, {}
         condition = (
@@ -179,6 +184,8 @@ class ConditionalGAN(AdversarialModel):
             num_classes=num_classes,
             **options,
         )
+        # Saved, so that a file keeps its networks when its penalties are changed.
+        self._arguments["normalization"] = normalization
 
     @classmethod
     def upgrade_config(cls, config):

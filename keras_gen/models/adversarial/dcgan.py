@@ -82,6 +82,9 @@ class DCGAN(AdversarialModel):
     ):
         height, image_width, channels = image_shape
         packed = (height, image_width, channels * options.get("packing", 1))
+        normalization = discriminator_normalization(
+            normalization, spectral_normalization, options
+        )
         super().__init__(
             generator=dcgan_generator(
                 image_shape, latent_dim, width, max_maps=max_maps, halvings=halvings
@@ -89,9 +92,7 @@ class DCGAN(AdversarialModel):
             discriminator=dcgan_discriminator(
                 packed,
                 width,
-                normalization=discriminator_normalization(
-                    normalization, spectral_normalization, options
-                ),
+                normalization=normalization,
                 spectral=spectral_normalization,
                 stddev=minibatch_stddev,
                 max_maps=max_maps,
@@ -101,6 +102,8 @@ class DCGAN(AdversarialModel):
             prior=prior,
             **options,
         )
+        # Saved, so that a file keeps its networks when its penalties are changed.
+        self._arguments["normalization"] = normalization
 
     @classmethod
     def upgrade_config(cls, config):

@@ -71,6 +71,7 @@ def code_head(categories: Sequence[int], continuous: int) -> Callable:
 
 @register(
     "infogan",
+    batch_size=128,
     image_shape=(28, 28, 1),
     mutual_weight=1.0,
     continuous_weight=0.03,
@@ -159,15 +160,14 @@ class InfoGAN(AdversarialModel):
         image_shape = tuple(image_shape)
         latent_dim = noise_dim + sum(categories) + continuous
         sizes = {"hidden": hidden, "max_maps": max_maps, "halvings": halvings}
+        normalization = discriminator_normalization(normalization, False, options)
         super().__init__(
             generator=dcgan_generator(image_shape, latent_dim, width, **sizes),
             discriminator=dcgan_discriminator(
                 image_shape,
                 width,
                 code_head(categories, continuous),
-                normalization=discriminator_normalization(
-                    normalization, False, options
-                ),
+                normalization=normalization,
                 **sizes,
             ),
             latent_dim=latent_dim,
@@ -180,6 +180,8 @@ class InfoGAN(AdversarialModel):
         self.noise_dim, self.categories = noise_dim, categories
         self.continuous, self.mutual_weight = continuous, mutual_weight
         self.continuous_weight = continuous_weight
+        # Saved, so that a file keeps its networks when its penalties are changed.
+        self._arguments["normalization"] = normalization
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
 
     @classmethod

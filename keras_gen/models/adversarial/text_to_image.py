@@ -8,9 +8,9 @@ the batch and on interpolations between two of them [1]. Captions are strings.
 
 What differs from [1]: the encoder is trained together with the other players, on words
 and their parts instead of sequences of characters; encoded captions have length 1, and
-so have the points between two of them, where [1] takes the mean of two encodings of any
-length; all images that the discriminator gets may be augmented, since data sets of
-captioned images are small.
+so do the points between two of them, which in [1] are the means of two encodings; all
+images that the discriminator gets may be augmented, since data sets of captioned images
+are small.
 
 1. Reed et al., "Generative Adversarial Text to Image Synthesis", 2016.
 2. Reed et al., "Learning Deep Representations of Fine-grained Visual Descriptions",
@@ -101,7 +101,7 @@ def conditioner(text_units: int, condition_units: int) -> keras.Model:
     return keras.Model(inputs, [mean, log_variance], name="conditioner")
 
 
-@register("text_to_image", image_shape=(32, 32, 3), width=32)
+@register("text_to_image", batch_size=32, image_shape=(32, 32, 3), width=32)
 class TextToImage(GenerativeModel):
     """GAN-CLS, which draws images from captions.
 
@@ -259,14 +259,13 @@ class TextToImage(GenerativeModel):
         """Cross-entropy of right pairs against wrong and generated ones.
 
         Real images with their captions count as much as the two other kinds together
-        ([1], algorithm 1). An image whose next one in the batch has an equal caption
-        has no wrong one: the mean over wrong pairs leaves it out.
+        ([1], algorithm 1). The wrong caption of an image is that of the image before it
+        in the batch. If the two captions are equal, the pair is not wrong, and the mean
+        over wrong pairs leaves it out.
         """
         texts = tf.stop_gradient(self.encode_captions(batch["caption"]))
-        others = tf.roll(texts, 1, axis=0)  # The captions of other images,
-        is_wrong = ops.not_equal(  # which may be equal to their own.
-            batch["caption"], tf.roll(batch["caption"], 1, axis=0)
-        )
+        others = tf.roll(texts, 1, axis=0)
+        is_wrong = ops.not_equal(batch["caption"], tf.roll(batch["caption"], 1, axis=0))
         images, _ = self.draw(texts, training)
         real = self.augmented(batch["image"], "real")
         fake = self.augmented(tf.stop_gradient(images), "fake")
@@ -281,7 +280,7 @@ class TextToImage(GenerativeModel):
             "d_right": ops.mean(ops.sigmoid(right)),
             "d_wrong": (
                 losses.mean_of(ops.sigmoid(wrong), is_wrong),
-                ops.any(is_wrong),
+                losses.any_of(is_wrong),
             ),
             "d_fake": ops.mean(ops.sigmoid(fake)),
         }

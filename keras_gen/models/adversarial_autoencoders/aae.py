@@ -60,7 +60,7 @@ def prior_of(
     )
 
 
-@register("aae", image_shape=(28, 28, 1))
+@register("aae", batch_size=100, image_shape=(28, 28, 1))
 class AAE(AdversarialAutoencoder):
     """Adversarial autoencoder, whose codes are matched to any prior.
 
@@ -126,7 +126,7 @@ class AAE(AdversarialAutoencoder):
         return shapes if self.num_classes is None else {**shapes, "label": ()}
 
     def players(self):
-        """In the order of [1], section 2: reconstruction, then the adversarial game."""
+        """The phases of [1], section 2, in order: reconstruction, regularization."""
         autoencoder = [self.encoder, self.decoder]
         return {
             "autoencoder": Player(autoencoder, self.autoencoder_loss),

@@ -3,8 +3,8 @@
 The encoder maps an image to a category and a style. One discriminator makes categories
 resemble one-hot vectors, another makes styles resemble draws of a Gaussian. The decoder
 takes both. Known labels also train the category as the output of a classifier. What
-differs from [1]: labels are those of the mini-batch that the other phases use, in which
-the label of most images may be unknown; [1] draws a mini-batch of labelled images.
+differs from [1]: the classifier is trained on the mini-batch of the other phases, of
+which many labels may be unknown, instead of on a mini-batch of labelled images.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 5.
 """
@@ -23,7 +23,6 @@ from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import label_input
 from keras_gen.core.registry import register
-from keras_gen.distribute import mean_over_replicas
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
@@ -31,7 +30,7 @@ from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
 tfd = tfp.distributions
 
 
-@register("semi_aae", image_shape=(28, 28, 1), num_classes=10)
+@register("semi_aae", batch_size=100, image_shape=(28, 28, 1), num_classes=10)
 class SemiSupervisedAAE(AdversarialAutoencoder):
     """Adversarial autoencoder that learns to classify from few labels.
 
@@ -109,14 +108,14 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         return {**super().inputs(), labels.name: labels}
 
     def latent_distribution(self):
-        """A one-hot category, all equally likely, then the style, from its Gaussian."""
+        """A one-hot category, uniformly distributed, and the style's Gaussian."""
         categories = tfd.OneHotCategorical(
             logits=tf.zeros(self.num_classes), dtype=tf.float32
         )
         return tfd.Blockwise([categories, self.prior.distribution()])
 
     def players(self):
-        """In the order of [1], section 5: the phases of all, then classification."""
+        """The phases of [1], section 5, in order; classification comes last."""
         discriminators = [self.category_discriminator, self.style_discriminator]
         encoder = [self.encoder, self.category, self.style]
         return {
@@ -188,15 +187,12 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         """Mean cross-entropy in nats over the images whose label is known."""
         labels = batch["label"]
         logits = self.category(self.encoder(shared["noisy"], training=training))
-        known = ops.cast(labels >= 0, "float32")
-        # Of replicas, each has another number: the mean makes their losses those of
-        # the whole batch.
-        count = ops.maximum(mean_over_replicas(ops.sum(known)), 1e-6)
+        known = labels >= 0
         one_hot = ops.one_hot(labels, self.num_classes, dtype="float32")
         nats = -ops.sum(one_hot * ops.log_softmax(logits), axis=-1)
         right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
-        accuracy = ops.sum(known * ops.cast(right, "float32")) / count
-        return ops.sum(known * nats) / count, {"accuracy": accuracy}
+        accuracy = losses.mean_of(right, known), losses.any_of(known)
+        return losses.mean_of(nats, known), {"accuracy": accuracy}
 
     def split(self, images, training=False):
         """Logits of the category (batch, num_classes), and style (batch, style_dim)."""

@@ -10,6 +10,8 @@ import functools
 
 import tensorflow as tf
 
+from keras_gen.core import checks
+
 
 def gaussian(
     values, level: float, seed, limits: tuple[float, float] | None = (-1.0, 1.0)
@@ -18,10 +20,11 @@ def gaussian(
 
     Args:
         values: float32, of any shape.
-        level: Standard deviation of the noise; if there are limits, as a share of the
+        level: Standard deviation of the noise; with limits, as a fraction of the
             distance between them.
         seed: Seed, int32 (2,).
-        limits: Least and greatest value, to which the result is clipped; None for none.
+        limits: Smallest and largest value, to which the result is clipped; None for no
+            limits.
     """
     noise = tf.random.stateless_normal(tf.shape(values), seed)
     if limits is None:
@@ -49,7 +52,7 @@ OF_PIXELS = {
     "salt_and_pepper": salt_and_pepper,
 }
 
-# Units of a hidden layer have no greatest value, so there is no salt.
+# Units of a hidden layer have no largest value, which salt-and-pepper noise would need.
 OF_UNITS = {
     "gaussian": functools.partial(gaussian, limits=None),
     "masking": functools.partial(masking, off=0.0),
@@ -57,10 +60,16 @@ OF_UNITS = {
 
 
 def check_level(noise: str, level: float) -> None:
-    """Refuses a level below 0, or above 1 where it is a fraction.
+    """Refuses a level of noise that is out of its range.
+
+    Args:
+        noise: Kind of the noise, a key of `OF_PIXELS` or `OF_UNITS`.
+        level: Level: at least 0, and for all kinds but "gaussian" at most 1.
 
     Raises:
-        ValueError: With the level.
+        ValueError: If the level is out of this range.
     """
-    if not 0 <= level or (noise != "gaussian" and level > 1):
+    if noise == "gaussian":
+        checks.at_least(0, level=level)
+    elif not 0 <= level <= 1:
         raise ValueError(f"Expected a level of noise in [0, 1], got {level}.")

@@ -2,7 +2,7 @@
 
 Codes are sigmoid units. A penalty keeps each unit's mean activation over the batch near
 a target (by the Kullback-Leibler divergence of [1], or by the squared distance), or all
-activations small (L1). The batch is the whole one, also where replicas share it.
+activations small (L1). With several replicas, the mean is over the batch of all.
 
 1. Ng, "Sparse autoencoder", CS294A lecture notes, 2011.
 """
@@ -20,8 +20,8 @@ from keras_gen.distribute import mean_over_replicas
 from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
 
 # The default weight of each penalty. Near a target of 0.1, the divergence is about
-# (mean - target)^2 / (2 * 0.1 * 0.9), so that the squared distance weighs 5.6 times as
-# much for the same strength.
+# (mean - target)^2 / (2 * 0.1 * 0.9), so that a squared distance needs 5.6 times its
+# weight to be as strong.
 PENALTIES = {"kl": 0.01, "squared": 0.056, "l1": 1e-4}
 
 
@@ -50,8 +50,8 @@ def kl_penalty(activations, target: float):
     """Sum over units of KL(target || mean activation over the batch) ([1], page 15).
 
     Args:
-        activations: float32 (batch, latent_dim), in [0, 1]; of replicas, each one's
-            rows of the batch.
+        activations: Activations of this replica's rows, float32 (batch, latent_dim), in
+            [0, 1].
         target: Mean activation at which the penalty is 0, in (0, 1).
 
     Returns:
@@ -68,7 +68,7 @@ def squared_penalty(activations, target: float):
     """Sum over units of (mean activation over the batch - target)^2.
 
     Args:
-        activations: float32 (batch, latent_dim), as for `kl_penalty`.
+        activations: Activations of this replica's rows, float32 (batch, latent_dim).
         target: Mean activation at which the penalty is 0.
 
     Returns:

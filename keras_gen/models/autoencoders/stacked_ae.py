@@ -77,18 +77,19 @@ class StackedAE(Autoencoder):
 
         Each pair learns to reconstruct the outputs of the encoder layers before it,
         which stay fixed meanwhile. `fit` then trains all of them together. With noise,
-        a pair gets these outputs corrupted, and learns to give the clean ones ([3],
-        section 3.5); the layers before it get clean images.
+        the pair's inputs are corrupted outputs, from which it learns to reconstruct the
+        clean ones ([3], section 3.5); the layers before it get clean images.
 
         Args:
             data: Data as for `fit`.
             epochs: Epochs for each pair.
             batch_size: Batch size for arrays.
             verbose: Verbosity as for `fit`.
-            noise: Kind of the noise: "masking" sets pixels to black and units to 0,
-                "gaussian" is added; None for none.
-            level: Fraction of the values that "masking" sets; or the standard deviation
-                of "gaussian" noise, for pixels in units of [0, 1], for units in theirs.
+            noise: Kind of the noise: "masking" (makes pixels black and sets units to
+                0) or "gaussian" (is added); None for no noise.
+            level: Fraction of pixels or units that "masking" sets; or the standard
+                deviation of "gaussian" noise, which for pixels is a fraction of their
+                range.
 
         Returns:
             A Keras `History` for each pair.
@@ -116,7 +117,7 @@ class Pair(GenerativeModel):
     Args:
         model: Model `StackedAE`, whose layers are trained in place.
         index: Index of the layer in the encoder, from 1.
-        noise: Kind of the noise on these outputs; None for none.
+        noise: Kind of the noise on these outputs; None for no noise.
         level: Level of the noise.
     """
 

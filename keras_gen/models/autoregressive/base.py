@@ -40,8 +40,8 @@ class AutoregressiveModel(GenerativeModel):
         average: Decay of the network's moving average, which is used for everything
             except training; None keeps no average.
         learning_rate: Initial learning rate of Adam.
-        decay_steps: Steps in which the learning rate falls to 0 along a cosine; None
-            keeps it constant.
+        decay_steps: Steps of cosine decay of the learning rate to 0; None keeps it
+            constant.
         **kwargs: Arguments of `GenerativeModel`: `name`.
 
     Attributes:

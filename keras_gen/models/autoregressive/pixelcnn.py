@@ -46,7 +46,7 @@ def gated_network(
     return keras.Model(inputs, head(horizontal, images), name="pixelcnn")
 
 
-@register("pixelcnn", image_shape=(28, 28, 1))
+@register("pixelcnn", batch_size=16, image_shape=(28, 28, 1))
 class PixelCNN(AutoregressiveModel):
     """Gated PixelCNN: masked convolutions without a blind spot.
 
@@ -61,8 +61,8 @@ class PixelCNN(AutoregressiveModel):
         output: Distribution of pixels. "bernoulli": binary pixels, drawn in every step
             with the grey value as probability. "categorical": 256 levels, each with its
             own probability. "logistic_mixture": 256 levels, by a mixture of ten
-            logistics. None takes "bernoulli" for one channel, and "logistic_mixture"
-            for colour.
+            logistics. None uses "bernoulli" for one channel, and "logistic_mixture" for
+            more.
         num_classes: Number of classes whose labels condition the network; None for
             none.
         average: Decay of the moving average that is used for everything except

@@ -42,7 +42,7 @@ def recurrent_network(
     return keras.Model(images, head(x, images), name="pixelrnn")
 
 
-@register("pixelrnn", image_shape=(28, 28, 1))
+@register("pixelrnn", batch_size=16, image_shape=(28, 28, 1))
 class PixelRNN(AutoregressiveModel):
     """PixelRNN: row or diagonal LSTMs over pixels in raster order.
 
@@ -57,8 +57,8 @@ class PixelRNN(AutoregressiveModel):
         output: Distribution of pixels. "bernoulli": binary pixels, drawn in every step
             with the grey value as probability. "categorical": 256 levels, each with its
             own probability. "logistic_mixture": 256 levels, by a mixture of ten
-            logistics. None takes "bernoulli" for one channel, and "logistic_mixture"
-            for colour.
+            logistics. None uses "bernoulli" for one channel, and "logistic_mixture" for
+            more.
         average: Decay of the moving average that is used for everything except
             training; None keeps no average.
         **options: Options of `AutoregressiveModel`, such as `learning_rate`.

@@ -128,8 +128,8 @@ class Gaussians(keras.layers.Layer):
             deviations: Standard deviations (components, dimensions); the diagonals of
                 the Cholesky factors if "full".
             factors: Factors, (components, dimensions, columns); None for "diagonal".
-            least_excess: Least difference of a deviation from `min_deviation`, above 0.
-                Smaller ones are raised to it.
+            least_excess: Smallest difference of a deviation from `min_deviation`, above
+                0. Smaller differences are raised to it.
         """
         excess = np.maximum(deviations - self.min_deviation, least_excess)
         self.logits.assign(np.log(weights))
@@ -320,7 +320,7 @@ class GMM(GenerativeModel):
             tolerance: Gain of the mean log-likelihood, in nats, below which the fit
                 ends.
             min_variance: Variance that is added to every pixel of every component,
-                scikit-learn's `reg_covar`. None takes the square of `min_deviation`,
+                scikit-learn's `reg_covar`. None uses the square of `min_deviation`,
                 below which the model cannot represent a variance.
 
         Returns:

@@ -139,7 +139,14 @@ def image_network(
     return keras.Model([code, noise, *skips], image, name="image_network")
 
 
-@register("puzzle_gan", image_shape=(32, 32, 3), width=32)
+@register(
+    "puzzle_gan",
+    batch_size=16,
+    image_shape=(32, 32, 3),
+    width=32,
+    fade_from=0.1,
+    fade_to=0.01,
+)
 class PuzzleGAN(GenerativeModel):
     """Puzzle-GAN, which generates an image from parts whose positions are not given.
 
@@ -289,9 +296,9 @@ class PuzzleGAN(GenerativeModel):
     def discriminator_loss(self, batch, shared, training):
         """Loss of telling real images from generated and from recombined images.
 
-        Recombined images have the parts of one image on the background of another.
-        Those that equal one of the two images are real and left out of the means: in a
-        batch of one image, all of them.
+        Recombined images have the parts of one image on the background of another. The
+        means leave out those that equal one of these two images, which is real. In a
+        batch of one image, that is all of them.
         """
         images, mask = batch["image"], shared["mask"]
         others = tf.roll(images, 1, axis=0)
@@ -318,7 +325,7 @@ class PuzzleGAN(GenerativeModel):
         return loss, {
             "d_real": ops.mean(ops.sigmoid(real)),
             "d_fake": ops.mean(ops.sigmoid(fake)),
-            "d_swapped": (losses.mean_of(verdicts, is_new), ops.any(is_new)),
+            "d_swapped": (losses.mean_of(verdicts, is_new), losses.any_of(is_new)),
         }
 
     def generator_loss(self, batch, shared, training):

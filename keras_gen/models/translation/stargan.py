@@ -45,9 +45,9 @@ def star_critic(
 ) -> keras.Model:
     """Images to raw outputs, one for each patch, and to logits of domains.
 
-    Maps are halved until a side has 2 or 3 pixels ([1], table 5). Kernels start with
-    He's variance, since nothing is normalized: others give gradients of some hundredths
-    where the gradient penalty wants 1.
+    Maps are halved until a side has 2 or 3 pixels ([1], table 5). Since there is no
+    normalization, kernels start with He's variance. With Glorot's, the norm of the
+    gradient starts at a few hundredths, far from the 1 of the gradient penalty.
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
@@ -88,7 +88,23 @@ def star_critic(
     return keras.Model(inputs, [patches, domains], name="critic")
 
 
-@register("stargan", image_shape=(32, 32, 3), num_domains=3, width=24, num_blocks=4)
+@register(
+    "stargan",
+    batch_size=8,
+    image_shape=(32, 32, 3),
+    num_domains=3,
+    network="unet",
+    width=24,
+    num_blocks=5,
+    zoom=True,
+    critic_moves=3,
+    apart=True,
+    class_weight=4.0,
+    augmentation=("translation", "cutout"),
+    reconstruction_weight=3.0,
+    identity_weight=1.0,
+    learning_rate=3e-4,
+)
 class StarGAN(GenerativeModel):
     """StarGAN, one network that translates between any number of domains.
 
@@ -314,8 +330,8 @@ class StarGAN(GenerativeModel):
         Args:
             images: Images as `augmented` gives them.
             domain: Their domains, int (batch,).
-            training: Whether this is a training step.
-            network: `critic`, which None takes, or `in_float32` of it.
+            training: Boolean, whether this is a training step.
+            network: Network that computes the outputs; None uses `critic`.
 
         Returns:
             Raw outputs, float32 (batch, rows, columns, 1), which with `apart` are those

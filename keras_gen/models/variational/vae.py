@@ -37,7 +37,7 @@ PRIORS = ("normal", "mixture", "vamp", "flow")
 POSTERIORS = ("gaussian", "iaf")
 
 
-@register("vae", image_shape=(28, 28, 1))
+@register("vae", batch_size=100, image_shape=(28, 28, 1))
 class VAE(GenerativeModel):
     """Variational autoencoder with a fixed or a learned prior.
 
@@ -59,14 +59,14 @@ class VAE(GenerativeModel):
         latent_dim: Dimension of a latent.
         network: Kind of the networks: "mlp" or "conv".
         widths: Widths of the encoder's hidden layers, or its numbers of feature maps,
-            each of which halves the map; the decoder's are reversed. None takes
-            (300, 300) for "mlp" ([2]), and for "conv" 32, 64, 128, ... maps, of at most
-            256, down to a side of about 8.
+            each of which halves the map; the decoder's are reversed. None uses
+            (300, 300) for "mlp" ([2]). For "conv" it uses 32 maps, which double up to
+            256, and halves them until a side has about 8 pixels.
         likelihood: Distribution of pixels. "bernoulli": pixels are binary, drawn anew
             in every step with the grey value as probability ([2], section 5.1).
             "gaussian": pixels in [-1, 1] share one learned standard deviation.
-            "discretized_logistic": pixels have 256 levels. None takes "bernoulli" for
-            one channel, and "discretized_logistic" for colour.
+            "discretized_logistic": pixels have 256 levels. None uses "bernoulli" for
+            one channel, and "discretized_logistic" for more.
         prior: Prior over latents: "normal"; "mixture" of Gaussians; "vamp", a mixture
             of the posteriors at learned images, which start as training images; or
             "flow".
