@@ -572,7 +572,12 @@ PRESET_OVERRIDES = {
         "width": 2,
         "discriminator_width": 2,
     },
-    "stargan": {"image_shape": "[16,16,3]", "width": 2, "critic_width": 2},
+    "stargan": {
+        "image_shape": "[16,16,3]",
+        "num_blocks": 2,
+        "width": 2,
+        "critic_width": 2,
+    },
     "text_to_image": {"image_shape": "[16,16,3]", "width": 2, "encoder_width": 2},
     "puzzle_gan": {"image_shape": "[16,16,3]", "width": 2},
     "classifier": {"image_shape": "[16,16,3]", "width": 2, "target": "domain"},

@@ -37,7 +37,17 @@ from keras_gen.networks.patch import patch_discriminator
 from keras_gen.networks.translators import GENERATORS, check_sides, zooming
 
 
-@register("cyclegan", image_shape=(32, 32, 3), width=24, num_blocks=4)
+@register(
+    "cyclegan",
+    batch_size=4,
+    image_shape=(32, 32, 3),
+    network="unet",
+    width=24,
+    num_blocks=5,
+    zoom=True,
+    cycle_weight=5.0,
+    identity_weight=0.1,
+)
 class CycleGAN(GenerativeModel):
     """CycleGAN, which translates between two sets of images in both directions.
 
