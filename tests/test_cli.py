@@ -91,7 +91,8 @@ def test_train_resume_sample_export(tmp_path):
     for more in (["--epochs", 3], []):  # Without --epochs, the run is complete.
         done = run("train", "dcgan", "--resume", folder, *more)
         assert done.exit_code == 0, done.output
-    done = run("train", "dcgan", "--resume", folder, "--epochs", 4, "--set", "r1=2")
+    with pytest.warns(UserWarning, match="has batch normalization"):
+        done = run("train", "dcgan", "--resume", folder, "--epochs", 4, "--set", "r1=2")
     assert done.exit_code == 0, done.output
     settled = (folder / "run.json").read_text()
     assert json.loads(settled)["overrides"] == {

@@ -1,6 +1,8 @@
 """The specific features of GAN, DCGAN and other adversarial models."""
 
+import io
 import json
+import pathlib
 import zipfile
 
 import keras
@@ -102,12 +104,35 @@ def test_a_dcgan_of_256_pixels_has_at_most_512_maps():
 def test_sizes_up_to_64_have_the_networks_that_they_had(side):
     shape = (side, side, 3)
     assert num_halvings(shape) == num_exact_halvings(shape)
-    new = DCGAN(image_shape=shape, latent_dim=2, width=8)
-    config = {k: v for k, v in new.get_config().items() if k not in ADDED}
-    old = DCGAN.from_config(config)
-    for a, b in ((new.generator, old.generator), (new.discriminator,) * 2):
+    saved = config_of_version_0_1("dcgan")
+    assert not {"max_maps", "halvings", "normalization"} & set(saved)
+    old = DCGAN.from_config({**saved, "image_shape": shape})
+    new = DCGAN(image_shape=shape, latent_dim=3, width=4)
+    for a, b in (
+        (new.generator, old.generator),
+        (new.discriminator, old.discriminator),
+    ):
+        assert a is not b
         assert [type(x) for x in a.layers] == [type(x) for x in b.layers]
         assert [w.shape for w in a.weights] == [w.shape for w in b.weights]
+
+
+def test_discriminators_of_other_sizes_or_penalties_are_no_longer_what_they_were():
+    """The comparison above would see what changed since version 0.1."""
+    saved = config_of_version_0_1("dcgan")
+    for change in ({"image_shape": (100, 100, 3)}, {"r1": 1.0}):
+        old = DCGAN.from_config({**saved, **change})
+        new = DCGAN(**{"image_shape": (16, 16, 1), "latent_dim": 3, "width": 4} | change)
+        shapes = [[w.shape for w in m.discriminator.weights] for m in (old, new)]
+        assert shapes[0] != shapes[1]
+
+
+def config_of_version_0_1(name):
+    """The configuration in a file that version 0.1 wrote."""
+    files = pathlib.Path(__file__).parent / "data" / "keras_files_0_1.zip"
+    with zipfile.ZipFile(files) as archive, archive.open(f"{name}.keras") as file:
+        with zipfile.ZipFile(io.BytesIO(file.read())) as model:
+            return json.loads(model.read("config.json"))["config"]
 
 
 ADDED = ("max_maps", "halvings")
