@@ -10,7 +10,7 @@ from keras import ops
 
 import keras_gen
 from keras_gen import GenerativeModel, Lazy, Player
-from keras_gen.core import game
+from keras_gen.core import game, registry
 
 
 def dense(name, start):
@@ -169,12 +169,13 @@ def test_a_lazy_regularizer_counts_as_often_as_its_interval_says():
 
 def test_a_lazy_penalty_through_batch_norm_works_on_replicas(two_replicas):
     """Its statistics make replicas wait, which nothing under a condition can."""
-    options = {**keras_gen.models.DCGAN.tiny, "r1": 1.0, "r1_every": 2}
+    options = {"r1": 1.0, "r1_every": 2, "normalization": "batch"}
     images = np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 1)).astype("float32")
     with two_replicas.scope():
-        model = keras_gen.zoo.load("dcgan", **options)
+        model = keras_gen.zoo.load("dcgan", **keras_gen.models.DCGAN.tiny, **options)
         model.compile(seed=0)
-    history = train(model, {"image": images}, count=3).history
+    with pytest.warns(UserWarning, match="has batch normalization"):
+        history = train(model, {"image": images}, count=3).history
     assert all(np.isfinite(values).all() for values in history.values())
 
 
@@ -186,6 +187,27 @@ def test_adam_of_a_lazy_player_is_corrected_as_in_stylegan2():
     model = keras_gen.zoo.load("dcgan", **keras_gen.models.DCGAN.tiny, r1=1, r1_every=4)
     assert model.optimizers["discriminator"].beta_1 == pytest.approx(0.5**0.8)
     assert model.optimizers["generator"].beta_1 == 0.5
+
+
+@pytest.mark.parametrize(
+    "name", ["gan", "dcgan", "cgan", "infogan", "wgan_gp", "progan", "stylegan"]
+)
+def test_every_model_corrects_adam_for_the_interval_of_r1(name):
+    tiny = registry.preset(name).model.tiny
+    often, seldom = (
+        registry.preset(name)
+        .model(**{**tiny, "r1": 1.0, "r1_every": every})
+        .default_optimizers()
+        for every in (1, 4)
+    )
+    for key in ("beta_1", "beta_2"):
+        before, after = (getattr(o["discriminator"], key) for o in (often, seldom))
+        assert after == pytest.approx(before**0.8)
+        assert before < 1
+        same = (getattr(o["generator"], key) for o in (often, seldom))
+        assert len(set(same)) == 1
+    rates = [float(o["discriminator"].learning_rate) for o in (often, seldom)]
+    assert rates[1] == pytest.approx(0.8 * rates[0])
 
 
 # Accumulation.
@@ -362,14 +384,16 @@ def test_a_name_that_is_drawn_twice_in_a_loss_is_refused():
 
 def test_replicas_that_wait_for_each_other_in_a_loss_keep_their_own_noise(two_replicas):
     """Batch normalization makes replicas wait, before draws of the same loss."""
-    options = {"instance_noise": 0.1, "r1": 1.0, "gradient_penalty": 1.0}
+    options = {
+        **{"instance_noise": 0.1, "r1": 1.0, "gradient_penalty": 1.0},
+        **{"augmentation": ("color",), "normalization": "batch"},
+    }
     with two_replicas.scope():
-        model = keras_gen.zoo.load(
-            "dcgan", **keras_gen.models.DCGAN.tiny, augmentation=("color",), **options
-        )
+        model = keras_gen.zoo.load("dcgan", **keras_gen.models.DCGAN.tiny, **options)
         model.compile(seed=0)
     images = np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 1)).astype("float32")
-    history = train(model, {"image": images}, count=2).history
+    with pytest.warns(UserWarning, match="has batch normalization"):
+        history = train(model, {"image": images}, count=2).history
     assert all(np.isfinite(values).all() for values in history.values())
 
 

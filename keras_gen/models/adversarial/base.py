@@ -68,8 +68,9 @@ class AdversarialModel(GenerativeModel):
         gradient_penalty: Weight of WGAN-GP's gradient penalty; 10 in its paper.
         r1: Weight of the R1 penalty.
         r1_every: Steps from one R1 penalty to the next. The penalty is multiplied by
-            this number, and the discriminator's Adam is corrected for it (Karras et
-            al., 2020, appendix B).
+            this number, and the discriminator's default Adam is corrected for it
+            (Karras et al., 2020, appendix B). An optimizer that is given to `compile`
+            is used as it is; `game.lazy_adam` makes a corrected one.
         drift: Weight of the squared logits of real images, which keeps a critic's
             outputs near 0 (Karras et al., 2018, appendix A.1).
         packing: Number of images that the discriminator classifies together (PacGAN,
