@@ -23,9 +23,11 @@ import datetime
 import functools
 import inspect
 import json
+import math
 import os
 import pathlib
 import shlex
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -288,6 +290,12 @@ class Run:
         return self.settings.command
 
     @property
+    def resume_command(self) -> str:
+        """The shell command that continues the run from its last checkpoint."""
+        words = ["keras-gen", "train", self.settings.name, "--resume", str(self.folder)]
+        return shlex.join(words)
+
+    @property
     def model_path(self) -> pathlib.Path:
         """Path of the checkpoint, which `zoo.load` takes as weights."""
         return self.folder / MODEL
@@ -315,15 +323,17 @@ class Run:
         """Trains from the last checkpoint, if there is one, to the last epoch.
 
         Random numbers and the order of the data are the same as without an
-        interruption.
+        interruption. Before it starts, it prints what the data are and what is left
+        out, changed and held out, the size of the model, and where the run lies; images
+        that cannot be read are left out.
 
         Args:
             epochs: Number of epochs, counted from the start of the run. None, or a
                 smaller number than in the settings, uses the number in the settings.
             overrides: Arguments of the model that replace those of the settings. They
                 must fit the checkpoint's weights.
-            verbose: Verbosity of `fit`: 0 is silent, 1 shows a progress bar, 2 prints
-                a line for each epoch; "auto" is 1.
+            verbose: Verbosity: 0 is silent, 1 shows a progress bar, 2 prints a line for
+                each epoch; "auto" is 1.
             more_callbacks: Callbacks in addition to those that write the run's files.
 
         Returns:
@@ -354,44 +364,75 @@ class Run:
                 settings.name,
                 settings.weights,
                 dtype=settings.dtype,
-                **{**self._upgrades(settings.name), **settings.overrides},
+                **{**self._saved(settings.name), **settings.overrides},
             )
             model.compile(seed=settings.seed, jit_compile=settings.jit)
-        batches, validation = _load_data(settings, model)
-        model.fit(
-            batches,
-            epochs=settings.epochs,
-            verbose=verbose,
-            steps_per_epoch=settings.steps_per_epoch,
-            validation_data=validation,
-            callbacks=[*self._callbacks(settings, model, batches), *more_callbacks],
-        )
+        say = _say if verbose else _say_nothing
+        is_new = not self.model_path.is_file()
+        batches, validation = _load_data(settings, model, say, is_new)
+        if is_new:
+            say(_model_line(settings, model))
+        log = keras.callbacks.CSVLogger(str(self.folder / "log.csv"), append=True)
+        try:
+            model.fit(
+                batches,
+                epochs=settings.epochs,
+                verbose=verbose,
+                steps_per_epoch=settings.steps_per_epoch,
+                validation_data=validation,
+                callbacks=[
+                    *self._callbacks(settings, model, batches, log, say),
+                    *more_callbacks,
+                ],
+            )
+        finally:
+            if log.csv_file is not None:  # Keras leaves it open after Ctrl-C.
+                log.csv_file.close()
         return model
 
-    def _upgrades(self, name):
-        """Arguments without which a checkpoint of an older version would not fit."""
+    def _saved(self, name):
+        """The arguments of the checkpoint's model: defaults may have changed since."""
         path = self.model_path
-        return zoo.upgrades(name, path) if path.is_file() else {}
+        return zoo.configuration(name, path) if path.is_file() else {}
 
-    def _callbacks(self, settings, model, batches):
+    def _callbacks(self, settings, model, batches, log, say):
         """The callbacks that write the run's files."""
 
         def keep(logs):
             settings.write(self.folder / SETTINGS)
             self._settings = settings
+            say(*self._start_lines(int(model.epoch.numpy())))
 
         chosen = [
             callbacks.Checkpoint(self.model_path),
             # `fit` reads the checkpoint before training begins: if overrides do not fit
             # it, run.json is not changed.
             keras.callbacks.LambdaCallback(on_train_begin=keep),
-            keras.callbacks.CSVLogger(str(self.folder / "log.csv"), append=True),
+            log,
             keras.callbacks.TensorBoard(
                 str(self.folder / "tensorboard"), write_graph=False
             ),
+            callbacks.EpochTime(),
         ]
         grid = sample_grid(model, batches, self.folder / "samples")
         return chosen if grid is None else [*chosen, grid]
+
+    def _start_lines(self, done):
+        """Lines on where the run lies, and which epochs follow `done` of them."""
+        last = self.settings.epochs
+        if done >= last and done:
+            return [
+                f"Run: {self.folder} has {done:,} epochs already; more go on from it"
+            ]
+        batches = f"with batches of {self.settings.batch_size:,}"
+        if done:
+            return [
+                f"Run: resumes {self.folder}, epochs {done + 1} to {last} {batches}"
+            ]
+        return [
+            f"Run: {last:,} epochs {batches}, in {self.folder}",
+            f"Ctrl-C stops it; to go on: {self.resume_command}",
+        ]
 
 
 def sample_grid(
@@ -422,26 +463,93 @@ def sample_grid(
     return None
 
 
-def _load_data(settings, model):
-    """Training and validation data with the shapes that the model takes."""
+def _say(*lines):
+    """Prints lines at once, also into a file."""
+    for line in lines:
+        print(line, flush=True)
+
+
+def _say_nothing(*lines):
+    """Takes the place of `_say` with `verbose=0`."""
+
+
+def _load_data(settings, model, say, is_new):
+    """Training and validation data with the shapes that the model takes.
+
+    Images that cannot be read are left out.
+
+    Args:
+        settings: Settings of the run.
+        model: Model to train.
+        say: Function that prints lines.
+        is_new: Boolean, whether the data are described; if not, only files that cannot
+            be read are named.
+    """
     shapes = model.batch_shapes()  # Those of the last level of a growing model.
-    options = {
+    features = {
         "features": tuple(shapes),
         "image_shape": shapes.get("image"),
-        "batch_size": settings.batch_size,
         "seed": settings.seed,
     }
-    batches = data.load(
-        settings.data, settings.split, mirror=settings.mirror, **options
-    )
+    options = {**features, "batch_size": settings.batch_size, "broken": "skip"}
+    description = None
+    if is_new and say is not _say_nothing:
+        description = data.describe(
+            settings.data, settings.split, mirror=settings.mirror, **features
+        )
+        say(*description.source_lines())
+    with warnings.catch_warnings():
+        if say is not _say_nothing:  # The lines below say the same.
+            warnings.filterwarnings("ignore", message="Skipped: ")
+        batches = data.load(
+            settings.data, settings.split, mirror=settings.mirror, **options
+        )
+        validation = None
+        if settings.validation:
+            validation = data.load(
+                settings.data, settings.validation, shuffle=False, **options
+            )
+    left_out = getattr(batches, "left_out", [])
+    others = getattr(validation, "left_out", [])
+    say(*data.left_out_lines([*left_out, *others], settings.data))
+    if description is not None:
+        say(*description.without(left_out).split_lines())
     if settings.labels:
         batches = data.keep_labels(batches, settings.labels)
-    validation = None
-    if settings.validation:
-        validation = data.load(
-            settings.data, settings.validation, shuffle=False, **options
-        )
+        if is_new:
+            say(f"Labels: {settings.labels:,} are kept, and all others are hidden")
     return batches, validation
+
+
+def _model_line(settings, model):
+    """A line on the size of a model and the devices that train it."""
+    sizes = {
+        name: sum(math.prod(v.shape) for v in network.trainable_weights)
+        for name, network in model.networks().items()
+    }
+    parts = [f"{name} {_in_short(size)}" for name, size in sizes.items() if size]
+    total = f"{_in_short(sum(sizes.values()))} parameters"
+    if 1 < len(parts) <= 4:
+        total += f" ({', '.join(parts)})"
+    shape = model.batch_shapes().get("image")
+    if shape is not None:
+        height, width, channels = shape
+        total = f"{width}x{height}x{channels}, {total}"
+    gpus = len(tf.config.list_logical_devices("GPU"))
+    device = f"on {gpus} GPU{'s' if gpus > 1 else ''}" if gpus else "without a GPU"
+    start = f", from the weights {settings.weights}" if settings.weights else ""
+    return f"Model: {settings.name}, {total}{start}, {device}"
+
+
+def _in_short(count):
+    """A number in thousands or millions.
+
+    >>> [_in_short(n) for n in (950, 12_300, 3_560_000)]
+    ['950', '12 k', '3.6 M']
+    """
+    if count < 10_000:
+        return f"{count:,}"
+    return f"{count / 1e3:.0f} k" if count < 999_500 else f"{count / 1e6:.1f} M"
 
 
 def _plain(overrides):

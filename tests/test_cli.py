@@ -3,6 +3,7 @@
 import csv
 import inspect
 import json
+import shlex
 
 import numpy as np
 import PIL.Image
@@ -147,6 +148,52 @@ def test_a_growing_model_trains_on_mirrored_images(tmp_path, monkeypatch):
     assert mirrored == [True, True]
     model = keras_gen.zoo.load("progan", folder / "model.keras")
     assert model.image_shape == (8, 8, 1)
+
+
+SMALL = (
+    *("--data", "mnist", "--split", "train[:32]", "--batch-size", 16),
+    *("--set", "image_shape=[8,8,1]", "--set", "widths=[8]", "--epochs", 2),
+)
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
+    def stop(callback, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras_gen.callbacks.EpochTime, "on_epoch_end", stop)
+        done = run("train", "gan", *SMALL, "--runs", tmp_path / "[b] c")
+    (folder,) = (tmp_path / "[b] c" / "gan").iterdir()
+    assert done.exit_code == 130 and "Traceback" not in done.output
+    line = done.output.splitlines()[-1]
+    command = f"keras-gen train gan --resume '{folder}'"
+    assert line == (
+        f"Stopped. The last complete epoch is in {folder}; go on with: {command}"
+    )
+    done = run(*shlex.split(command)[1:])
+    assert (
+        done.exit_code == 0 and f"Run: resumes {folder}, epochs 2 to 2" in done.output
+    )
+    assert f"The model is in '{folder / 'model.keras'}'." in done.output
+
+
+@pytest.mark.parametrize(
+    "where, message",
+    [
+        ("data.load", "Stopped before training began; nothing was written."),
+        ("callbacks.EpochTime.on_epoch_begin", "Stopped in the first epoch; "),
+    ],
+)
+def test_ctrl_c_before_the_first_checkpoint(where, message, tmp_path, monkeypatch):
+    def stop(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"keras_gen.{where}", stop)
+    done = run("train", "gan", *SMALL, "--runs", tmp_path)
+    assert done.exit_code == 130
+    assert done.output.splitlines()[-1].startswith(message)
+    folders = list((tmp_path / "gan").iterdir())
+    assert len(folders) == ("again with" in done.output)
 
 
 def test_jit_is_passed_to_compile_and_kept_by_the_run(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_gen
-from keras_gen.data import catalog, folder, pipeline, text
+from keras_gen.data import catalog, folder, pipeline, summary, text
 
 
 def first(dataset):
@@ -275,6 +275,186 @@ def test_errors_explain_why_a_folder_cannot_be_used(pets, tmp_path_factory):
         keras_gen.data.load(pets, image_shape=(8, 8, 1), test_fraction=0.0)
 
 
+# Descriptions.
+
+
+def test_a_folder_is_described_as_it_is_loaded(pets):
+    (pets / "notes.heic").write_text("")
+    (pets / "cats" / ".DS_Store").write_text("")
+    options = {"image_shape": (22, 22, 3), "seed": 2, "test_fraction": 0.25}
+    facts = keras_gen.data.describe(pets, "train[:10]", **options)
+    assert facts.counts == {"train": 15, "test": 5} and facts.held_out == {"test": 5}
+    data = keras_gen.data.load(pets, "train[:10]", shuffle=False, **options)
+    assert facts.num_selected == len(everything(data)) == 10
+    assert sorted(facts.sizes) == sorted([(20 + i, 24) for i in range(10)] * 2)
+    assert facts.kinds == ("colour", "grey", "transparent")
+    assert [path for path, _ in facts.left_out] == [
+        str(pets / "cats" / ".DS_Store"), str(pets / "notes.heic")
+    ]  # fmt: skip
+    assert str(facts).splitlines() == [
+        f"Data: {pets}, 20 images of 20x24 to 29x24 pixels (width x height; median "
+        "25x24), 2 classes (cats, dogs)",
+        "Left out: 2 files, each because its name does not end in .bmp, .gif, .jpeg, "
+        f".jpg, .png or .webp: {'cats/.DS_Store'} and notes.heic",
+        "Images: cropped around the centre to a square (cuts off up to 17% of the "
+        "area), then resized to 22x22 pixels, which enlarges 4 of them; grey becomes "
+        "three equal channels; transparent parts become white",
+        "Training: 10 of 15 images (split 'train[:10]'); held out: 5 in the split "
+        "'test' (25%, chosen by seed 2)",
+    ]
+    unused = keras_gen.data.describe(pets, features=("image",), mirror=True, **options)
+    assert "2 classes that the model does not use" in str(unused)
+    assert "half are mirrored" in str(unused)
+    test = str(keras_gen.data.describe(pets, "test", **options))
+    assert test.endswith("Split 'test': 5 images (25%, chosen by seed 2)")
+
+
+def test_given_splits_and_files_outside_of_them_are_described(pets, tmp_path_factory):
+    root = tmp_path_factory.mktemp("given")
+    shutil.copytree(pets / "cats", root / "train")
+    shutil.copytree(pets / "dogs", root / "test")
+    shutil.copytree(pets / "dogs", root / "more")
+    facts = keras_gen.data.describe(root, image_shape=(8, 8, 1))
+    assert facts.counts == {"train": 10, "test": 10}
+    lines = str(facts).splitlines()
+    assert "10 files, each because it is in neither of the subfolders" in lines[1]
+    assert lines[1].endswith(" and 5 more")
+    assert lines[-1] == (
+        "Training: 10 images; held out: 10 in the split 'test' (the folder's own)"
+    )
+
+
+def test_large_folders_are_described_from_a_sample_of_headers(pets, monkeypatch):
+    opened = []
+    header = summary.header
+    monkeypatch.setattr(folder, "MAX_HEADERS", 6)
+    monkeypatch.setattr(summary, "header", lambda p: opened.append(p) or header(p))
+    facts = keras_gen.data.describe(pets, image_shape=(8, 8, 3))
+    assert len(facts.sizes) == len(set(opened)) == 6
+    assert "20 images" in str(facts) and "sizes of a random sample of 6)" in str(facts)
+
+
+def test_headers_are_read_without_decoding_and_with_their_orientation(tmp_path):
+    path = tmp_path / "a.jpg"
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    PIL.Image.new("RGB", (400, 300)).save(path, exif=exif)
+    assert summary.header(path) == ((300, 400), {"colour"})
+    assert folder.decode(path).shape == (400, 300, 3)
+    path.write_bytes(path.read_bytes()[:700])  # Enough for the header.
+    assert summary.header(path) == ((300, 400), {"colour"})
+    with pytest.raises(ValueError, match="cannot be read"):
+        folder.decode(path)
+    path.write_text("no image")
+    assert summary.header(path) is None
+
+
+@pytest.mark.parametrize("target", [(16, 16), (24, 8), (7, 31)])
+def test_the_described_crop_is_that_of_the_pipeline(target, monkeypatch):
+    resized = []
+    resize = tf.image.resize
+
+    def spy(images, size, **options):
+        resized.append((images.shape[-2], images.shape[-3]))
+        return resize(images, size, **options)
+
+    monkeypatch.setattr(tf.image, "resize", spy)
+    sizes = [(40, 30), (30, 40), (9, 5), (5, 50), (33, 33), (1, 1)]
+    for width, height in sizes:
+        pipeline.to_size(tf.zeros((height, width, 1)), target[1], target[0])
+    assert resized == [summary.cropped(size, target) for size in sizes]
+
+
+@pytest.mark.parametrize(
+    "shape, text",
+    [
+        ((10, 20, 1), "used at their size, 20x10; colours become grey"),
+        ((5, 10, 3), "resized to 10x5 pixels"),
+        ((20, 40, 3), "resized to 40x20 pixels, which enlarges them"),
+        (
+            (4, 4, 3),
+            "cropped around the centre to a square (cuts off 50% of the area), then "
+            "resized to 4x4 pixels",
+        ),
+        (
+            (6, 4, 3),
+            "cropped around the centre to the proportions 2:3 (cuts off 70% of the "
+            "area), then resized to 4x6 pixels",
+        ),
+        (None, "used at their size"),
+    ],
+)
+def test_what_happens_to_images_is_described(shape, text):
+    images = np.zeros((3, 10, 20, 3), np.uint8)
+    facts = keras_gen.data.describe(images, image_shape=shape)
+    assert facts.source_lines() == [
+        "Data: arrays, 3 images of 20x10 pixels", f"Images: {text}"
+    ]  # fmt: skip
+
+
+def test_files_that_cannot_be_read_are_listed_by_the_data(pets):
+    (pets / "dogs" / "no.png").write_text("no image")
+    options = {"image_shape": (8, 8, 3), "batch_size": 4, "test_fraction": 0.0}
+    facts = keras_gen.data.describe(pets, **options_of_describe(options))
+    assert facts.num_selected == 21
+    for features in (None, ("image",), ("image", "image_b")):
+        with pytest.warns(UserWarning, match="no.png"):
+            data = keras_gen.data.load(
+                pets, features=features, broken="skip", **options
+            )
+        assert data.left_out == [
+            (
+                str(pets / "dogs" / "no.png"),
+                "it cannot be read: its content is not an image",
+            )
+        ]
+    assert facts.without(data.left_out).num_selected == 20
+    pair = keras_gen.data.describe(
+        pets, features=("image", "image_b"), **options_of_describe(options)
+    )
+    assert pair.without(data.left_out).split_lines() == [
+        "Training (A): 10 images", "Training (B): 10 images"
+    ]  # fmt: skip
+
+
+def options_of_describe(options):
+    return {name: value for name, value in options.items() if name != "batch_size"}
+
+
+def test_sources_that_are_not_folders_are_described(tmp_path):
+    describe = keras_gen.data.describe
+    emoji = describe("emoji", features=("image", "domain"), image_shape=(64, 64, 3))
+    assert emoji.counts == {"train": 5184, "test": 534}
+    assert "9 classes, 3 domains (noto, twemoji, openmoji)" in str(emoji)
+    pair = describe("emoji", features=("image", "image_b"), image_shape=(64, 64, 3))
+    assert [side.source for side in pair.domains] == ["emoji/noto", "emoji/twemoji"]
+    assert str(pair).splitlines()[-1].startswith("Training (B): 1,728 images; held out")
+    ring = describe("gaussian_ring", "train[:10]")
+    assert str(ring).splitlines() == [
+        "Data: gaussian_ring, 60,000 points, 8 classes",
+        "Training: 10 of 50,000 points (split 'train[:10]'); held out: 10,000 in the "
+        "split 'test' (the data set's own)",
+    ]
+    path = tmp_path / "lines.txt"
+    path.write_text("\n".join(["anna", "bo", "", "zoe"] * 10))
+    assert str(describe(path, seed=1)).splitlines() == [
+        f"Data: {path}, 30 lines, up to 4 characters long, 6 different characters",
+        "Training: 27 lines; held out: 3 in the split 'test' (10%, chosen by seed 1)",
+    ]
+    images = np.zeros((6, 8, 8, 1), np.uint8)
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.arange(6)))
+    assert describe(dataset).split_lines() == ["Training: 6 images"]
+    endless = describe(dataset.repeat())
+    assert str(endless).splitlines() == [
+        "Data: dataset, images of 8x8 pixels",
+        "Images: used at their size",
+        "Training: an unknown number of images",
+    ]
+    for source, split in (("minst", "train"), (path, "valid"), ("mnist", "valid")):
+        with pytest.raises(ValueError, match="Expected"):
+            describe(source, split)
+
+
 # Emoji.
 
 
@@ -418,6 +598,9 @@ def test_a_folder_with_captions(pets, kind):
         f"cat, {files[0]}".encode(), b"the first", f"cat, {files[1]}".encode()
     ]  # fmt: skip
     np.testing.assert_array_equal(batch["image"][0], batch["image"][1])
+    facts = keras_gen.data.describe(cats, image_shape=(8, 8, 1), test_fraction=0.0)
+    assert facts.split_lines() == ["Training: 10 images with 11 captions"]
+    assert not facts.left_out
     (cats / f"captions.{kind}").write_text("\n".join(lines[:4]) + "\n")
     with pytest.raises(ValueError, match="caption of .*cats"):
         keras_gen.data.load(cats, **options)
@@ -476,6 +659,14 @@ def test_data_sets_of_tensorflow_datasets_are_loaded_by_name(tmp_path, monkeypat
             "cifar10", "test[:50%]", batch_size=2, data_dir=tmp_path, shuffle=False
         )
         assert first(streamed)["image"].shape == (2, 32, 32, 3)
+        facts = keras_gen.data.describe(  # Mock data do not count their examples.
+            "cifar10", image_shape=(16, 16, 1), data_dir=tmp_path
+        )
+        assert str(facts).splitlines() == [
+            "Data: cifar10, images of 32x32 pixels, 10 classes",
+            "Images: resized to 16x16 pixels; colours become grey",
+            "Training: an unknown number of images",
+        ]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -493,6 +684,12 @@ def test_domains_attributes_and_captions_of_the_papers_data_sets(tmp_path):
             "celeb_a/Black_Hair,Blond_Hair", features=("image", "domain"), **options
         )
         assert set(everything(faces, "domain")) == {0, 1}
+        facts = keras_gen.data.describe(
+            "celeb_a/Black_Hair,Blond_Hair", features=("image", "domain"),
+            image_shape=(16, 16, 3), data_dir=tmp_path,
+        )  # fmt: skip
+        assert facts.num_selected is None
+        assert "exactly one of Black_Hair, Blond_Hair" in str(facts)
         pair = keras_gen.data.load(
             "celeb_a/Male,Young", features=("image", "image_b"), **options
         )
@@ -532,6 +729,17 @@ def test_files_downloaded_by_hand_are_read_without_a_network(tmp_path):
         rtol=1e-6,
     )
     assert np.bincount(theirs["label"]).tolist() == np.bincount(ours["label"]).tolist()
+    facts = catalog.describe("mnist", "train[:10%]", data_dir=tmp_path / "data")
+    assert str(facts).splitlines() == [
+        "Data: mnist, 70,000 images of 28x28 pixels, 10 classes",
+        "Images: used at their size",
+        "Training: 6,000 of 60,000 images (split 'train[:10%]'); held out: 10,000 in "
+        "the split 'test'",
+    ]
+    both = catalog.describe("mnist", "train+test[:50%]", data_dir=tmp_path / "data")
+    assert both.num_selected == 65_000 and not both.held_out
+    with pytest.raises(ValueError, match=r"split of \['train', 'test'\]"):
+        catalog.describe("mnist", "dev", data_dir=tmp_path / "data")
     with pytest.raises(ValueError, match=r"split of \['train', 'test'\]"):
         catalog.load(
             "mnist", "dev", tmp_path / "data", tmp_path, batch_size=9, shuffle=False

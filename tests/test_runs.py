@@ -1,20 +1,25 @@
 """Runs from Python: settings, folders, resuming, and commands of shipped weights."""
 
+import contextlib
 import csv
 import dataclasses
 import inspect
+import io
 import json
 import shlex
+import types
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 from conftest import values
 from typer.testing import CliRunner
 
 import keras_gen
-from keras_gen import zoo
+from keras_gen import callbacks, runs, zoo
+from keras_gen.callbacks import epoch_time
 from keras_gen.cli import app
 from keras_gen.runs import Run, Settings
 
@@ -81,6 +86,219 @@ def test_overrides_of_a_resumed_run_are_kept_if_they_fit(tmp_path):
     assert Run.open(run.folder).settings == run.settings
     again = run.train(1, verbose=0)  # Fewer epochs than it has change nothing.
     assert run.settings.epochs == 2 and int(again.epoch.value) == 2
+
+
+def test_a_resumed_run_keeps_what_was_a_default_when_it_began(tmp_path):
+    options = {**OPTIONS, "overrides": {"widths": [4]}}
+    run = Run.create("gan", "mnist", folder=tmp_path / "run", epochs=1, **options)
+    run.train(verbose=0)
+    # As if the widths had been the defaults of that version.
+    Settings(**{**dataclasses.asdict(run.settings), "overrides": {}}).write(
+        run.folder / "run.json"
+    )
+    resumed = Run.open(run.folder).train(2, verbose=0)
+    assert resumed.get_config()["widths"] == [4]
+    assert int(resumed.epoch.value) == 2
+
+
+# What a run says.
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """30 photos, of which two cannot be read, and a text with brackets in its name."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i in range(30):
+        picture = PIL.Image.new("RGB", (40, 20 + 2 * i), (8 * i, 0, 0))
+        picture.save(folder / f"{i:02}.png")
+    content = (folder / "29.png").read_bytes()
+    (folder / "03.png").write_bytes(content[: len(content) // 2])
+    (folder / "04.png").write_text("no image")
+    (folder / "[b]notes.txt").write_text("Holidays")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(photos, tmp_path_factory):
+    """A run of two epochs, and the lines that it printed."""
+    output = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
+        default = tf.distribute.get_strategy()
+        patch.setattr(keras_gen.distribute, "strategy", lambda _: default)
+        folder = tmp_path_factory.mktemp("runs") / "a [b]run"
+        run = Run.create("gan", photos, folder=folder, epochs=2, **SMALL)
+        run.train(verbose=2)
+    return run, output.getvalue().splitlines()
+
+
+SMALL = {
+    "batch_size": 8,
+    "overrides": {"image_shape": (24, 24, 1), "widths": [8], "latent_dim": 4},
+}
+
+
+def test_a_run_says_what_its_data_are_before_it_starts(told, photos):
+    run, lines = told
+    assert lines[:3] == [
+        f"Data: {photos}, 30 images of 40x20 to 40x78 pixels (width x height; median "
+        "40x52)",
+        "Left out: 1 file, because its name does not end in .bmp, .gif, .jpeg, .jpg, "
+        ".png or .webp: [b]notes.txt",
+        "Images: cropped around the centre to a square (cuts off up to 50% of the "
+        "area), then resized to 24x24 pixels, which enlarges 2 of them; colours become "
+        "grey",
+    ]
+    assert lines[3].startswith("Left out: 2 files, each because it cannot be read: 03")
+    assert "04.png (its content is not an image)" in lines[3]
+    assert lines[4] == (
+        "Training: 25 images; held out: 3 in the split 'test' (10%, chosen by seed 0)"
+    )
+    assert lines[6:9] == [
+        f"Run: 2 epochs with batches of 8, in {run.folder}",
+        f"Ctrl-C stops it; to go on: {run.resume_command}",
+        "Epoch 1/2",
+    ]
+    assert shlex.split(run.resume_command) == [
+        *("keras-gen", "train", "gan", "--resume", str(run.folder))
+    ]
+
+
+def test_a_run_says_how_large_its_model_is(told):
+    # Dense layers of 4 to 8 to 576 units, with normalization, and of 576 to 8 to 1.
+    generator, discriminator = 4 * 8 + 3 * 8 + 8 * 576 + 576, 576 * 8 + 8 + 8 + 1
+    run, lines = told
+    assert lines[5].startswith(
+        f"Model: gan, 24x24x1, {generator + discriminator:,} parameters "
+        f"(generator {generator:,}, discriminator {discriminator:,}), "
+    )
+    assert lines[5].endswith(("without a GPU", "GPU", "GPUs"))
+    shorts = [runs._in_short(n) for n in (9999, 12_300, 999_499, 999_500, 3_560_000)]
+    assert shorts == ["9,999", "12 k", "999 k", "1.0 M", "3.6 M"]
+
+
+def test_a_run_says_how_long_an_epoch_takes(told):
+    (line,) = [line for line in told[1] if line.startswith("About")]
+    assert "per epoch (3 steps), " in line and line.endswith(" for 2 epochs.")
+
+
+def test_a_run_that_resumes_says_so_shortly(told, capsys):
+    run = Run.open(told[0].folder)
+    capsys.readouterr()
+    run.train(verbose=2)
+    left_out, line = capsys.readouterr().out.splitlines()
+    assert left_out == told[1][3]
+    assert line == f"Run: {run.folder} has 2 epochs already; more go on from it"
+    run.train(3, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == [
+        left_out,
+        f"Run: resumes {run.folder}, epochs 3 to 3 with batches of 8",
+    ]
+    assert lines[2] == "Epoch 3/3" and len(lines) == 4
+
+
+def test_a_silent_run_prints_nothing_and_warns_of_broken_images(
+    photos, tmp_path, capsys
+):
+    run = Run.create("gan", photos, folder=tmp_path / "b", epochs=1, **SMALL)
+    with pytest.warns(UserWarning, match="Skipped: .*0[34].png") as warned:
+        run.train(verbose=0)
+    skipped = [w for w in warned if str(w.message).startswith("Skipped")]
+    assert len(skipped) == 2 and capsys.readouterr().out == ""
+
+
+def test_a_run_says_how_many_labels_it_keeps(capsys):
+    model = zoo.load("semi_aae", image_shape=(8, 8, 1), widths=[8])
+    settings = Settings("semi_aae", "mnist", split="train[:512]", labels=10)
+    runs._load_data(settings, model, runs._say, True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "Data: mnist, 70,000 images of 28x28 pixels, 10 classes",
+        "Images: resized to 8x8 pixels",
+        "Training: 512 of 60,000 images (split 'train[:512]'); held out: 10,000 in the "
+        "split 'test' (the data set's own)",
+        "Labels: 10 are kept, and all others are hidden",
+    ]
+
+
+class Clock:
+    """A clock that goes on by a second, and by 100 after its first reading."""
+
+    def __init__(self):
+        self.readings = 0
+
+    def monotonic(self):
+        self.readings += 1
+        return self.readings + (99 if self.readings > 1 else 0)
+
+
+@pytest.mark.parametrize(
+    "measured, steps, epochs, expected, at",
+    [
+        (2, 8, 3, "About 8.0 s of training per epoch (8 steps), 24 s for 3 epochs.", 3),
+        (2, 8, 1, "About 8.0 s of training per epoch (8 steps).", 3),
+        (
+            9,
+            3,
+            2,
+            "About 3.0 s of training per epoch (3 steps), 6.0 s for 2 epochs.",
+            3,
+        ),
+        (
+            9,
+            1,
+            4,
+            "About 1.0 s of training per epoch (1 steps), 4.0 s for 4 epochs.",
+            2,
+        ),
+        (9, 3, 1, None, None),  # After the last epoch, an estimate is of no use.
+    ],
+)
+def test_the_time_of_an_epoch_is_measured_without_the_first_step(
+    measured, steps, epochs, expected, at, monkeypatch, capsys
+):
+    monkeypatch.setattr(epoch_time, "time", Clock())
+    printed = run_steps(callbacks.EpochTime(measured), steps, epochs, capsys)
+    assert printed == ([] if expected is None else [(at, expected)])
+
+
+def run_steps(callback, steps, epochs, capsys, verbose=2, image_shape=(8, 8, 1)):
+    """Calls a callback as `fit` does; lists (number of steps, what it printed)."""
+    model = types.SimpleNamespace(
+        image_shape=image_shape, batch_shapes=lambda: {"image": (8, 8, 1)}
+    )
+    callback.set_model(model)
+    callback.set_params({"steps": steps, "epochs": epochs, "verbose": verbose})
+    callback.on_train_begin()
+    printed, count = [], 0
+
+    def note():
+        text = capsys.readouterr().out
+        if text:
+            printed.append((count, text.removesuffix("\n")))
+
+    for epoch in range(epochs):
+        callback.on_epoch_begin(epoch)
+        for step in range(steps):
+            callback.on_train_batch_begin(step)
+            callback.on_train_batch_end(step)
+            count += 1
+            note()
+        callback.on_epoch_end(epoch)
+        note()
+    return printed
+
+
+def test_the_time_of_an_epoch_fits_the_display(monkeypatch, capsys):
+    monkeypatch.setattr(epoch_time, "time", Clock())
+    times = callbacks.EpochTime(2)
+    assert run_steps(times, 8, 2, capsys, verbose=0) == []
+    ((_, text),) = run_steps(times, 8, 2, capsys, verbose=1)
+    assert text.startswith("\nAbout")  # The progress bar's line is left first.
+    ((_, text),) = run_steps(times, 8, 2, capsys, image_shape=(4, 4, 1))
+    assert "while images have 4x4 pixels" in text and "2 epochs" not in text
+    with pytest.raises(ValueError, match="steps >= 1"):
+        callbacks.EpochTime(0)
 
 
 def test_callbacks_of_the_caller_are_called(tmp_path):

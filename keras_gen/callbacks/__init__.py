@@ -1,5 +1,6 @@
-"""Callbacks for `fit`: checkpoints to resume from, sample grids, figures, limits."""
+"""Callbacks for `fit`: checkpoints to resume from, sample grids, figures, times."""
 
+from keras_gen.callbacks.epoch_time import EpochTime
 from keras_gen.callbacks.evaluate import Evaluate
 from keras_gen.callbacks.sample_grid import SampleGrid
 from keras_gen.callbacks.time_limit import TimeLimit
@@ -9,6 +10,7 @@ from keras_gen.models.growing.schedule import Grow, Phase
 
 __all__ = [
     "Checkpoint",
+    "EpochTime",
     "Evaluate",
     "Grow",
     "Phase",

@@ -1,14 +1,14 @@
 """`keras-gen train`: a `keras_gen.runs.Run`, new or resumed."""
 
 import pathlib
+import shlex
 import sys
 from typing import Annotated
 
-import rich
 import typer
 
 from keras_gen.cli.common import Name, Overrides, Weights, parse_values
-from keras_gen.runs import Run, Settings
+from keras_gen.runs import SETTINGS, Run, Settings
 
 
 def train(
@@ -90,6 +90,9 @@ def train(
 ):
     """Trains a model into the folder runs/NAME/TIME/, or resumes a run.
 
+    Before it starts, it prints what the data are and what is left out, changed and held
+    out; after the first steps, how long an epoch takes.
+
     The folder holds the settings (run.json), the log (log.csv, and tensorboard/ for
     TensorBoard), a grid of samples for each epoch (samples/), and the model with
     everything that training needs (model.keras). With --resume, an interrupted run
@@ -99,7 +102,7 @@ def train(
     if resume is not None:
         _refuse_with_resume(context)
         run = Run.open(resume, name)
-        run.train(epochs, parse_values(overrides), verbose=verbose)
+        _train(run, epochs, parse_values(overrides), verbose=verbose)
     else:
         if data is None:
             raise ValueError("Expected --data: 'mnist', another name, or a folder.")
@@ -121,10 +124,39 @@ def train(
             strategy=strategy,
             jit=jit,
         )
-        run.train(verbose=verbose)
-    rich.print(f"The model is in {run.model_path}. What to type next:")
-    rich.print(f"  keras-gen sample {name} --weights {run.model_path}")
-    rich.print(f"  keras-gen export {name} --weights {run.model_path}")
+        _train(run, verbose=verbose)
+    path = shlex.quote(str(run.model_path))
+    print(f"The model is in {path}. What to type next:")
+    print(f"  keras-gen sample {name} --weights {path}")
+    print(f"  keras-gen export {name} --weights {path}")
+
+
+def _train(run, *args, **options):
+    """Trains; if the user stops it by Ctrl-C, says how to go on.
+
+    Raises:
+        typer.Exit: With code 130, as a shell has it, after Ctrl-C.
+    """
+    try:
+        run.train(*args, **options)
+    except KeyboardInterrupt as error:
+        print(f"\n{_stopped(run)}")
+        raise typer.Exit(130) from error
+
+
+def _stopped(run):
+    """A line on what a stopped run has left."""
+    if not (run.folder / SETTINGS).is_file():
+        return "Stopped before training began; nothing was written."
+    if not run.model_path.is_file():
+        return (
+            f"Stopped in the first epoch; {run.folder} holds the settings. Start it "
+            f"again with: {run.resume_command}"
+        )
+    return (
+        f"Stopped. The last complete epoch is in {run.folder}; go on with: "
+        f"{run.resume_command}"
+    )
 
 
 def _refuse_with_resume(context):

@@ -1,6 +1,7 @@
 """Data: batches from data sets that ship, tensorflow-datasets, folders and arrays.
 
     train = keras_gen.data.load("mnist", image_shape=(32, 32, 1), batch_size=64)
+    print(keras_gen.data.describe("photos", image_shape=(64, 64, 3)))
 
 Every batch is a dict of features:
 
@@ -14,6 +15,7 @@ Every batch is a dict of features:
 Only `keras_gen.data.pipeline` resizes images and converts colours and value ranges.
 """
 
+import dataclasses
 import functools
 import os
 import pathlib
@@ -30,6 +32,7 @@ from keras_gen.data import (
     gaussians,
     mnist,
     stacked_mnist,
+    summary,
     text,
 )
 from keras_gen.data.labels import keep_labels
@@ -40,6 +43,7 @@ from keras_gen.data.pipeline import (
     mirrored,
     stream,
 )
+from keras_gen.data.summary import Description, left_out_lines
 
 _OURS = {
     "mnist": mnist.load,
@@ -47,7 +51,17 @@ _OURS = {
     **{name: functools.partial(gaussians.load, name) for name in gaussians.MIXTURES},
 }
 
-__all__ = ["array_batches", "batches", "keep_labels", "load", "stream", "text"]
+__all__ = [
+    "Description",
+    "array_batches",
+    "batches",
+    "describe",
+    "keep_labels",
+    "left_out_lines",
+    "load",
+    "stream",
+    "text",
+]
 
 
 def load(
@@ -131,6 +145,8 @@ def load(
         A `tf.data.Dataset` of dicts. For a folder with classes and for "emoji", its
         attribute `class_names` lists the names by label; for "emoji", `domain_names`
         lists the names of the styles; for a file of text, `characters` is the alphabet.
+        For folders, `left_out` lists pairs of the path of a file that cannot be read
+        and the reason.
 
     Raises:
         ValueError: For settings or images that do not fit.
@@ -149,26 +165,94 @@ def load(
         "data_dir": data_dir,
         "manual_dir": manual_dir,
     }
-    if isinstance(source, str) and "," in source:
-        folders = tuple(map(pathlib.Path, source.split(",")))
-        source = folders if all(path.is_dir() for path in folders) else source
+    source = _pair_of_folders(source)
     wanted = features or ()
     if paired and str(source).partition("/")[0] != "emoji":
         raise ValueError(f"Expected 'emoji' with paired=True, got {source!r}.")
     if "image_b" in wanted and not paired and not _holds_pairs(source):
-        sides = domains.sides(source, split)
         pair = [
-            load(
-                mirror=mirror,
-                **{**options, "seed": None if seed is None else seed + i, **side},
-            )
-            for i, side in enumerate(sides)
+            load(mirror=mirror, **{**options, **side})
+            for side in _sides(source, split, seed)
         ]
-        return _select(domains.zipped(*pair), features)
+        dataset = domains.zipped(*pair)
+        dataset.left_out = [
+            item for side in pair for item in getattr(side, "left_out", [])
+        ]
+        return _select(dataset, features)
     dataset = _load_one(source, split, wanted, paired, **options)
     if mirror:
         dataset = _like(dataset, mirrored(dataset, seed))
     return _select(dataset, features)
+
+
+def describe(
+    source: str | os.PathLike | np.ndarray | tuple | dict | tf.data.Dataset,
+    split: str = "train",
+    *,
+    features: tuple[str, ...] | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+    seed: int | None = None,
+    mirror: bool = False,
+    test_fraction: float = 0.1,
+    data_dir: str | os.PathLike | None = None,
+    manual_dir: str | os.PathLike | None = None,
+) -> Description:
+    """Describes what a source holds, and what `load` makes of it.
+
+    >>> print(describe("mnist", image_shape=(32, 32, 1)))
+    Data: mnist, 70,000 images of 28x28 pixels, 10 classes
+    Images: resized to 32x32 pixels, which enlarges them
+    Training: 60,000 images; held out: 10,000 in the split 'test' (the data set's own)
+
+    Folders are described quickly: only the headers of up to 1000 images are read. Files
+    that cannot be read are therefore found by `load` alone.
+
+    Args:
+        source: Source of the images; see `load`.
+        split: Name of a split, or a part of one.
+        features: Names of the features in a batch; None for all of the source.
+        image_shape: Shape of the images in batches; None for the source's.
+        seed: Seed with which a folder or a text is split.
+        mirror: Boolean, whether half of the images are mirrored.
+        test_fraction: Share of a folder's images, or of a text's lines, in the test
+            split, in [0, 1).
+        data_dir: Folder in which tensorflow-datasets keeps prepared data sets.
+        manual_dir: Folder of files that were downloaded manually.
+
+    Returns:
+        The facts, which `str` turns into lines of text.
+
+    Raises:
+        ValueError: As for `load`.
+        ConnectionError: If a data set cannot be downloaded.
+    """
+    _check(image_shape, 1, test_fraction, "skip")
+    source = _pair_of_folders(source)
+    facts = {"image_shape": image_shape, "mirror": mirror}
+    if "image_b" in (features or ()) and not _holds_pairs(source):
+        sides = [
+            describe(**{"test_fraction": test_fraction, **facts, **side})
+            for side in _sides(source, split, seed)
+        ]
+        return dataclasses.replace(sides[0], domains=tuple(sides))
+    facts["features"] = features
+    if isinstance(source, tf.data.Dataset):
+        return summary.of_dataset(source, **facts)
+    if not isinstance(source, (str, pathlib.Path)):
+        return summary.of_arrays("arrays", _arrays(source), **facts)
+    name, _, part = str(source).partition("/")
+    if name == "emoji":
+        styles = emoji.styles_of(part)
+        names = {"class_names": tuple(emoji.categories()), "domain_names": styles}
+        load_emoji = functools.partial(emoji.load, styles=styles)
+        return summary.of_splits(str(source), load_emoji, split, **names, **facts)
+    if str(source) in _OURS:
+        return summary.of_splits(str(source), _OURS[str(source)], split, **facts)
+    if pathlib.Path(source).suffix == ".txt":
+        return text.describe(source, split, test_fraction, seed, **facts)
+    if pathlib.Path(source).is_dir():
+        return folder.describe(source, split, test_fraction, seed, **facts)
+    return catalog.describe(str(source), split, data_dir, manual_dir, **facts)
 
 
 def _load_one(
@@ -209,6 +293,22 @@ def _load_one(
     )
 
 
+def _pair_of_folders(source):
+    """The source; two folders with a comma between them as a pair."""
+    if not isinstance(source, str) or "," not in source:
+        return source
+    folders = tuple(map(pathlib.Path, source.split(",")))
+    return folders if all(path.is_dir() for path in folders) else source
+
+
+def _sides(source, split, seed):
+    """Arguments of `load` for each of two domains, whose orders are independent."""
+    return [
+        {"seed": None if seed is None else seed + i, **side}
+        for i, side in enumerate(domains.sides(source, split))
+    ]
+
+
 def _holds_pairs(source):
     """Whether a source is a dict or a dataset that has "image_b" already."""
     source = getattr(source, "element_spec", source)
@@ -230,9 +330,10 @@ def _select(dataset, features):
 
 
 def _like(dataset, other):
-    """Copies the names of classes and domains, or the alphabet, of `dataset`."""
-    for names in {"class_names", "domain_names", "characters"} & set(vars(dataset)):
-        setattr(other, names, getattr(dataset, names))
+    """Copies what `load` says about `dataset` to another one."""
+    for name in {"class_names", "domain_names", "characters", "left_out"}:
+        if name in vars(dataset):
+            setattr(other, name, getattr(dataset, name))
     return other
 
 

@@ -11,6 +11,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.data import summary
 from keras_gen.data.pipeline import array_batches, dataset_batches
 
 # Largest data set that is kept in memory, in bytes of decoded images.
@@ -44,18 +45,10 @@ def load(
             without images.
         ConnectionError: If the data set cannot be downloaded.
     """
-    # Imported here, since it takes seconds and few programs need it.
     import tensorflow_datasets as tfds
 
-    attributes = []
-    if name.startswith("celeb_a/"):
-        name, _, text = name.partition("/")
-        attributes = text.split(",")
-    builder = _builder(tfds, name, data_dir)
-    image = dict(builder.info.features or {}).get("image")
-    if not isinstance(image, tfds.features.Image):
-        raise ValueError(f"Expected a data set with images, got {name!r} without any.")
-    _prepare(tfds, builder, name, manual_dir)
+    name, attributes = _attributes_of(name)
+    builder, image = _prepared(name, data_dir, manual_dir)
     try:
         dataset = builder.as_dataset(
             split=split,
@@ -63,10 +56,7 @@ def load(
             read_config=tfds.ReadConfig(shuffle_seed=seed),
         )
     except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"Expected a split of {list(builder.info.splits)}, or a part of one, of "
-            f"{name!r}, got {split!r}."
-        ) from error
+        raise ValueError(_other_split(builder, name, split)) from error
     dataset = _with_domains(dataset, attributes) if attributes else dataset
     names = _names(builder) if "caption" in features else None
     dataset = dataset.map(lambda example: _select(example, names))
@@ -80,6 +70,80 @@ def load(
         arrays = {key: value.numpy() for key, value in whole.items()}
         return array_batches(arrays, seed=seed, **batching)
     return dataset_batches(dataset, seed=seed, **batching)
+
+
+def describe(
+    name: str,
+    split: str,
+    data_dir: str | os.PathLike | None = None,
+    manual_dir: str | os.PathLike | None = None,
+    **facts,
+) -> summary.Description:
+    """The facts about a data set; the arguments are those of `load`.
+
+    Args:
+        name: Name of the data set.
+        split: Name of a split, or a part of one.
+        data_dir: Folder of prepared data sets.
+        manual_dir: Folder of files that were downloaded manually.
+        **facts: Further attributes of `Description`.
+
+    Raises:
+        ValueError: As for `load`.
+        ConnectionError: If the data set cannot be downloaded.
+    """
+    name, attributes = _attributes_of(name)
+    builder, image = _prepared(name, data_dir, manual_dir)
+    splits, count, details = builder.info.splits, None, ()
+    if splits:
+        try:
+            count = splits[split].num_examples
+        except (KeyError, ValueError) as error:
+            raise ValueError(_other_split(builder, name, split)) from error
+    if attributes:
+        count = None
+        details = (f"of which those with exactly one of {', '.join(attributes)} serve",)
+    label = dict(builder.info.features).get("label")
+    return summary.Description(
+        name,
+        {key: value.num_examples for key, value in splits.items()},
+        split,
+        count,
+        **summary.image_facts(image.shape),
+        class_names=tuple(getattr(label, "names", None) or ()),
+        domain_names=tuple(attributes),
+        details=details,
+        **facts,
+    )
+
+
+def _attributes_of(name):
+    """The name of a data set, and the attributes of CelebA that it lists."""
+    if not name.startswith("celeb_a/"):
+        return name, []
+    name, _, text = name.partition("/")
+    return name, text.split(",")
+
+
+def _prepared(name, data_dir, manual_dir):
+    """The builder of a data set that is on disk, and its feature "image"."""
+    # Imported here, since it takes seconds and few programs need it.
+    import tensorflow_datasets as tfds
+
+    builder = _builder(tfds, name, data_dir)
+    image = dict(builder.info.features or {}).get("image")
+    if not isinstance(image, tfds.features.Image):
+        raise ValueError(f"Expected a data set with images, got {name!r} without any.")
+    _prepare(tfds, builder, name, manual_dir)
+    return builder, image
+
+
+def _other_split(builder, name, split):
+    """The message about a split that a data set does not have."""
+    return (
+        f"Expected a split of {list(builder.info.splits)}, or a part of one, of "
+        f"{name!r}, got {split!r}."
+    )
 
 
 def _select(example, names):

@@ -8,7 +8,8 @@ their folder, and `caption`. An image with several captions becomes several rows
 
 Every file is decoded once when the folder is loaded, so that a broken file is found
 before training starts. Images that fit in memory, at the requested size, are kept;
-larger sets are decoded again in every epoch.
+larger sets are decoded again in every epoch. `describe` reads only the headers of a
+sample, and is quick.
 """
 
 import concurrent.futures
@@ -24,12 +25,14 @@ import PIL.Image
 import PIL.ImageOps
 import tensorflow as tf
 
+from keras_gen.data import summary
 from keras_gen.data.pipeline import array_batches, dataset_batches, prepare
 from keras_gen.data.splits import parse
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 # Largest set of images that is kept in memory, in bytes of decoded images.
 MEMORY_LIMIT = 2 * 2**30
+MAX_HEADERS = 1000  # Files whose sizes `describe` reads.
 
 
 def load(
@@ -53,6 +56,10 @@ def load(
         seed: Seed of the order and of the split.
         **batching: Arguments of `pipeline.array_batches`.
 
+    Returns:
+        The dataset. Its attribute `class_names` lists the names by label; `left_out`
+        lists pairs of the path of a file that cannot be read and the reason.
+
     Raises:
         ValueError: For a folder without images, an image outside of the classes'
             folders or without a caption, or a file that cannot be read.
@@ -68,15 +75,120 @@ def load(
         known["caption"] = np.array([caption.encode() for _, caption in rows])
     image_shape = image_shape or _shape_of(paths, broken)
     keep = len(paths) * int(np.prod(image_shape)) <= MEMORY_LIMIT
-    images, readable = _read_all(paths, image_shape, broken, keep)
+    images, readable, left_out = _read_all(paths, image_shape, broken, keep)
     known = {name: value[readable] for name, value in known.items()}
     if keep:
         dataset = array_batches({"image": images, **known}, seed=seed, **batching)
     else:
         paths = [paths[i] for i in readable]
         dataset = _lazy(paths, known, image_shape, seed, batching)
-    dataset.class_names = class_names
+    dataset.class_names, dataset.left_out = class_names, left_out
     return dataset
+
+
+def describe(
+    folder: str | os.PathLike,
+    split: str,
+    test_fraction: float,
+    seed: int | None,
+    image_shape: tuple[int, int, int] | None,
+    **facts,
+) -> summary.Description:
+    """The facts about a folder; the arguments are those of `load`.
+
+    Sizes are those of up to `MAX_HEADERS` images, chosen at random. Files that cannot
+    be read are found by `load`, which decodes them.
+
+    Args:
+        folder: Path of the folder.
+        split: Name of a split, or a part of one.
+        test_fraction: Share of the images in the test split, in [0, 1).
+        seed: Seed of the split.
+        image_shape: Shape of the images; None uses the first image's.
+        **facts: Further attributes of `Description`.
+
+    Raises:
+        ValueError: As for `load`.
+    """
+    folder, seed = pathlib.Path(folder), seed or 0
+    selected, _, class_names = find(folder, split, test_fraction, seed)
+    captions = find_captions(folder, split)
+    if _root(folder, "train") == folder:
+        paths, left_out = scan(folder)
+        tests = round(test_fraction * len(paths))
+        counts = {"train": len(paths) - tests, "test": tests}
+        division = f"{100 * test_fraction:g}%, chosen by seed {seed}"
+    else:
+        (train, out), (test, others) = scan(folder / "train"), scan(folder / "test")
+        paths, left_out = train + test, [*out, *others, *_outside(folder)]
+        counts = {"train": len(train), "test": len(test)}
+        division = "the folder's own"
+    headers = _headers(paths)
+    return summary.Description(
+        str(folder),
+        counts,
+        split,
+        len(selected),
+        sizes=tuple(size for size, _ in headers),
+        is_sample=len(paths) > MAX_HEADERS,
+        kinds=tuple(sorted(set().union(*(kinds for _, kinds in headers)))),
+        image_shape=image_shape or _shape_of(selected, "skip"),
+        left_out=tuple(left_out),
+        class_names=tuple(class_names),
+        num_captions=sum(len(captions(path)) for path in selected) if captions else 0,
+        division=division,
+        **facts,
+    )
+
+
+def _headers(paths):
+    """Sizes and kinds of up to `MAX_HEADERS` images, chosen at random."""
+    if len(paths) > MAX_HEADERS:
+        order = np.random.default_rng(0).permutation(len(paths))
+        paths = [paths[i] for i in sorted(order[:MAX_HEADERS])]
+    with warnings.catch_warnings():  # `load` warns of very large images.
+        warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+        found = [summary.header(path) for path in paths]
+    return [item for item in found if item is not None]
+
+
+def scan(
+    root: str | os.PathLike,
+) -> tuple[list[pathlib.Path], list[tuple[str, str]]]:
+    """Finds the images in a folder and its subfolders.
+
+    Args:
+        root: Path of the folder.
+
+    Returns:
+        Sorted paths of the images, and pairs of the path of another file and the reason
+        why it is left out. Files of captions are neither.
+    """
+    root = pathlib.Path(root)
+    images, left_out, captions = [], [], _captions_file(root)
+    for path in sorted(root.rglob("*")):
+        if path.is_dir():
+            continue
+        if path.suffix.lower() in SUFFIXES:
+            images.append(path)
+        elif path != captions:
+            left_out.append((str(path), _NOT_NAMED))
+    return images, left_out
+
+
+*_FIRST, _LAST = sorted(SUFFIXES)
+_NOT_NAMED = f"its name does not end in {', '.join(_FIRST)} or {_LAST}"
+
+
+def _outside(folder):
+    """Files of a folder with the subfolders `train` and `test` that are in neither."""
+    reason = "it is in neither of the subfolders train and test"
+    return [
+        (str(path), reason)
+        for path in sorted(folder.rglob("*"))
+        if not path.is_dir()
+        and path.relative_to(folder).parts[0] not in ("train", "test")
+    ]
 
 
 def find(
@@ -102,7 +214,7 @@ def find(
     name, part = parse(split, ("train", "test"))
     root = _root(folder, name)
     is_given = root != folder
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    paths, _ = scan(root)
     if not paths:
         raise ValueError(f"Expected images ({', '.join(sorted(SUFFIXES))}) in {root}.")
     if not is_given:
@@ -144,7 +256,7 @@ def find_captions(
     """
     folder = pathlib.Path(folder)
     root = _root(folder, parse(split, ("train", "test"))[0])
-    path = next((p for p in sorted(root.glob("captions.*")) if p.suffix in _READ), None)
+    path = _captions_file(root)
     if path is None:
         return None
     found = {}
@@ -162,6 +274,12 @@ def find_captions(
         return found[image]
 
     return captions
+
+
+def _captions_file(root):
+    """The path of a folder's file of captions; None if there is none."""
+    files = (root / f"captions{suffix}" for suffix in _READ)
+    return next((path for path in files if path.is_file()), None)
 
 
 def _read_lines(file):
@@ -209,7 +327,12 @@ def _fitted(path, image_shape):
 
 
 def _read_all(paths, image_shape, broken, keep):
-    """Images (None unless they are kept), and the indices of paths that can be read."""
+    """The images (None unless they are kept), and which paths can be read.
+
+    Returns:
+        The images, the indices of paths that can be read, and pairs of each other path
+        and the reason.
+    """
 
     def read(path):
         try:
@@ -217,7 +340,7 @@ def _read_all(paths, image_shape, broken, keep):
         except ValueError as error:
             return error
 
-    images, readable = [], []
+    images, readable, left_out = [], [], []
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for i, result in enumerate(pool.map(read, paths)):
             if isinstance(result, ValueError):
@@ -225,13 +348,21 @@ def _read_all(paths, image_shape, broken, keep):
                     pool.shutdown(cancel_futures=True)
                     raise ValueError(f"{result} (broken='skip' goes on without it)")
                 warnings.warn(f"Skipped: {result}", stacklevel=4)
+                left_out.append((str(paths[i]), _reason(result.__cause__)))
                 continue
             readable.append(i)
             if keep:
                 images.append(result)
     if not readable:
         raise ValueError(f"Expected images that can be read, got {len(paths)} broken.")
-    return (np.stack(images) if keep else None), readable
+    return (np.stack(images) if keep else None), readable, left_out
+
+
+def _reason(error):
+    """A clause on why an image cannot be read."""
+    if isinstance(error, PIL.UnidentifiedImageError):
+        return "it cannot be read: its content is not an image"
+    return f"it cannot be read: {error}"
 
 
 def _lazy(paths, known, image_shape, seed, batching):

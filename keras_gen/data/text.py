@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from keras_gen.data import summary
 from keras_gen.data.pipeline import array_batches
 from keras_gen.data.splits import parse
 
@@ -63,13 +64,7 @@ def load(
         )
     lines = read(path)
     characters = "".join(sorted(set().union(*lines)))
-    name, part = parse(split, ("train", "test"))
-    order = np.random.default_rng(seed or 0).permutation(len(lines))
-    count = round(test_fraction * len(lines))
-    chosen = np.sort(order[:count] if name == "test" else order[count:])
-    chosen = chosen[part(len(chosen))]
-    if not len(chosen):
-        raise ValueError(f"Expected lines in {split!r} of {path}, got none.")
+    chosen = _rows_of(path, lines, split, test_fraction, seed)
     # One-hot rows are made batch by batch: they are far larger than the indices.
     indices = _indices(lines, characters, max(map(len, lines)))[chosen]
     dataset = array_batches({"sequence": indices}, seed=seed, **batching).map(
@@ -77,6 +72,55 @@ def load(
     )
     dataset.characters = characters
     return dataset
+
+
+def describe(
+    path: str | os.PathLike,
+    split: str,
+    test_fraction: float,
+    seed: int | None,
+    **facts,
+) -> summary.Description:
+    """The facts about a file; the arguments are those of `load`.
+
+    Args:
+        path: Path of a file in UTF-8.
+        split: Name of a split, or a part of one.
+        test_fraction: Share of the lines in the test split, in [0, 1).
+        seed: Seed of the split.
+        **facts: Further attributes of `Description`.
+
+    Raises:
+        ValueError: As for `load`.
+    """
+    lines = read(path)
+    tests = round(test_fraction * len(lines))
+    longest = max(map(len, lines))
+    return summary.Description(
+        str(path),
+        {"train": len(lines) - tests, "test": tests},
+        split,
+        len(_rows_of(path, lines, split, test_fraction, seed)),
+        unit="lines",
+        division=f"{100 * test_fraction:g}%, chosen by seed {seed or 0}",
+        details=(
+            f"up to {longest} characters long",
+            f"{len(set().union(*lines))} different characters",
+        ),
+        **facts,
+    )
+
+
+def _rows_of(path, lines, split, test_fraction, seed):
+    """The indices of the lines of a split, or of a part of one."""
+    name, part = parse(split, ("train", "test"))
+    order = np.random.default_rng(seed or 0).permutation(len(lines))
+    count = round(test_fraction * len(lines))
+    chosen = np.sort(order[:count] if name == "test" else order[count:])
+    chosen = chosen[part(len(chosen))]
+    if not len(chosen):
+        raise ValueError(f"Expected lines in {split!r} of {path}, got none.")
+    return chosen
 
 
 def read(path: str | os.PathLike) -> list[str]:
