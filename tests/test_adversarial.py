@@ -9,7 +9,7 @@ import tensorflow as tf
 from conftest import make_batch, train
 
 import keras_gen
-from keras_gen.core import augmentation
+from keras_gen.core import augmentation, averages
 from keras_gen.core.abilities import default_conditions
 from keras_gen.core.registry import PRESETS
 from keras_gen.layers import MinibatchStdDev, SpectralConv2D, SpectralDense
@@ -365,6 +365,53 @@ def test_gradients_of_a_fresh_critic_are_of_order_1(cls, option, side, channels,
     critic = model.critic if cls is StarGAN else model.discriminator
     images = RANDOM.uniform(-1, 1, (8, side, side, channels)).astype(np.float32)
     assert 0.2 < input_gradients(critic, images).mean() < 5
+
+
+@pytest.mark.parametrize("cls", [DCGAN, ConditionalGAN, InfoGAN])
+def test_gradients_of_a_fresh_discriminator_with_a_penalty_are_of_order_1(cls):
+    model = cls(**{**cls.tiny, "image_shape": (32, 32, 1), "width": 16}, r1=1.0)
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 1)).astype("float32")
+    labels = tf.zeros(8, tf.int32)
+
+    def network(images):
+        return model.logits(images, labels if model.num_classes else None, True)[0]
+
+    assert 0.2 < input_gradients(network, images).mean() < 5
+
+
+@pytest.mark.parametrize("network", ["conv", "mlp"])
+@pytest.mark.parametrize("conditioning", ["projection", "embedding"])
+def test_spectral_normalization_leaves_out_no_layer_after_the_input(
+    network, conditioning
+):
+    model = ConditionalGAN(
+        **{**ConditionalGAN.tiny, "image_shape": (16, 16, 1), "network": network},
+        conditioning=conditioning,
+        spectral_normalization=True,
+    )
+    found = {
+        type(layer)
+        for layer in model.discriminator.layers
+        if any(len(weight.shape) > 1 for weight in layer.weights)
+    }
+    expected = {SpectralDense} | ({SpectralConv2D} if network == "conv" else set())
+    # The map of a label is part of the input.
+    own = SpectralEmbedding if conditioning == "projection" else keras.layers.Embedding
+    assert found == expected | {own}
+
+
+@pytest.mark.parametrize("name", ["progan", "stylegan"])
+def test_labels_of_growing_models_start_as_strong_as_latents(name):
+    cls = PRESETS[name].model
+    model = cls(**{**cls.tiny, "latent_dim": 64, "num_classes": 50})
+    (matrix,) = (
+        layer.get_weights()[0]
+        for name, network in model.networks().items()
+        if "discriminator" not in name and not name.startswith(averages.PREFIX)
+        for layer in getattr(network, "layers", [])
+        if isinstance(layer, keras.layers.Embedding)
+    )
+    assert np.std(matrix) == pytest.approx(1, abs=0.1)  # 3,200 numbers.
 
 
 def test_labels_start_as_strong_as_latents():

@@ -41,6 +41,64 @@ def test_a_network_in_float32_has_the_weights_of_the_other_and_calls_of_its_own(
     assert {layer.compute_dtype for layer in network.layers[1:]} == {"bfloat16"}
 
 
+class Residual(keras.layers.Layer):
+    """Two dense layers, one of them in a list, that note what dtype they get."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.others = keras.layers.Dense(3), [keras.layers.Dense(3)]
+        self.seen = []
+
+    def build(self, shape):
+        for layer in (self.first, *self.others):
+            layer.build(shape)
+
+    def call(self, x):
+        outputs = self.others[0](self.first(x))
+        self.seen.append((x.dtype, outputs.dtype))
+        return x + outputs
+
+
+class Own(keras.Model):
+    """A model of a class of its own, which is not functional."""
+
+    def __init__(self):
+        super().__init__()
+        inputs = keras.Input((3,))
+        self.block = Residual()
+        self.tail = keras.Model(inputs, keras.layers.Dense(2)(inputs))
+
+    def call(self, x):
+        return self.tail(self.block(x))
+
+
+@pytest.mark.parametrize("kind", ["functional", "own"])
+def test_layers_inside_of_layers_compute_in_float32_too(kind):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    if kind == "own":
+        network = Own()
+        block = network.block
+    else:
+        block = Residual()
+        network = keras.Sequential([keras.Input((3,)), block, keras.layers.Dense(2)])
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    assert network(x).dtype == tf.bfloat16
+    copy = keras_internals.in_float32(network)
+    block.seen.clear()
+    outputs = copy(x).numpy()
+    assert block.seen[-1] == ("float32", "float32") and outputs.dtype == np.float32
+    kernels = [np.array(v.numpy()) for v in network.trainable_variables]
+    hidden = (x @ kernels[0] + kernels[1]) @ kernels[2] + kernels[3] + x
+    np.testing.assert_allclose(outputs, hidden @ kernels[4] + kernels[5], rtol=1e-5)
+    assert network(x).dtype == tf.bfloat16  # As before.
+    assert {id(v) for v in copy.variables} == {id(v) for v in network.variables}
+
+
+def test_layers_inside_of_layers_are_listed():
+    layers = keras_internals.nested_layers(Own())
+    assert sum(isinstance(layer, keras.layers.Dense) for layer in layers) == 3
+
+
 def test_what_an_untracked_object_holds_is_neither_tracked_nor_saved(tmp_path):
     model = tiny_gan()
     count = len(model.variables)

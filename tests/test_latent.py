@@ -104,6 +104,21 @@ def test_latents_that_are_drawn_decode(name):
     assert len(images) == 3 and images.ndim == 4 and np.isfinite(images).all()
 
 
+def test_walks_between_categories_and_styles_begin_and_end_at_draws(tmp_path):
+    model = keras_gen.zoo.load("semi_aae", **SemiSupervisedAAE.tiny)
+    ends = latent.draw(model, 4, seed=0)
+    walk = latent.interpolate(model, ends[:2], ends[2:], 3)
+    np.testing.assert_allclose(walk[:, 0], model.decode(ends[:2]), atol=1e-6)
+    np.testing.assert_allclose(walk[:, -1], model.decode(ends[2:]), atol=1e-6)
+    model.save(tmp_path / "model.keras")
+    common = ["semi_aae", "--weights", str(tmp_path / "model.keras"), "--steps", "3"]
+    for command, more in (("interpolate", ["-n", "2"]), ("traverse", [])):
+        output = ["--output", str(tmp_path / command)]
+        done = CliRunner().invoke(app, [command, *common, *more, *output])
+        assert done.exit_code == 0, done.output
+        assert (tmp_path / f"{command}.png").exists()
+
+
 def test_latents_of_categories_and_styles_are_drawn_evenly():
     model = keras_gen.zoo.load("semi_aae", **SemiSupervisedAAE.tiny)
     latents = latent.draw(model, 3000)

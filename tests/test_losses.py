@@ -142,3 +142,40 @@ def test_matching_loss_counts_images_whose_nearest_caption_is_right():
     same = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], bool)
     expected = losses.contrastive_loss(images, texts, same, 0.5)
     assert float(loss) == pytest.approx(float(expected))
+
+
+# Means over chosen rows.
+
+
+def test_the_mean_over_chosen_rows_by_hand():
+    values = tf.constant([[1.0, 3.0], [9.0, 9.0], [4.0, 8.0]])
+    chosen = tf.constant([True, False, True])
+    assert float(losses.mean_of(values, chosen)) == pytest.approx(4.0)
+    assert bool(losses.any_of(chosen))
+    none = tf.zeros(3, bool)
+    assert float(losses.mean_of(values, none)) == 0 and not bool(losses.any_of(none))
+    # A row that is left out may be infinite.
+    values = tf.constant([1.0, np.inf, 3.0])
+    assert float(losses.mean_of(values, chosen)) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    "rows", [[True, True, True, False], [False, False, True, False]]
+)
+def test_the_mean_over_chosen_rows_is_that_of_the_batch_of_all_replicas(
+    rows, two_replicas
+):
+    values = np.array([1.0, 2.0, 6.0, 50.0], np.float32)
+
+    def step():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        part = tf.range(2) + 2 * replica
+        chosen = tf.gather(tf.constant(rows), part)
+        mean = losses.mean_of(tf.gather(tf.constant(values), part), chosen)
+        return mean, tf.cast(losses.any_of(chosen), tf.float32)
+
+    means, found = two_replicas.run(tf.function(step))
+    # A step takes the mean of the losses of replicas.
+    mean = two_replicas.reduce("MEAN", means, axis=None)
+    assert float(mean) == pytest.approx(values[rows].mean(), rel=1e-6)
+    assert two_replicas.experimental_local_results(found) == (1.0, 1.0)

@@ -188,6 +188,22 @@ def test_every_earlier_dimension_reaches_every_later_one(dim, widths, kind):
         np.testing.assert_array_equal(depends, np.tri(dim, k=-1, dtype=bool))
 
 
+@pytest.mark.parametrize("context_dim", [0, 2])
+@pytest.mark.parametrize("widths", [(128,), (128, 128), (300, 128), (400, 400), (3,)])
+def test_a_network_of_200_dimensions_has_all_paths_and_no_others(widths, context_dim):
+    """By the product of the masks, which counts paths."""
+    degrees = np.random.default_rng(0).permutation(200) + 1
+    network = AffineNetwork(degrees, degrees, widths, context_dim)
+    masks = [layer.mask for layer in (*network.hidden, network.output_layer)]
+    paths = np.linalg.multi_dot(masks)
+    if network.direct is not None:
+        paths = paths + network.direct.mask
+    expected = degrees[:, None] < degrees
+    np.testing.assert_array_equal(paths > 0, np.concatenate([expected] * 2, axis=1))
+    if context_dim:  # The context reaches every unit, and so every output with one.
+        assert (network.from_context.mask == 1).all()
+
+
 @pytest.mark.parametrize("width, dim", [(128, 200), (7, 200), (1, 5), (40, 12)])
 def test_hidden_degrees_are_spread_over_all_that_outputs_use(width, dim):
     degrees = np.arange(dim) + 1
