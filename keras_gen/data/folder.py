@@ -166,14 +166,22 @@ def scan(
     """
     root = pathlib.Path(root)
     images, left_out, captions = [], [], _captions_file(root)
-    for path in sorted(root.rglob("*")):
-        if path.is_dir():
-            continue
+    for path in _files(root):
         if path.suffix.lower() in SUFFIXES:
             images.append(path)
         elif path != captions:
             left_out.append((str(path), _NOT_NAMED))
     return images, left_out
+
+
+def _files(root):
+    """Paths of all files in a folder and its subfolders, in the order of `Path`."""
+    found = [
+        pathlib.Path(folder, name)
+        for folder, _, names in os.walk(root)
+        for name in names
+    ]
+    return sorted(found, key=lambda path: path.parts)
 
 
 *_FIRST, _LAST = sorted(SUFFIXES)
@@ -185,9 +193,8 @@ def _outside(folder):
     reason = "it is in neither of the subfolders train and test"
     return [
         (str(path), reason)
-        for path in sorted(folder.rglob("*"))
-        if not path.is_dir()
-        and path.relative_to(folder).parts[0] not in ("train", "test")
+        for path in _files(folder)
+        if path.relative_to(folder).parts[0] not in ("train", "test")
     ]
 
 
@@ -225,7 +232,7 @@ def find(
     paths = paths[part(len(paths))]
     if not paths:
         raise ValueError(f"Expected images in the split {split!r} of {folder}, got 0.")
-    classes = sorted(p.name for p in root.iterdir() if p.is_dir())
+    classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
     if not classes:
         return paths, None, []
     flat = [str(p) for p in paths if p.parent == root]
