@@ -122,7 +122,8 @@ def test_discriminators_of_other_sizes_or_penalties_are_no_longer_what_they_were
     saved = config_of_version_0_1("dcgan")
     for change in ({"image_shape": (100, 100, 3)}, {"r1": 1.0}):
         old = DCGAN.from_config({**saved, **change})
-        new = DCGAN(**{"image_shape": (16, 16, 1), "latent_dim": 3, "width": 4} | change)
+        sizes = {"image_shape": (16, 16, 1), "latent_dim": 3, "width": 4}
+        new = DCGAN(**{**sizes, **change})
         shapes = [[w.shape for w in m.discriminator.weights] for m in (old, new)]
         assert shapes[0] != shapes[1]
 
