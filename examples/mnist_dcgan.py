@@ -20,7 +20,7 @@ SERVING = pathlib.Path("serving/dcgan")
 def main():
     keras.utils.set_random_seed(0)
     # Half the width trains four times as fast, and suffices for digits.
-    model = keras_gen.zoo.load("dcgan", width=32, average=0.999)
+    model = keras_gen.zoo.load("dcgan", width=32)
     train = keras_gen.data.load(
         "mnist", image_shape=model.image_shape, batch_size=64, seed=0
     )

@@ -61,8 +61,8 @@ def weights_of(name: str) -> list[str]:
 def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
     """A description of a model, or of weights for it, in plain types.
 
-    >>> keras_gen.zoo.card("dcgan")["configuration"]
-    {'image_shape': (32, 32, 1)}
+    >>> keras_gen.zoo.card("gan")["configuration"]
+    {'image_shape': (28, 28, 1)}
     >>> keras_gen.zoo.card("dcgan", "mnist")["data"]
     'mnist'
 

@@ -88,7 +88,16 @@ def projection(num_classes: int, spectral: bool = False) -> Callable:
     return head
 
 
-@register("cgan", image_shape=(32, 32, 1), num_classes=10)
+@register(
+    "cgan",
+    image_shape=(32, 32, 1),
+    num_classes=10,
+    r1=0.2,
+    r1_every=4,
+    discriminator_rate=1e-3,
+    generator_rate=1e-3,
+    average=0.999,
+)
 class ConditionalGAN(AdversarialModel):
     """Conditional GAN, which draws images of given classes.
 

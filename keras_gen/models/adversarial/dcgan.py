@@ -27,7 +27,15 @@ from keras_gen.networks.dcgan import (
 from keras_gen.networks.normalization import discriminator_normalization
 
 
-@register("dcgan", image_shape=(32, 32, 1))
+@register(
+    "dcgan",
+    image_shape=(32, 32, 1),
+    r1=0.2,
+    r1_every=4,
+    discriminator_rate=1e-3,
+    generator_rate=1e-3,
+    average=0.999,
+)
 class DCGAN(AdversarialModel):
     """Deep convolutional generative adversarial network.
 

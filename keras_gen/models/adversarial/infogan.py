@@ -78,6 +78,7 @@ def code_head(categories: Sequence[int], continuous: int) -> Callable:
     turn=0.4,
     scale=0.1,
     shift=1.0,
+    average=0.999,
 )
 class InfoGAN(AdversarialModel):
     """InfoGAN, whose latents contain codes that can be predicted from images.

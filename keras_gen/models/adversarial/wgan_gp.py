@@ -19,7 +19,13 @@ from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, uncap
 from keras_gen.networks.mlp import logit_head, mlp_discriminator, mlp_generator
 
 
-@register("wgan_gp", image_shape=(32, 32, 1))
+@register(
+    "wgan_gp",
+    image_shape=(32, 32, 1),
+    discriminator_rate=1e-3,
+    generator_rate=1e-3,
+    average=0.999,
+)
 class WGANGP(AdversarialModel):
     """Wasserstein GAN with gradient penalty.
 
