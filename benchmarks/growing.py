@@ -47,7 +47,8 @@ def measure(name: str, built: int, sides: list[int]) -> list[tuple[float, float]
     Returns:
         Milliseconds per step and megabytes, for each side.
     """
-    model = keras_gen.zoo.load(name, image_shape=(built, built, 3), start=4)
+    sizes = {"base_maps": 1024, "max_maps": 128}  # Those of the level, not of the size.
+    model = keras_gen.zoo.load(name, image_shape=(built, built, 3), start=4, **sizes)
     model.compile(seed=0)
     images = np.random.default_rng(0).uniform(-1, 1, (BATCH, built, built, 3))
     rows = []

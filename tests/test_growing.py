@@ -1,6 +1,7 @@
 """Growing models: layers by hand-computed values, the schedule, StyleGAN's styles."""
 
 import gc
+import math
 import pathlib
 import resource
 import weakref
@@ -23,10 +24,12 @@ from keras_gen.layers import (
     EqualizedDense,
     Fade,
     Learned,
+    MinibatchStdDev,
     PixelNorm,
 )
 from keras_gen.models import ProGAN, StyleGAN
-from keras_gen.networks.growing import num_maps
+from keras_gen.models.growing.stylegan import default_r1
+from keras_gen.networks.growing import chosen_maps, num_maps
 
 RANDOM = np.random.default_rng(0)
 SMALL = {
@@ -35,6 +38,7 @@ SMALL = {
     "latent_dim": 3,
     "base_maps": 16,
     "max_maps": 4,
+    "phase_images": 10**9,
 }
 STYLED = {**SMALL, "style_dim": 5, "mapping_depth": 2}
 
@@ -157,9 +161,121 @@ def test_a_learned_tensor_is_the_same_for_each_row():
 # Levels.
 
 
-def test_maps_are_those_of_the_paper():
-    maps = [num_maps(level, 8192, 512) for level in range(9)]
-    assert maps == [512, 512, 512, 512, 256, 128, 64, 32, 16]
+@pytest.mark.parametrize(
+    ("side", "maps"),
+    [
+        (1024, [512, 512, 512, 512, 256, 128, 64, 32, 16]),  # Of the paper's table 2.
+        (128, [512, 512, 512, 512, 256, 128]),
+        (64, [256, 256, 256, 256, 128]),
+        (32, [128, 128, 128, 64]),
+    ],
+)
+def test_maps_are_those_of_the_paper_from_128_pixels_on(side, maps):
+    numbers = chosen_maps(side, None, None).values()
+    assert [num_maps(level, *numbers) for level in range(len(maps))] == maps
+    assert chosen_maps(side, 16, 4) == {"base_maps": 16, "max_maps": 4}
+
+
+@pytest.mark.parametrize("cls", [ProGAN, StyleGAN])
+def test_what_follows_from_the_size_is_in_the_configuration(cls):
+    model = cls((8, 8, 1), latent_dim=3, start=4)
+    config = model.get_config()
+    assert (config["base_maps"], config["max_maps"]) == (64, 32)
+    for level, maps in enumerate([32, 16]):
+        assert model.generator.get_layer(f"level_{level}_b").units == maps
+    assert config["phase_images"] is None
+    if cls is StyleGAN:
+        assert config["r1"] == model.r1 == default_r1(8)
+    assert cls.from_config(config).get_config() == config
+
+
+def test_r1_is_10_at_1024_pixels_and_proportional_to_the_side():
+    assert [default_r1(side) for side in (1024, 128, 32)] == [10, 1.25, 0.3125]
+    assert StyleGAN(**STYLED, r1=0.0).r1 == 0
+
+
+def test_configurations_of_version_0_1_keep_their_meaning():
+    before = {"base_maps": 1024, "max_maps": 128, "phase_images": 600_000}
+    pro = {**before, "first_gain": math.sqrt(2)}
+    style = {**before, "r1": 10.0, "downsampling": "pooled"}
+    for cls, values_then in ((ProGAN, pro), (StyleGAN, style)):
+        assert cls.upgrade_config({"start": 4}) == {"start": 4, **values_then}
+        saved = {**values_then, "max_maps": 7}
+        del saved["first_gain" if cls is ProGAN else "downsampling"]
+        assert cls.upgrade_config(saved) == {**values_then, "max_maps": 7}
+        now = cls(**(SMALL if cls is ProGAN else STYLED)).get_config()
+        assert cls.upgrade_config(now) == now
+
+
+def blurred(x):
+    """The binomial filter along both sides, with repeated edges, in NumPy."""
+    x = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], "edge")
+    x = (x[:, :-2] + 2 * x[:, 1:-1] + x[:, 2:]) / 4
+    return (x[:, :, :-2] + 2 * x[:, :, 1:-1] + x[:, :, 2:]) / 4
+
+
+def quartered(x):
+    """The means of four neighbouring pixels, in NumPy."""
+    batch, height, width, maps = x.shape
+    return x.reshape(batch, height // 2, 2, width // 2, 2, maps).mean(axis=(2, 4))
+
+
+def leaky(x):
+    return np.maximum(x, 0.2 * x)
+
+
+def test_a_convolution_that_halves_returns_the_means_of_four_outputs():
+    plain, halving = EqualizedConv2D(5, 3), EqualizedConv2D(5, 3, halves=True)
+    x = normal(2, 6, 8, 4)
+    expected = quartered(np.array(plain(x)))
+    halving.build(x.shape)
+    halving.set_weights([plain.kernel, np.full(5, 0.5)])
+    np.testing.assert_allclose(halving(x), expected + 0.5, atol=1e-5)
+    assert halving.compute_output_shape(x.shape) == (2, 3, 4, 5)
+    assert EqualizedConv2D.from_config(halving.get_config()).halves
+
+
+@pytest.mark.parametrize("downsampling", ["strided", "pooled"])
+def test_stylegan_halves_blurred_maps_before_or_after_the_rectifier(downsampling):
+    model = grown(8, model=StyleGAN, downsampling=downsampling)
+    images = RANDOM.uniform(-1, 1, (2, 8, 8, 1)).astype(np.float32)
+    layer = model.discriminator.get_layer
+    for name in ("level_1_b", "level_0_a", "level_0_b"):
+        layer(name).bias.assign(normal(*layer(name).bias.shape))
+    x = leaky(
+        np.array(layer("level_1_a")(leaky(np.array(layer("from_image_1")(images)))))
+    )
+    convolution = layer("level_1_b")
+    kernel, bias = convolution.scaled_kernel(), np.array(convolution.scaled_bias())
+
+    def convolved(maps):
+        return np.array(keras.ops.conv(maps, kernel, padding="same"))
+
+    if downsampling == "strided":  # The authors' order.
+        activation = small = leaky(quartered(convolved(blurred(x))) + bias)
+    else:
+        activation = leaky(convolved(x) + bias)
+        small = quartered(blurred(activation))
+    first, second, last = (
+        np.array(h) for h in model.hidden_features(tf.constant(images), None)
+    )
+    np.testing.assert_allclose(first, x, atol=1e-5)
+    np.testing.assert_allclose(second, activation, atol=1e-5)
+    with_deviation = MinibatchStdDev(4)(small)
+    x = leaky(np.array(layer("level_0_a")(with_deviation))).reshape(2, -1)
+    np.testing.assert_allclose(last, leaky(np.array(layer("level_0_b")(x))), atol=1e-5)
+
+
+def test_an_unknown_downsampling_is_refused():
+    with pytest.raises(ValueError, match="downsampling"):
+        StyleGAN(**STYLED, downsampling="none")
+
+
+def test_the_first_dense_layer_of_progan_has_a_quarter_of_hes_gain():
+    layer = ProGAN(**SMALL).generator.get_layer("level_0_a")
+    assert layer.scale == pytest.approx(math.sqrt(2) / 4 / math.sqrt(3))
+    before = ProGAN(**SMALL, first_gain=math.sqrt(2))
+    assert before.generator.get_layer("level_0_a").gain == math.sqrt(2)
 
 
 @pytest.mark.parametrize("model", [ProGAN, StyleGAN])
@@ -243,6 +359,9 @@ def test_an_export_has_images_of_the_level_reached(tmp_path):
         {"image_shape": (4, 4, 1), "start": 8},
         {"start": 6},
         {"phase_images": 0},
+        {"base_maps": 0},
+        {"max_maps": 0},
+        {"first_gain": 0.0},
         {"packing": 2},
     ],
 )
@@ -298,6 +417,146 @@ def test_schedules_that_do_not_fit_are_refused_before_a_step(phases):
 def test_phases_with_impossible_numbers_are_refused(wrong):
     with pytest.raises(ValueError, match="Expected"):
         Phase(**{"side": 4, "fade": 0, "stable": 8, **wrong})
+
+
+# The length of a run.
+
+
+def fitted(images, cls=ProGAN, side=32):
+    """The phases that a model, 4x4 at first, gets for a number of images."""
+    settings = {**(STYLED if cls is StyleGAN else SMALL), "phase_images": None}
+    model = cls(**{**settings, "image_shape": (side, side, 1)})
+    return [(p.side, p.fade, p.stable) for p in model.default_schedule(images)]
+
+
+def test_half_of_all_images_are_for_growth():
+    growing = [(4, 0, 10), (8, 10, 10), (16, 10, 10), (32, 10, 10)]
+    assert fitted(120) == fitted(131) == growing
+    assert fitted(3)[0] == (4, 0, 1)
+    for cls, longest in ((ProGAN, 800_000), (StyleGAN, 600_000)):  # The papers' own.
+        assert fitted(10**9, cls)[1] == (8, longest, longest)
+    assert [side for side, *_ in fitted(None, side=4)] == [4]  # It does not grow.
+    with pytest.raises(ValueError, match="phase_images"):
+        fitted(None)
+
+
+@pytest.mark.parametrize("moves, accumulate_steps", [(1, 1), (2, 1), (1, 2)])
+def test_a_run_of_any_length_reaches_full_size(moves, accumulate_steps, capsys):
+    model = grown(4, phase_images=None, discriminator_moves=moves)
+    model.compile(seed=0, accumulate_steps=accumulate_steps)
+    states = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            growth = model.growth
+            alpha = float(growth.alpha.numpy())
+            states.append((int(growth.images.numpy()), model.image_shape[0], alpha))
+
+    batch = make_batch(model, 32)
+    batch_size = 8 // moves // accumulate_steps  # Steps have 8 images.
+    options = {"batch_size": batch_size, "validation_data": batch, "verbose": 2}
+    model.fit(batch, epochs=2, callbacks=[Watch()], **options)
+    growing = [(8, 4, 1.0), (16, 4, 1.0), (24, 8, 0.0), (32, 8, 0.5)]
+    assert states == growing + [(n, 8, 1.0) for n in (40, 48, 56, 64)]
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "Of 64 images, the first 32 are for growth from 4x4 to 8x8 pixels, in phases "
+        "of 16 (phase_images)."
+    )
+
+
+def begin(model, steps, schedule=None, rows=8):
+    """What training of a model prints before its first step."""
+    model.prepare_run(rows, steps)
+    grow = Grow(schedule)
+    grow.set_model(model)
+    grow.set_params({"verbose": 0})
+    grow.on_train_begin()
+    return grow
+
+
+def test_a_run_that_is_too_short_says_so(capsys):
+    model = grown(4, phase_images=16)
+    begin(model, 5)  # The fifth step begins after 32 images, when growth is over.
+    assert capsys.readouterr().out == ""
+    begin(model, 4)
+    assert capsys.readouterr().out == (
+        "This run will not reach 8x8 pixels: it ends after 32 images, in the fade to "
+        "8x8, and growth takes 32. Lower phase_images, which is 16, or set it to None, "
+        "which fits it to the run; or train for more epochs.\n"
+    )
+    begin(model, 1)
+    assert "it ends after 8 images, at 4x4, and" in capsys.readouterr().out
+    begin(model, 4, [Phase(4, 0, 16), Phase(8, 16, 16)])
+    assert "Shorten the phases of Grow" in capsys.readouterr().out
+    begin(model, 100, [Phase(4, 0, 16)])
+    assert "the schedule of Grow ends at 4x4" in capsys.readouterr().out
+    model.growth.images.assign(24)  # Images of earlier runs count.
+    begin(model, 2)
+    assert capsys.readouterr().out == ""
+    begin(grown(8, phase_images=16), 1)  # It has grown already.
+    begin(grown(4, phase_images=None), 100)
+    begin(grown(4), None)  # Of unknown length.
+    assert capsys.readouterr().out == ""
+    begin(grown(4, phase_images=None), 1)
+    assert "Train for more steps" in capsys.readouterr().out
+
+
+def test_it_says_so_before_the_first_step(capsys):
+    model = grown(4)
+    said = []
+
+    class Listen(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            said.append(capsys.readouterr().out)
+
+    options = {"batch_size": 8, "verbose": 0, "callbacks": [Listen()]}
+    model.fit(make_batch(model, 16), **options)
+    assert said[0].startswith("This run will not reach 8x8 pixels")
+    assert said[1:] == [""]
+    assert capsys.readouterr().out == ""
+
+
+def test_a_run_that_was_stopped_early_says_at_which_size(capsys):
+    model = grown(4, phase_images=None)
+    callbacks = [keras_gen.callbacks.TimeLimit(minutes=0)]
+    options = {"batch_size": 4, "verbose": 0, "callbacks": callbacks}
+    model.fit(make_batch(model, 32), **options)
+    assert capsys.readouterr().out == (
+        "Training ended at 4x4 pixels, before the schedule reached 8x8.\n"
+    )
+
+
+def test_data_of_unknown_size_need_a_schedule():
+    model = grown(4, phase_images=None)
+    data = tf.data.Dataset.from_tensors(make_batch(model, 8)).filter(lambda _: True)
+    with pytest.raises(ValueError, match="phase_images .* or steps_per_epoch"):
+        model.fit(data, verbose=0)
+    assert int(model.step.numpy()) == 0
+    begin(model, 5)
+
+
+def test_a_run_that_is_made_longer_never_goes_back():
+    model = grown(8, 0.5, phase_images=None)
+    model.growth.images.assign(24)
+    grow = begin(model, 5)  # 64 images in phases of 16: in the middle of the fade.
+    grow.on_train_batch_begin(0)
+    assert float(model.growth.alpha.numpy()) == 0.5
+    model.growth.images.assign(24)
+    grow = begin(model, 77)  # 640 images in phases of 160.
+    for images, alpha in ((24, 0.5), (160, 0.5), (240, 0.5), (280, 0.75), (320, 1.0)):
+        model.growth.images.assign(images)
+        grow.on_train_batch_begin(0)
+        assert (model.image_shape[0], float(model.growth.alpha.numpy())) == (8, alpha)
+
+
+def test_a_callback_fits_its_schedule_to_every_run():
+    model = grown(4, phase_images=None)
+    grow = begin(model, 8)
+    assert grow.schedule[0].stable == 16
+    model.prepare_run(8, 80)
+    grow.on_train_begin()
+    assert grow.schedule[0].stable == 160
 
 
 @pytest.mark.parametrize("images", [0, 110])  # The schedule is at 4x4, or in a fade.
@@ -469,26 +728,52 @@ def test_optimizers_start_anew_at_a_level():
     np.testing.assert_allclose(before - first.numpy(), 0.5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("cls", "settings"), [(ProGAN, SMALL), (StyleGAN, STYLED)])
-def test_a_run_that_is_killed_in_a_fade_goes_on_there(cls, settings, tmp_path):
-    batch = make_batch(ProGAN(**SMALL), 16)
+class Kill(keras.callbacks.Callback):
+    """Interrupts a run when an epoch begins."""
 
-    def run(epochs, path):
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("cls", "schedule", "killed", "alpha"),
+    [
+        (ProGAN, SCHEDULE, 3, 0.5),
+        (StyleGAN, SCHEDULE, 3, 0.5),
+        # 64 images in phases of 16; the second epoch begins with the fade.
+        (ProGAN, None, 1, 1.0),
+    ],
+)
+def test_a_run_that_is_killed_goes_on_there(cls, schedule, killed, alpha, tmp_path):
+    batch = make_batch(ProGAN(**SMALL), 16)
+    settings = {**(SMALL if cls is ProGAN else STYLED), "phase_images": None}
+    alphas = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            alphas.append(float(self.model.growth.alpha.numpy()))
+
+    def run(path, *callbacks):
         keras.utils.set_random_seed(0)
         model = cls(**settings, average=0.9)
         model.compile(seed=0)
-        callbacks = [Grow(SCHEDULE), Checkpoint(path)]
+        callbacks = [Grow(schedule), Checkpoint(path), Watch(), *callbacks]
         dataset = tf.data.Dataset.from_tensors(batch).repeat()
-        model.fit(
-            dataset, steps_per_epoch=1, epochs=epochs, verbose=0, callbacks=callbacks
-        )
+        model.fit(dataset, steps_per_epoch=1, epochs=4, verbose=0, callbacks=callbacks)
         return model
 
-    whole = run(4, tmp_path / "whole.keras")
-    run(3, tmp_path / "killed.keras")
-    resumed = run(4, tmp_path / "killed.keras")
+    whole = run(tmp_path / "whole.keras")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "killed.keras", Kill(killed))
+    resumed = run(tmp_path / "killed.keras")
+    assert alphas[4:] == alphas[:4]
     assert resumed.image_shape == whole.image_shape == (8, 8, 1)
-    assert float(resumed.growth.alpha.numpy()) == 0.5
+    assert float(resumed.growth.alpha.numpy()) == alpha
     assert int(resumed.growth.images.numpy()) == 64
     for ours, theirs in zip(whole.variables, resumed.variables, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -161,8 +161,9 @@ def test_files_from_before_the_cap_load_with_the_networks_that_they_had(name, tm
         assert {key: loaded.get_config()[key] for key in ADDED} == before
         for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
-    assert keras_gen.zoo.upgrades(name, old) == before
-    assert keras_gen.zoo.upgrades(name, path) == {}
+    current = keras_gen.zoo.configuration(name, path)
+    assert keras_gen.zoo.configuration(name, old) == current
+    assert {key: current[key] for key in ADDED} == before
     # A preset is new, whatever it leaves out.
     assert keras_gen.zoo.load(name, **tiny).get_config()["max_maps"] == 512
 

@@ -171,6 +171,15 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         return []
 
+    def prepare_run(self, rows: int | None, steps: int | None):
+        """Prepares for a run of `fit`, which calls it before the first step.
+
+        Args:
+            rows: Number of rows in the batch of a step, over all replicas; None if it
+                varies.
+            steps: Number of steps to come; None if the size of the data is unknown.
+        """
+
     def initialize(self, batches: Iterator[dict]):
         """Sets weights whose initial values depend on data, once; `fit` calls it.
 
@@ -258,11 +267,11 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         wrong by tens of percent.
 
         Args:
-            network: A functional model.
+            network: A model that is built.
 
         Returns:
-            The network itself under the policy float32; else another one on the same
-            weights, which Keras does not save.
+            The network itself if the dtype policy is float32; otherwise a copy that
+            shares its weights, and that Keras does not save.
         """
         if self.dtype_policy.compute_dtype == "float32":
             return network
@@ -538,6 +547,9 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         self.initialize(iter(batches))
         if initial_epoch and steps_per_epoch:
             stream = stream.skip(initial_epoch * steps_per_epoch)
+        rows = keras.tree.flatten(stream.element_spec)[0].shape[0]
+        left = max(epochs - initial_epoch, 0)
+        self.prepare_run(rows, steps_per_epoch and steps_per_epoch * left)
         if validation_data is not None:
             validation_data = self._test_batches(validation_data, batch_size)
         return super().fit(

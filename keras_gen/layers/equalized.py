@@ -93,31 +93,52 @@ class EqualizedDense(_Equalized):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class EqualizedConv2D(_Equalized):
-    """A convolution with an equalised learning rate [1], stride 1 and "same" padding.
+    """A convolution with an equalised learning rate [1] and "same" padding.
 
     Args:
         units: Number of output maps.
         kernel_size: Side of the square kernel.
+        halves: Boolean, whether the means of four neighbouring outputs are returned, as
+            from a convolution with stride 2; sides of the input are then even.
         **kwargs: `gain`, `rate` and `bias_start`, as for `EqualizedDense`, and
             arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, units: int, kernel_size: int = 3, **kwargs):
+    def __init__(
+        self, units: int, kernel_size: int = 3, halves: bool = False, **kwargs
+    ):
         super().__init__(units, **kwargs)
-        self.kernel_size = kernel_size
+        self.kernel_size, self.halves = kernel_size, halves
 
     def build(self, shape):
         """Builds for (batch, height, width, maps)."""
         self._add_weights(self.kernel_size, self.kernel_size, shape[-1], self.units)
 
     def call(self, x):
-        """(batch, height, width, maps) to (batch, height, width, units)."""
-        return ops.conv(x, self.scaled_kernel(), padding="same") + self.scaled_bias()
+        """(batch, height, width, maps) to (batch, height, width, units), or halved."""
+        kernel, stride = self.scaled_kernel(), 1
+        if self.halves:  # One kernel convolves and takes the mean.
+            kernel, stride = _mean_of_shifted(kernel), 2
+        return ops.conv(x, kernel, stride, padding="same") + self.scaled_bias()
 
     def compute_output_shape(self, shape: tuple) -> tuple:
-        """The shape of the input, with `units` maps."""
-        return (*shape[:-1], self.units)
+        """The shape of the input, with `units` maps, and halved sides if it halves."""
+        batch, height, width, _ = shape
+        if self.halves:
+            height, width = (side and side // 2 for side in (height, width))
+        return (batch, height, width, self.units)
 
     def get_config(self) -> dict:
         """The constructor's arguments."""
-        return {**super().get_config(), "kernel_size": self.kernel_size}
+        own = {"kernel_size": self.kernel_size, "halves": self.halves}
+        return {**super().get_config(), **own}
+
+
+def _mean_of_shifted(kernel):
+    """The mean of a kernel at four positions, (side + 1, side + 1, inputs, outputs)."""
+    shifts = [(0, 1), (1, 0)]
+    return sum(
+        ops.pad(kernel, [rows, columns, (0, 0), (0, 0)]) / 4
+        for rows in shifts
+        for columns in shifts
+    )

@@ -4,14 +4,18 @@ Level 0 has images of 4x4 pixels, and every level doubles the side.
 
 1. Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and
    Variation", 2018.
+2. Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative
+   Adversarial Networks", 2019.
 """
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import keras
 from keras import layers, ops
 
+from keras_gen.core import checks
 from keras_gen.layers import (
     EqualizedConv2D,
     EqualizedDense,
@@ -19,6 +23,7 @@ from keras_gen.layers import (
     MinibatchStdDev,
     PixelNorm,
 )
+from keras_gen.layers.equalized import HE
 
 SMALLEST = 4  # Side of images at level 0, in pixels.
 
@@ -59,6 +64,36 @@ def check_shape(
             f"{tuple(image_shape)}."
         )
     return (height, width, channels), first
+
+
+def chosen_maps(side: int, base: int | None, most: int | None) -> dict[str, int]:
+    """The numbers that set the feature maps of networks for images of a size.
+
+    By default they are those of [1], table 2, from 128 pixels on: 16 maps at 1024
+    pixels, 128 at 128, and 512 at 32 and below. For smaller images, where [1] has up to
+    512 maps at full size, there are twice as many maps as pixels along a side at full
+    size, and twice that many at most.
+
+    >>> chosen_maps(128, None, None)
+    {'base_maps': 8192, 'max_maps': 512}
+    >>> chosen_maps(32, None, None)
+    {'base_maps': 1024, 'max_maps': 128}
+
+    Args:
+        side: Height and width of images at the last level, in pixels.
+        base: Argument `base_maps` of a model; None uses the squared side, up to 8192.
+        most: Argument `max_maps` of a model; None uses four times the side, up to 512.
+
+    Returns:
+        `base_maps` and `max_maps`, as `num_maps` takes them.
+
+    Raises:
+        ValueError: For numbers below 1.
+    """
+    base = min(side**2, 8192) if base is None else base
+    most = min(4 * side, 512) if most is None else most
+    checks.at_least(1, base_maps=base, max_maps=most)
+    return {"base_maps": base, "max_maps": most}
 
 
 def num_maps(level: int, base: int, most: int) -> int:
@@ -138,8 +173,12 @@ def growing_discriminator(
     num_classes: int | None = None,
     group_size: int = 4,
     blur: Callable | None = None,
+    downsampling: Literal["pooled", "strided"] = "pooled",
 ) -> tuple[keras.Model, dict[int, list]]:
     """Images of every level to logits (batch, 1) ([1], table 2).
+
+    Where maps are halved, they are blurred first if there is a `blur`. Weights do not
+    depend on `downsampling`.
 
     Args:
         image_shape: Shape of images at the last level, (side, side, channels).
@@ -151,6 +190,10 @@ def growing_discriminator(
         group_size: Images in a group of `MinibatchStdDev`.
         blur: Function that makes a layer to be applied before every downsampling, such
             as the class `Blur`; None applies no such layer.
+        downsampling: Order of a level's second convolution and of downsampling.
+            "pooled" convolves, rectifies and takes the mean of four pixels, as in [1];
+            "strided" takes the mean within the convolution, and rectifies what comes
+            out, as the code of [2] does.
 
     Returns:
         A functional model, and the hidden features of every level. The model takes
@@ -158,13 +201,15 @@ def growing_discriminator(
         classes, and returns the logits of each of these levels. The features of a level
         are the outputs of its activations, a list of Keras tensors.
     """
+    checks.one_of(("pooled", "strided"), downsampling=downsampling)
+    strided = downsampling == "strided"
     last = level_of(image_shape[0])
     maps = [num_maps(level, base_maps, max_maps) for level in range(last + 1)]
     alpha, extra, labels = keras.Input((), name="alpha"), [], None
     if num_classes is not None:
         labels = keras.Input((), dtype="int64", name="labels")
         extra = [labels]
-    shrink = (lambda x: downsample(blur()(x))) if blur else downsample
+    smooth = (lambda x: blur()(x)) if blur else (lambda x: x)
     from_image = {
         level: EqualizedConv2D(maps[level], 1, name=f"from_image_{level}")
         for level in range(first, last + 1)
@@ -172,7 +217,7 @@ def growing_discriminator(
     blocks = {
         level: [
             EqualizedConv2D(maps[level], name=f"level_{level}_a"),
-            EqualizedConv2D(maps[level - 1], name=f"level_{level}_b"),
+            EqualizedConv2D(maps[level - 1], halves=strided, name=f"level_{level}_b"),
         ]
         for level in range(1, last + 1)
     }
@@ -193,10 +238,13 @@ def growing_discriminator(
         x = rectify(from_image[level](image))
         activations = []
         for below in range(level, 0, -1):
-            for convolution in blocks[below]:
-                x = rectify(convolution(x))
-                activations.append(x)
-            x = shrink(x)
+            first_convolution, second_convolution = blocks[below]
+            x = rectify(first_convolution(x))
+            activations.append(x)
+            x = rectify(second_convolution(smooth(x) if strided else x))
+            activations.append(x)
+            if not strided:
+                x = downsample(smooth(x))
             if below == level > first:
                 old = rectify(from_image[level - 1](downsample(image)))
                 x = Fade()(old, x, alpha)
@@ -221,6 +269,7 @@ def progan_generator(
     max_maps: int,
     first: int,
     num_classes: int | None = None,
+    first_gain: float = HE / 4,
 ) -> keras.Model:
     """Latents (batch, latent_dim) to images of every level ([1], table 2).
 
@@ -231,6 +280,8 @@ def progan_generator(
         max_maps: Largest number of feature maps of a level.
         first: Lowest level that has images.
         num_classes: Number of classes whose labels it takes too; None for no labels.
+        first_gain: Gain of the first dense layer, a quarter of He's in the authors'
+            code.
 
     Returns:
         A functional model of latents, alpha (batch,), and labels if there are classes.
@@ -239,7 +290,9 @@ def progan_generator(
     extra, x = condition(latents, num_classes)
     last = level_of(image_shape[0])
     maps = [num_maps(level, base_maps, max_maps) for level in range(last + 1)]
-    x = EqualizedDense(SMALLEST**2 * maps[0], name="level_0_a")(PixelNorm()(x))
+    x = PixelNorm()(x)
+    units = SMALLEST**2 * maps[0]
+    x = EqualizedDense(units, gain=first_gain, name="level_0_a")(x)
     x = PixelNorm()(rectify(layers.Reshape((SMALLEST, SMALLEST, maps[0]))(x)))
     x = PixelNorm()(rectify(EqualizedConv2D(maps[0], name="level_0_b")(x)))
     features = []

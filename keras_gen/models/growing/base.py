@@ -59,6 +59,13 @@ class GrowingModel(AdversarialModel):
     A subclass defines `generate` and `decode_rows`; or, if its generator takes more
     than latents, `forward` and its own abilities.
 
+    Attributes:
+        longest_phase: Largest number of images in half of a level's training where
+            `phase_images` is None: that of the model's paper.
+        run_images: Number of images that the current run of `fit` trains on; None if it
+            is unknown.
+        step_images: Number of images in a step of the current run.
+
     Args:
         generator: Functional model with an output of images for each level, the lowest
             level first.
@@ -66,12 +73,14 @@ class GrowingModel(AdversarialModel):
             `growing_discriminator`.
         start: Height and width of images at the first level, in pixels.
         phase_images: Number of images in each of the two halves of a level's training,
-            fading and stable, in the schedule that `fit` uses by default.
+            fading and stable, in the schedule that `fit` uses by default. None fits it
+            to the run; see `default_schedule`.
         **options: Options of `AdversarialModel`.
     """
 
     fixed_options = ("packing",)
     whole_batches = True
+    longest_phase = 600_000
 
     def __init__(
         self,
@@ -79,16 +88,18 @@ class GrowingModel(AdversarialModel):
         generator: keras.Model,
         discriminator: tuple[keras.Model, dict],
         start: int,
-        phase_images: int,
+        phase_images: int | None,
         **options,
     ):
         network, self._hidden = discriminator
         super().__init__(generator=generator, discriminator=network, **options)
-        checks.at_least(1, phase_images=phase_images)
+        if phase_images is not None:
+            checks.at_least(1, phase_images=phase_images)
         self.first, self.last = level_of(start), level_of(self.shape[0])
         self.phase_images = phase_images
         self.growth = Growth(self.first, name="growth")
         self.batch_size, self.batch_sizes = None, ()
+        self.run_images = self.step_images = None
 
     # Levels.
 
@@ -280,16 +291,57 @@ class GrowingModel(AdversarialModel):
 
     # Running.
 
-    def default_schedule(self) -> list[Phase]:
+    def prepare_run(self, rows, steps):
+        """Keeps the number of images in the run, which the schedule follows from."""
+        self.step_images = rows
+        self.run_images = None if None in (rows, steps) else rows * steps
+
+    def last_image(self) -> int | None:
+        """The number of images that the model will have trained on after this run.
+
+        Those of earlier runs are counted too. None if the length of the run is unknown.
+        """
+        if self.run_images is None:
+            return None
+        return int(self.growth.images.numpy()) + self.run_images
+
+    def default_schedule(self, images: int | None = None) -> list[Phase]:
         """All levels in order, each with `phase_images` for fading and for stability.
 
         The first level is not faded in, since there is no level below it.
+
+        If `phase_images` is None, the model grows over half of all its images, in
+        phases of equal length, and trains at full size on the other half; phases are
+        not longer than `longest_phase`. A run that is resumed to the same last epoch
+        has the same schedule. One that is resumed to a later epoch has longer phases: a
+        model that is ahead of them keeps its level and alpha until they have reached
+        it.
+
+        Args:
+            images: Number of images that the model will have trained on at the end of
+                training, counted from its first; see `last_image`. None if it is
+                unknown, which needs `phase_images`.
+
+        Raises:
+            ValueError: If both numbers are None.
         """
-        count = self.phase_images
+        count = self.phase_images or self._fitted_phase(images)
         return [
             Phase(SMALLEST << level, count if level > self.first else 0, count)
             for level in range(self.first, self.last + 1)
         ]
+
+    def _fitted_phase(self, images):
+        """Number of images in a phase, so that half of all images are for growth."""
+        phases = 2 * (self.last - self.first)
+        if phases == 0:
+            return self.longest_phase
+        if images is None:
+            raise ValueError(
+                "Expected phase_images in the model or steps_per_epoch in fit for data "
+                "of unknown size, since the schedule follows from the number of images."
+            )
+        return min(max(images // (2 * phases), 1), self.longest_phase)
 
     def fit(
         self,
@@ -301,6 +353,10 @@ class GrowingModel(AdversarialModel):
     ):
         """Trains like `GenerativeModel.fit`, following a schedule of levels.
 
+        Before the first step, it prints the schedule that it fitted to the run, or that
+        the run will not reach full size. Callbacks that stop training early, such as
+        `keras_gen.callbacks.TimeLimit`, do not shorten the schedule.
+
         Args:
             x: Data, as for `GenerativeModel.fit`.
             y: Labels, if x is an array of images.
@@ -310,6 +366,10 @@ class GrowingModel(AdversarialModel):
 
         Returns:
             The Keras `History`.
+
+        Raises:
+            ValueError: As `GenerativeModel.fit`, and if neither `phase_images` nor the
+                number of images in the run is known.
         """
         callbacks = [c for c in keras.tree.flatten(callbacks) if c is not None]
         if not any(isinstance(callback, Grow) for callback in callbacks):

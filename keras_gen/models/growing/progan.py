@@ -4,10 +4,11 @@ Training is stabilised by equalised learning rates, features normalised at every
 the minibatch's standard deviation as a feature, and WGAN-GP with a penalty against
 drift of the critic; samples come from averaged weights.
 
-What differs from [1]: optimizers are reset at every level, as in the authors' code.
-What differs from that code: the generator's first dense layer has He's gain of sqrt(2)
-like all others ([1], section 4.1), where the code divides it by 4; the normalization
-after it removes the factor, except for what the bias adds.
+What differs from [1]: optimizers are reset at every level, and the gain of the
+generator's first dense layer is a quarter of He's, as in the authors' code; and
+networks for images of less than 128 pixels have fewer maps. What differs from that
+code: the critic takes means of four pixels after the rectifier ([1], table 2), where
+the code takes them within the convolution before it.
 
 1. Karras et al., "Progressive Growing of GANs for Improved Quality, Stability, and
    Variation", 2018.
@@ -15,10 +16,13 @@ after it removes the factor, except for what the bias adds.
 
 from keras import ops
 
+from keras_gen.core import checks
 from keras_gen.core.registry import register
+from keras_gen.layers.equalized import HE
 from keras_gen.models.growing.base import GrowingModel
 from keras_gen.networks.growing import (
     check_shape,
+    chosen_maps,
     growing_discriminator,
     progan_generator,
 )
@@ -33,12 +37,15 @@ class ProGAN(GrowingModel):
             is a power of two.
         latent_dim: Dimension of a latent.
         base_maps: Number that sets the feature maps: images with side s have
-            `2 * base_maps / s` of them, within `max_maps`. 8192 in [1].
-        max_maps: Largest number of feature maps of a level. 512 in [1].
+            `2 * base_maps / s` of them, within `max_maps`. 8192 in [1]; None uses the
+            squared side of `image_shape`, up to 8192.
+        max_maps: Largest number of feature maps of a level. 512 in [1]; None uses four
+            times the side of `image_shape`, up to 512.
         start: Height and width of images at the first level, in pixels.
         phase_images: Number of images in each of the two halves of a level's training,
             fading and stable, in the default schedule. 800,000 in [1], 600,000 in the
-            authors' code.
+            authors' code; None uses half of the run's images for growth, in phases of
+            up to 800,000.
         num_classes: Number of classes whose labels both networks take; None for no
             labels.
         loss: Adversarial loss, one of those of `AdversarialModel`; "non_saturating"
@@ -48,8 +55,12 @@ class ProGAN(GrowingModel):
             outputs near 0 ([1], appendix A.1).
         average: Decay of the generator's moving average, which `sample`, saving and
             export use; None keeps no average.
+        first_gain: Gain of the generator's first dense layer: sqrt(2) / 4 as in the
+            authors' code. It was sqrt(2) in version 0.1.
         **options: Options of `AdversarialModel`: `r1`, `augmentation`, ...
     """
+
+    longest_phase = 800_000
 
     tiny = {
         "image_shape": (8, 8, 1),
@@ -64,21 +75,24 @@ class ProGAN(GrowingModel):
         self,
         image_shape: tuple[int, int, int] = (32, 32, 1),
         latent_dim: int = 128,
-        base_maps: int = 1024,
-        max_maps: int = 128,
+        base_maps: int | None = None,
+        max_maps: int | None = None,
         start: int = 4,
-        phase_images: int = 600_000,
+        phase_images: int | None = None,
         num_classes: int | None = None,
         loss: str = "wasserstein",
         gradient_penalty: float = 10.0,
         drift: float = 0.001,
         average: float | None = 0.999,
+        first_gain: float = HE / 4,
         **options,
     ):
         shape, first = check_shape(image_shape, start)
-        sizes = (base_maps, max_maps, first, num_classes)
+        checks.positive(first_gain=first_gain)
+        maps = chosen_maps(shape[0], base_maps, max_maps)
+        sizes = (*maps.values(), first, num_classes)
         super().__init__(
-            generator=progan_generator(shape, latent_dim, *sizes),
+            generator=progan_generator(shape, latent_dim, *sizes, first_gain),
             discriminator=growing_discriminator(shape, *sizes),
             latent_dim=latent_dim,
             start=start,
@@ -90,6 +104,16 @@ class ProGAN(GrowingModel):
             average=average,
             **options,
         )
+        self._arguments.update(maps)
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files of version 0.1 the values that they had."""
+        config = super().upgrade_config(config)
+        if "first_gain" in config:
+            return config
+        before = {"base_maps": 1024, "max_maps": 128, "phase_images": 600_000}
+        return {**before, "first_gain": HE, **config}
 
     def default_optimizers(self):
         """Adam at 1e-3 with betas 0 and 0.99 ([1], appendix A.1)."""

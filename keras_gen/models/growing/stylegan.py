@@ -6,17 +6,19 @@ have the styles of two latents, so that layers do not rely on each other. A movi
 average of styles, the mean style, is used for truncation.
 
 What differs from [1]: the constant starts as Gaussian noise, not as ones, since AdaIN
-would divide those by their standard deviation of 0. What differs from the authors'
-code: where the discriminator halves maps, it convolves, rectifies, blurs and takes the
-mean of four pixels, which is ProGAN's order with a low-pass filter of the activations
-in front of downsampling ([1], appendix C); the code blurs first, then halves within the
-convolution, and rectifies what comes out.
+would divide those by their standard deviation of 0; networks for images of less than
+128 pixels have fewer maps; the low-pass filter repeats edges, where the authors' code
+pads with zeros; and the weight of R1, 10 in [1] for 1024 pixels, follows from the size.
 
 1. Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative
    Adversarial Networks", 2019.
+2. Mescheder, Geiger and Nowozin, "Which Training Methods for GANs do actually
+   Converge?", 2018 (R1).
+3. Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020.
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -30,10 +32,29 @@ from keras_gen.core.noise import for_each_row
 from keras_gen.core.registry import register
 from keras_gen.layers import Blur, Learned
 from keras_gen.models.growing.base import GrowingModel
-from keras_gen.networks.growing import SMALLEST, check_shape, growing_discriminator
+from keras_gen.networks.growing import (
+    SMALLEST,
+    check_shape,
+    chosen_maps,
+    growing_discriminator,
+)
 from keras_gen.networks.style import mapping_network, synthesis_network
 
 MEAN_STYLE_DECAY = 0.995  # As in the authors' code.
+
+
+def default_r1(side: int) -> float:
+    """The weight of R1 for images of a size: 10 at 1024 pixels, 0.3125 at 32.
+
+    It is 10 in [1], for 1024 pixels, and in [2] for all sizes; in [3] it is
+    proportional to the number of pixels, since the gradient's squared norm is inversely
+    proportional to it if an image is enlarged. Their geometric mean, with 10 at 1024
+    pixels, is proportional to the side.
+
+    Args:
+        side: Height and width of images at the last level, in pixels.
+    """
+    return 10.0 * side / 1024
 
 
 @register("stylegan", image_shape=(32, 32, 1))
@@ -48,22 +69,31 @@ class StyleGAN(GrowingModel):
         mapping_depth: Number of dense layers from latents to styles.
         mapping_rate: Factor on the learning rate of these layers.
         base_maps: Number that sets the feature maps: images with side s have
-            `2 * base_maps / s` of them, within `max_maps`. 8192 in [1].
-        max_maps: Largest number of feature maps of a level. 512 in [1].
+            `2 * base_maps / s` of them, within `max_maps`. 8192 in [1]; None uses the
+            squared side of `image_shape`, up to 8192.
+        max_maps: Largest number of feature maps of a level. 512 in [1]; None uses four
+            times the side of `image_shape`, up to 512.
         start: Height and width of images at the first level, in pixels; those of
             `image_shape` for a model that does not grow.
         phase_images: Number of images in each of the two halves of a level's training,
-            fading and stable, in the default schedule.
+            fading and stable, in the default schedule. 600,000 in the authors' code;
+            None uses half of the run's images for growth, in phases of up to 600,000.
         mixing: Share of training images generated with the styles of two latents.
         truncation_layers: Number of layers, from the coarsest on, whose styles are
             truncated.
         num_classes: Number of classes whose labels both networks take; None for no
             labels.
         loss: Adversarial loss, one of those of `AdversarialModel`.
-        r1: Weight of the R1 penalty, gamma in its paper.
+        r1: Weight of the R1 penalty, gamma in its paper. 10 in [1], for 1024 pixels;
+            None uses 10 / 1024 times the side of `image_shape`. A discriminator that
+            memorises few images needs more: 10 for the 5,184 emoji of 64 pixels.
         r1_every: Steps from one R1 penalty to the next.
         average: Decay of the moving averages of mapping and synthesis network, which
             abilities, saving and export use; None keeps no average.
+        downsampling: Order of operations where the discriminator halves blurred maps:
+            "strided", as in the authors' code, takes means of four pixels within the
+            convolution, and rectifies them; "pooled", as in version 0.1, convolves,
+            rectifies, blurs and takes the means.
         **options: Options of `AdversarialModel`: `augmentation`, ...
     """
 
@@ -86,26 +116,33 @@ class StyleGAN(GrowingModel):
         style_dim: int = 128,
         mapping_depth: int = 8,
         mapping_rate: float = 0.01,
-        base_maps: int = 1024,
-        max_maps: int = 128,
+        base_maps: int | None = None,
+        max_maps: int | None = None,
         start: int = 8,
-        phase_images: int = 600_000,
+        phase_images: int | None = None,
         mixing: float = 0.9,
         truncation_layers: int = 8,
         num_classes: int | None = None,
         loss: str = "non_saturating",
-        r1: float = 10.0,
+        r1: float | None = None,
         r1_every: int = 1,
         average: float | None = 0.999,
+        downsampling: Literal["strided", "pooled"] = "strided",
         **options,
     ):
         shape, first = check_shape(image_shape, start)
         checks.fraction(mixing=mixing)
-        sizes = (base_maps, max_maps, first)
+        maps = chosen_maps(shape[0], base_maps, max_maps)
+        sizes = (*maps.values(), first)
+        r1 = default_r1(shape[0]) if r1 is None else r1
         super().__init__(
             generator=synthesis_network(shape, style_dim, *sizes),
             discriminator=growing_discriminator(
-                shape, *sizes, num_classes=num_classes, blur=Blur
+                shape,
+                *sizes,
+                num_classes=num_classes,
+                blur=Blur,
+                downsampling=downsampling,
             ),
             latent_dim=latent_dim,
             start=start,
@@ -117,6 +154,7 @@ class StyleGAN(GrowingModel):
             average=average,
             **options,
         )
+        self._arguments.update(maps, r1=r1)
         self.style_dim, self.mixing = style_dim, mixing
         self.truncation_layers = truncation_layers
         self.mapping = mapping_network(
@@ -127,6 +165,15 @@ class StyleGAN(GrowingModel):
             (style_dim,), trainable=False, aggregation="mean", name="mean_style"
         )
         self.mean_style.build(None)
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files of version 0.1 the values that they had."""
+        config = super().upgrade_config(config)
+        if "downsampling" in config:
+            return config
+        before = {"base_maps": 1024, "max_maps": 128, "phase_images": 600_000}
+        return {**before, "r1": 10.0, "downsampling": "pooled", **config}
 
     def players(self):
         """The discriminator, and the generator: mapping and synthesis network."""
