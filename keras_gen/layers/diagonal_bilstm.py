@@ -1,5 +1,6 @@
 """LSTM that runs over an image along its diagonals, from both upper corners."""
 
+import dataclasses
 import functools
 
 import keras
@@ -10,221 +11,315 @@ from keras import layers, ops
 from keras_gen.layers.raster import RasterLayer
 from keras_gen.layers.row_lstm import lstm
 
+# Diagonals of a band: longer bands have more padding, shorter ones more operations.
+BAND = 14
 
-class Diagonals:
-    """The diagonals of a map, for a scan that takes one of them in each step.
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """Some consecutive diagonals of a map, padded to the same rows.
 
     Pixel (i, j) lies on diagonal i + j; its neighbours above and to the left lie on the
-    diagonal before. Pixels of one diagonal are ordered by row. Only pixels of the map
-    are computed: in a map whose rows are shifted until diagonals are columns, half of
-    all places would be padding.
+    diagonal before. The first row is that of the diagonal before the band, so that the
+    states of that diagonal are known for all rows.
+
+    Attributes:
+        first: Index of the first row.
+        rows: Number of rows.
+        pixels: Index of the pixel in each row of each diagonal, for the LSTM from the
+            left and for that from the right, int32 (diagonals, 2, rows); the number of
+            pixels of the map, where a row has no pixel on the diagonal.
+    """
+
+    first: int
+    rows: int
+    pixels: np.ndarray
+
+
+def bands(height: int, width: int, length: int) -> list[Band]:
+    """Divides the diagonals of a map into bands.
 
     Args:
         height: Rows of the map.
         width: Columns of the map.
+        length: Number of diagonals of a band; the last may have fewer.
+    """
+    found = []
+    for start in range(0, height + width - 1, length):
+        stop = min(start + length, height + width - 1)
+        first = max(0, start - width)
+        rows = np.arange(first, min(height, stop))
+        columns = np.arange(start, stop)[:, None] - rows
+        exists = (columns >= 0) & (columns < width)
+        both = np.stack([columns, width - 1 - columns], axis=1)
+        pixels = np.where(exists[:, None], rows * width + both, height * width)
+        found.append(Band(first, len(rows), pixels.astype(np.int32)))
+    return found
+
+
+class DiagonalScan:
+    """Two LSTMs over the diagonals of a map, with a hand-written gradient.
+
+    The gradient of `tf.scan` stores and reads each intermediate tensor of each step,
+    and took most of the time of training. Here a step is few operations: one product
+    with all weights, the activations, and their gradients. Loops run over bands of
+    diagonals, since diagonals of constant length would be half padding.
+
+    Padding needs no masks. Its inputs are 0, that of the bias too, so that states to
+    the left of a map stay 0; no pixel depends on states to the right of a map.
+
+    Layers of equal sizes share one function, and one for its gradient, which are traced
+    once.
+
+    Args:
+        height: Rows of the map.
+        width: Columns of the map.
+        features: Number of features of an input.
+        hidden: Dimension of a state.
     """
 
-    def __init__(self, height: int, width: int):
-        # The first and the last row of each diagonal.
-        self.rows = [
-            (max(0, d - width + 1), min(height - 1, d))
-            for d in range(height + width - 1)
-        ]
-        self.sizes = [last - first + 1 for first, last in self.rows]
-        order = [
-            row * width + d - row
-            for d, (first, last) in enumerate(self.rows)
-            for row in range(first, last + 1)
-        ]
-        self.order = np.array(order)
-        # The same of a map that is flipped from left to right.
-        self.flipped = self.order // width * width + width - 1 - self.order % width
+    def __init__(self, height: int, width: int, features: int, hidden: int):
+        self.width, self.features, self.hidden = width, features, hidden
+        self.bands = bands(height, width, BAND)
+        self.num_pixels = height * width
+        # Where the states of pixels are, (2, pixels), among those of all bands.
+        pixels, lstms = (
+            np.concatenate([part.reshape(-1) for part in parts])
+            for parts in (
+                [band.pixels for band in self.bands],
+                [np.indices(band.pixels.shape)[1] for band in self.bands],
+            )
+        )
+        self.num_places = len(pixels)
+        real = np.flatnonzero(pixels < self.num_pixels)
+        self.places = np.zeros((2, self.num_pixels), np.int32)
+        self.places[lstms[real], pixels[real]] = real
+        options = {
+            "autograph": False,
+            "reduce_retracing": True,
+            "experimental_attributes": {"_noinline": True},
+        }
+        self.run = tf.function(self._run, **options)
+        self.gradient = tf.function(self._gradient, **options)
 
-    def left(self, d, x):
-        """What the left neighbours of diagonal d hold, 0 where there is none.
+    def __call__(self, pixels, kernel, training=False):
+        """The states of the LSTM from the left, and those from the right a row below.
 
         Args:
-            d: Index of the diagonal, at least 1.
-            x: (2, pixels of diagonal d - 1, ...).
+            pixels: Inputs, (pixels, batch, features).
+            kernel: Weights of the gates, (2, 2 * hidden + features + 1, 4 * hidden):
+                for the states to the left and above, for the inputs, and the biases.
+            training: Boolean, whether to keep what the gradient needs; otherwise the
+                gradient computes it again.
+
+        Returns:
+            The sum, (pixels, batch, hidden).
         """
-        (first, last), (start, end) = self.rows[d], self.rows[d - 1]
-        return _with_zeros(x[:, first - start :], 0, last - end)
 
-    def above(self, d, x):
-        """What the neighbours above diagonal d hold, as `left`."""
-        (first, last), (start, _) = self.rows[d], self.rows[d - 1]
-        x = _with_zeros(x, int(first == start), 0)
-        return x[:, : last - first + 1]
+        @tf.custom_gradient
+        def scan(pixels, kernel):
+            states, kept = self.run(pixels, kernel, training)
 
-    def left_gradient(self, d, gradient):
-        """The gradient with respect to the argument of `left`."""
-        (first, _), (start, end) = self.rows[d], self.rows[d - 1]
-        return _with_zeros(gradient[:, : end - first + 1], first - start, 0)
+            def gradient(upstream):
+                saved = kept if training else self.run(pixels, kernel, True)[1]
+                return self.gradient(upstream, kernel, saved)
 
-    def above_gradient(self, d, gradient):
-        """The gradient with respect to the argument of `above`."""
-        (first, last), (start, end) = self.rows[d], self.rows[d - 1]
-        return _with_zeros(gradient[:, int(first == start) :], 0, end - last + 1)
+            return states, gradient
+
+        return scan(pixels, kernel)
+
+    def _run(self, pixels, kernel, keep):
+        hidden, batch = self.hidden, tf.shape(pixels)[1]
+        # A last feature of 1 for the bias, and zeros where there is no pixel.
+        pixels = tf.concat([pixels, tf.ones_like(pixels[..., :1])], axis=-1)
+        pixels = _with_zeros(pixels)
+        first, carry = 0, [tf.zeros((2, 0, hidden), pixels.dtype)] * 2
+        states, kept = [], []
+        for band in self.bands:
+            carry = [
+                _resized(x, batch * (band.first - first), batch * band.rows)
+                for x in carry
+            ]
+            first = band.first
+            *carry, of_band, saved = _run_band(band, pixels, kernel, carry, keep)
+            states.append(tf.reshape(of_band, (-1, batch, hidden)))
+            kept.append(saved)
+        below = np.full_like(self.places[1], self.num_places)
+        below[self.width :] = self.places[1, : -self.width]
+        states = _with_zeros(tf.concat(states, axis=0))
+        return tf.gather(states, self.places[0]) + tf.gather(states, below), kept
+
+    def _gradient(self, upstream, kernel, kept):
+        hidden, batch = self.hidden, tf.shape(upstream)[1]
+        upstream = _with_zeros(upstream)
+        # Half precision is too coarse for the sum over all pixels.
+        precise = kernel.dtype if kernel.dtype.size > 2 else tf.float32
+        to_kernel = tf.zeros(kernel.shape, precise)
+        first, carry = 0, [tf.zeros((2, 0, hidden), kernel.dtype)] * 2
+        to_pixels = []
+        for band, saved in reversed(list(zip(self.bands, kept, strict=True))):
+            carry = [
+                _resized(x, batch * (band.first - first), batch * band.rows)
+                for x in carry
+            ]
+            first = band.first
+            below = np.minimum(
+                band.pixels + [[0], [self.width]], self.num_pixels, dtype=np.int32
+            )
+            *carry, to_kernel, of_band = _gradient_of_band(
+                below, upstream, kernel, carry, to_kernel, saved
+            )
+            to_pixels.insert(0, tf.reshape(of_band, (-1, batch, self.features)))
+        to_pixels = tf.concat(to_pixels, axis=0)
+        left, right = (tf.gather(to_pixels, places) for places in self.places)
+        return left + right, tf.cast(to_kernel, kernel.dtype)
 
 
-def _with_zeros(x, before, after):
-    """(2, pixels, ...) with so many pixels of zeros before and after."""
-    parts = [x]
-    if before:
-        parts.insert(0, tf.zeros_like(x[:, :before]))
-    if after:
-        parts.append(tf.zeros_like(x[:, :after]))
-    return tf.concat(parts, axis=1) if len(parts) > 1 else x
+def _with_zeros(x):
+    """X with one more row in dimension 0, of zeros."""
+    return tf.pad(x, [(0, 1)] + [(0, 0)] * (len(x.shape) - 1))
 
 
-def reordered(x, order):
-    """Rows of dimension 0 in another order, with a gradient that gathers too.
+def _resized(x, start, size):
+    """Rows start to start + size of (2, rows, n), zeros where x has no rows."""
+    before = tf.maximum(-start, 0)
+    x = x[:, tf.maximum(start, 0) :]
+    return tf.pad(x, [(0, 0), (before, size), (0, 0)])[:, :size]
 
-    The gradient of `tf.gather` adds into zeros, index by index, which is far slower.
+
+def _run_band(band, pixels, kernel, carry, keep):
+    """Runs both LSTMs over a band.
 
     Args:
-        x: (rows, ...).
-        order: A permutation of the rows, int (rows,).
-    """
-    inverse = np.argsort(order)
-
-    @tf.custom_gradient
-    def gather(x):
-        return tf.gather(x, order), lambda gradient: tf.gather(gradient, inverse)
-
-    return gather(x)
-
-
-def scan_diagonals(gates, kernel, diagonals: Diagonals):
-    """The hidden states of two LSTMs along the diagonals of a map.
-
-    The loop is unrolled and has a gradient of its own. That of `tf.scan` stores and
-    reads each intermediate tensor of each step, with the padding, and took most of the
-    time of training.
-
-    Args:
-        gates: What the pixels add to the gates, in the order of `diagonals`, (2,
-            pixels, batch, 4 * hidden).
-        kernel: From the states left and above to the gates, (2, 2 * hidden, 4 *
-            hidden).
-        diagonals: The `Diagonals` of the map.
+        band: The `Band`.
+        pixels: Inputs with 1 for the bias, and a pixel of zeros, (pixels + 1, batch,
+            features + 1).
+        kernel: As in `DiagonalScan`.
+        carry: Hidden and cell states of the diagonal before, (2, rows * batch, hidden).
+        keep: Boolean, whether to keep what the gradient needs.
 
     Returns:
-        (2, pixels, batch, hidden).
+        Hidden and cell states of the last diagonal, hidden states of all, (diagonals,
+        2, rows * batch, hidden), and what the gradient needs.
     """
-    hidden = kernel.shape[-1] // 4
-    count = len(diagonals.sizes)
+    batch, features = tf.shape(pixels)[1], pixels.shape[-1]
+    hidden, size = kernel.shape[-1] // 4, batch * band.rows
+    steps, indices = len(band.pixels), tf.constant(band.pixels)
 
-    def times(x, kernel):
-        """X (2, pixels, batch, n) times kernel (2, n, m), as one matrix product."""
-        shape = tf.concat([tf.shape(x)[:-1], [kernel.shape[-1]]], axis=0)
-        flat = tf.reshape(x, (2, -1, x.shape[-1]))
-        return tf.reshape(tf.matmul(flat, kernel), shape)
+    def step(d, state, cell, arrays):
+        above = tf.pad(state[:, : size - batch], [(0, 0), (batch, 0), (0, 0)])
+        here = tf.reshape(tf.gather(pixels, indices[d]), (2, size, features))
+        inputs = tf.concat([state, above, here], axis=-1)
+        out, forget, new, content = tf.split(tf.matmul(inputs, kernel), 4, axis=-1)
+        out, forget, new = tf.sigmoid(out), tf.sigmoid(forget + 1.0), tf.sigmoid(new)
+        content, before = tf.tanh(content), cell
+        cell = forget * before + new * content
+        squashed = tf.tanh(cell)
+        state = out * squashed
+        # In the order of `_gradient_of_band`.
+        found = [state, inputs, before, out, forget, new, content, squashed]
+        arrays = [
+            array.write(d, x)
+            for array, x in zip(arrays, found[: len(arrays)], strict=True)
+        ]
+        for x in (state, cell):
+            x.set_shape(carry[0].shape)
+        return d + 1, state, cell, arrays
 
-    @tf.custom_gradient
-    def scan(gates, kernel):
-        states, cells, kept, sides = [], [], [], []
-        for d, gate in enumerate(tf.split(gates, diagonals.sizes, axis=1)):
-            before = None
-            if d:
-                sides.append(
-                    tf.concat(
-                        [diagonals.left(d, states[-1]), diagonals.above(d, states[-1])],
-                        axis=-1,
-                    )
-                )
-                gate += times(sides[-1], kernel)
-                before = diagonals.left(d, cells[-1])
-            state, cell, parts = lstm_parts(gate, before)
-            states.append(state)
-            cells.append(cell)
-            kept.append((*parts, before))
+    sizes = [hidden, kernel.shape[1]] + [hidden] * 6
+    arrays = [
+        tf.TensorArray(pixels.dtype, steps, element_shape=(2, None, n))
+        for n in (sizes if keep else sizes[:1])
+    ]
+    _, state, cell, (states, *kept) = tf.while_loop(
+        lambda d, *_: d < steps,
+        step,
+        (0, *carry, arrays),
+        maximum_iterations=steps,
+    )
+    return state, cell, states.stack(), [array.flow for array in kept]
 
-        def gradient(upstream):
-            transposed = tf.transpose(kernel, (0, 2, 1))
-            upstream = tf.split(upstream, diagonals.sizes, axis=1)
-            gate_gradients = [None] * count
-            from_state = from_cell = None
-            for d in reversed(range(count)):
-                to_state = (
-                    upstream[d] if from_state is None else upstream[d] + from_state
-                )
-                to_gates, to_before = lstm_gradient(to_state, from_cell, kept[d])
-                gate_gradients[d] = to_gates
-                if d:
-                    to_side = times(to_gates, transposed)
-                    from_state = diagonals.left_gradient(
-                        d, to_side[..., :hidden]
-                    ) + diagonals.above_gradient(d, to_side[..., hidden:])
-                    from_cell = diagonals.left_gradient(d, to_before)
-            to_gates = tf.concat(gate_gradients, axis=1)
-            rows = tf.reshape(tf.concat(sides, axis=1), (2, -1, 2 * hidden))
-            later = tf.reshape(to_gates[:, diagonals.sizes[0] :], (2, -1, 4 * hidden))
-            return to_gates, tf.matmul(rows, later, transpose_a=True)
 
-        return tf.concat(states, axis=1), gradient
+def _gradient_of_band(indices, upstream, kernel, carry, to_kernel, kept):
+    """The gradient of `_run_band`.
 
-    return scan(gates, kernel)
+    Args:
+        indices: Where the gradients of the band's states are in `upstream`, int32
+            (diagonals, 2, rows).
+        upstream: Gradients of states, and a row of zeros, (pixels + 1, batch, hidden).
+        kernel: As in `DiagonalScan`.
+        carry: Gradients of the hidden and the cell states of the last diagonal, (2,
+            rows * batch, hidden).
+        to_kernel: Gradient of the kernel that later bands add up to.
+        kept: What `_run_band` kept.
+
+    Returns:
+        Gradients of the states of the diagonal before, of the kernel, and of the
+        inputs, (diagonals, 2, rows * batch, features).
+    """
+    batch, hidden = tf.shape(upstream)[1], kernel.shape[-1] // 4
+    steps, _, rows = indices.shape
+    size, features = batch * rows, kernel.shape[1] - 2 * hidden - 1
+    indices = tf.constant(indices)
+    transposed = tf.transpose(kernel[:, :-1], (0, 2, 1))  # Without the bias.
+    sizes = [kernel.shape[1]] + [hidden] * 6
+    kept = [tf.TensorArray(upstream.dtype, flow=flow) for flow in kept]
+
+    def read(d):
+        found = [array.read(d) for array in kept]
+        return [
+            tf.ensure_shape(x, (2, None, n)) for x, n in zip(found, sizes, strict=True)
+        ]
+
+    def step(d, to_state, to_cell, to_kernel, array):
+        inputs, before, out, forget, new, content, squashed = read(d)
+        here = tf.gather(upstream, indices[d])
+        to_state += tf.reshape(here, (2, size, hidden))
+        to_cell += through_tanh(squashed, to_state * out)
+        to_gates = tf.concat(
+            [
+                through_sigmoid(out, to_state * squashed),
+                through_sigmoid(forget, to_cell * before),
+                through_sigmoid(new, to_cell * content),
+                through_tanh(content, to_cell * new),
+            ],
+            axis=-1,
+        )
+        product = tf.matmul(inputs, to_gates, transpose_a=True)
+        to_kernel += tf.cast(product, to_kernel.dtype)
+        to_state, to_above, to_here = tf.split(
+            tf.matmul(to_gates, transposed), [hidden, hidden, features], axis=-1
+        )
+        to_state += tf.pad(to_above[:, batch:], [(0, 0), (0, batch), (0, 0)])
+        to_cell *= forget
+        for x in (to_state, to_cell):
+            x.set_shape(carry[0].shape)
+        return d - 1, to_state, to_cell, to_kernel, array.write(d, to_here)
+
+    array = tf.TensorArray(upstream.dtype, steps, element_shape=(2, None, features))
+    _, to_state, to_cell, to_kernel, array = tf.while_loop(
+        lambda d, *_: d >= 0,
+        step,
+        (steps - 1, *carry, to_kernel, array),
+        maximum_iterations=steps,
+    )
+    return to_state, to_cell, to_kernel, array.stack()
+
+
+def through_sigmoid(y, gradient):
+    """The gradient with respect to the argument of a sigmoid whose value is y."""
+    return tf.raw_ops.SigmoidGrad(y=y, dy=gradient)
+
+
+def through_tanh(y, gradient):
+    """The gradient with respect to the argument of a tanh whose value is y."""
+    return tf.raw_ops.TanhGrad(y=y, dy=gradient)
 
 
 @functools.cache
-def diagonal_scan(height: int, width: int):
-    """`scan_diagonals` for maps of a size, as a function that all layers share.
-
-    It is traced once and called by each layer: an unrolled loop has thousands of
-    operations.
-    """
-    diagonals = Diagonals(height, width)
-    return diagonals, tf.function(
-        lambda gates, kernel: scan_diagonals(gates, kernel, diagonals),
-        autograph=False,
-        experimental_attributes={"_noinline": True},
-    )
-
-
-def lstm_parts(gates, cell):
-    """`row_lstm.lstm`, with what its gradient needs.
-
-    Args:
-        gates: (..., 4 * hidden).
-        cell: The cell state before, (..., hidden), or None for 0.
-
-    Returns:
-        Hidden state, cell state, and the activations of the four gates and of the cell.
-    """
-    out, forget, new, content = tf.split(gates, 4, axis=-1)
-    out, forget = tf.sigmoid(out), tf.sigmoid(forget + 1.0)
-    new, content = tf.sigmoid(new), tf.tanh(content)
-    cell = new * content if cell is None else forget * cell + new * content
-    squashed = tf.tanh(cell)
-    return out * squashed, cell, (out, forget, new, content, squashed)
-
-
-def lstm_gradient(to_state, to_cell, kept):
-    """The gradients of `lstm_parts` with respect to gates and the cell state before.
-
-    Args:
-        to_state: Gradient of the hidden state.
-        to_cell: Gradient of the cell state, None for 0.
-        kept: The activations that `lstm_parts` returned, and the cell state before.
-    """
-    out, forget, new, content, squashed, before = kept
-    inner = to_state * out * (1.0 - squashed * squashed)
-    if to_cell is not None:
-        inner += to_cell
-    to_forget = tf.zeros_like(out)
-    if before is not None:
-        to_forget = inner * before * forget * (1.0 - forget)
-    to_gates = tf.concat(
-        [
-            to_state * squashed * out * (1.0 - out),
-            to_forget,
-            inner * content * new * (1.0 - new),
-            inner * new * (1.0 - content * content),
-        ],
-        axis=-1,
-    )
-    return to_gates, inner * forget
+def diagonal_scan(*sizes: int) -> DiagonalScan:
+    """The `DiagonalScan` that layers share whose maps and states have these sizes."""
+    return DiagonalScan(*sizes)
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -262,34 +357,20 @@ class DiagonalBiLSTM(RasterLayer):
             name="state_to_state", shape=(2, 2 * self.hidden, 4 * self.hidden)
         )
 
-    def call(self, x):
+    def call(self, x, training=False):
         """(batch, height, width, 2 * hidden) to the same shape."""
         height, width, features = x.shape[1:]
-        diagonals, scan = diagonal_scan(height, width)
-        pixels = ops.transpose(
-            ops.reshape(x, (-1, height * width, features)), (1, 0, 2)
+        pixels = ops.reshape(x, (-1, height * width, features))
+        inputs = ops.concatenate(
+            [self.input_to_state.kernel, self.input_to_state.bias[None]], axis=0
         )
-        # Each LSTM gets the pixels in the order in which it visits them.
-        kernel, bias = (
-            ops.cast(weight, x.dtype)
-            for weight in (self.input_to_state.kernel, self.input_to_state.bias)
+        inputs = ops.stack(ops.split(inputs, 2, axis=-1))
+        kernel = ops.concatenate([self.state_to_state, inputs], axis=1)
+        scan = diagonal_scan(height, width, features, self.hidden)
+        states = scan(
+            ops.transpose(pixels, (1, 0, 2)), ops.cast(kernel, x.dtype), training
         )
-        orders = (diagonals.order, diagonals.flipped)
-        gates = ops.stack(
-            [
-                ops.matmul(reordered(pixels, order), part)
-                for order, part in zip(
-                    orders, ops.split(kernel, 2, axis=1), strict=True
-                )
-            ]
-        )
-        gates += ops.reshape(bias, (2, 1, 1, 4 * self.hidden))
-        states = scan(gates, ops.cast(self.state_to_state, x.dtype))
-        left, right = (
-            reordered(states[i], np.argsort(order)) for i, order in enumerate(orders)
-        )
-        right = ops.pad(right[:-width], [(width, 0), (0, 0), (0, 0)])  # A row below.
-        mixed = ops.transpose(self.mix(left + right), (1, 0, 2))
+        mixed = ops.transpose(self.mix(states), (1, 0, 2))
         return x + ops.reshape(mixed, ops.shape(x))
 
     def start(self, batch_size, width, labels=None):
