@@ -422,15 +422,17 @@ class Run:
         last = self.settings.epochs
         if done >= last and done:
             return [
-                f"Run: {self.folder} has {done:,} epochs already; more go on from it"
+                f"Run: {self.folder} is complete; a larger number of epochs goes on"
             ]
         batches = f"with batches of {self.settings.batch_size:,}"
         if done:
-            return [
-                f"Run: resumes {self.folder}, epochs {done + 1} to {last} {batches}"
-            ]
+            epochs = (
+                f"epochs {done + 1} to {last}" if last > done + 1 else f"epoch {last}"
+            )
+            return [f"Run: resumes {self.folder}, {epochs} {batches}"]
+        epochs = f"{last:,} epoch{'' if last == 1 else 's'}"
         return [
-            f"Run: {last:,} epochs {batches}, in {self.folder}",
+            f"Run: {epochs} {batches}, in {self.folder}",
             f"Ctrl-C stops it; to go on: {self.resume_command}",
         ]
 

@@ -187,12 +187,12 @@ def test_a_run_that_resumes_says_so_shortly(told, capsys):
     run.train(verbose=2)
     left_out, line = capsys.readouterr().out.splitlines()
     assert left_out == told[1][3]
-    assert line == f"Run: {run.folder} has 2 epochs already; more go on from it"
+    assert line == f"Run: {run.folder} is complete; a larger number of epochs goes on"
     run.train(3, verbose=2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [
         left_out,
-        f"Run: resumes {run.folder}, epochs 3 to 3 with batches of 8",
+        f"Run: resumes {run.folder}, epoch 3 with batches of 8",
     ]
     assert lines[2] == "Epoch 3/3" and len(lines) == 4
 
@@ -248,7 +248,7 @@ class Clock:
             9,
             1,
             4,
-            "About 1.0 s of training per epoch (1 steps), 4.0 s for 4 epochs.",
+            "About 1.0 s of training per epoch (1 step), 4.0 s for 4 epochs.",
             2,
         ),
         (9, 3, 1, None, None),  # After the last epoch, an estimate is of no use.

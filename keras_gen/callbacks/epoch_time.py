@@ -68,7 +68,8 @@ class EpochTime(keras.callbacks.Callback):
         if self.params.get("verbose") != 2:
             print()  # Ends the line of the progress bar.
         seconds = steps * self._seconds / self._measured
-        text = f"About {duration(seconds)} of training per epoch ({steps:,} steps)"
+        number = f"{steps:,} step{'' if steps == 1 else 's'}"
+        text = f"About {duration(seconds)} of training per epoch ({number})"
         epochs = self.params["epochs"] - self._first_epoch
         current, final = _shape(self.model), self.model.batch_shapes().get("image")
         if current != final:
