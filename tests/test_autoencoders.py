@@ -653,3 +653,16 @@ def test_pretraining_gains_three_points_of_accuracy():
     main = runpy.run_path(str(ROOT / "examples" / "pretraining.py"))["main"]
     pretrained, from_scratch = main()
     assert pretrained > from_scratch + 3  # It was 5.2 when this was written.
+
+
+def test_the_shipped_linear_autoencoder_finds_the_plane_of_pca():
+    """The largest principal angle is below 1 degree."""
+    batches = keras_gen.data.load("mnist", image_shape=(28, 28, 1), batch_size=1000)
+    images = np.concatenate(
+        [batch["image"].reshape(-1, 784) for batch in batches.as_numpy_iterator()]
+    )
+    _, components = np.linalg.eigh(np.cov(images.T))
+    model = keras_gen.zoo.load("linear_ae", weights="mnist-2")
+    kernel = model.decoder.get_layer("pixels").kernel.numpy()
+    angles = scipy.linalg.subspace_angles(kernel.T, components[:, -2:])
+    assert np.degrees(angles).max() < 1
