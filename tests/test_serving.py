@@ -510,35 +510,6 @@ def test_configuration_has_the_format_that_the_server_reads(models, folder):
             serving_protos.parse("BatchingParameters", wrong)
 
 
-def test_manifests_pin_the_image_and_probe_the_model(folder):
-    compose = yaml.safe_load((folder / "compose.yaml").read_text())
-    cpu, gpu = (compose["services"][name] for name in ("cpu", "gpu"))
-    pinned = r"tensorflow/serving:\$\{TF_SERVING:-(2\.\d+\.\d+)\}(-gpu)?"
-    version, _ = re.fullmatch(pinned, cpu["image"]).groups()
-    assert re.fullmatch(pinned, gpu["image"]).groups() == (version, "-gpu")
-    deployment, service, claim = yaml.safe_load_all(
-        (folder / "kubernetes.yaml").read_text()
-    )
-    pod = deployment["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    assert container["image"] == f"tensorflow/serving:{version}"
-    assert container["args"] == cpu["command"] == gpu["command"]
-    for flag in container["args"]:
-        path = re.fullmatch(r"--\w+=/serving/(\S+)", flag)
-        assert path is None or (folder / path[1]).is_file(), flag
-    paths = {
-        probe: container[f"{probe}Probe"]["httpGet"]["path"]
-        for probe in ("startup", "readiness", "liveness")
-    }
-    assert paths["readiness"] == "/v1/models/vae/labels/stable"
-    assert paths["startup"] == paths["liveness"] == "/v1/models/vae"
-    assert f"GET {paths['readiness']} " in cpu["healthcheck"]["test"][-1]
-    (volume,) = pod["volumes"]
-    name = volume["persistentVolumeClaim"]["claimName"]
-    assert claim["metadata"]["name"] == name
-    assert {p["port"] for p in service["spec"]["ports"]} == {8500, 8501}
-
-
 def test_a_label_is_set_to_release_a_version_and_to_roll_back(models, tmp_path):
     folder = tmp_path / "serving"
     options = {"root": str(folder), "abilities": ["sample"], "batch_sizes": (1, 2)}

