@@ -91,86 +91,112 @@ def test_the_compose_file_has_its_published_schema(compose):
         jsonschema.validate(wrong, schema)
 
 
+def selected(file, parts):
+    """A kustomization with parts selected, by removing `#` before them."""
+    text = file.read_text()
+    for part in parts:
+        text, count = re.subn(rf"(?m)^  # (- {re.escape(part)}\b)", r"  \1", text)
+        assert count == 1, part
+    return text
+
+
+OPTIONS = {".": ("gateway", "gpu", "monitoring"), "canary": ("../gpu",)}
+
+
 def test_kustomizations_name_files_that_exist():
     named = set()
     for file in KUBERNETES.rglob("kustomization.yaml"):
-        # The parts that are comments can be selected too.
-        text = re.sub(r"(?m)^( *)# ( *)(-|components:)", r"\1\2\3", file.read_text())
-        content = yaml.safe_load(text)
+        parts = OPTIONS.get(str(file.parent.relative_to(KUBERNETES)), ())
+        content = yaml.safe_load(selected(file, parts))
         assert content["kind"] in PARTS
-        for part in [*content["resources"], *content.get("components", [])]:
-            named.add((file.parent / part).resolve())
+        for key in ("resources", "components"):
+            named |= {(file.parent / p).resolve() for p in content.get(key) or ()}
     for path in named:
         assert path.is_file() or (path / "kustomization.yaml").is_file(), path
     files = set(KUBERNETES.rglob("*.yaml"))
-    files -= {f for f in files if f.name in ("envoy.yaml", "kustomization.yaml")}
-    assert files <= named
+    assert {f for f in files if f not in named} == {
+        f for f in files if f.name in ("envoy.yaml", "kustomization.yaml")
+    }
 
 
-def build(tmp_path, *parts):
-    """The objects that kubectl makes of the kit with some of its parts."""
-    folder = tmp_path / "kubernetes"
-    shutil.copytree(KUBERNETES, folder)
-    (folder / "gateway" / "secrets").mkdir()
+def build(tmp_path, folder=".", parts=()):
+    """The objects that kubectl makes of a folder of the kit, by kind and name."""
+    copy = tmp_path / "kubernetes"
+    shutil.copytree(KUBERNETES, copy)
+    (copy / "gateway" / "secrets").mkdir()
     for name in ("tls.crt", "tls.key", "users"):
-        (folder / "gateway" / "secrets" / name).write_text("secret")
-    main = folder / "kustomization.yaml"
-    text = main.read_text()
-    for part in parts:
-        text = re.sub(rf"(?m)^#?  (# )?(#? )- {part} ", f"  - {part} ", text)
-        text = re.sub(rf"(?m)^#   - {part} ", f"  - {part} ", text)
-    if {"gpu", "monitoring"} & set(parts):
-        text = text.replace("# components:", "components:")
-    main.write_text(text)
-    done = subprocess.run(
-        [KUBECTL, "kustomize", folder], capture_output=True, text=True
-    )
+        (copy / "gateway" / "secrets" / name).write_text("secret")
+    file = copy / folder / "kustomization.yaml"
+    file.write_text(selected(file, parts))
+    command = [KUBECTL, "kustomize", copy / folder]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
-
-
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on the PATH")
-def test_kubectl_builds_the_kit_with_all_its_parts(tmp_path):
-    objects = build(tmp_path, "gateway", "canary", "gpu", "monitoring")
-    for manifest in objects:
+    objects = {}
+    for manifest in yaml.safe_load_all(done.stdout):
+        objects[manifest["kind"], manifest["metadata"]["name"]] = manifest
         if manifest["kind"] not in PARTS:
             kubernetes_validate.validate(manifest, VERSIONS[-1], strict=True)
-    for name in ("keras-gen-serving", "keras-gen-serving-canary"):
-        deployment = find(objects, "Deployment", name)["spec"]
-        pod = deployment["template"]["spec"]
-        (container,) = pod["containers"]
-        assert container["image"] == "tensorflow/serving:2.20.0-gpu"
-        assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
-        (claim,) = [
-            v["persistentVolumeClaim"] for v in pod["volumes"] if v["name"] != "tmp"
-        ]
-        assert find(objects, "PersistentVolumeClaim", claim["claimName"])
-        assert claim["claimName"] == name
-        selectors = [
-            deployment["selector"]["matchLabels"],
-            find(objects, "Service", name)["spec"]["selector"],
-            find(objects, "NetworkPolicy", name)["spec"]["podSelector"]["matchLabels"],
-            find(objects, "PodDisruptionBudget", name)["spec"]["selector"][
-                "matchLabels"
-            ],
-        ]
-        assert selectors == [{"app": name}] * 4
-        autoscaler = find(objects, "HorizontalPodAutoscaler", name)["spec"]
-        assert autoscaler["scaleTargetRef"]["name"] == name
-        (rule,) = find(objects, "NetworkPolicy", name)["spec"]["ingress"]
-        allowed = rule["from"][0]["podSelector"]["matchExpressions"][0]["values"]
-        assert allowed == ["keras-gen-gateway"]
-    assert find(objects, "Service", "keras-gen-serving-headless-canary")
-    assert find(objects, "ServiceMonitor")
+    return objects
 
 
-@pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on the PATH")
+def check_server(objects, name, image, gpus):
+    deployment = objects["Deployment", name]["spec"]
+    pod = deployment["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == image
+    assert container["resources"]["limits"].get("nvidia.com/gpu") == gpus
+    assert deployment["template"]["metadata"]["labels"] == {"app": name}
+    (claim,) = [v for v in pod["volumes"] if "persistentVolumeClaim" in v]
+    assert claim["persistentVolumeClaim"]["claimName"] == name
+    assert ("PersistentVolumeClaim", name) in objects
+    selectors = [
+        deployment["selector"]["matchLabels"],
+        objects["Service", name]["spec"]["selector"],
+        objects["NetworkPolicy", name]["spec"]["podSelector"]["matchLabels"],
+        objects["PodDisruptionBudget", name]["spec"]["selector"]["matchLabels"],
+    ]
+    assert selectors == [{"app": name}] * 4
+    scaled = objects["HorizontalPodAutoscaler", name]["spec"]["scaleTargetRef"]
+    assert scaled["name"] == name
+    (rule,) = objects["NetworkPolicy", name]["spec"]["ingress"]
+    allowed = rule["from"][0]["podSelector"]
+    assert allowed["matchExpressions"][0]["values"] == ["keras-gen-gateway"]
+    assert "matchLabels" not in allowed
+
+
+needs_kubectl = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not on the PATH")
+
+
+@needs_kubectl
 def test_kubectl_builds_the_server_alone(tmp_path):
     objects = build(tmp_path)
-    names = {o["metadata"]["name"] for o in objects}
+    names = {name for _, name in objects}
     assert names == {"keras-gen-serving", "keras-gen-serving-headless"}
-    pod = find(objects, "Deployment")["spec"]["template"]["spec"]
-    assert pod["containers"][0]["image"] == "tensorflow/serving:2.20.0"
+    check_server(objects, "keras-gen-serving", "tensorflow/serving:2.20.0", None)
+
+
+@needs_kubectl
+def test_kubectl_builds_the_kit_with_all_its_parts(tmp_path):
+    objects = build(tmp_path, parts=OPTIONS["."])
+    check_server(objects, "keras-gen-serving", "tensorflow/serving:2.20.0-gpu", "1")
+    assert ("ServiceMonitor", "keras-gen-serving") in objects
+    (secret,) = [name for kind, name in objects if kind == "Secret"]
+    pod = objects["Deployment", "keras-gen-gateway"]["spec"]["template"]["spec"]
+    (volume,) = [v["secret"] for v in pod["volumes"] if "secret" in v]
+    assert volume["secretName"] == secret
+    files = set(objects["Secret", secret]["data"])
+    assert files == {"tls.crt", "tls.key", "users"}
+
+
+@needs_kubectl
+@pytest.mark.parametrize("parts", [(), ("../gpu",)])
+def test_kubectl_builds_a_canary_that_shares_no_pods_with_the_server(tmp_path, parts):
+    objects = build(tmp_path, "canary", parts)
+    image = "tensorflow/serving:2.20.0" + ("-gpu" if parts else "")
+    name = "keras-gen-serving-canary"
+    check_server(objects, name, image, "1" if parts else None)
+    headless = objects["Service", "keras-gen-serving-headless-canary"]["spec"]
+    assert headless["selector"] == {"app": name}
 
 
 # What the files must say.
