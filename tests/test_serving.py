@@ -716,7 +716,7 @@ def test_the_command_line_exports_and_queries(tmp_path, monkeypatch):
         ["vae"],
         ["vae:nowhere"],
         ["=vae:mnist"],
-        ["vae:mnist", "vae:mnist"],
+        ["vae:mnist", "vae:mnist", "--version", "1"],
         ["vae:mnist", "--label", "a/b"],
         ["vae:mnist", "--version", str(2**63)],
     ):

@@ -103,8 +103,8 @@ def _parse_served(text, weights):
 
 def _check_targets(served, to, version, label):
     """Refuses, before any work, versions that cannot be added."""
-    if len(set(served)) < len(served):
-        raise ValueError(f"Expected different names on the server, got {served}.")
+    if version is not None and len(set(served)) < len(served):
+        raise ValueError(f"Expected one version {version} of each model, got {served}.")
     for name in served:
         deploy.check(to, name, version, label)
 
