@@ -26,6 +26,7 @@ import yaml
 from conftest import make_batch, train
 from google.protobuf import text_format
 from serving_double import Double
+from serving_gateway import Gateway, needs_envoy
 from typer.testing import CliRunner
 
 import keras_gen
@@ -425,6 +426,37 @@ def test_messages_may_be_larger_than_the_default_limit_of_grpc(double):
         assert caught.value.code == "INVALID_ARGUMENT"
 
 
+@needs_envoy
+def test_a_client_uses_a_gateway_with_tls_and_a_password(
+    double, models, tmp_path, monkeypatch
+):
+    rest = int(double.rest_address.rpartition(":")[2])
+    grpc_port = int(double.grpc_address.rpartition(":")[2])
+    ports = {"stable_grpc": grpc_port, "stable_rest": rest}
+    ports |= {"canary_grpc": grpc_port, "canary_rest": rest}
+    wanted = models["vae"].sample(2, seed=1)
+    with Gateway(tmp_path, ports) as gateway:
+        certificate = str(gateway.certificate)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+        monkeypatch.setenv("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", certificate)
+        for scheme in ("https", "grpcs"):
+            login = f"{scheme}://{gateway.user}:{gateway.password}"
+            with Client(f"{login}@{gateway.address}", "vae") as client:
+                assert client.status() == {1: "AVAILABLE"}
+                np.testing.assert_allclose(client.sample(2, seed=1), wanted, atol=1e-5)
+                with pytest.raises(ServingError) as caught:
+                    client.predict("encode", {"images": rows(value=3)})
+                assert caught.value.code == "INVALID_ARGUMENT"
+            wrong = f"{scheme}://{gateway.user}:secret@{gateway.address}"
+            for address in (wrong, f"{scheme}://{gateway.address}"):
+                with Client(address, "vae", retries=0) as client:
+                    with pytest.raises(ServingError) as caught:
+                        client.status()
+                assert caught.value.code == "UNAUTHENTICATED"
+                assert gateway.address in str(caught.value)
+                assert "secret" not in str(caught.value)
+
+
 # REST without the client.
 
 
@@ -510,35 +542,6 @@ def test_configuration_has_the_format_that_the_server_reads(models, folder):
             serving_protos.parse("BatchingParameters", wrong)
 
 
-def test_manifests_pin_the_image_and_probe_the_model(folder):
-    compose = yaml.safe_load((folder / "compose.yaml").read_text())
-    cpu, gpu = (compose["services"][name] for name in ("cpu", "gpu"))
-    pinned = r"tensorflow/serving:\$\{TF_SERVING:-(2\.\d+\.\d+)\}(-gpu)?"
-    version, _ = re.fullmatch(pinned, cpu["image"]).groups()
-    assert re.fullmatch(pinned, gpu["image"]).groups() == (version, "-gpu")
-    deployment, service, claim = yaml.safe_load_all(
-        (folder / "kubernetes.yaml").read_text()
-    )
-    pod = deployment["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    assert container["image"] == f"tensorflow/serving:{version}"
-    assert container["args"] == cpu["command"] == gpu["command"]
-    for flag in container["args"]:
-        path = re.fullmatch(r"--\w+=/serving/(\S+)", flag)
-        assert path is None or (folder / path[1]).is_file(), flag
-    paths = {
-        probe: container[f"{probe}Probe"]["httpGet"]["path"]
-        for probe in ("startup", "readiness", "liveness")
-    }
-    assert paths["readiness"] == "/v1/models/vae/labels/stable"
-    assert paths["startup"] == paths["liveness"] == "/v1/models/vae"
-    assert f"GET {paths['readiness']} " in cpu["healthcheck"]["test"][-1]
-    (volume,) = pod["volumes"]
-    name = volume["persistentVolumeClaim"]["claimName"]
-    assert claim["metadata"]["name"] == name
-    assert {p["port"] for p in service["spec"]["ports"]} == {8500, 8501}
-
-
 def test_a_label_is_set_to_release_a_version_and_to_roll_back(models, tmp_path):
     folder = tmp_path / "serving"
     options = {"root": str(folder), "abilities": ["sample"], "batch_sizes": (1, 2)}
@@ -587,11 +590,83 @@ def test_errors_name_what_is_wrong_with_a_folder(models, tmp_path):
     with pytest.raises(ValueError, match="got 'canary'"):
         deploy.remove_label(folder, "vae", "canary")
     assert deploy.labels(folder, "vae") == {"stable": 1}
+    for wrong, message in (
+        ({"label": "a/b"}, "letters, digits"),
+        ({"version": 1}, "new version"),
+        ({"version": 2**63}, str(2**63 - 1)),
+        ({"version": 0}, ">= 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            deploy.add(models["vae"], folder, "vae", **options, **wrong)
+    with pytest.raises(ValueError, match=str(2**63)):
+        deploy.set_label(folder, "vae", "stable", 2**63)
     (folder / "models.config").write_text("model_config_list { confg {} }")
     with pytest.raises(ValueError, match="confg"):
         deploy.add(models["vae"], folder, "vae", **options)
-    # The error comes before any work is done.
-    assert not (folder / "models" / "vae" / "2").exists()
+    # The errors come before any work is done.
+    assert [path.name for path in (folder / "models" / "vae").iterdir()] == ["1"]
+
+
+def test_a_model_without_the_label_stable_gets_it(models, tmp_path):
+    options = {"abilities": ["encode"], "batch_sizes": (1,)}
+    # A version without a label, as an export that was interrupted leaves it.
+    keras_gen.export.save(models["vae"], tmp_path / "models" / "vae", **options)
+    for wanted in ({"stable": 2}, {"stable": 2, "canary": 3}):
+        deploy.add(models["vae"], tmp_path, "vae", **options)
+        assert deploy.labels(tmp_path, "vae") == wanted
+    deploy.add(models["vae"], tmp_path, "vae", label="old", version=1000, **options)
+    wanted = {"stable": 2, "canary": 3, "old": 1000}
+    assert deploy.labels(tmp_path, "vae") == wanted
+
+
+def test_labels_that_change_during_an_export_are_kept(models, tmp_path, monkeypatch):
+    options = {"abilities": ["encode"], "batch_sizes": (1,)}
+    deploy.add(models["vae"], tmp_path, "vae", **options)
+    save = deploy.save
+
+    def save_slowly(*args, **kwargs):
+        deploy.set_label(tmp_path, "vae", "trial", 1)
+        return save(*args, **kwargs)
+
+    monkeypatch.setattr(deploy, "save", save_slowly)
+    deploy.add(models["vae"], tmp_path, "other", **options)
+    assert deploy.labels(tmp_path, "vae") == {"stable": 1, "trial": 1}
+    assert deploy.labels(tmp_path, "other") == {"stable": 1}
+
+
+def test_versions_that_a_server_cannot_read_are_ignored(models, tmp_path):
+    for name in ("1", "²", "-2", "3.0", str(2**63), "aside"):
+        (tmp_path / name).mkdir()
+    options = {"abilities": ["encode"], "batch_sizes": (1,)}
+    path = keras_gen.export.save(models["vae"], tmp_path, **options)
+    assert path.name == "2"
+    (tmp_path / str(2**63 - 1)).mkdir()
+    with pytest.raises(ValueError, match=f"up to {2**63 - 1}"):
+        keras_gen.export.save(models["vae"], tmp_path, **options)
+
+
+def test_no_kit_is_put_among_other_files(models, tmp_path):
+    (tmp_path / "cat.jpg").write_bytes(b"picture")
+    with pytest.raises(ValueError, match="cat.jpg"):
+        deploy.add(models["vae"], tmp_path, "vae")
+    with pytest.raises(ValueError, match="the file"):
+        deploy.add(models["vae"], tmp_path / "cat.jpg", "vae")
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.jpg"]
+    other = tmp_path / "volume"  # Files that a new volume or a desktop may have.
+    (other / "lost+found").mkdir(parents=True)
+    (other / ".DS_Store").write_bytes(b"")
+    deploy.add(
+        models["vae"], other, "vae", abilities=["encode"], batch_sizes=(1,), root="/s"
+    )
+    kit = {str(p.relative_to(other)) for p in other.rglob("*") if p.is_file()}
+    kit = {p for p in kit if not p.startswith(("models/", "."))}
+    assert kit == {"models.config", *deploy.TEMPLATES}
+    shipped = {
+        str(p.relative_to(ROOT / "export")) for p in (ROOT / "export").rglob("*")
+    }
+    shipped = {p for p in shipped if (ROOT / "export" / p).is_file()}
+    shipped = {p for p in shipped if not p.endswith((".py", ".pyc", ".md"))}
+    assert shipped == set(deploy.TEMPLATES)
 
 
 # The command line.
@@ -637,10 +712,19 @@ def test_the_command_line_exports_and_queries(tmp_path, monkeypatch):
             done = run("query", address, *mistake)
             assert done.exit_code == 2 and "Traceback" not in done.output
             assert message in done.output.replace("\n", " ")
-    for wrong in (["vae"], ["vae:nowhere"], ["=vae:mnist"]):
+    for wrong in (
+        ["vae"],
+        ["vae:nowhere"],
+        ["=vae:mnist"],
+        ["vae:mnist", "vae:mnist", "--version", "1"],
+        ["vae:mnist", "--label", "a/b"],
+        ["vae:mnist", "--version", str(2**63)],
+    ):
         done = run("export", *wrong, "--to", "other")
         assert done.exit_code == 2, wrong
     assert not (tmp_path / "other").exists()
+    done = run("export", "vae:mnist", "--to", ".")
+    assert done.exit_code == 2 and "answer.png" in done.output
 
 
 def test_the_requests_in_the_readme_are_answered(server):

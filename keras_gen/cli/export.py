@@ -32,7 +32,7 @@ def export(
         str | None,
         typer.Option(
             help="Label of the versions.",
-            show_default="stable for a model's first version, then canary",
+            show_default="stable if no version of the model has it, else canary",
         ),
     ] = None,
     abilities: Annotated[
@@ -52,7 +52,8 @@ def export(
     ] = deploy.ROOT,
 ):
     """Makes or extends a folder for TF Serving: models, configuration, manifests."""
-    chosen = [_parse_served(name, weights) for name in names]  # Fails before any work.
+    chosen = [_parse_served(name, weights) for name in names]
+    _check_targets([served for served, _, _ in chosen], to, version, label)
     for served, preset, source in chosen:
         model = zoo.load(preset, source)
         card = {"preset": preset}
@@ -98,6 +99,14 @@ def _parse_served(text, weights):
     if not source:
         raise ValueError(f"Expected --weights, or {preset}:WEIGHTS, got {text!r}.")
     return (served if equals else preset), preset, source
+
+
+def _check_targets(served, to, version, label):
+    """Refuses, before any work, versions that cannot be added."""
+    if version is not None and len(set(served)) < len(served):
+        raise ValueError(f"Expected one version {version} of each model, got {served}.")
+    for name in served:
+        deploy.check(to, name, version, label)
 
 
 def _describe_labels(folder, served):

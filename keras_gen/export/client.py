@@ -40,8 +40,9 @@ class Client:
     batch because of one request.
 
     Args:
-        address: Address of the server: "host:port" for gRPC, "http://host:port" (or
-            https) for REST.
+        address: Address of the server: "host:port" for gRPC, "http://host:port" for
+            REST; behind a gateway with TLS and passwords,
+            "grpcs://user:password@host:port" or "https://user:password@host:port".
         model: Name under which the model is served.
         label: Label of the version to use; None uses the newest version.
         version: Number of the version to use, instead of a label.

@@ -3,28 +3,43 @@
     serving/
       models/<name>/<version>/    SavedModels; the server loads all of them
       models.config               the models, and labels of their versions
-      batching.config, monitoring.config, compose.yaml, kubernetes.yaml
+      batching.config, monitoring.config, probe.sh, compose.yaml, kubernetes/
 
 `models.config` is the protocol buffer `ModelServerConfig` in text format, read and
-written by its own classes. The other files are copies of the templates in `export/`,
-for users to edit: a file that exists already is kept.
+written by its own classes. The other files are copies of those in `export/`, for users
+to edit: a file that exists already is kept.
 """
 
 import importlib.resources
 import os
 import pathlib
 import re
-import string
 
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from keras_gen.core.model import GenerativeModel
-from keras_gen.export.saved_model import save, versions_in
+from keras_gen.export.saved_model import check_version, save, versions_in
 from keras_gen.files import write_text
 
 CONFIG = "models.config"
-TEMPLATES = ("batching.config", "monitoring.config", "compose.yaml", "kubernetes.yaml")
+TEMPLATES = (
+    "batching.config",
+    "monitoring.config",
+    "probe.sh",
+    "compose.yaml",
+    "kubernetes/kustomization.yaml",
+    "kubernetes/base/kustomization.yaml",
+    "kubernetes/base/serving.yaml",
+    "kubernetes/base/policies.yaml",
+    "kubernetes/canary/kustomization.yaml",
+    "kubernetes/gateway/kustomization.yaml",
+    "kubernetes/gateway/gateway.yaml",
+    "kubernetes/gateway/envoy.yaml",
+    "kubernetes/gpu/kustomization.yaml",
+    "kubernetes/monitoring/kustomization.yaml",
+    "kubernetes/monitoring/monitoring.yaml",
+)
 ROOT = "/serving"  # Path at which the compose file and the manifest mount the folder.
 
 
@@ -40,13 +55,16 @@ def add(
 ) -> pathlib.Path:
     """Exports a model into a folder for TF Serving, and configures the server for it.
 
+    All arguments are checked before the export. The model and the label are added to
+    `models.config` at once, after the version has been written.
+
     Args:
         model: A `GenerativeModel`.
         folder: Folder of the server, with all its models; it is created if needed.
         name: Name of the model on the server.
         version: Number of the version, at least 1; None uses the next one.
-        label: Label of the version. None gives "stable" to a model's first version, and
-            "canary" to later ones.
+        label: Label of the version. None gives "stable" if no version of the model has
+            that label, and "canary" otherwise.
         root: Path of the folder on the server.
         **options: Further arguments of `keras_gen.export.save`.
 
@@ -54,23 +72,53 @@ def add(
         The version's folder.
 
     Raises:
-        ValueError: For a name or a label that paths cannot contain, a `models.config`
-            that cannot be read, or arguments that `keras_gen.export.save` refuses.
+        ValueError: For what `check` refuses, or arguments that `keras_gen.export.save`
+            refuses.
     """
     folder = pathlib.Path(folder)
-    _check_name("a model's name", name)
-    config = read_config(folder)
-    is_first = not versions_in(folder / "models" / name)
+    check(folder, name, version, label)
     path = save(model, folder / "models" / name, version, **options)
-    if name not in {entry.name for entry in config.model_config_list.config}:
+    _write_templates(folder)
+    config = read_config(folder)  # It may have changed during the export.
+    entries = {entry.name: entry for entry in config.model_config_list.config}
+    entry = entries.get(name)
+    if entry is None:
         entry = config.model_config_list.config.add(name=name)
         entry.base_path = f"{root}/models/{name}"
         entry.model_platform = "tensorflow"
         entry.model_version_policy.all.SetInParent()
-        write_config(folder, config)
-    set_label(folder, name, label or ("stable" if is_first else "canary"), path.name)
-    _write_templates(folder, name)
+    label = label or ("canary" if "stable" in entry.version_labels else "stable")
+    entry.version_labels[label] = int(path.name)
+    write_config(folder, config)
     return path
+
+
+def check(
+    folder: str | os.PathLike,
+    name: str,
+    version: int | None = None,
+    label: str | None = None,
+) -> None:
+    """Checks that a version can be added to a folder, and changes nothing.
+
+    Args:
+        folder: Folder of the server, which need not exist.
+        name: Name of the model on the server.
+        version: Number of the version; None uses the next one.
+        label: Label of the version, or None.
+
+    Raises:
+        ValueError: For a folder of other files, a name or a label that paths cannot
+            contain, a version that exists or is out of range, or a `models.config` that
+            cannot be read.
+    """
+    folder = pathlib.Path(folder)
+    _check_name("a model's name", name)
+    if label is not None:
+        _check_name("a label", label)
+    _check_folder(folder)
+    read_config(folder)
+    check_version(folder / "models" / name, version)
 
 
 def labels(folder: str | os.PathLike, name: str) -> dict[str, int]:
@@ -168,11 +216,23 @@ def _check_name(what, name):
         )
 
 
-def _write_templates(folder, name):
+def _check_folder(folder):
+    """Refuses a folder that has other files and is not that of a server."""
+    if not folder.exists() or (folder / CONFIG).is_file():
+        return
+    if not folder.is_dir():
+        raise ValueError(f"Expected a folder, got the file {folder}.")
+    known = {"models", "lost+found", *(file.split("/")[0] for file in TEMPLATES)}
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    if names - known:
+        raise ValueError(
+            f"Expected an empty folder or one with a {CONFIG}, got {folder} with "
+            f"{len(names)} other entries, such as {min(names - known)!r}."
+        )
+
+
+def _write_templates(folder):
     templates = importlib.resources.files("keras_gen.kit")
     for file in TEMPLATES:
         if not (folder / file).exists():
-            text = string.Template((templates / file).read_text()).safe_substitute(
-                {"model": name}
-            )
-            write_text(folder / file, text)
+            write_text(folder / file, (templates / file).read_text("utf-8"))

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # As in export/batching.config.
 CARD = "assets.extra/card.json"
 WARM_UP = "assets.extra/tf_serving_warmup_requests"
 MAX_WARM_UP = 1000  # A server refuses a model with more warm-up requests.
+MAX_VERSION = 2**63 - 1  # A server stores versions as int64.
 
 
 def save(
@@ -55,7 +57,7 @@ def save(
     Args:
         model: Model, a `GenerativeModel` with at least one ability.
         path: Folder of the model's versions.
-        version: Number of the version, at least 1; None uses the next one.
+        version: Number of the version, from 1 to 2**63 - 1; None uses the next one.
         abilities: Names of the abilities to export, which may include "interpolate";
             None exports all. `["sample"]` leaves out a GAN's discriminator.
         float16: Boolean, whether weights are stored as float16. They are cast to
@@ -74,7 +76,7 @@ def save(
             abilities, or one of them cannot be served.
     """
     path = pathlib.Path(path)
-    version = _new_version(path, version)
+    version = check_version(path, version)
     batch_sizes = _check_batch_sizes(batch_sizes)
     signatures = signatures_of(model, abilities)
     weights = _Halved(model) if float16 else contextlib.nullcontext()
@@ -145,8 +147,10 @@ def _write_folder_aside(folder, write):
 
 
 def versions_in(path: str | os.PathLike) -> list[int]:
-    """The versions in a model's folder, increasing."""
-    return sorted(int(p.name) for p in pathlib.Path(path).glob("*") if p.name.isdigit())
+    """The versions in a model's folder, increasing; a server ignores other names."""
+    names = [p.name for p in pathlib.Path(path).glob("*")]
+    versions = [int(name) for name in names if re.fullmatch("[0-9]{1,19}", name)]
+    return sorted(version for version in versions if version <= MAX_VERSION)
 
 
 def read_card(path: str | os.PathLike) -> dict:
@@ -154,11 +158,22 @@ def read_card(path: str | os.PathLike) -> dict:
     return json.loads((pathlib.Path(path) / CARD).read_text())
 
 
-def _new_version(path, version):
+def check_version(path: str | os.PathLike, version: int | None) -> int:
+    """The number of a new version in a model's folder.
+
+    Args:
+        path: Folder of the model's versions, which need not exist.
+        version: Number of the version, from 1 to 2**63 - 1; None uses the next one.
+
+    Raises:
+        ValueError: If the version exists already or is out of range.
+    """
     known = versions_in(path)
     version = max(known, default=0) + 1 if version is None else version
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
         raise ValueError(f"Expected a version that is an int >= 1, got {version!r}.")
+    if version > MAX_VERSION:
+        raise ValueError(f"Expected a version up to {MAX_VERSION}, got {version}.")
     if version in known:
         raise ValueError(f"Expected a new version, got {version}, which {path} has.")
     return version

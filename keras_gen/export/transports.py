@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+import urllib.parse
 from collections.abc import Mapping, Sequence
 
 import grpc
@@ -18,6 +20,7 @@ from tensorflow_serving.apis import (
 # gRPC's code for each HTTP status.
 CODES = {
     400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     408: "DEADLINE_EXCEEDED",
@@ -51,15 +54,26 @@ class ServingError(OSError):
 class Grpc:
     """PredictionService and ModelService over gRPC, which TF Serving has on port 8500.
 
+    If the host's name has several addresses, requests go to each of them in turn.
+
     Args:
-        address: Address of the server, "host:port".
+        address: Address of the server, "host:port", or "grpcs://user:password@host:port"
+            of a gateway with TLS. The environment variable
+            GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names other root certificates.
         max_bytes: Largest size of a message, sent or received; gRPC's default is 4 MiB.
     """
 
     def __init__(self, address: str, max_bytes: int):
         limits = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
-        self._address = address
-        self._channel = grpc.insecure_channel(address, [(n, max_bytes) for n in limits])
+        options = [(name, max_bytes) for name in limits]
+        options.append(("grpc.lb_policy_name", "round_robin"))
+        self._address = _without_password(address)
+        if address.startswith("grpcs://"):
+            target = urllib.parse.urlsplit(address).netloc.rpartition("@")[2]
+            credentials = _credentials(address)
+            self._channel = grpc.secure_channel(target, credentials, options)
+        else:
+            self._channel = grpc.insecure_channel(address, options)
         self._predict = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(self._channel)
 
@@ -124,11 +138,13 @@ class Rest:
 
     Args:
         address: Address of the server, "http://host:port", followed by the path before
-            "/v1" if there is one.
+            "/v1" if there is one; "https://user:password@host:port" of a gateway. The
+            environment variable REQUESTS_CA_BUNDLE names other root certificates.
     """
 
     def __init__(self, address: str):
-        self._address = address.rstrip("/")
+        self._url_before = address.rstrip("/")
+        self._address = _without_password(self._url_before)
         self._session = requests.Session()
 
     def predict(
@@ -162,7 +178,7 @@ class Rest:
 
     def _url(self, target):
         name, label, version = target
-        url = f"{self._address}/v1/models/{name}"
+        url = f"{self._url_before}/v1/models/{name}"
         if version is not None:
             return f"{url}/versions/{version}"
         return url if label is None else f"{url}/labels/{label}"
@@ -188,6 +204,27 @@ class Rest:
     def close(self) -> None:
         """Closes the connection."""
         self._session.close()
+
+
+def _without_password(address):
+    """An address without user and password, for messages."""
+    return re.sub(r"(?<=://)[^/]*@", "", address)
+
+
+def _credentials(address):
+    """TLS, and the user and the password of an address if it has them."""
+    parts, secure = urllib.parse.urlsplit(address), grpc.ssl_channel_credentials()
+    if parts.username is None:
+        return secure
+    names = (parts.username, parts.password or "")
+    login = ":".join(urllib.parse.unquote(name) for name in names)
+    header = "Basic " + base64.b64encode(login.encode()).decode()
+
+    def add_header(context, send):
+        send((("authorization", header),), None)
+
+    call = grpc.metadata_call_credentials(add_header)
+    return grpc.composite_channel_credentials(secure, call)
 
 
 def _set_target(spec, target):
