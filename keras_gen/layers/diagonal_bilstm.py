@@ -194,7 +194,7 @@ def _run_band(band, pixels, kernel, carry, keep):
         band: The `Band`.
         pixels: Inputs with 1 for the bias, and a pixel of zeros, (pixels + 1, batch,
             features + 1).
-        kernel: As in `DiagonalScan`.
+        kernel: Weights of the gates; see `DiagonalScan`.
         carry: Hidden and cell states of the diagonal before, (2, rows * batch, hidden).
         keep: Boolean, whether to keep what the gradient needs.
 
@@ -247,7 +247,7 @@ def _gradient_of_band(indices, upstream, kernel, carry, to_kernel, kept):
         indices: Where the gradients of the band's states are in `upstream`, int32
             (diagonals, 2, rows).
         upstream: Gradients of states, and a row of zeros, (pixels + 1, batch, hidden).
-        kernel: As in `DiagonalScan`.
+        kernel: Weights of the gates; see `DiagonalScan`.
         carry: Gradients of the hidden and the cell states of the last diagonal, (2,
             rows * batch, hidden).
         to_kernel: Gradient of the kernel that later bands add up to.
