@@ -37,7 +37,7 @@ import tensorflow as tf
 from keras_gen import callbacks, data, distribute, zoo
 from keras_gen.core import checks
 from keras_gen.core.model import GenerativeModel
-from keras_gen.core.registry import preset
+from keras_gen.core.registry import BATCH_SIZE, preset
 from keras_gen.files import write_text
 
 SETTINGS = "run.json"
@@ -126,7 +126,9 @@ class Settings:
         for key, value in self.overrides.items():
             words += ["--set", f"{key}={_as_option(value)}"]
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        defaults["batch_size"] = preset(self.name).batch_size
+        # A preset's own batch size may change, and cards keep commands.
+        is_usual = preset(self.name).batch_size == BATCH_SIZE
+        defaults["batch_size"] = BATCH_SIZE if is_usual else None
         for name in OPTIONS:
             value = getattr(self, name)
             if value not in (None, defaults[name]):

@@ -418,8 +418,12 @@ def test_a_command_gives_back_the_settings(monkeypatch):
         jit=True,
     )
     assert settings_of(settings.command, monkeypatch) == settings
+    assert Settings("gan", "mnist").command == (
+        "keras-gen train gan --data mnist --epochs 20"
+    )
+    # The preset's own batch size is written down, since presets may change.
     assert Settings("vae", "mnist").command == (
-        "keras-gen train vae --data mnist --epochs 20"
+        "keras-gen train vae --data mnist --epochs 20 --batch-size 100"
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import keras
 
+BATCH_SIZE = 64  # That of presets without one of their own.
+
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
@@ -21,7 +23,7 @@ class Preset:
     name: str
     model: type
     config: dict
-    batch_size: int = 64
+    batch_size: int
 
     @property
     def summary(self) -> str:
@@ -32,7 +34,9 @@ class Preset:
 PRESETS: dict[str, Preset] = {}
 
 
-def register(name: str, *, batch_size: int = 64, **config) -> Callable[[type], type]:
+def register(
+    name: str, *, batch_size: int = BATCH_SIZE, **config
+) -> Callable[[type], type]:
     """Decorates a model class: adds a preset, and registers it with Keras for saving.
 
         @register("dcgan", image_shape=(32, 32, 1))

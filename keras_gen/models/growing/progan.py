@@ -28,7 +28,7 @@ from keras_gen.networks.growing import (
 )
 
 
-@register("progan", image_shape=(32, 32, 1))
+@register("progan", batch_size=32, image_shape=(32, 32, 1))
 class ProGAN(GrowingModel):
     """Progressively growing GAN.
 

@@ -57,7 +57,7 @@ def default_r1(side: int) -> float:
     return 10.0 * side / 1024
 
 
-@register("stylegan", image_shape=(32, 32, 1))
+@register("stylegan", batch_size=32, image_shape=(32, 32, 1))
 class StyleGAN(GrowingModel):
     """Style-based GAN, which grows or starts at full size.
 
