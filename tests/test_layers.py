@@ -207,6 +207,19 @@ def test_diagonal_bilstm_is_the_papers_lstm_with_its_gradients(shape, training):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
 
 
+def test_second_derivatives_of_diagonal_bilstms_are_refused():
+    layer = DiagonalBiLSTM(4)
+    x = tf.random.stateless_normal((1, 4, 5, 8), (1, 2))
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            outputs = layer(x) ** 2
+        first = inner.gradient(outputs, x)
+    with pytest.raises(LookupError, match="first derivatives only"):
+        outer.gradient(first, x)
+
+
 @pytest.mark.parametrize("kind", ["categorical", "logistic_mixture"])
 def test_probabilities_of_all_levels_add_up_to_one(kind):
     head = PixelHead(kind, 1, 8, num_components=3)

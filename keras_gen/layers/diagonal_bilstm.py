@@ -12,7 +12,7 @@ from keras_gen.layers.raster import RasterLayer
 from keras_gen.layers.row_lstm import lstm
 
 # Diagonals of a band: longer bands have more padding, shorter ones more operations.
-BAND = 14
+BAND = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,11 +118,17 @@ class DiagonalScan:
 
         @tf.custom_gradient
         def scan(pixels, kernel):
-            states, kept = self.run(pixels, kernel, training)
+            # For watched arguments, TensorFlow would trace a gradient of its own.
+            inputs = tf.stop_gradient(pixels), tf.stop_gradient(kernel)
+            states, kept = self.run(*inputs, training)
 
             def gradient(upstream):
-                saved = kept if training else self.run(pixels, kernel, True)[1]
-                return self.gradient(upstream, kernel, saved)
+                saved = kept if training else self.run(*inputs, True)[1]
+                message = "DiagonalBiLSTM has first derivatives only."
+                return [
+                    tf.raw_ops.PreventGradient(input=x, message=message)
+                    for x in self.gradient(upstream, kernel, saved)
+                ]
 
             return states, gradient
 
@@ -235,7 +241,6 @@ def _run_band(band, pixels, kernel, carry, keep):
         lambda d, *_: d < steps,
         step,
         (0, *carry, arrays),
-        maximum_iterations=steps,
     )
     return state, cell, states.stack(), [array.flow for array in kept]
 
@@ -301,7 +306,6 @@ def _gradient_of_band(indices, upstream, kernel, carry, to_kernel, kept):
         lambda d, *_: d >= 0,
         step,
         (steps - 1, *carry, to_kernel, array),
-        maximum_iterations=steps,
     )
     return to_state, to_cell, to_kernel, array.stack()
 
