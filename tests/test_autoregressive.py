@@ -2,6 +2,7 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -122,6 +123,23 @@ def test_frequencies_of_samples_and_completions_are_their_probabilities(cls):
     fits = (images[:, 0] == given[0]).all(axis=(1, 2))
     conditional = np.where(fits, shares, 0) / shares[fits].sum()
     np.testing.assert_allclose(frequencies(completed), conditional, atol=0.03)
+
+
+def test_diagonal_lstms_learn_with_xla_what_they_learn_without():
+    """Batches of `fit` have no static size, and XLA needs that of a loop's states."""
+    images = np.sign(np.random.default_rng(1).normal(size=(4, 6, 8, 1)))
+
+    def learned(jit_compile):
+        model = PixelRNN((6, 8, 1), num_layers=2, hidden=4, average=None)
+        random = np.random.default_rng(0)
+        for weight in model.network.trainable_variables:
+            weight.assign(0.3 * random.normal(size=weight.shape))
+        model.compile({"pixelrnn": keras.optimizers.SGD(0.01)}, jit_compile=jit_compile)
+        model.fit({"image": images}, batch_size=4, epochs=2, verbose=0)
+        return model.network.get_weights()
+
+    for one, other in zip(learned(True), learned(False), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
 @every_kind

@@ -208,13 +208,14 @@ def _run_band(band, pixels, kernel, carry, keep):
         Hidden and cell states of the last diagonal, hidden states of all, (diagonals,
         2, rows * batch, hidden), and what the gradient needs.
     """
-    batch, features = tf.shape(pixels)[1], pixels.shape[-1]
-    hidden, size = kernel.shape[-1] // 4, batch * band.rows
+    hidden = kernel.shape[-1] // 4
     steps, indices = len(band.pixels), tf.constant(band.pixels)
 
     def step(d, state, cell, arrays):
-        above = tf.pad(state[:, : size - batch], [(0, 0), (batch, 0), (0, 0)])
-        here = tf.reshape(tf.gather(pixels, indices[d]), (2, size, features))
+        batch = tf.shape(pixels)[1]  # XLA needs it as a constant of the loop's body.
+        above = tf.pad(state[:, :-batch], [(0, 0), (batch, 0), (0, 0)])
+        here = tf.gather(pixels, indices[d])
+        here = tf.reshape(here, (2, -1, pixels.shape[-1]))
         inputs = tf.concat([state, above, here], axis=-1)
         out, forget, new, content = tf.split(tf.matmul(inputs, kernel), 4, axis=-1)
         out, forget, new = tf.sigmoid(out), tf.sigmoid(forget + 1.0), tf.sigmoid(new)
@@ -262,10 +263,9 @@ def _gradient_of_band(indices, upstream, kernel, carry, to_kernel, kept):
         Gradients of the states of the diagonal before, of the kernel, and of the
         inputs, (diagonals, 2, rows * batch, features).
     """
-    batch, hidden = tf.shape(upstream)[1], kernel.shape[-1] // 4
-    steps, _, rows = indices.shape
-    size, features = batch * rows, kernel.shape[1] - 2 * hidden - 1
-    indices = tf.constant(indices)
+    hidden = kernel.shape[-1] // 4
+    features = kernel.shape[1] - 2 * hidden - 1
+    steps, indices = len(indices), tf.constant(indices)
     transposed = tf.transpose(kernel[:, :-1], (0, 2, 1))  # Without the bias.
     sizes = [kernel.shape[1]] + [hidden] * 6
     kept = [tf.TensorArray(upstream.dtype, flow=flow) for flow in kept]
@@ -279,7 +279,7 @@ def _gradient_of_band(indices, upstream, kernel, carry, to_kernel, kept):
     def step(d, to_state, to_cell, to_kernel, array):
         inputs, before, out, forget, new, content, squashed = read(d)
         here = tf.gather(upstream, indices[d])
-        to_state += tf.reshape(here, (2, size, hidden))
+        to_state += tf.reshape(here, (2, -1, hidden))
         to_cell += through_tanh(squashed, to_state * out)
         to_gates = tf.concat(
             [
@@ -295,6 +295,7 @@ def _gradient_of_band(indices, upstream, kernel, carry, to_kernel, kept):
         to_state, to_above, to_here = tf.split(
             tf.matmul(to_gates, transposed), [hidden, hidden, features], axis=-1
         )
+        batch = tf.shape(upstream)[1]
         to_state += tf.pad(to_above[:, batch:], [(0, 0), (0, batch), (0, 0)])
         to_cell *= forget
         for x in (to_state, to_cell):
