@@ -27,7 +27,7 @@ import tensorflow as tf
 
 from keras_gen.data import summary
 from keras_gen.data.pipeline import array_batches, dataset_batches, prepare
-from keras_gen.data.splits import parse
+from keras_gen.data.splits import at_random, parse
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 # Largest set of images that is kept in memory, in bytes of decoded images.
@@ -115,20 +115,20 @@ def describe(
     captions = find_captions(folder, split)
     if _root(folder, "train") == folder:
         paths, left_out = scan(folder)
-        tests = round(test_fraction * len(paths))
-        counts = {"train": len(paths) - tests, "test": tests}
-        division = f"{100 * test_fraction:g}%, chosen by seed {seed}"
+        division = summary.division_at_random(len(paths), test_fraction, seed)
     else:
         (train, out), (test, others) = scan(folder / "train"), scan(folder / "test")
         paths, left_out = train + test, [*out, *others, *_outside(folder)]
-        counts = {"train": len(train), "test": len(test)}
-        division = "the folder's own"
+        division = {
+            "counts": {"train": len(train), "test": len(test)},
+            "division": "the folder's own",
+        }
     headers = _headers(paths)
     return summary.Description(
         str(folder),
-        counts,
-        split,
-        len(selected),
+        **division,
+        split=split,
+        num_selected=len(selected),
         sizes=tuple(size for size, _ in headers),
         is_sample=len(paths) > MAX_HEADERS,
         kinds=tuple(sorted(set().union(*(kinds for _, kinds in headers)))),
@@ -136,7 +136,6 @@ def describe(
         left_out=tuple(left_out),
         class_names=tuple(class_names),
         num_captions=sum(len(captions(path)) for path in selected) if captions else 0,
-        division=division,
         **facts,
     )
 
@@ -225,10 +224,7 @@ def find(
     if not paths:
         raise ValueError(f"Expected images ({', '.join(sorted(SUFFIXES))}) in {root}.")
     if not is_given:
-        order = np.random.default_rng(seed).permutation(len(paths))
-        tests = round(test_fraction * len(paths))
-        chosen = order[:tests] if name == "test" else order[tests:]
-        paths = [paths[i] for i in sorted(chosen)]
+        paths = [paths[i] for i in at_random(len(paths), test_fraction, seed)[name]]
     paths = paths[part(len(paths))]
     if not paths:
         raise ValueError(f"Expected images in the split {split!r} of {folder}, got 0.")

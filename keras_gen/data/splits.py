@@ -43,6 +43,27 @@ def parse(split: str, names: Collection[str]) -> tuple[str, Callable[[int], slic
     return match[1], part
 
 
+def at_random(
+    count: int, test_fraction: float, seed: int | None
+) -> dict[str, np.ndarray]:
+    """The rows of the splits "train" and "test" of data that are not split yet.
+
+    >>> {name: rows.tolist() for name, rows in at_random(5, 0.4, seed=0).items()}
+    {'train': [0, 1, 3], 'test': [2, 4]}
+
+    Args:
+        count: Number of rows.
+        test_fraction: Share of the rows in the test split, in [0, 1).
+        seed: Seed of the split; None is 0.
+
+    Returns:
+        Name of the split to its rows, int64, in increasing order.
+    """
+    order = np.random.default_rng(seed or 0).permutation(count)
+    tests = round(test_fraction * count)
+    return {"train": np.sort(order[tests:]), "test": np.sort(order[:tests])}
+
+
 def select(
     split: str, sources: Mapping[str, Callable[[], dict[str, np.ndarray]]]
 ) -> dict[str, np.ndarray]:

@@ -16,6 +16,8 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
+from keras_gen.data import splits
+
 NAMES = 5  # Names in a line; if there are more, they are counted.
 
 
@@ -344,6 +346,21 @@ def of_dataset(dataset: tf.data.Dataset, **facts) -> Description:
 
 def _count(arrays):
     return len(next(iter(arrays.values())))
+
+
+def division_at_random(count: int, test_fraction: float, seed: int | None) -> dict:
+    """The attributes `counts` and `division` of data that `splits.at_random` divides.
+
+    Args:
+        count: Number of examples.
+        test_fraction: Share of the examples in the test split, in [0, 1).
+        seed: Seed of the split; None is 0.
+    """
+    rows = splits.at_random(count, test_fraction, seed)
+    return {
+        "counts": {name: len(chosen) for name, chosen in rows.items()},
+        "division": f"{100 * test_fraction:g}%, chosen by seed {seed or 0}",
+    }
 
 
 def image_facts(shape: Sequence[int | None]) -> dict:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from keras_gen.data import summary
 from keras_gen.data.pipeline import array_batches
-from keras_gen.data.splits import parse
+from keras_gen.data.splits import at_random, parse
 
 PADDING = -2.0
 MAX_LENGTH = 1000  # Characters of a line: longer ones need another model.
@@ -94,15 +94,13 @@ def describe(
         ValueError: As for `load`.
     """
     lines = read(path)
-    tests = round(test_fraction * len(lines))
     longest = max(map(len, lines))
     return summary.Description(
         str(path),
-        {"train": len(lines) - tests, "test": tests},
-        split,
-        len(_rows_of(path, lines, split, test_fraction, seed)),
+        **summary.division_at_random(len(lines), test_fraction, seed),
+        split=split,
+        num_selected=len(_rows_of(path, lines, split, test_fraction, seed)),
         unit="lines",
-        division=f"{100 * test_fraction:g}%, chosen by seed {seed or 0}",
         details=(
             f"up to {longest} characters long",
             f"{len(set().union(*lines))} different characters",
@@ -114,9 +112,7 @@ def describe(
 def _rows_of(path, lines, split, test_fraction, seed):
     """The indices of the lines of a split, or of a part of one."""
     name, part = parse(split, ("train", "test"))
-    order = np.random.default_rng(seed or 0).permutation(len(lines))
-    count = round(test_fraction * len(lines))
-    chosen = np.sort(order[:count] if name == "test" else order[count:])
+    chosen = at_random(len(lines), test_fraction, seed)[name]
     chosen = chosen[part(len(chosen))]
     if not len(chosen):
         raise ValueError(f"Expected lines in {split!r} of {path}, got none.")
