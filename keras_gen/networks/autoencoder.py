@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers
 
 from keras_gen.layers.transposed_dense import TransposedDense
+from keras_gen.networks.cropping import cropped
 
 
 def stacked_encoder(
@@ -124,8 +125,6 @@ def conv_decoder(
         x = layers.Conv2DTranspose(kernel_size=3, strides=2, padding="same", **options)(
             x
         )
-        extra = [2 * b - a for a, b in zip(sides[i], sides[i + 1], strict=True)]
-        if any(extra):
-            x = layers.Cropping2D([(0, n) for n in extra])(x)
+        x = cropped(x, *sides[i])
     x = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, x, name="decoder")

@@ -13,6 +13,7 @@ from keras import layers
 from keras_gen.core import checks
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
+from keras_gen.networks.cropping import cropped
 from keras_gen.networks.initializers import dcgan_initializer, he_initializer
 from keras_gen.networks.mlp import image_entry, logit_head, with_label
 from keras_gen.networks.normalization import (
@@ -203,21 +204,13 @@ def dcgan_generator(
             use_bias=False,
             kernel_initializer=dcgan_initializer(),
         )(x)
-        x = layers.ReLU()(dcgan_norm()(_cropped(x, height, image_width)))
+        x = layers.ReLU()(dcgan_norm()(cropped(x, height, image_width)))
     height, image_width, channels = image_shape
     x = layers.Conv2DTranspose(
         channels, 4, strides=2, padding="same", kernel_initializer=dcgan_initializer()
     )(x)
-    x = layers.Activation("tanh", dtype="float32")(_cropped(x, height, image_width))
+    x = layers.Activation("tanh", dtype="float32")(cropped(x, height, image_width))
     return keras.Model(inputs, x, name="generator")
-
-
-def _cropped(x, height, width):
-    """Maps that are cropped to a height and width at their bottom and right."""
-    excess = x.shape[1] - height, x.shape[2] - width
-    if not any(excess):
-        return x
-    return layers.Cropping2D(tuple((0, count) for count in excess))(x)
 
 
 def dcgan_discriminator(
