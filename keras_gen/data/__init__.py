@@ -111,8 +111,8 @@ def load(
               between them.
         split: "train", "test", or a part of one: "train[:50000]", "test[10%:20%]". A
             folder without the subfolders `train` and `test`, and the lines of a text,
-            are split by `seed`. Arrays
-            and datasets have a single split, so that this is ignored.
+            are split by `seed`. Arrays and datasets have a single split, so that this
+            is ignored.
         features: Names of the features in a batch; None uses all of the source.
             If the source has classes but no domains, "domain" is the label. "caption"
             of tensorflow-datasets is the name of the class. "image_b" adds images of a

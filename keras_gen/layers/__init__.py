@@ -6,6 +6,7 @@ from keras_gen.layers.blur import Blur
 from keras_gen.layers.diagonal_bilstm import DiagonalBiLSTM
 from keras_gen.layers.equalized import EqualizedConv2D, EqualizedDense
 from keras_gen.layers.fade import Fade
+from keras_gen.layers.fast_cropping import FastCropping2D
 from keras_gen.layers.flow import Flow
 from keras_gen.layers.gated_stacks import GatedStacks
 from keras_gen.layers.learned import Learned
@@ -32,6 +33,7 @@ __all__ = [
     "EqualizedConv2D",
     "EqualizedDense",
     "Fade",
+    "FastCropping2D",
     "Flow",
     "GatedStacks",
     "Learned",

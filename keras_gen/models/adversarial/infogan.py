@@ -8,11 +8,11 @@ represent classes, and continuous codes the variation within a class.
 What differs from [1]: categorical and continuous codes have weights of their own in
 place of one lambda, for which [1] finds 1 sufficient with categories and takes less
 with continuous codes (section 4); the defaults here are 0.1 for both, and 1 and 0.03 in
-the preset. Optionally Q predicts the categories from images that were
-rotated, scaled and shifted [2]; otherwise categories may separate digits by slant
-instead of by shape. Q's Gaussians of continuous codes have a fixed standard deviation
-of 1, as in the authors' code: if Q learned it, their term would grow without bound, and
-the generator would learn to encode the codes at the expense of the images.
+the preset. Optionally Q predicts the categories from images that were rotated, scaled
+and shifted [2]; otherwise categories may separate digits by slant instead of by shape.
+Q's Gaussians of continuous codes have a fixed standard deviation of 1, as in the
+authors' code: if Q learned it, their term would grow without bound, and the generator
+would learn to encode the codes at the expense of the images.
 
 1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
    Maximizing Generative Adversarial Nets", 2016.

@@ -26,6 +26,9 @@ from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.models.growing.schedule import Grow, Phase
 from keras_gen.networks.growing import SMALLEST, level_of
 
+# Defaults of version 0.1 that are others now, for `upgrade_config`.
+DEFAULTS_BEFORE = {"base_maps": 1024, "max_maps": 128, "phase_images": 600_000}
+
 
 class Growth(layers.Layer):
     """State of growth: the level, its alpha, and the number of images trained on.

@@ -19,7 +19,7 @@ from keras import ops
 from keras_gen.core import checks
 from keras_gen.core.registry import register
 from keras_gen.layers.equalized import HE
-from keras_gen.models.growing.base import GrowingModel
+from keras_gen.models.growing.base import DEFAULTS_BEFORE, GrowingModel
 from keras_gen.networks.growing import (
     check_shape,
     chosen_maps,
@@ -112,8 +112,7 @@ class ProGAN(GrowingModel):
         config = super().upgrade_config(config)
         if "first_gain" in config:
             return config
-        before = {"base_maps": 1024, "max_maps": 128, "phase_images": 600_000}
-        return {**before, "first_gain": HE, **config}
+        return {**DEFAULTS_BEFORE, "first_gain": HE, **config}
 
     def default_optimizers(self):
         """Adam at 1e-3 with betas 0 and 0.99 ([1], appendix A.1)."""

@@ -31,7 +31,7 @@ from keras_gen.core.inputs import Input, seed_input
 from keras_gen.core.noise import for_each_row
 from keras_gen.core.registry import register
 from keras_gen.layers import Blur, Learned
-from keras_gen.models.growing.base import GrowingModel
+from keras_gen.models.growing.base import DEFAULTS_BEFORE, GrowingModel
 from keras_gen.networks.growing import (
     SMALLEST,
     check_shape,
@@ -172,8 +172,7 @@ class StyleGAN(GrowingModel):
         config = super().upgrade_config(config)
         if "downsampling" in config:
             return config
-        before = {"base_maps": 1024, "max_maps": 128, "phase_images": 600_000}
-        return {**before, "r1": 10.0, "downsampling": "pooled", **config}
+        return {**DEFAULTS_BEFORE, "r1": 10.0, "downsampling": "pooled", **config}
 
     def players(self):
         """The discriminator, and the generator: mapping and synthesis network."""
