@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_gen
-from keras_gen.data import catalog, folder, pipeline, summary, text
+from keras_gen.data import catalog, folder, listing, pipeline, summary, text
 
 
 def first(dataset):
@@ -228,7 +228,7 @@ def test_a_folder_of_classes(pets):
 
 def test_a_folder_is_split_by_its_seed_without_overlap(pets):
     def paths(split, seed):
-        return set(folder.find(pets, split, 0.25, seed)[0])
+        return set(listing.read(pets).select(split, 0.25, seed))
 
     assert len(paths("train", 1) | paths("test", 1)) == 20
     assert not paths("train", 1) & paths("test", 1)
@@ -294,8 +294,9 @@ def test_a_folder_is_described_as_it_is_loaded(pets):
     assert str(facts).splitlines() == [
         f"Data: {pets}, 20 images of 20x24 to 29x24 pixels (width x height; median "
         "25x24), 2 classes (cats, dogs)",
-        "Left out: 2 files, each because its name does not end in .bmp, .gif, .jpeg, "
-        f".jpg, .png or .webp: {'cats/.DS_Store'} and notes.heic",
+        "Left out: 2 files, each because its name does not end in .avif, .bmp, .gif, "
+        ".jfif, .jpe, .jpeg, .jpg, .pbm, .pgm, .png, .ppm, .tif, .tiff or .webp: "
+        "cats/.DS_Store and notes.heic",
         "Images: cropped around the centre to a square (cuts off up to 17% of the "
         "area), then resized to 22x22 pixels, which enlarges 4 of them; grey becomes "
         "three equal channels; transparent parts become white",

@@ -7,15 +7,20 @@ requested, they are made from the names of the classes.
 
 import difflib
 import os
+import pathlib
+import socket
+import urllib.parse
+import urllib.request
 
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data import summary
+from keras_gen.data import sources, summary
 from keras_gen.data.pipeline import array_batches, dataset_batches
 
 # Largest data set that is kept in memory, in bytes of decoded images.
 MEMORY_LIMIT = 2**30
+CONNECT_SECONDS = 10  # Longest wait for the server from which data are downloaded.
 
 
 def load(
@@ -196,17 +201,18 @@ def _builder(tfds, name, data_dir):
         return tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
         ours = ("mnist", "emoji", "stacked_mnist", "gaussian_ring", "gaussian_grid")
-        names = [*ours, *tfds.list_builders()]
+        # The names of community data sets would need a network.
+        names = [*ours, *tfds.list_builders(with_community_datasets=False)]
         near = difflib.get_close_matches(name, names, n=3)
         hint = f" Near it: {near}." if near else ""
-        raise ValueError(
-            "Expected 'mnist', a data set of tensorflow-datasets, or the path of a "
-            f"folder of images, got {name!r}.{hint}"
-        ) from error
+        raise ValueError(f"{sources.not_here(name)}{hint}") from error
+    except (RuntimeError, ValueError) as error:  # Of names with wrong configurations.
+        raise ValueError(f"{sources.not_here(name)} ({error})") from error
 
 
 def _prepare(tfds, builder, name, manual_dir):
     config = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
+    _check_network_first(builder, manual_dir)
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:
@@ -219,3 +225,34 @@ def _prepare(tfds, builder, name, manual_dir):
             f"its files{' ' + str(files[:8]) if files else ''} into a folder and pass "
             "manual_dir=<that folder>, or pass data_dir=<folder of prepared data sets>."
         ) from error
+
+
+def _check_network_first(builder, manual_dir):
+    """Lets a builder look for a network before it downloads.
+
+    Its downloads would try again for minutes. Nothing is looked for if all files are
+    there, or if a proxy connects.
+    """
+    make = builder._make_download_manager
+    urls = [
+        url
+        for url, info in builder.url_infos.items()
+        if not (manual_dir and (pathlib.Path(manual_dir) / info.filename).exists())
+    ]
+
+    def check_and_make(*args, **kwargs):
+        if urls and not urllib.request.getproxies():
+            _connect(urllib.parse.urlsplit(urls[0]))
+        return make(*args, **kwargs)
+
+    builder._make_download_manager = check_and_make
+
+
+def _connect(url):
+    """Connects to the server of a URL once.
+
+    Raises:
+        OSError: If there is no connection.
+    """
+    port = url.port or {"https": 443, "ftp": 21}.get(url.scheme, 80)
+    socket.create_connection((url.hostname, port), timeout=CONNECT_SECONDS).close()

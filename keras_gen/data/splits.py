@@ -49,10 +49,14 @@ def select(
     """The arrays of a split, or of a part of one.
 
     Args:
-        split: Name of a split, or a part of one.
+        split: Name of a split, or "all", or a part of one.
         sources: Functions that return all arrays of a split, by its name.
     """
-    name, part = parse(split, sources)
-    arrays = sources[name]()
+    name, part = parse(split, (*sources, "all"))
+    if name == "all":
+        splits = [source() for source in sources.values()]
+        arrays = {key: np.concatenate([a[key] for a in splits]) for key in splits[0]}
+    else:
+        arrays = sources[name]()
     count = len(next(iter(arrays.values())))
     return {key: value[part(count)] for key, value in arrays.items()}

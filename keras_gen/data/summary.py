@@ -16,6 +16,8 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
+from keras_gen.data import labels
+
 NAMES = 5  # Names in a line; if there are more, they are counted.
 
 
@@ -32,7 +34,8 @@ class Description:
         sizes: Pairs (width, height) in pixels, of every image or of a random sample; a
             single pair if all images have the same size. Empty if sizes are unknown.
         is_sample: Boolean, whether `sizes` is of a random sample.
-        kinds: Kinds of images that occur: some of "colour", "grey" and "transparent".
+        kinds: Kinds of images that occur: some of "animated", "colour", "grey" and
+            "transparent".
         image_shape: Shape (height, width, channels) to which images are brought; None
             keeps theirs.
         mirror: Boolean, whether half of the images are mirrored.
@@ -74,6 +77,8 @@ class Description:
     def held_out(self) -> dict[str, int]:
         """Number of examples in each of the other splits."""
         chosen = re.findall(r"[A-Za-z]\w*", self.split)
+        if "all" in chosen:
+            return {}
         return {k: n for k, n in self.counts.items() if n and k not in chosen}
 
     def source_lines(self) -> list[str]:
@@ -100,6 +105,8 @@ class Description:
             text += f" (split {self.split!r})"
         if self.num_captions:
             text += f" with {self.num_captions:,} captions"
+        if name == "all":
+            return [f"Split 'all': {text}; nothing is held out"]
         division = f" ({self.division})" if self.division else ""
         if not name.startswith("train"):
             return [f"Split {name!r}: {text}{division}"]
@@ -174,6 +181,8 @@ class Description:
             done = ["used at their size"]
         else:
             done = [self._fitting(), *self._colours()]
+        if "animated" in self.kinds:
+            done.append("animated files give their first frame")
         if self.mirror:
             done.append("half are mirrored, chosen anew in each epoch")
         return f"Images: {'; '.join(filter(None, done))}"
@@ -214,9 +223,11 @@ class Description:
         notes = []
         if self.image_shape[-1] == 1 and "colour" in self.kinds:
             notes.append("colours become grey")
-        if self.image_shape[-1] == 3 and "grey" in self.kinds:
+        if self.image_shape[-1] > 1 and "grey" in self.kinds:
             notes.append("grey becomes three equal channels")
-        if "transparent" in self.kinds:
+        if self.image_shape[-1] == 4:
+            notes.append("alpha is kept, and images without it are opaque")
+        elif "transparent" in self.kinds:
             notes.append("transparent parts become white")
         return notes
 
@@ -259,7 +270,8 @@ def header(path: str | os.PathLike) -> tuple[tuple[int, int], set[str]] | None:
 
     Returns:
         The pair (width, height) after the rotation by the EXIF orientation, and some of
-        "colour", "grey" and "transparent"; None for a file without a known header.
+        "animated" (also of pages), "colour", "grey" and "transparent"; None for a file
+        without a known header.
     """
     try:
         with PIL.Image.open(path) as image:
@@ -268,14 +280,18 @@ def header(path: str | os.PathLike) -> tuple[tuple[int, int], set[str]] | None:
             if "exif" in image.info and image.getexif().get(0x0112, 1) >= 5:
                 width, height = height, width
             kinds = {"grey" if image.mode in _GREY else "colour"}
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            if image.has_transparency_data:
                 kinds.add("transparent")
+            if image.format in _ANIMATED and getattr(image, "n_frames", 1) > 1:
+                kinds.add("animated")
             return (width, height), kinds
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError):
+    except Exception:  # Decoders of damaged files raise many kinds of errors.
         return None
 
 
-_GREY = ("1", "L", "LA", "I", "I;16", "F")
+_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
+# Not MPO: the further images of a photo, such as one of depth, are no frames.
+_ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 
 
 def of_arrays(source: str, arrays: Mapping[str, np.ndarray], **facts) -> Description:
@@ -293,7 +309,8 @@ def of_arrays(source: str, arrays: Mapping[str, np.ndarray], **facts) -> Descrip
     else:
         known["unit"] = "points" if "point" in arrays else "examples"
     if "label" in arrays:
-        known["class_names"] = tuple(map(str, np.unique(arrays["label"])))
+        found, names = labels.whole(arrays["label"])
+        known["class_names"] = tuple(names or map(str, np.unique(found)))
     return Description(source, **{**known, **facts})
 
 

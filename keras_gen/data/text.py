@@ -113,11 +113,11 @@ def describe(
 
 def _rows_of(path, lines, split, test_fraction, seed):
     """The indices of the lines of a split, or of a part of one."""
-    name, part = parse(split, ("train", "test"))
+    name, part = parse(split, ("train", "test", "all"))
     order = np.random.default_rng(seed or 0).permutation(len(lines))
     count = round(test_fraction * len(lines))
-    chosen = np.sort(order[:count] if name == "test" else order[count:])
-    chosen = chosen[part(len(chosen))]
+    rows = {"train": order[count:], "test": order[:count], "all": order}[name]
+    chosen = np.sort(rows)[part(len(rows))]
     if not len(chosen):
         raise ValueError(f"Expected lines in {split!r} of {path}, got none.")
     return chosen
