@@ -41,6 +41,7 @@ from keras_gen.data.labels import keep_labels
 from keras_gen.data.pipeline import (
     array_batches,
     batches,
+    check_first,
     dataset_batches,
     mirrored,
     stream,
@@ -306,7 +307,9 @@ def _load_one(
 ):
     """Batches of a single source, with all its features."""
     if isinstance(source, tf.data.Dataset):
-        return dataset_batches(source, value_range=value_range, **batching)
+        dataset = dataset_batches(source, value_range=value_range, **batching)
+        check_first(source, batching["batch_size"], value_range)
+        return dataset
     if isinstance(source, (list, pathlib.Path)) and _is_of_paths(source):
         kind = "" if isinstance(source, list) else source.suffix.lower()
         if kind in array_files.SUFFIXES:

@@ -15,6 +15,7 @@ import urllib.request
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core import keras_internals
 from keras_gen.data import sources, summary
 from keras_gen.data.pipeline import array_batches, dataset_batches
 
@@ -203,16 +204,19 @@ def _builder(tfds, name, data_dir):
         ours = ("mnist", "emoji", "stacked_mnist", "gaussian_ring", "gaussian_grid")
         # The names of community data sets would need a network.
         names = [*ours, *tfds.list_builders(with_community_datasets=False)]
-        near = difflib.get_close_matches(name, names, n=3)
+        near = difflib.get_close_matches(name, dict.fromkeys(names), n=3)
         hint = f" Near it: {near}." if near else ""
         raise ValueError(f"{sources.not_here(name)}{hint}") from error
-    except (RuntimeError, ValueError) as error:  # Of names with wrong configurations.
-        raise ValueError(f"{sources.not_here(name)} ({error})") from error
+    except (RuntimeError, ValueError) as error:  # For other configurations or forms.
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{sources.not_here(name)} ({reason})") from error
 
 
 def _prepare(tfds, builder, name, manual_dir):
     config = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
-    _check_network_first(builder, manual_dir)
+    keras_internals.before_downloads(
+        builder, lambda: _find_network(builder, manual_dir)
+    )
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:
@@ -227,32 +231,20 @@ def _prepare(tfds, builder, name, manual_dir):
         ) from error
 
 
-def _check_network_first(builder, manual_dir):
-    """Lets a builder look for a network before it downloads.
+def _find_network(builder, manual_dir):
+    """Connects to the first server from which a file is needed, unless through a proxy.
 
-    Its downloads would try again for minutes. Nothing is looked for if all files are
-    there, or if a proxy connects.
-    """
-    make = builder._make_download_manager
-    urls = [
-        url
-        for url, info in builder.url_infos.items()
-        if not (manual_dir and (pathlib.Path(manual_dir) / info.filename).exists())
-    ]
-
-    def check_and_make(*args, **kwargs):
-        if urls and not urllib.request.getproxies():
-            _connect(urllib.parse.urlsplit(urls[0]))
-        return make(*args, **kwargs)
-
-    builder._make_download_manager = check_and_make
-
-
-def _connect(url):
-    """Connects to the server of a URL once.
+    Downloads themselves try for minutes.
 
     Raises:
         OSError: If there is no connection.
     """
-    port = url.port or {"https": 443, "ftp": 21}.get(url.scheme, 80)
-    socket.create_connection((url.hostname, port), timeout=CONNECT_SECONDS).close()
+    needed = [
+        urllib.parse.urlsplit(url)
+        for url, info in builder.url_infos.items()
+        if not (manual_dir and (pathlib.Path(manual_dir) / info.filename).exists())
+    ]
+    if needed and not urllib.request.getproxies():
+        port = needed[0].port or {"https": 443, "ftp": 21}.get(needed[0].scheme, 80)
+        address = needed[0].hostname, port
+        socket.create_connection(address, timeout=CONNECT_SECONDS).close()

@@ -35,7 +35,9 @@ def decode(path: str | os.PathLike) -> np.ndarray:
             ranges above; the message names it.
     """
     try:
-        with PIL.Image.open(path) as image:
+        # A path would be mapped into memory, in which Pillow 12 and 13 scramble rotated
+        # TIFF files.
+        with open(path, "rb") as file, PIL.Image.open(file) as image:
             return _bytes(PIL.ImageOps.exif_transpose(image))
     except Exception as error:  # Decoders of damaged files raise many kinds of errors.
         raise ValueError(f"The image {path} cannot be read: {error}") from error

@@ -211,9 +211,9 @@ def dataset_batches(
         shuffle_buffer: Number of elements among which the next one is drawn.
 
     Raises:
-        ValueError: For other elements, images of varying shape without `image_shape`,
-            and images or labels of the first batch with wrong values. Wrong values of
-            later batches are an InvalidArgumentError.
+        ValueError: For other elements, or images of varying shape without
+            `image_shape`. Wrong values of images or labels are an InvalidArgumentError
+            when they are reached; see also `check_first`.
     """
     dataset = dataset.map(as_dict)
     spec = dataset.element_spec.get("image")
@@ -226,10 +226,10 @@ def dataset_batches(
         raise ValueError(
             f"Expected image_shape=..., for images of varying shape {spec.shape}."
         )
-    check_first(dataset, batch_size, value_range)
     if shuffle:
         dataset = dataset.shuffle(shuffle_buffer, seed, reshuffle_each_iteration=True)
 
+    @tf.autograph.experimental.do_not_convert
     def one(element):
         found = {
             name: prepare(_inside(element[name], value_range), image_shape, value_range)
@@ -266,22 +266,16 @@ def check_first(
 ) -> None:
     """Checks the images and labels of the first batch of a dataset of single elements.
 
-    Images of bytes in their usual range are not read.
-
     Args:
-        dataset: Dataset of dicts.
+        dataset: Images, pairs of image and label, or dicts with "image".
         batch_size: Number of elements to look at.
         value_range: Values of black and white, as for `prepare`.
 
     Raises:
         ValueError: For images out of range, or labels that are no whole numbers.
     """
-    spec = dataset.element_spec
-    usual = tf.uint8 if value_range in (None, (0, 255)) else None
-    names = [n for n in IMAGES if n in spec and spec[n].dtype != usual]
-    names += [n for n in LABELS if n in spec and spec[n].dtype != tf.int64]
-    if not names:
-        return
+    dataset = dataset.map(as_dict)
+    names = set(IMAGES + LABELS) & set(dataset.element_spec)
     rows = dataset.map(lambda element: {name: element[name] for name in names})
     rows = list(rows.take(batch_size).as_numpy_iterator())
     for name in names if rows else ():
@@ -449,6 +443,7 @@ def _fitting(dataset, shapes, ranges):
         _check_shape(name, shape, (None, *[None] * len(shapes[name])))
     _check_first(dataset, ranges)
 
+    @tf.autograph.experimental.do_not_convert
     def convert(batch):
         for name in set(IMAGES) & set(batch):
             if batch[name].dtype != tf.float32:
@@ -467,13 +462,16 @@ def _check_first(dataset, ranges):
         ValueError: For images outside of the range of their type, wrong labels, or a
             dataset without a batch.
     """
-    for batch in dataset.take(1).as_numpy_iterator():
-        for name in set(IMAGES) & set(batch):
-            _check_batch(batch[name])
-        for name in set(LABELS) & set(batch):
-            _check_labels(batch[name], name, ranges.get(name))
-        return
-    raise ValueError("Expected data, got a dataset without a batch.")
+    try:
+        batch = next(dataset.take(1).as_numpy_iterator(), None)
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"The first batch cannot be read: {error.message}") from error
+    if batch is None:
+        raise ValueError("Expected data, got a dataset without a batch.")
+    for name in set(IMAGES) & set(batch):
+        _check_batch(batch[name])
+    for name in set(LABELS) & set(batch):
+        _check_labels(batch[name], name, ranges.get(name))
 
 
 def _check_batch(images):

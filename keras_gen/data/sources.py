@@ -32,6 +32,8 @@ def resolved(source):
     if not isinstance(source, (str, os.PathLike)):
         return source
     text = os.fspath(source)
+    if not text.strip():
+        raise ValueError(f"Expected {KINDS}, got {text!r}.")
     pair = _pair(text)
     if pair is not None:
         return pair
@@ -43,7 +45,9 @@ def resolved(source):
     if glob.has_magic(text):
         found = sorted(glob.glob(str(path), recursive=True))
         if not found:
-            raise ValueError(f"Expected a glob of images' paths, got {text!r} of none.")
+            raise ValueError(
+                f"Expected a glob of images' paths, got {text!r}, which none matches."
+            )
         return found
     if isinstance(source, os.PathLike) or looks_like_a_path(text):
         raise ValueError(not_here(text))
@@ -59,8 +63,7 @@ def looks_like_a_path(text: str) -> bool:
     suffix = pathlib.Path(text).suffix.lower()
     known = {*ARCHIVES, *SUFFIXES, *array_files.SUFFIXES}
     return (
-        not text.strip()
-        or text.startswith(("/", ".", "~", "\\"))
+        text.startswith(("/", ".", "~", "\\"))
         or text.endswith("/")
         or "\\" in text
         or ":/" in text

@@ -81,6 +81,11 @@ class Description:
             return {}
         return {k: n for k, n in self.counts.items() if n and k not in chosen}
 
+    @property
+    def all_left_out(self) -> set[tuple[str, str]]:
+        """The pairs in `left_out`, also those of the two domains."""
+        return {*self.left_out, *(i for side in self.domains for i in side.left_out)}
+
     def source_lines(self) -> list[str]:
         """Lines on what the source holds, what is left out, and what happens to it."""
         if self.domains:
@@ -119,9 +124,11 @@ class Description:
         """The description after more files of the chosen split are left out.
 
         Args:
-            left_out: Pairs of path and reason, as in the attribute.
+            left_out: Pairs of path and reason, as in the attribute. Those that the
+                description has already are ignored.
         """
-        left_out = tuple(left_out)
+        known = self.all_left_out
+        left_out = tuple(item for item in left_out if item not in known)
         if self.domains:
             own = [
                 [item for item in left_out if _is_in(item[0], side.source)]
