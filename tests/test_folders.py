@@ -61,13 +61,14 @@ def test_greys_of_any_depth_are_kept(tmp_path, name, array):
         (GREY / 255 - np.float32(0.5), "values go from -0.5 to 0.5"),
         (np.full((4, 4), np.nan, np.float32), "values go from nan"),
         (GREY.astype(np.int32) - 1, "values go from -1 to 254"),
-        (GREY.astype(np.int32) * 1000, "where 0 is black and 65535 is white"),
+        (
+            GREY.astype(np.int32) * 1000,
+            "values go from 0 to 255000, where 0 is black and 65535",
+        ),
     ],
 )
 def test_values_whose_range_is_not_known_are_refused(tmp_path, array, message):
-    save(
-        tmp_path / "a.tif", array.astype(np.promote_types(array.dtype, "int32"))
-    ) if array.dtype.kind == "i" else save(tmp_path / "a.tif", np.float32(array))
+    save(tmp_path / "a.tif", array)
     with pytest.raises(ValueError, match=rf"a\.tif cannot be read: its {message}"):
         load(tmp_path)
 
@@ -113,9 +114,8 @@ def test_alpha_becomes_white_or_is_kept(tmp_path):
     _, rows = load(tmp_path, image_shape=(8, 8, 3))
     np.testing.assert_allclose(rows[0]["image"][:4], 1)
     solid = np.array([200, 40, 10]) / 127.5 - 1
-    np.testing.assert_allclose(
-        rows[0]["image"][4:], np.tile(solid, (4, 8, 1)), atol=1e-6
-    )
+    half = np.tile(solid, (4, 8, 1))
+    np.testing.assert_allclose(rows[0]["image"][4:], half, atol=1e-6)
     assert rows[1]["image"][0, 0, 0] == 1 and rows[2]["image"][0, 0, 0] == -1
     _, rows = load(tmp_path, image_shape=(8, 8, 4))
     alpha = [row["image"][:, 0, 3].tolist() for row in rows]
@@ -163,9 +163,8 @@ def test_hidden_folders_are_no_classes(tmp_path):
     (tmp_path / "notes").mkdir()
     dataset, rows = load(tmp_path)
     assert dataset.class_names == ["a", "b"] and len(rows) == 2
-    assert [reason for _, reason in dataset.left_out] == [
-        "it is in a hidden folder"
-    ] * 4
+    assert {reason for _, reason in dataset.left_out} == {"it is in a hidden folder"}
+    assert len(dataset.left_out) == 4
     pair = keras_gen.data.load(
         tmp_path, features=("image", "image_b"), image_shape=(8, 8, 1), batch_size=1
     )  # Two domains.
@@ -328,9 +327,8 @@ def test_archives_and_other_files_are_refused(tmp_path):
         archive.writestr("1.png", b"")
     (tmp_path / "photos.tar.gz").write_bytes(b"")
     (tmp_path / "table.csv").write_text("a,b")
-    for name, message in (
-        ("photos.zip", "unpack it"), ("photos.tar.gz", "unpack it"), ("table.csv", "file")
-    ):  # fmt: skip
+    messages = {"photos.zip": "unpack", "photos.tar.gz": "unpack", "table.csv": "file"}
+    for name, message in messages.items():
         with pytest.raises(ValueError, match=message):
             keras_gen.data.load(str(tmp_path / name))
     save(tmp_path / "a" / "1.png")

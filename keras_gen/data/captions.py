@@ -94,11 +94,11 @@ def _csv_rows(path, text) -> Iterator[tuple[int, dict]]:
                 f"Expected 'file' and 'caption' in line 1 of {path}, got {names}."
             )
         reader.fieldnames = names
-        line = reader.line_num + 1
         for row in reader:
-            yield line, row
-            line = reader.line_num + 1
+            texts = [value for value in row.values() if isinstance(value, str)]
+            yield reader.line_num - sum(text.count("\n") for text in texts), row
     except csv.Error as error:
+        line = reader.line_num
         raise ValueError(f"Line {line} of {path} cannot be read: {error}.") from error
     finally:
         csv.field_size_limit(limit)

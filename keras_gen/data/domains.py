@@ -52,9 +52,9 @@ def _folders(folder, split):
     else:
         folder, roots = listing.splits_of(folder)
         if not roots:
-            chosen = listing.subfolders(folder)
+            chosen = listing.folders_of_images(folder)
             return [{"source": path, "split": split} for path in chosen]
-        chosen = listing.subfolders(listing.root_of_split(roots, split))
+        chosen = listing.folders_of_images(listing.root_of_split(roots, split))
     whole = {"split": f"train{bracket}{part}", "test_fraction": 0.0}
     return [{"source": path, **whole} for path in chosen]
 

@@ -70,7 +70,10 @@ def load(
     images, readable, unreadable = _read_all(paths, image_shape, broken, keep)
     known = {name: value[readable] for name, value in known.items()}
     if keep:
-        dataset = array_batches({"image": images, **known}, seed=seed, **batching)
+        features = {"image": images, **known}
+        dataset = array_batches(
+            features, seed=seed, image_shape=image_shape, **batching
+        )
     else:
         paths = [paths[i] for i in readable]
         dataset = _lazy(paths, known, image_shape, seed, batching)
@@ -224,4 +227,5 @@ def _lazy(paths, known, image_shape, seed, batching):
         return {**element, "image": tf.ensure_shape(image, image_shape)}
 
     dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset_batches(dataset, **{**batching, "shuffle": False})
+    batching = {**batching, "shuffle": False, "image_shape": image_shape}
+    return dataset_batches(dataset, **batching)

@@ -183,8 +183,9 @@ def splits_of(
             (name,) = (n for n, names in SPLITS.items() if match[1].lower() in names)
             found.setdefault(name, []).append(path)
     if len(found) < 2:
-        if len(folders) == 1 and found and not _has_images(folder):
-            return folders[0], {}
+        alone = [path for path in folders if _has_images(path)]
+        if alone in found.values() and not _has_images(folder, 1):
+            return alone[0], {}
         return folder, {}
     for name, paths in found.items():
         if len(paths) > 1:
@@ -195,10 +196,12 @@ def splits_of(
     return folder, {name: found[name][0] for name in SPLITS if name in found}
 
 
-def _has_images(folder):
+def _has_images(folder, depth=None):
+    """Whether a folder has images that are not hidden, at any depth or at depth 1."""
     return any(
-        path.suffix.lower() in SUFFIXES and not _is_hidden(path.name)
-        for path in folder.iterdir()
+        path.suffix.lower() in SUFFIXES
+        and not any(map(_is_hidden, path.relative_to(folder).parts))
+        for path in (folder.iterdir() if depth else _walk(folder, ()))
     )
 
 
@@ -231,6 +234,11 @@ def subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
     """The folders in a folder that are not hidden, sorted."""
     found = [p for p in folder.iterdir() if p.is_dir() and not _is_hidden(p.name)]
     return sorted(found)
+
+
+def folders_of_images(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The folders in a folder that have images and are not hidden, sorted."""
+    return [path for path in subfolders(folder) if _has_images(path)]
 
 
 def scan(
