@@ -265,7 +265,7 @@ def describe(
     facts["features"] = features
     if isinstance(source, tf.data.Dataset):
         return summary.of_dataset(source, **facts)
-    if isinstance(source, (list, pathlib.Path)) and _is_of_paths(source):
+    if _is_of_paths(source):
         return _describe_path(source, split, test_fraction, seed, facts)
     if not isinstance(source, str):
         return summary.of_arrays("arrays", _arrays(source), **facts)
@@ -282,13 +282,13 @@ def describe(
 
 def _describe_path(source, split, test_fraction, seed, facts):
     """The description of a folder, a file, or a list of images."""
-    kind = "" if isinstance(source, list) else source.suffix.lower()
-    if kind in array_files.SUFFIXES:
+    kind = _kind_of(source)
+    if kind == "arrays":
         arrays, counts = array_files.load(source, split), array_files.counts(source)
         return summary.of_arrays(
             str(source), arrays, counts=counts, split=split, **facts
         )
-    if kind == ".txt" and not source.is_dir():
+    if kind == "text":
         return text.describe(source, split, test_fraction, seed, **facts)
     return folder.describe(source, split, test_fraction, seed, **facts)
 
@@ -310,16 +310,8 @@ def _load_one(
         dataset = dataset_batches(source, value_range=value_range, **batching)
         check_first(source, batching["batch_size"], value_range)
         return dataset
-    if isinstance(source, (list, pathlib.Path)) and _is_of_paths(source):
-        kind = "" if isinstance(source, list) else source.suffix.lower()
-        if kind in array_files.SUFFIXES:
-            arrays = array_files.load(source, split)
-            return array_batches(arrays, value_range=value_range, **batching)
-        if kind == ".txt" and not source.is_dir():
-            return text.load(
-                source, split, test_fraction, value_range=value_range, **batching
-            )
-        return folder.load(source, split, test_fraction, broken, **batching)
+    if _is_of_paths(source):
+        return _load_path(source, split, test_fraction, broken, value_range, **batching)
     if not isinstance(source, str):
         return array_batches(_arrays(source), value_range=value_range, **batching)
     name, _, part = source.partition("/")
@@ -337,9 +329,29 @@ def _load_one(
     )
 
 
+def _load_path(source, split, test_fraction, broken, value_range, **batching):
+    """Batches of a folder, a file, or a list of images."""
+    kind = _kind_of(source)
+    if kind == "arrays":
+        arrays = array_files.load(source, split)
+        return array_batches(arrays, value_range=value_range, **batching)
+    if kind == "text":
+        return text.load(
+            source, split, test_fraction, value_range=value_range, **batching
+        )
+    return folder.load(source, split, test_fraction, broken, **batching)
+
+
 def _is_of_paths(source):
     """Whether a source is a path, or a list of paths."""
-    return not isinstance(source, list) or sources.is_list_of_paths(source)
+    return isinstance(source, pathlib.Path) or sources.is_list_of_paths(source)
+
+
+def _kind_of(source):
+    """What is read from a path: "arrays", "text" or "images"."""
+    if isinstance(source, list) or source.is_dir():
+        return "images"
+    return "arrays" if source.suffix.lower() in array_files.SUFFIXES else "text"
 
 
 def _resolved(source):
