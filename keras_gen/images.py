@@ -85,20 +85,20 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
     (18, 28, 1)
 
     Args:
-        images: Images (batch, height, width, 1 or 3), in [-1, 1].
+        images: Images (batch, height, width, 1, 3 or 4), in [-1, 1].
         columns: Number of images in a row; None makes the grid nearly square.
         gap: Number of pixels between images.
 
     Returns:
-        uint8 (grid height, grid width, 1 or 3).
+        uint8 (grid height, grid width, 1, 3 or 4).
 
     Raises:
         ValueError: For images of another shape, or no images.
     """
     images = to_uint8(images)
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+    if images.ndim != 4 or images.shape[-1] not in (1, 3, 4) or not len(images):
         raise ValueError(
-            "Expected images of shape (batch, height, width, 1 or 3), got "
+            "Expected images of shape (batch, height, width, 1, 3 or 4), got "
             f"{images.shape}."
         )
     count, height, width, channels = images.shape
@@ -126,7 +126,7 @@ def save_grid(
     (56, 36)
 
     Args:
-        images: Images (batch, height, width, 1 or 3), in [-1, 1].
+        images: Images (batch, height, width, 1, 3 or 4), in [-1, 1].
         path: Path of the file.
         columns: Number of images in a row; None makes the grid nearly square.
         scale: Pixels of the file for each pixel of an image, in both directions.
@@ -139,7 +139,7 @@ def png(canvas: np.ndarray, scale: int = 1) -> bytes:
     """Encodes one image as a PNG file.
 
     Args:
-        canvas: Image, uint8 (height, width, 1 or 3), from `grid` for example.
+        canvas: Image, uint8 (height, width, 1, 3 or 4), from `grid` for example.
         scale: Pixels of the file for each pixel of the image, in both directions.
     """
     canvas = canvas.repeat(scale, axis=0).repeat(scale, axis=1)

@@ -515,7 +515,12 @@ def _load_data(settings, model, say, is_new):
             )
     left_out = getattr(batches, "left_out", [])
     others = getattr(validation, "left_out", [])
-    say(*data.left_out_lines([*left_out, *others], settings.data))
+    new = dict.fromkeys([*left_out, *others])
+    if description is None:  # The first run named the files that are no images.
+        new = [item for item in new if item[1].startswith("it cannot be read")]
+    else:
+        new = [item for item in new if item not in description.all_left_out]
+    say(*data.left_out_lines(new, settings.data))
     if description is not None:
         say(*description.without(left_out).split_lines())
     if settings.labels:

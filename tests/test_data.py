@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_gen
-from keras_gen.data import catalog, folder, pipeline, summary, text
+from keras_gen.data import catalog, folder, listing, pipeline, summary, text
 
 
 def first(dataset):
@@ -134,6 +134,218 @@ def test_arrays_that_do_not_fit_are_refused(source, message):
         keras_gen.data.load(source, batch_size=2)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("kind", ["array", "dataset"])
+def test_floats_that_seem_to_have_another_range_are_refused(dtype, kind):
+    """In `load` and in `fit`: 0 to 255 would become white, and 0 to 1 grey to white."""
+    images = np.arange(8 * 16, dtype=np.uint8).reshape(8, 4, 4, 1) * 2
+    model = keras_gen.zoo.load("vae", image_shape=(4, 4, 1), latent_dim=2)
+
+    def source(values):
+        values = values.astype(dtype)
+        if kind == "array":
+            return values
+        return tf.data.Dataset.from_tensor_slices(values)
+
+    def load(values, **options):
+        options = {"batch_size": 8, "shuffle": False, **options}
+        return first(keras_gen.data.load(source(values), **options))["image"]
+
+    def fit(values):
+        data = source(values)
+        if kind == "array":
+            return model.fit(data, batch_size=8, verbose=0)
+        return model.fit(data.batch(8), verbose=0)
+
+    for function in (load, fit):
+        with pytest.raises(
+            ValueError, match=r"from 0 to 254; .*value_range=\(0, 255\)"
+        ):
+            function(images)
+    with pytest.raises(ValueError, match=r"from 0 to 0\.99.*value_range=\(0, 1\)"):
+        load(images / 255)
+    if kind == "array":
+        with pytest.raises(ValueError, match=r"value_range=\(0, 1\)"):
+            fit(images / 255)
+    else:
+        with pytest.warns(UserWarning, match=r"value_range=\(0, 1\)"):
+            fit(images / 255)
+    expected = images / 127.5 - 1
+    np.testing.assert_allclose(load(images, value_range=(0, 255)), expected, atol=2e-3)
+    got = load(images / 255, value_range=(0, 1))
+    np.testing.assert_allclose(got, expected, atol=2e-3)
+    as_they_are = load(images / 255, value_range=(-1, 1))
+    np.testing.assert_allclose(as_they_are, images / 255, atol=1e-3)
+    for constant in (-1, 0, 1):
+        assert np.all(load(np.full((8, 4, 4, 1), constant)) == constant)
+
+
+def test_a_later_batch_out_of_range_stops_a_dataset():
+    images = np.zeros((16, 4, 4, 1), np.float32)
+    images[12] = 200
+    source = tf.data.Dataset.from_tensor_slices(images)
+    data = keras_gen.data.load(source, batch_size=8, shuffle=False)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="values in"):
+        everything(data)
+
+
+def test_ints_and_bools_of_other_ranges():
+    bits = np.arange(2 * 16).reshape(2, 4, 4, 1) % 2
+    options = {"batch_size": 2, "shuffle": False}
+    got = first(keras_gen.data.load(bits.astype(bool), **options))["image"]
+    np.testing.assert_array_equal(got, 2.0 * bits - 1)
+    with pytest.raises(ValueError, match=r"value_range=\(0, 1\)"):
+        keras_gen.data.load(bits.astype(np.uint8), **options)
+    deep = tf.data.Dataset.from_tensor_slices((bits * 65535).astype(np.uint16))
+    with pytest.raises(ValueError, match=r"value_range=\(0, 65535\)"):
+        keras_gen.data.load(deep, **options)
+    got = first(keras_gen.data.load(deep, value_range=(0, 65535), **options))["image"]
+    np.testing.assert_allclose(got, 2.0 * bits - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("value_range", [(1, 0), (0, 0), (0, np.nan), (0,), "ab", 3])
+def test_a_range_that_is_none_is_refused(value_range):
+    with pytest.raises(ValueError, match="Expected value_range="):
+        keras_gen.data.load(np.zeros((4, 5, 5, 1)), value_range=value_range)
+
+
+def test_four_channels_are_kept_if_they_are_asked_for():
+    images = np.random.default_rng(0).integers(0, 256, (4, 6, 6, 4), np.uint8)
+    options = {"image_shape": (6, 6, 4), "batch_size": 4, "shuffle": False}
+    expected = images / 127.5 - 1
+    for source in (images, tf.data.Dataset.from_tensor_slices(images)):
+        got = first(keras_gen.data.load(source, **options))["image"]
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+    opaque = first(keras_gen.data.load(images[..., :3], **options))["image"]
+    np.testing.assert_allclose(opaque[..., :3], expected[..., :3], atol=1e-6)
+    assert np.all(opaque[..., 3] == 1)
+    shapes = {"image": (6, 6, 4)}
+    for x in (images, expected.astype("float32")):
+        arrays = pipeline.batches(x, None, shapes, 4, shuffle=False)
+        dataset = tf.data.Dataset.from_tensor_slices(x).batch(4)
+        for data in (arrays, pipeline.batches(dataset, None, shapes)):
+            np.testing.assert_allclose(first(data)["image"], expected, atol=1e-6)
+    with pytest.raises(ValueError, match="6, 6, 4"):
+        pipeline.batches(images[..., :3], None, shapes)
+
+
+# Labels.
+
+CLASSES = np.array([2, 0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        CLASSES,
+        CLASSES[:, None],
+        CLASSES.astype(np.uint8),
+        CLASSES.astype(np.float32),
+        np.eye(3)[CLASSES],
+        np.eye(3, dtype=bool)[CLASSES],
+        CLASSES.astype(object),
+    ],
+)
+def test_labels_of_every_form(labels):
+    images = np.zeros((4, 5, 5, 1), np.uint8)
+    options = {"batch_size": 4, "shuffle": False}
+    got = first(keras_gen.data.load((images, labels), **options))["label"]
+    assert got.dtype == np.int64 and got.tolist() == CLASSES.tolist()
+    shapes = {"image": (5, 5, 1), "label": ()}
+    arrays = pipeline.batches(images, labels, shapes, 4, False)
+    assert first(arrays)["label"].tolist() == CLASSES.tolist()
+    if labels.dtype.kind not in "Ob":
+        dataset = tf.data.Dataset.from_tensor_slices((images, labels))
+        loaded = keras_gen.data.load(dataset, **options)
+        for data in (loaded, pipeline.batches(dataset.batch(4), None, shapes)):
+            got = first(data)["label"]
+            assert got.dtype == np.int64 and got.tolist() == CLASSES.tolist()
+
+
+def test_names_of_classes_become_labels():
+    images = np.zeros((4, 5, 5, 1), np.uint8)
+    for names in (
+        np.array(["dog", "cat", "dog", "owl"]),
+        np.array(["dog", "cat", "dog", "owl"], object)[:, None],
+        np.array([b"dog", b"cat", b"dog", b"owl"]),
+    ):
+        data = keras_gen.data.load((images, names), batch_size=4, shuffle=False)
+        assert data.class_names == ["cat", "dog", "owl"]
+        assert first(data)["label"].tolist() == [1, 0, 1, 2]
+        facts = keras_gen.data.describe((images, names))
+        assert facts.class_names == ("cat", "dog", "owl")
+        with pytest.raises(ValueError, match="label.*data.load turns"):
+            pipeline.batches(images, names, {"image": (5, 5, 1), "label": ()})
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [0, 1, 2, np.nan],
+        [0, 1, 2, 0.7],
+        [0, 1, 2, -2],
+        [0, 1, 2, np.inf],
+        [0, 1, 2, 1e300],
+        [0, 1, 2, None],
+        [[0.5, 0.5]] * 4,
+        [[1, 1]] * 4,
+        [[[0]]] * 4,
+        [0j] * 4,
+    ],
+)
+def test_labels_that_are_no_whole_numbers_are_refused(labels):
+    images, labels = np.zeros((4, 5, 5, 1), np.uint8), np.array(labels)
+    shapes = {"image": (5, 5, 1), "label": ()}
+    with pytest.raises(ValueError, match="label"):
+        keras_gen.data.load((images, labels), batch_size=4)
+    with pytest.raises(ValueError, match="label"):
+        pipeline.batches(images, labels, shapes)
+    if labels.dtype.kind != "O":
+        dataset = tf.data.Dataset.from_tensor_slices((images, labels))
+        with pytest.raises(ValueError, match="label"):
+            keras_gen.data.load(dataset, batch_size=4)
+        with pytest.raises(ValueError, match="label"):
+            pipeline.batches(dataset.batch(4), None, shapes)
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_labels_beyond_a_models_classes_are_refused_before_the_first_step(shift):
+    images = np.zeros((12, 8, 8, 1), np.float32)
+    labels = np.arange(12) % 3 + shift
+    model = keras_gen.zoo.load(
+        "classifier", image_shape=(8, 8, 1), num_classes=3, width=2
+    )
+    before = [w.numpy() for w in model.weights]
+    dataset = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
+    for function in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="Expected labels from 0 to 2, got"):
+            function(images, labels, batch_size=4, verbose=0)
+        with pytest.raises(ValueError, match="Expected labels from 0 to 2, got"):
+            function(dataset, verbose=0)
+    for weight, old in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    late = tf.data.Dataset.from_tensor_slices((images, np.arange(12) // 3)).batch(4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels that are whole"):
+        model.fit(late, verbose=0)
+
+
+def test_unknown_labels_are_for_semi_supervised_models(pets):
+    ranges = {
+        name: keras_gen.zoo.load(name, **options).label_ranges()
+        for name, options in (
+            ("semi_aae", keras_gen.models.SemiSupervisedAAE.tiny),
+            ("classifier", keras_gen.models.Classifier.tiny),
+        )
+    }
+    expected = {"semi_aae": {"label": (-1, 2)}, "classifier": {"label": (0, 2)}}
+    assert ranges == expected
+    data = keras_gen.data.load(pets, image_shape=(8, 8, 1), batch_size=4)
+    shapes = {"image": (8, 8, 1), "label": ()}
+    with pytest.raises(ValueError, match="3 classes.*got 2: cats, dogs"):
+        pipeline.batches(data, None, shapes, ranges={"label": (0, 2)})
+    pipeline.batches(data, None, shapes, ranges={"label": (0, 1)})
+
+
 def test_settings_that_do_not_fit_are_refused():
     images = np.zeros((4, 5, 5, 1))
     for settings in (
@@ -228,7 +440,7 @@ def test_a_folder_of_classes(pets):
 
 def test_a_folder_is_split_by_its_seed_without_overlap(pets):
     def paths(split, seed):
-        return set(folder.find(pets, split, 0.25, seed)[0])
+        return set(listing.read(pets).select(split, 0.25, seed))
 
     assert len(paths("train", 1) | paths("test", 1)) == 20
     assert not paths("train", 1) & paths("test", 1)
@@ -294,8 +506,9 @@ def test_a_folder_is_described_as_it_is_loaded(pets):
     assert str(facts).splitlines() == [
         f"Data: {pets}, 20 images of 20x24 to 29x24 pixels (width x height; median "
         "25x24), 2 classes (cats, dogs)",
-        "Left out: 2 files, each because its name does not end in .bmp, .gif, .jpeg, "
-        f".jpg, .png or .webp: {'cats/.DS_Store'} and notes.heic",
+        "Left out: 2 files, each because its name does not end in .avif, .bmp, .gif, "
+        ".jfif, .jpe, .jpeg, .jpg, .pbm, .pgm, .png, .ppm, .tif, .tiff or .webp: "
+        "cats/.DS_Store and notes.heic",
         "Images: cropped around the centre to a square (cuts off up to 17% of the "
         "area), then resized to 22x22 pixels, which enlarges 4 of them; grey becomes "
         "three equal channels; transparent parts become white",

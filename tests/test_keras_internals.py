@@ -1,4 +1,4 @@
-"""Each private hook of Keras that the package relies on still works as before."""
+"""Each private hook of Keras and of tensorflow-datasets still works as before."""
 
 import inspect
 
@@ -212,3 +212,16 @@ def test_every_hook_has_its_reason():
     for name, member in inspect.getmembers(keras_internals):
         if getattr(member, "__module__", None) == keras_internals.__name__:
             assert member.__doc__, name
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_builders_of_tensorflow_datasets_call_a_check_before_they_download(tmp_path):
+    import tensorflow_datasets as tfds
+
+    def refuse():
+        raise OSError("no network")
+
+    builder = tfds.builder("fashion_mnist", data_dir=tmp_path)
+    keras_internals.before_downloads(builder, refuse)
+    with pytest.raises(OSError, match="no network"):
+        builder.download_and_prepare()

@@ -142,8 +142,8 @@ def test_a_run_says_what_its_data_are_before_it_starts(told, photos):
     assert lines[:3] == [
         f"Data: {photos}, 30 images of 40x20 to 40x78 pixels (width x height; median "
         "40x52)",
-        "Left out: 1 file, because its name does not end in .bmp, .gif, .jpeg, .jpg, "
-        ".png or .webp: [b]notes.txt",
+        "Left out: 1 file, because its name does not end in .avif, .bmp, .gif, .jfif, "
+        ".jpe, .jpeg, .jpg, .pbm, .pgm, .png, .ppm, .tif, .tiff or .webp: [b]notes.txt",
         "Images: cropped around the centre to a square (cuts off up to 50% of the "
         "area), then resized to 24x24 pixels, which enlarges 2 of them; colours become "
         "grey",

@@ -1,4 +1,4 @@
-"""Every private or undocumented hook of Keras that this package relies on.
+"""Every private hook of Keras and tensorflow-datasets that this package relies on.
 
 The reason for each hook is given here, and `tests/test_keras_internals.py` has a test
 of each, which fails if Keras changes it. No other module of the package uses a name of
@@ -183,3 +183,22 @@ class ReplacedWeights(keras.StatelessScope):
     def get_current_value(self, variable):
         """The tensor to read for a variable, or None for its own value."""
         return self._value_of(variable)
+
+
+def before_downloads(builder, check) -> None:
+    """Lets a builder of tensorflow-datasets call a function before it downloads.
+
+    Nothing public comes between the search for prepared data and the downloads, which
+    try for minutes to find a network.
+
+    Args:
+        builder: Builder of a data set.
+        check: Function without arguments, which may raise an error.
+    """
+    make = builder._make_download_manager
+
+    def check_and_make(*args, **kwargs):
+        check()
+        return make(*args, **kwargs)
+
+    builder._make_download_manager = check_and_make

@@ -41,6 +41,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         fixed_options: Names of options of the base classes that the class sets itself
             and does not accept.
         whole_batches: Boolean, whether all batches of a step must have the same size.
+        unknown_labels: Boolean, whether the label -1 stands for an unknown one.
         rows_per_call: Number of rows that an ability runs through the networks at once.
             A smaller number needs less memory.
         tiny: Configuration that builds in a second, for the conformance tests.
@@ -49,6 +50,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     figures = ()
     fixed_options = ()
     whole_batches = False
+    unknown_labels = False
     rows_per_call = 256
     tiny = {}
 
@@ -152,6 +154,17 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def batch_shapes(self) -> dict[str, tuple]:
         """The shape of each feature of a batch, without the batch dimension."""
         return {"image": tuple(self.image_shape)}
+
+    def label_ranges(self) -> dict[str, tuple[int, int]]:
+        """The smallest and the greatest label, by the name of a batch's feature."""
+        classes = getattr(self, "num_classes", None)
+        counts = {
+            "label": classes,
+            "domain": getattr(self, "num_domains", None) or classes,
+        }
+        low = -1 if self.unknown_labels else 0
+        names = set(counts) & set(self.batch_shapes())
+        return {name: (low, counts[name] - 1) for name in names if counts[name]}
 
     def latent_distribution(self):
         """The distribution of the latents that `decode` takes.
@@ -530,7 +543,9 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         self._check_compiled("fit")
         callbacks = [c for c in keras.tree.flatten(callbacks) if c is not None]
         refuse_unfit(callbacks)
-        batches = data.batches(x, y, self.batch_shapes(), batch_size, shuffle)
+        batches = data.batches(
+            x, y, self.batch_shapes(), batch_size, shuffle, self.label_ranges()
+        )
         moves = max(player.moves for player in self.players().values())
         stream, steps_per_epoch = data.stream(
             batches,
@@ -572,7 +587,9 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def _test_batches(self, x, batch_size, y=None):
         if isinstance(x, tuple) and y is None:
             x, y = x
-        return data.batches(x, y, self.batch_shapes(), batch_size, shuffle=False)
+        return data.batches(
+            x, y, self.batch_shapes(), batch_size, False, self.label_ranges()
+        )
 
     def evaluate(
         self,

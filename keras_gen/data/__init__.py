@@ -25,12 +25,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen.data import (
+    array_files,
     catalog,
     domains,
     emoji,
     folder,
     gaussians,
     mnist,
+    sources,
     stacked_mnist,
     summary,
     text,
@@ -39,10 +41,12 @@ from keras_gen.data.labels import keep_labels
 from keras_gen.data.pipeline import (
     array_batches,
     batches,
+    check_first,
     dataset_batches,
     mirrored,
     stream,
 )
+from keras_gen.data.ranges import check_range
 from keras_gen.data.summary import Description, left_out_lines
 
 _OURS = {
@@ -101,18 +105,24 @@ def load(
               ("celeb_a/Black_Hair,Blond_Hair" takes the faces that have exactly one of
               these attributes);
             - the path of a folder of images, flat or with one subfolder for each class
-              or domain, and with captions in `captions.csv` or `captions.jsonl`;
+              or domain, and with captions in `captions.csv` or `captions.jsonl`
+              (`keras_gen.data.listing` and `keras_gen.data.captions` have the rules);
+            - a list of paths of images, or a glob, "photos/**/*.png", which have no
+              classes;
+            - the path of a file .npy or .npz (see `keras_gen.data.array_files`);
             - the path of a file of text, "names.txt", each of whose lines is a
               sequence of characters (see `keras_gen.data.text`);
             - images as an array (count, height, width[, channels]), a pair of images
-              and labels, or a dict of features;
+              and labels, or a dict of features. Labels are whole numbers (count,) or
+              (count, 1), with -1 for an unknown label, one-hot rows, or names;
             - a `tf.data.Dataset` of single images, pairs or dicts;
             - for "image_b", a pair of sources, or the paths of two folders with a comma
               between them.
-        split: "train", "test", or a part of one: "train[:50000]", "test[10%:20%]". A
-            folder without the subfolders `train` and `test`, and the lines of a text,
-            are split by `seed`. Arrays and datasets have a single split, so that this
-            is ignored.
+        split: "train", "test", or "all" for both; or a part of one: "train[:50000]",
+            "test[10%:20%]". A folder with subfolders such as `train`, `val` and `test`
+            has the splits "train", "validation" and "test" (without `test`, "test" is
+            that of validation). Other folders, and the lines of a text, are split by
+            `seed`. Arrays and datasets have a single split, so that this is ignored.
         features: Names of the features in a batch; None uses all of the source.
             If the source has classes but no domains, "domain" is the label. "caption"
             of tensorflow-datasets is the name of the class. "image_b" adds images of a
@@ -121,7 +131,9 @@ def load(
             style; only for "emoji".
         image_shape: Shape of the images, (height, width, channels). They are cropped
             around the centre to these proportions, resized with antialiasing, and
-            converted between grey and colour. None keeps the source's shape.
+            converted between grey and colour. Four channels are RGB and alpha, with 1
+            for opaque; with one or three, transparent parts become white. None keeps
+            the source's shape, without alpha.
         batch_size: Number of images in a batch.
         shuffle: Boolean, whether every epoch has another order.
         seed: Seed of the order (together with TensorFlow's global seed, if that is set)
@@ -132,8 +144,9 @@ def load(
         mirror: Boolean, whether half of the images are mirrored left to right, chosen
             anew in every epoch. With `paired=True` both images of a pair are mirrored
             together.
-        value_range: Values of black and white in arrays of floats, such as (0, 1). None
-            takes (-1, 1) for floats and (0, 255) for uint8.
+        value_range: Values of black and white in arrays and datasets, such as (0, 1).
+            None takes (-1, 1) for floats, (0, 255) for integers and (0, 1) for bool,
+            and refuses images that seem to have another range.
         test_fraction: Share of a folder's images, or of a text's lines, in the test
             split, in [0, 1).
         broken: Treatment of files that cannot be read: "raise" stops with an error,
@@ -141,18 +154,32 @@ def load(
         data_dir: Folder in which tensorflow-datasets keeps prepared data sets.
         manual_dir: Folder of files that were downloaded manually.
 
+    Files of images are read by Pillow, whatever the end of their name says:
+
+    - JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and PBM, PGM, PPM are read; other files are
+      left out, and `left_out` names them;
+    - the first frame of animated files, and the first page of others, is used;
+    - images are rotated by their EXIF orientation; colour profiles are ignored;
+    - palettes and CMYK become RGB; transparent parts become white, unless
+      `image_shape` has four channels;
+    - 16 bits become 8: greys are rounded, colours lose their lower bits;
+    - floats (TIFF) count from 0, black, to 1, white; others are refused.
+
     Returns:
-        A `tf.data.Dataset` of dicts. For a folder with classes and for "emoji", its
-        attribute `class_names` lists the names by label; for "emoji", `domain_names`
-        lists the names of the styles; for a file of text, `characters` is the alphabet.
-        For folders, `left_out` lists pairs of the path of a file that cannot be read
-        and the reason.
+        A `tf.data.Dataset` of dicts. For a folder with classes, for labels that are
+        names and for "emoji", its attribute `class_names` lists the names by label; for
+        "emoji", `domain_names` lists the names of the styles; for a file of text,
+        `characters` is the alphabet. For folders, `left_out` lists pairs of the path of
+        a file that is left out, since it cannot be read, is hidden or is no image, and
+        the reason.
 
     Raises:
-        ValueError: For settings or images that do not fit.
+        ValueError: For settings, images or labels that do not fit, or a source that
+            does not exist.
         ConnectionError: If a data set cannot be downloaded.
     """
     _check(image_shape, batch_size, test_fraction, broken)
+    check_range(value_range)
     options = {
         "image_shape": image_shape,
         "batch_size": batch_size,
@@ -165,7 +192,7 @@ def load(
         "data_dir": data_dir,
         "manual_dir": manual_dir,
     }
-    source = _pair_of_folders(source)
+    source = _resolved(source)
     wanted = features or ()
     if paired and str(source).partition("/")[0] != "emoji":
         raise ValueError(f"Expected 'emoji' with paired=True, got {source!r}.")
@@ -227,7 +254,7 @@ def describe(
         ConnectionError: If a data set cannot be downloaded.
     """
     _check(image_shape, 1, test_fraction, "skip")
-    source = _pair_of_folders(source)
+    source = _resolved(source)
     facts = {"image_shape": image_shape, "mirror": mirror}
     if "image_b" in (features or ()) and not _holds_pairs(source):
         sides = [
@@ -238,21 +265,32 @@ def describe(
     facts["features"] = features
     if isinstance(source, tf.data.Dataset):
         return summary.of_dataset(source, **facts)
-    if not isinstance(source, (str, pathlib.Path)):
+    if _is_of_paths(source):
+        return _describe_path(source, split, test_fraction, seed, facts)
+    if not isinstance(source, str):
         return summary.of_arrays("arrays", _arrays(source), **facts)
-    name, _, part = str(source).partition("/")
+    name, _, part = source.partition("/")
     if name == "emoji":
         styles = emoji.styles_of(part)
         names = {"class_names": tuple(emoji.categories()), "domain_names": styles}
         load_emoji = functools.partial(emoji.load, styles=styles)
-        return summary.of_splits(str(source), load_emoji, split, **names, **facts)
-    if str(source) in _OURS:
-        return summary.of_splits(str(source), _OURS[str(source)], split, **facts)
-    if pathlib.Path(source).suffix == ".txt":
+        return summary.of_splits(source, load_emoji, split, **names, **facts)
+    if source in _OURS:
+        return summary.of_splits(source, _OURS[source], split, **facts)
+    return catalog.describe(source, split, data_dir, manual_dir, **facts)
+
+
+def _describe_path(source, split, test_fraction, seed, facts):
+    """The description of a folder, a file, or a list of images."""
+    kind = _kind_of(source)
+    if kind == "arrays":
+        arrays, counts = array_files.load(source, split), array_files.counts(source)
+        return summary.of_arrays(
+            str(source), arrays, counts=counts, split=split, **facts
+        )
+    if kind == "text":
         return text.describe(source, split, test_fraction, seed, **facts)
-    if pathlib.Path(source).is_dir():
-        return folder.describe(source, split, test_fraction, seed, **facts)
-    return catalog.describe(str(source), split, data_dir, manual_dir, **facts)
+    return folder.describe(source, split, test_fraction, seed, **facts)
 
 
 def _load_one(
@@ -269,10 +307,14 @@ def _load_one(
 ):
     """Batches of a single source, with all its features."""
     if isinstance(source, tf.data.Dataset):
-        return dataset_batches(source, value_range=value_range, **batching)
-    if not isinstance(source, (str, pathlib.Path)):
+        dataset = dataset_batches(source, value_range=value_range, **batching)
+        check_first(source, batching["batch_size"], value_range)
+        return dataset
+    if _is_of_paths(source):
+        return _load_path(source, split, test_fraction, broken, value_range, **batching)
+    if not isinstance(source, str):
         return array_batches(_arrays(source), value_range=value_range, **batching)
-    name, _, part = str(source).partition("/")
+    name, _, part = source.partition("/")
     if name == "emoji":
         styles = emoji.styles_of(part)
         if paired:
@@ -280,25 +322,44 @@ def _load_one(
         dataset = array_batches(emoji.load(split, styles, paired), **batching)
         dataset.class_names, dataset.domain_names = emoji.categories(), list(styles)
         return dataset
-    if str(source) in _OURS:
-        return array_batches(_OURS[str(source)](split), **batching)
-    if pathlib.Path(source).suffix == ".txt":
-        return text.load(
-            source, split, test_fraction, value_range=value_range, **batching
-        )
-    if pathlib.Path(source).is_dir():
-        return folder.load(source, split, test_fraction, broken, **batching)
+    if source in _OURS:
+        return array_batches(_OURS[source](split), **batching)
     return catalog.load(
-        str(source), split, data_dir, manual_dir, features=features, **batching
+        source, split, data_dir, manual_dir, features=features, **batching
     )
 
 
-def _pair_of_folders(source):
-    """The source; two folders with a comma between them as a pair."""
-    if not isinstance(source, str) or "," not in source:
+def _load_path(source, split, test_fraction, broken, value_range, **batching):
+    """Batches of a folder, a file, or a list of images."""
+    kind = _kind_of(source)
+    if kind == "arrays":
+        arrays = array_files.load(source, split)
+        return array_batches(arrays, value_range=value_range, **batching)
+    if kind == "text":
+        return text.load(
+            source, split, test_fraction, value_range=value_range, **batching
+        )
+    return folder.load(source, split, test_fraction, broken, **batching)
+
+
+def _is_of_paths(source):
+    """Whether a source is a path, or a list of paths."""
+    return isinstance(source, pathlib.Path) or sources.is_list_of_paths(source)
+
+
+def _kind_of(source):
+    """What is read from a path: "arrays", "text" or "images"."""
+    if isinstance(source, list) or source.is_dir():
+        return "images"
+    return "arrays" if source.suffix.lower() in array_files.SUFFIXES else "text"
+
+
+def _resolved(source):
+    """The source; paths are replaced by what lies there."""
+    ours = (*_OURS, "emoji")
+    if isinstance(source, str) and (source in ours or source.startswith("emoji/")):
         return source
-    folders = tuple(map(pathlib.Path, source.split(",")))
-    return folders if all(path.is_dir() for path in folders) else source
+    return sources.resolved(source)
 
 
 def _sides(source, split, seed):
@@ -341,10 +402,10 @@ def _check(image_shape, batch_size, test_fraction, broken):
     if image_shape is not None and (
         len(image_shape) != 3
         or any(not isinstance(n, (int, np.integer)) or n < 1 for n in image_shape)
-        or image_shape[-1] not in (1, 3)
+        or image_shape[-1] not in (1, 3, 4)
     ):
         raise ValueError(
-            f"Expected image_shape=(height, width, 1 or 3), got {image_shape}."
+            f"Expected image_shape=(height, width, 1, 3 or 4), got {image_shape}."
         )
     if isinstance(batch_size, bool) or int(batch_size) != batch_size or batch_size < 1:
         raise ValueError(f"Expected batch_size >= 1, got {batch_size}.")
@@ -362,6 +423,10 @@ def _arrays(source):
         if len(source) != 2:
             raise ValueError(
                 f"Expected a pair of images and labels, got {len(source)} arrays."
+            )
+        if all(isinstance(side, (str, os.PathLike)) for side in source):
+            raise ValueError(
+                f"Expected 'image_b' among the features for two sources, got {source}."
             )
         return {"image": np.asarray(source[0]), "label": np.asarray(source[1])}
     return {"image": np.asarray(source)}

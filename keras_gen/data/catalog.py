@@ -7,15 +7,21 @@ requested, they are made from the names of the classes.
 
 import difflib
 import os
+import pathlib
+import socket
+import urllib.parse
+import urllib.request
 
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data import summary
+from keras_gen.core import keras_internals
+from keras_gen.data import sources, summary
 from keras_gen.data.pipeline import array_batches, dataset_batches
 
 # Largest data set that is kept in memory, in bytes of decoded images.
 MEMORY_LIMIT = 2**30
+CONNECT_SECONDS = 10  # Longest wait for the server from which data are downloaded.
 
 
 def load(
@@ -196,17 +202,21 @@ def _builder(tfds, name, data_dir):
         return tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
         ours = ("mnist", "emoji", "stacked_mnist", "gaussian_ring", "gaussian_grid")
-        names = [*ours, *tfds.list_builders()]
-        near = difflib.get_close_matches(name, names, n=3)
+        # The names of community data sets would need a network.
+        names = [*ours, *tfds.list_builders(with_community_datasets=False)]
+        near = difflib.get_close_matches(name, dict.fromkeys(names), n=3)
         hint = f" Near it: {near}." if near else ""
-        raise ValueError(
-            "Expected 'mnist', a data set of tensorflow-datasets, or the path of a "
-            f"folder of images, got {name!r}.{hint}"
-        ) from error
+        raise ValueError(f"{sources.not_here(name)}{hint}") from error
+    except (RuntimeError, ValueError) as error:  # For other configurations or forms.
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{sources.not_here(name)} ({reason})") from error
 
 
 def _prepare(tfds, builder, name, manual_dir):
     config = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
+    keras_internals.before_downloads(
+        builder, lambda: _find_network(builder, manual_dir)
+    )
     try:
         builder.download_and_prepare(download_config=config)
     except Exception as error:
@@ -219,3 +229,22 @@ def _prepare(tfds, builder, name, manual_dir):
             f"its files{' ' + str(files[:8]) if files else ''} into a folder and pass "
             "manual_dir=<that folder>, or pass data_dir=<folder of prepared data sets>."
         ) from error
+
+
+def _find_network(builder, manual_dir):
+    """Connects to the first server from which a file is needed, unless through a proxy.
+
+    Downloads themselves try for minutes.
+
+    Raises:
+        OSError: If there is no connection.
+    """
+    needed = [
+        urllib.parse.urlsplit(url)
+        for url, info in builder.url_infos.items()
+        if not (manual_dir and (pathlib.Path(manual_dir) / info.filename).exists())
+    ]
+    if needed and not urllib.request.getproxies():
+        port = needed[0].port or {"https": 443, "ftp": 21}.get(needed[0].scheme, 80)
+        address = needed[0].hostname, port
+        socket.create_connection(address, timeout=CONNECT_SECONDS).close()

@@ -5,7 +5,7 @@ import pathlib
 
 import tensorflow as tf
 
-from keras_gen.data import emoji
+from keras_gen.data import emoji, listing
 
 
 def sides(source: str | os.PathLike | tuple, split: str) -> list[dict]:
@@ -49,11 +49,12 @@ def _folders(folder, split):
     lettered = [folder / f"{name}{side}" for side in "AB"]
     if all(path.is_dir() for path in lettered):
         chosen = lettered
-    elif (folder / "train").is_dir() and (folder / "test").is_dir():
-        chosen = sorted(p for p in (folder / name).glob("*") if p.is_dir())
     else:
-        chosen = sorted(p for p in folder.iterdir() if p.is_dir())
-        return [{"source": path, "split": split} for path in chosen]
+        folder, roots = listing.splits_of(folder)
+        if not roots:
+            chosen = listing.folders_of_images(folder)
+            return [{"source": path, "split": split} for path in chosen]
+        chosen = listing.folders_of_images(listing.root_of_split(roots, split))
     whole = {"split": f"train{bracket}{part}", "test_fraction": 0.0}
     return [{"source": path, **whole} for path in chosen]
 

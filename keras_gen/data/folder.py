@@ -1,10 +1,7 @@
-"""Folders of images, flat or with one subfolder for each class.
+"""Batches of images from a folder, or from a list of files.
 
-The folder may also have the subfolders `train` and `test`, each in one of these forms.
-
-Captions are in the folder of the images: in `captions.csv`, with a header, or in
-`captions.jsonl`, with one object in each line. Both have `file`, a path relative to
-their folder, and `caption`. An image with several captions becomes several rows.
+`keras_gen.data.listing` finds the images, their classes and splits by their names,
+`keras_gen.data.captions` reads captions, and `keras_gen.data.decoding` reads images.
 
 Every file is decoded once when the folder is loaded, so that a broken file is found
 before training starts. Images that fit in memory, at the requested size, are kept;
@@ -13,30 +10,24 @@ sample, and is quick.
 """
 
 import concurrent.futures
-import csv
-import json
 import os
-import pathlib
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import PIL.Image
-import PIL.ImageOps
 import tensorflow as tf
 
-from keras_gen.data import summary
+from keras_gen.data import listing, summary
+from keras_gen.data.decoding import decode
 from keras_gen.data.pipeline import array_batches, dataset_batches, prepare
-from keras_gen.data.splits import at_random, parse
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 # Largest set of images that is kept in memory, in bytes of decoded images.
 MEMORY_LIMIT = 2 * 2**30
 MAX_HEADERS = 1000  # Files whose sizes `describe` reads.
 
 
 def load(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike | list,
     split: str,
     test_fraction: float,
     broken: str,
@@ -48,7 +39,7 @@ def load(
     """Batches of a folder's images; the arguments are those of `keras_gen.data.load`.
 
     Args:
-        folder: Path of the folder.
+        folder: Path of the folder, or a list of paths of images.
         split: Name of a split, or a part of one.
         test_fraction: Share of the images in the test split, in [0, 1).
         broken: Treatment of files that cannot be read: "raise" or "skip".
@@ -58,36 +49,41 @@ def load(
 
     Returns:
         The dataset. Its attribute `class_names` lists the names by label; `left_out`
-        lists pairs of the path of a file that cannot be read and the reason.
+        lists pairs of the path of a file that is left out and the reason.
 
     Raises:
         ValueError: For a folder without images, an image outside of the classes'
             folders or without a caption, or a file that cannot be read.
     """
-    paths, labels, class_names = find(folder, split, test_fraction, seed or 0)
+    found = _listed(folder)
+    paths = found.select(split, test_fraction, seed or 0)
+    labels, captions = found.labels(paths), found.captions(paths)
     known = {} if labels is None else {"label": labels}
-    captions = find_captions(folder, split)
     if captions is not None:
-        rows = [(i, c) for i, path in enumerate(paths) for c in captions(path)]
+        rows = [(i, text) for i, texts in enumerate(captions) for text in texts]
         indices = [i for i, _ in rows]
         paths = [paths[i] for i in indices]
         known = {name: value[indices] for name, value in known.items()}
-        known["caption"] = np.array([caption.encode() for _, caption in rows])
+        known["caption"] = np.array([text.encode() for _, text in rows])
     image_shape = image_shape or _shape_of(paths, broken)
     keep = len(paths) * int(np.prod(image_shape)) <= MEMORY_LIMIT
-    images, readable, left_out = _read_all(paths, image_shape, broken, keep)
+    images, readable, unreadable = _read_all(paths, image_shape, broken, keep)
     known = {name: value[readable] for name, value in known.items()}
     if keep:
-        dataset = array_batches({"image": images, **known}, seed=seed, **batching)
+        features = {"image": images, **known}
+        dataset = array_batches(
+            features, seed=seed, image_shape=image_shape, **batching
+        )
     else:
         paths = [paths[i] for i in readable]
         dataset = _lazy(paths, known, image_shape, seed, batching)
-    dataset.class_names, dataset.left_out = class_names, left_out
+    dataset.class_names = found.class_names
+    dataset.left_out = [*found.left_out, *unreadable]
     return dataset
 
 
 def describe(
-    folder: str | os.PathLike,
+    folder: str | os.PathLike | list,
     split: str,
     test_fraction: float,
     seed: int | None,
@@ -100,7 +96,7 @@ def describe(
     be read are found by `load`, which decodes them.
 
     Args:
-        folder: Path of the folder.
+        folder: Path of the folder, or a list of paths of images.
         split: Name of a split, or a part of one.
         test_fraction: Share of the images in the test split, in [0, 1).
         seed: Seed of the split.
@@ -110,22 +106,19 @@ def describe(
     Raises:
         ValueError: As for `load`.
     """
-    folder, seed = pathlib.Path(folder), seed or 0
-    selected, _, class_names = find(folder, split, test_fraction, seed)
-    captions = find_captions(folder, split)
-    if _root(folder, "train") == folder:
-        paths, left_out = scan(folder)
-        division = summary.division_at_random(len(paths), test_fraction, seed)
-    else:
-        (train, out), (test, others) = scan(folder / "train"), scan(folder / "test")
-        paths, left_out = train + test, [*out, *others, *_outside(folder)]
+    found = _listed(folder)
+    selected = found.select(split, test_fraction, seed or 0)
+    captions = found.captions(selected)
+    paths = sum(found.images.values(), [])
+    division = summary.division_at_random(len(paths), test_fraction, seed)
+    if found.roots:
         division = {
-            "counts": {"train": len(train), "test": len(test)},
+            "counts": {name: len(images) for name, images in found.images.items()},
             "division": "the folder's own",
         }
     headers = _headers(paths)
     return summary.Description(
-        str(folder),
+        str(found.folder if isinstance(folder, list) else folder),
         **division,
         split=split,
         num_selected=len(selected),
@@ -133,11 +126,17 @@ def describe(
         is_sample=len(paths) > MAX_HEADERS,
         kinds=tuple(sorted(set().union(*(kinds for _, kinds in headers)))),
         image_shape=image_shape or _shape_of(selected, "skip"),
-        left_out=tuple(left_out),
-        class_names=tuple(class_names),
-        num_captions=sum(len(captions(path)) for path in selected) if captions else 0,
+        left_out=tuple(found.left_out),
+        class_names=tuple(found.class_names),
+        num_captions=sum(map(len, captions or ())),
         **facts,
     )
+
+
+def _listed(folder):
+    if isinstance(folder, list):
+        return listing.of_files(folder)
+    return listing.read(folder)
 
 
 def _headers(paths):
@@ -151,172 +150,12 @@ def _headers(paths):
     return [item for item in found if item is not None]
 
 
-def scan(
-    root: str | os.PathLike,
-) -> tuple[list[pathlib.Path], list[tuple[str, str]]]:
-    """Finds the images in a folder and its subfolders.
-
-    Args:
-        root: Path of the folder.
-
-    Returns:
-        Sorted paths of the images, and pairs of the path of another file and the reason
-        why it is left out. Files of captions are neither.
-    """
-    root = pathlib.Path(root)
-    images, left_out, captions = [], [], _captions_file(root)
-    for path in _files(root):
-        if path.suffix.lower() in SUFFIXES:
-            images.append(path)
-        elif path != captions:
-            left_out.append((str(path), _NOT_NAMED))
-    return images, left_out
-
-
-def _files(root):
-    """Paths of all files in a folder and its subfolders, in the order of `Path`."""
-    found = [
-        pathlib.Path(folder, name)
-        for folder, _, names in os.walk(root)
-        for name in names
-    ]
-    return sorted(found, key=lambda path: path.parts)
-
-
-*_FIRST, _LAST = sorted(SUFFIXES)
-_NOT_NAMED = f"its name does not end in {', '.join(_FIRST)} or {_LAST}"
-
-
-def _outside(folder):
-    """Files of a folder with the subfolders `train` and `test` that are in neither."""
-    reason = "it is in neither of the subfolders train and test"
-    return [
-        (str(path), reason)
-        for path in _files(folder)
-        if path.relative_to(folder).parts[0] not in ("train", "test")
-    ]
-
-
-def find(
-    folder: str | os.PathLike, split: str, test_fraction: float, seed: int
-) -> tuple[list[pathlib.Path], np.ndarray | None, list[str]]:
-    """Finds the images of a split.
-
-    Args:
-        folder: Path of the folder.
-        split: Name of a split, or a part of one.
-        test_fraction: Share of the images in the test split, in [0, 1).
-        seed: Seed of the split.
-
-    Returns:
-        Paths of the images, their labels (int64; None for a flat folder), and the names
-        of the classes.
-
-    Raises:
-        ValueError: For a folder or a split without images, or an image that is not in
-            the folder of a class.
-    """
-    folder = pathlib.Path(folder)
-    name, part = parse(split, ("train", "test"))
-    root = _root(folder, name)
-    is_given = root != folder
-    paths, _ = scan(root)
-    if not paths:
-        raise ValueError(f"Expected images ({', '.join(sorted(SUFFIXES))}) in {root}.")
-    if not is_given:
-        paths = [paths[i] for i in at_random(len(paths), test_fraction, seed)[name]]
-    paths = paths[part(len(paths))]
-    if not paths:
-        raise ValueError(f"Expected images in the split {split!r} of {folder}, got 0.")
-    classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
-    if not classes:
-        return paths, None, []
-    flat = [str(p) for p in paths if p.parent == root]
-    if flat:
-        raise ValueError(f"Expected every image in a class's folder, got {flat[:3]}.")
-    labels = [classes.index(p.relative_to(root).parts[0]) for p in paths]
-    return paths, np.array(labels, np.int64), classes
-
-
-def _root(folder, name):
-    """The folder that has the images of a split."""
-    is_given = (folder / "train").is_dir() and (folder / "test").is_dir()
-    return folder / name if is_given else folder
-
-
-def find_captions(
-    folder: str | os.PathLike, split: str
-) -> Callable[[pathlib.Path], list[str]] | None:
-    """A function from an image's path to its captions; None if there is no file.
-
-    Args:
-        folder: Path of the folder.
-        split: Name of a split, or a part of one.
-
-    Raises:
-        ValueError: For a file of captions without `file` and `caption`. The function
-            raises it for an image without a caption.
-    """
-    folder = pathlib.Path(folder)
-    root = _root(folder, parse(split, ("train", "test"))[0])
-    path = _captions_file(root)
-    if path is None:
-        return None
-    found = {}
-    with open(path, encoding="utf-8", newline="") as file:
-        for row in _READ[path.suffix](file):
-            if not {"file", "caption"} <= set(row):
-                raise ValueError(
-                    f"Expected 'file' and 'caption' in {path}, got {list(row)}."
-                )
-            found.setdefault(root / row["file"], []).append(row["caption"])
-
-    def captions(image):
-        if image not in found:
-            raise ValueError(f"Expected a caption of {image} in {path}, got none.")
-        return found[image]
-
-    return captions
-
-
-def _captions_file(root):
-    """The path of a folder's file of captions; None if there is none."""
-    files = (root / f"captions{suffix}" for suffix in _READ)
-    return next((path for path in files if path.is_file()), None)
-
-
-def _read_lines(file):
-    return (json.loads(line) for line in file if line.strip())
-
-
-_READ = {".csv": csv.DictReader, ".jsonl": _read_lines}
-
-
-def decode(path: str | os.PathLike) -> np.ndarray:
-    """Reads an image: uint8 (height, width, 1 or 3).
-
-    The image is rotated by its EXIF orientation; transparent parts become white.
-
-    Raises:
-        ValueError: If the file cannot be read to its end; the message names it.
-    """
-    try:
-        with PIL.Image.open(path) as image:
-            image = PIL.ImageOps.exif_transpose(image)
-            if image.mode not in ("1", "L", "I;16", "I", "F", "RGB"):
-                white = PIL.Image.new("RGBA", image.size, "white")
-                white.alpha_composite(image.convert("RGBA"))
-                image = white.convert("RGB")
-            array = np.asarray(image.convert("RGB" if image.mode == "RGB" else "L"))
-    except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise ValueError(f"The image {path} cannot be read: {error}") from error
-    return array[..., None] if array.ndim == 2 else array
-
-
 def _shape_of(paths, broken):
+    """The shape of the first image that can be read, grey or RGB."""
     for path in paths:
         try:
-            return decode(path).shape
+            height, width, channels = decode(path).shape
+            return height, width, 3 if channels > 2 else 1
         except ValueError:
             if broken == "raise":
                 raise
@@ -386,4 +225,5 @@ def _lazy(paths, known, image_shape, seed, batching):
         return {**element, "image": tf.ensure_shape(image, image_shape)}
 
     dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset_batches(dataset, **{**batching, "shuffle": False})
+    batching = {**batching, "shuffle": False, "image_shape": image_shape}
+    return dataset_batches(dataset, **batching)

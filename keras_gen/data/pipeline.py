@@ -1,29 +1,40 @@
 """Batches from arrays and datasets: order, colour, size and value range."""
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from keras_gen.core.augmentation import mirror
-from keras_gen.core.inputs import SLACK
+from keras_gen.data import labels
+from keras_gen.data.ranges import check_values, default_range
 
 AUTOTUNE = tf.data.AUTOTUNE
 IMAGES = ("image", "image_b")  # Features that are images.
+LABELS = ("label", "domain")  # Features that are labels.
+# Share of the range by which images of a dataset may lie outside of it: later batches
+# than the first are not looked at closely.
+OVERSHOOT = 0.1
 
 
 # Images.
 
 
 def to_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
-    """Converts between grey and colour; transparent parts become white.
+    """Converts between grey and colour; without alpha, transparent parts become white.
 
     Grey is the luma of ITU-R BT.601.
 
     Args:
         images: Images, float32 (..., height, width, 1 to 4), in which white is 1.
-        channels: Number of channels of the result, 1 or 3.
+        channels: Number of channels of the result: 1, 3 or, with alpha, 4.
     """
+    if channels == 4:
+        has_alpha = images.shape[-1] in (2, 4)
+        alpha = images[..., -1:] if has_alpha else tf.ones_like(images[..., :1])
+        colours = to_channels(images[..., :-1] if has_alpha else images, 3)
+        return tf.concat([colours, alpha], axis=-1)
     if images.shape[-1] in (2, 4):
         alpha = (images[..., -1:] + 1.0) / 2.0
         images = alpha * images[..., :-1] + (1.0 - alpha)
@@ -56,21 +67,26 @@ def prepare(
     images: tf.Tensor,
     image_shape: tuple[int, int, int] | None,
     value_range: tuple[float, float] | None = None,
+    keep_alpha: bool = False,
 ) -> tf.Tensor:
     """Converts images to float32 in [-1, 1], in the given shape.
 
     Args:
-        images: Images, integers or floats (..., height, width, 1 to 4).
-        image_shape: Shape of the result, (height, width, 1 or 3); None keeps the shape
-            of the images, without an alpha channel.
-        value_range: Values of black and white; None uses (0, 255) for integers and
-            (-1, 1) for floats.
+        images: Images, integers, floats or bool (..., height, width, 1 to 4).
+        image_shape: Shape of the result, (height, width, 1, 3 or 4); None keeps the
+            shape of the images, without an alpha channel.
+        value_range: Values of black and white; None uses (0, 255) for integers,
+            (-1, 1) for floats and (0, 1) for bool.
+        keep_alpha: Boolean, whether images of four channels keep them if `image_shape`
+            is None.
     """
-    if value_range is None:
-        value_range = (0, 255) if images.dtype.is_integer else (-1, 1)
-    low, high = value_range
+    low, high = value_range or default_range(images.dtype.as_numpy_dtype)
     images = (tf.cast(images, tf.float32) - low) * (2.0 / (high - low)) - 1.0
-    channels = image_shape[-1] if image_shape else 3 if images.shape[-1] > 2 else 1
+    channels = 3 if images.shape[-1] > 2 else 1
+    if image_shape:
+        channels = image_shape[-1]
+    elif keep_alpha and images.shape[-1] == 4:
+        channels = 4
     images = to_channels(images, channels)
     if image_shape is not None and tuple(images.shape[-3:-1]) != image_shape[:2]:
         images = to_size(images, *image_shape[:2])
@@ -91,6 +107,7 @@ def array_batches(
     drop_remainder: bool = False,
     image_shape: tuple[int, int, int] | None = None,
     value_range: tuple[float, float] | None = None,
+    keep_alpha: bool = False,
 ) -> tf.data.Dataset:
     """Batches from a dict of arrays in memory.
 
@@ -102,12 +119,20 @@ def array_batches(
         drop_remainder: Boolean, whether a last, smaller batch is dropped.
         image_shape: Shape of the images in batches; None keeps that of the arrays.
         value_range: Values of black and white, as for `prepare`.
+        keep_alpha: Boolean, as for `prepare`.
+
+    Returns:
+        A dataset of dicts. If labels are names, its attribute `class_names` (or
+        `domain_names`) lists them by label.
 
     Raises:
-        ValueError: For arrays of different lengths, or images of a wrong shape, type
-            or range.
+        ValueError: For arrays of different lengths, images of a wrong shape, type or
+            range, or labels that are no whole numbers.
     """
     features = dict(features)
+    single = [name for name, value in features.items() if np.ndim(value) == 0]
+    if single:
+        raise ValueError(f"Expected arrays with rows, got single values of {single}.")
     lengths = {name: len(value) for name, value in features.items()}
     count = next(iter(lengths.values()))
     if len(set(lengths.values())) > 1 or count == 0:
@@ -120,14 +145,15 @@ def array_batches(
         )
     for name in set(IMAGES) & set(features):
         features[name] = _check_images(features[name], value_range)
-    for name in {"label", "domain"} & set(features):
-        features[name] = features[name].astype(np.int64)
+    names = {}
+    for name in set(LABELS) & set(features):
+        features[name], names[name] = labels.whole(features[name], name)
     tensors = {name: tf.constant(value) for name, value in features.items()}
 
     def gather(rows):
         batch = {name: tf.gather(value, rows) for name, value in tensors.items()}
         for name in set(IMAGES) & set(batch):
-            batch[name] = prepare(batch[name], image_shape, value_range)
+            batch[name] = prepare(batch[name], image_shape, value_range, keep_alpha)
         return batch
 
     # Shuffles the indices of all rows, and gathers the rows of each batch.
@@ -135,7 +161,11 @@ def array_batches(
     if shuffle:
         rows = rows.shuffle(count, seed=seed, reshuffle_each_iteration=True)
     rows = rows.batch(batch_size, drop_remainder=drop_remainder)
-    return rows.map(gather, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
+    dataset = rows.map(gather, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
+    for name, attribute in zip(LABELS, ("class_names", "domain_names"), strict=True):
+        if names.get(name):
+            setattr(dataset, attribute, names[name])
+    return dataset
 
 
 def _check_images(images, value_range):
@@ -146,22 +176,15 @@ def _check_images(images, value_range):
             "Expected images of shape (count, height, width) or (count, height, width, "
             f"1 to 4), got {images.shape}."
         )
-    if images.dtype.kind == "f":
-        low, high = value_range or (-1, 1)
-        got_low, got_high = images.min(), images.max()
-        slack = 0.005 * (high - low)
-        # NaN compares false.
-        if not (got_low >= low - slack and got_high <= high + slack):
-            raise ValueError(
-                f"Expected values in [{low}, {high}], got values from {got_low:g} to "
-                f"{got_high:g}; value_range gives the values of black and white."
-            )
-        return images.astype(np.float32, copy=False)
-    if images.dtype != np.uint8 and value_range is None:
+    if images.dtype.kind not in "biuf" or (
+        images.dtype.kind in "iu" and images.dtype != np.uint8 and value_range is None
+    ):
         raise ValueError(
-            f"Expected images of uint8 or float, or value_range, got {images.dtype}."
+            "Expected images of uint8 or float, or value_range for other ints, got "
+            f"{images.dtype}."
         )
-    return images
+    check_values(images, value_range)
+    return images.astype(np.float32) if images.dtype.kind == "f" else images
 
 
 def dataset_batches(
@@ -189,7 +212,8 @@ def dataset_batches(
 
     Raises:
         ValueError: For other elements, or images of varying shape without
-            `image_shape`.
+            `image_shape`. Wrong values of images or labels are an InvalidArgumentError
+            when they are reached; see also `check_first`.
     """
     dataset = dataset.map(as_dict)
     spec = dataset.element_spec.get("image")
@@ -205,16 +229,75 @@ def dataset_batches(
     if shuffle:
         dataset = dataset.shuffle(shuffle_buffer, seed, reshuffle_each_iteration=True)
 
+    @tf.autograph.experimental.do_not_convert
     def one(element):
-        images = {
-            name: prepare(element[name], image_shape, value_range)
+        found = {
+            name: prepare(_inside(element[name], value_range), image_shape, value_range)
             for name in IMAGES
             if name in element
         }
-        return {**element, **images}
+        for name in set(LABELS) & set(element):
+            found[name] = labels.tensor_of(element[name], 0, None, name)
+        return {**element, **found}
 
     dataset = dataset.map(one, num_parallel_calls=AUTOTUNE)
     return dataset.batch(batch_size, drop_remainder).prefetch(AUTOTUNE)
+
+
+def _inside(images, value_range):
+    """Images whose values are checked whenever a dataset yields them."""
+    if images.dtype == tf.uint8 and value_range in (None, (0, 255)):
+        return images
+    low, high = value_range or default_range(images.dtype.as_numpy_dtype)
+    slack = OVERSHOOT * (high - low)
+    values = tf.cast(images, tf.float32)
+    # NaN compares false.
+    good = tf.reduce_all((values >= low - slack) & (values <= high + slack))
+    ends = ["got values from", tf.reduce_min(values), "to", tf.reduce_max(values)]
+    message = f"Expected images with values in [{low}, {high}],"
+    with tf.control_dependencies([tf.debugging.Assert(good, [message, *ends])]):
+        return tf.identity(images)
+
+
+def check_first(
+    dataset: tf.data.Dataset,
+    batch_size: int,
+    value_range: tuple[float, float] | None = None,
+) -> None:
+    """Checks the images and labels of the first batch of a dataset of single elements.
+
+    Args:
+        dataset: Images, pairs of image and label, or dicts with "image".
+        batch_size: Number of elements to look at.
+        value_range: Values of black and white, as for `prepare`.
+
+    Raises:
+        ValueError: For images out of range, or labels that are no whole numbers.
+    """
+    dataset = dataset.map(as_dict)
+    names = set(IMAGES + LABELS) & set(dataset.element_spec)
+    rows = dataset.map(lambda element: {name: element[name] for name in names})
+    rows = list(rows.take(batch_size).as_numpy_iterator())
+    for name in names if rows else ():
+        if name in LABELS:
+            _check_labels(np.stack([row[name] for row in rows]), name)
+            continue
+        # Images may have different sizes.
+        values = np.concatenate([np.ravel(row[name]) for row in rows])
+        check_values(values, value_range)
+
+
+def _check_labels(values, name, limits=None):
+    """Labels as whole numbers, if they are not names and in the range of a model."""
+    found, names = labels.whole(values, name)
+    if names:
+        raise ValueError(
+            f"Expected {name}s that are whole numbers, got the name {names[0]!r}. "
+            "keras_gen.data.load turns an array of names into numbers."
+        )
+    if limits is not None and len(found):
+        labels.check_range(found, *limits, name)
+    return found
 
 
 def mirrored(dataset: tf.data.Dataset, seed: int | None = None) -> tf.data.Dataset:
@@ -272,6 +355,7 @@ def batches(
     shapes: Mapping[str, tuple],
     batch_size: int | None = None,
     shuffle: bool = True,
+    ranges: Mapping[str, tuple[int, int]] | None = None,
 ) -> tf.data.Dataset:
     """The data for `fit` or `evaluate` as a dataset of dicts that fit a model.
 
@@ -282,66 +366,128 @@ def batches(
             Other features are left out.
         batch_size: Batch size for arrays; None uses 64.
         shuffle: Boolean, whether arrays are shuffled.
+        ranges: The smallest and the greatest label, by the name of the feature; without
+            an entry, labels are not less than -1.
 
     Raises:
-        ValueError: If a feature is missing, or its shape or range is wrong.
+        ValueError: If a feature is missing, or its shape, type or range is wrong. Wrong
+            labels in later batches of a dataset are an InvalidArgumentError.
     """
     if x is None:
         raise ValueError("Expected data to train on or to evaluate, got None.")
+    ranges = ranges or {}
     if not isinstance(x, tf.data.Dataset):
         x = dict(x) if isinstance(x, dict) else {"image": x}
         if y is not None:
             x["label"] = y
-        x = {name: np.asarray(value) for name, value in x.items()}
-        dataset = array_batches(x, batch_size=batch_size or 64, shuffle=shuffle)
+        _check_names(x, shapes)
+        arrays = {name: np.asarray(x[name]) for name in shapes}
+        for name in set(LABELS) & set(arrays):
+            arrays[name] = _check_labels(arrays[name], name, ranges.get(name))
+        dataset = array_batches(
+            arrays,
+            batch_size=batch_size or 64,
+            shuffle=shuffle,
+            keep_alpha=_has_alpha(shapes),
+        )
+        _check_first(dataset, ranges)
     elif y is not None or batch_size is not None:
         raise ValueError(
             "Expected a dataset alone, which has its own labels and batch size, got "
             "y or batch_size too."
         )
     else:
-        dataset = x.map(as_dict)
-    spec = dataset.element_spec
+        _check_counts(x, ranges)
+        dataset = _fitting(x.map(as_dict), shapes, ranges)
+    for name, shape in shapes.items():
+        _check_shape(name, dataset.element_spec[name].shape, (None, *shape))
+    return dataset.prefetch(AUTOTUNE)
+
+
+def _check_shape(name, got, shape):
+    if got.rank and got.is_compatible_with(shape):
+        return
+    wanted = ", ".join(("batch", *("any" if n is None else str(n) for n in shape[1:])))
+    raise ValueError(f"Expected {name}s of shape ({wanted}), got {tuple(got)}.")
+
+
+def _check_counts(dataset, ranges):
+    """Refuses data whose number of classes, if it is known, is not that of a model."""
+    for name, (_, high) in ranges.items():
+        known = getattr(dataset, "class_names", ())
+        if name == "domain":
+            known = getattr(dataset, "domain_names", known)
+        if known and len(known) != high + 1:
+            raise ValueError(
+                f"Expected data with {name}s of {high + 1} classes, as the model has, "
+                f"got {len(known)}: {', '.join(known[:10])}."
+            )
+
+
+def _has_alpha(shapes):
+    return any(shapes.get(name, (1,))[-1] == 4 for name in IMAGES)
+
+
+def _check_names(spec, shapes):
     missing = [name for name in shapes if name not in spec]
     if missing:
         raise ValueError(f"Expected batches with {missing}, got {list(spec)}.")
-    for name, shape in shapes.items():
-        if not spec[name].shape[1:].is_compatible_with(shape) or not spec[name].shape:
-            wanted = ", ".join(
-                ("batch", *("any" if n is None else str(n) for n in shape))
-            )
-            raise ValueError(
-                f"Expected {name}s of shape ({wanted}), got {tuple(spec[name].shape)}."
-            )
 
-    def select(batch):
-        batch = {name: batch[name] for name in shapes}
+
+def _fitting(dataset, shapes, ranges):
+    """A dataset of batches with the features of a model, images in [-1, 1]."""
+    _check_names(dataset.element_spec, shapes)
+    dataset = dataset.map(lambda batch: {name: batch[name] for name in shapes})
+    for name in set(IMAGES) & set(shapes):
+        shape = dataset.element_spec[name].shape
+        _check_shape(name, shape, (None, *[None] * len(shapes[name])))
+    _check_first(dataset, ranges)
+
+    @tf.autograph.experimental.do_not_convert
+    def convert(batch):
         for name in set(IMAGES) & set(batch):
             if batch[name].dtype != tf.float32:
-                batch[name] = prepare(batch[name], None)
+                batch[name] = prepare(batch[name], None, keep_alpha=_has_alpha(shapes))
+        for name in set(LABELS) & set(batch):
+            batch[name] = labels.tensor_of(batch[name], 1, ranges.get(name), name)
         return batch
 
-    dataset = dataset.map(select, num_parallel_calls=AUTOTUNE).prefetch(AUTOTUNE)
-    _check_first(dataset)
-    return dataset
+    return dataset.map(convert, num_parallel_calls=AUTOTUNE)
 
 
-def _check_first(dataset):
-    """Checks the images of one batch, so that wrong values are found early.
+def _check_first(dataset, ranges):
+    """Checks one batch, so that wrong values are found early.
 
     Raises:
-        ValueError: For images outside [-1, 1], or a dataset without a batch.
+        ValueError: For images outside of the range of their type, wrong labels, or a
+            dataset without a batch.
     """
-    for batch in dataset.take(1):
-        for image in (batch[name].numpy() for name in IMAGES if name in batch):
-            # NaN compares false.
-            if not (image.min() >= -1 - SLACK and image.max() <= 1 + SLACK):
-                raise ValueError(
-                    "Expected images with values in [-1, 1], got values from "
-                    f"{image.min():g} to {image.max():g}. keras_gen.data.load converts."
-                )
-        return
-    raise ValueError("Expected data, got a dataset without a batch.")
+    try:
+        batch = next(dataset.take(1).as_numpy_iterator(), None)
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(f"The first batch cannot be read: {error.message}") from error
+    if batch is None:
+        raise ValueError("Expected data, got a dataset without a batch.")
+    for name in set(IMAGES) & set(batch):
+        _check_batch(batch[name])
+    for name in set(LABELS) & set(batch):
+        _check_labels(batch[name], name, ranges.get(name))
+
+
+def _check_batch(images):
+    """Refuses images out of range, and warns of such as seem to be in [0, 1]."""
+    if images.dtype.kind == "f":
+        check_values(images, default_range(images.dtype))
+        # Bytes in [-1, 1] are never 0, the middle between two of them.
+        if images.min() == 0 < images.max():
+            warnings.warn(
+                "The images of the first batch have values from 0 to "
+                f"{images.max():g}, and are taken for images in [-1, 1], in which -1 "
+                "is black. keras_gen.data.load(..., value_range=(0, 1)) converts.",
+                stacklevel=5,
+            )
+    elif images.dtype != np.uint8:
+        check_values(images)
 
 
 def stream(

@@ -46,10 +46,10 @@ def parse(split: str, names: Collection[str]) -> tuple[str, Callable[[int], slic
 def at_random(
     count: int, test_fraction: float, seed: int | None
 ) -> dict[str, np.ndarray]:
-    """The rows of the splits "train" and "test" of data that are not split yet.
+    """The rows of the splits "train", "test" and "all" of data without splits.
 
     >>> {name: rows.tolist() for name, rows in at_random(5, 0.4, seed=0).items()}
-    {'train': [0, 1, 3], 'test': [2, 4]}
+    {'train': [0, 1, 3], 'test': [2, 4], 'all': [0, 1, 2, 3, 4]}
 
     Args:
         count: Number of rows.
@@ -61,7 +61,8 @@ def at_random(
     """
     order = np.random.default_rng(seed or 0).permutation(count)
     tests = round(test_fraction * count)
-    return {"train": np.sort(order[tests:]), "test": np.sort(order[:tests])}
+    chosen = {"train": order[tests:], "test": order[:tests], "all": order}
+    return {name: np.sort(rows) for name, rows in chosen.items()}
 
 
 def select(
@@ -70,10 +71,14 @@ def select(
     """The arrays of a split, or of a part of one.
 
     Args:
-        split: Name of a split, or a part of one.
+        split: Name of a split, or "all", or a part of one.
         sources: Functions that return all arrays of a split, by its name.
     """
-    name, part = parse(split, sources)
-    arrays = sources[name]()
+    name, part = parse(split, (*sources, "all"))
+    if name == "all":
+        splits = [source() for source in sources.values()]
+        arrays = {key: np.concatenate([a[key] for a in splits]) for key in splits[0]}
+    else:
+        arrays = sources[name]()
     count = len(next(iter(arrays.values())))
     return {key: value[part(count)] for key, value in arrays.items()}

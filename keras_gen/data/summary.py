@@ -16,7 +16,7 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
-from keras_gen.data import splits
+from keras_gen.data import labels, splits
 
 NAMES = 5  # Names in a line; if there are more, they are counted.
 
@@ -34,7 +34,8 @@ class Description:
         sizes: Pairs (width, height) in pixels, of every image or of a random sample; a
             single pair if all images have the same size. Empty if sizes are unknown.
         is_sample: Boolean, whether `sizes` is of a random sample.
-        kinds: Kinds of images that occur: some of "colour", "grey" and "transparent".
+        kinds: Kinds of images that occur: some of "animated", "colour", "grey" and
+            "transparent".
         image_shape: Shape (height, width, channels) to which images are brought; None
             keeps theirs.
         mirror: Boolean, whether half of the images are mirrored.
@@ -76,7 +77,14 @@ class Description:
     def held_out(self) -> dict[str, int]:
         """Number of examples in each of the other splits."""
         chosen = re.findall(r"[A-Za-z]\w*", self.split)
+        if "all" in chosen:
+            return {}
         return {k: n for k, n in self.counts.items() if n and k not in chosen}
+
+    @property
+    def all_left_out(self) -> set[tuple[str, str]]:
+        """The pairs in `left_out`, also those of the two domains."""
+        return {*self.left_out, *(i for side in self.domains for i in side.left_out)}
 
     def source_lines(self) -> list[str]:
         """Lines on what the source holds, what is left out, and what happens to it."""
@@ -102,6 +110,8 @@ class Description:
             text += f" (split {self.split!r})"
         if self.num_captions:
             text += f" with {self.num_captions:,} captions"
+        if name == "all":
+            return [f"Split 'all': {text}; nothing is held out"]
         division = f" ({self.division})" if self.division else ""
         if not name.startswith("train"):
             return [f"Split {name!r}: {text}{division}"]
@@ -114,9 +124,11 @@ class Description:
         """The description after more files of the chosen split are left out.
 
         Args:
-            left_out: Pairs of path and reason, as in the attribute.
+            left_out: Pairs of path and reason, as in the attribute. Those that the
+                description has already are ignored.
         """
-        left_out = tuple(left_out)
+        known = self.all_left_out
+        left_out = tuple(item for item in left_out if item not in known)
         if self.domains:
             own = [
                 [item for item in left_out if _is_in(item[0], side.source)]
@@ -176,6 +188,8 @@ class Description:
             done = ["used at their size"]
         else:
             done = [self._fitting(), *self._colours()]
+        if "animated" in self.kinds:
+            done.append("animated files give their first frame")
         if self.mirror:
             done.append("half are mirrored, chosen anew in each epoch")
         return f"Images: {'; '.join(filter(None, done))}"
@@ -216,9 +230,11 @@ class Description:
         notes = []
         if self.image_shape[-1] == 1 and "colour" in self.kinds:
             notes.append("colours become grey")
-        if self.image_shape[-1] == 3 and "grey" in self.kinds:
+        if self.image_shape[-1] > 1 and "grey" in self.kinds:
             notes.append("grey becomes three equal channels")
-        if "transparent" in self.kinds:
+        if self.image_shape[-1] == 4:
+            notes.append("alpha is kept, and images without it are opaque")
+        elif "transparent" in self.kinds:
             notes.append("transparent parts become white")
         return notes
 
@@ -261,7 +277,8 @@ def header(path: str | os.PathLike) -> tuple[tuple[int, int], set[str]] | None:
 
     Returns:
         The pair (width, height) after the rotation by the EXIF orientation, and some of
-        "colour", "grey" and "transparent"; None for a file without a known header.
+        "animated" (also of pages), "colour", "grey" and "transparent"; None for a file
+        without a known header.
     """
     try:
         with PIL.Image.open(path) as image:
@@ -270,14 +287,18 @@ def header(path: str | os.PathLike) -> tuple[tuple[int, int], set[str]] | None:
             if "exif" in image.info and image.getexif().get(0x0112, 1) >= 5:
                 width, height = height, width
             kinds = {"grey" if image.mode in _GREY else "colour"}
-            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+            if image.has_transparency_data:
                 kinds.add("transparent")
+            if image.format in _ANIMATED and getattr(image, "n_frames", 1) > 1:
+                kinds.add("animated")
             return (width, height), kinds
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError):
+    except Exception:  # Decoders of damaged files raise many kinds of errors.
         return None
 
 
-_GREY = ("1", "L", "LA", "I", "I;16", "F")
+_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
+# Not MPO: the further images of a photo, such as one of depth, are no frames.
+_ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 
 
 def of_arrays(source: str, arrays: Mapping[str, np.ndarray], **facts) -> Description:
@@ -295,7 +316,8 @@ def of_arrays(source: str, arrays: Mapping[str, np.ndarray], **facts) -> Descrip
     else:
         known["unit"] = "points" if "point" in arrays else "examples"
     if "label" in arrays:
-        known["class_names"] = tuple(map(str, np.unique(arrays["label"])))
+        found, names = labels.whole(arrays["label"])
+        known["class_names"] = tuple(names or map(str, np.unique(found)))
     return Description(source, **{**known, **facts})
 
 
@@ -358,7 +380,7 @@ def division_at_random(count: int, test_fraction: float, seed: int | None) -> di
     """
     rows = splits.at_random(count, test_fraction, seed)
     return {
-        "counts": {name: len(chosen) for name, chosen in rows.items()},
+        "counts": {name: len(rows[name]) for name in ("train", "test")},
         "division": f"{100 * test_fraction:g}%, chosen by seed {seed or 0}",
     }
 

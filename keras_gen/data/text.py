@@ -111,7 +111,7 @@ def describe(
 
 def _rows_of(path, lines, split, test_fraction, seed):
     """The indices of the lines of a split, or of a part of one."""
-    name, part = parse(split, ("train", "test"))
+    name, part = parse(split, ("train", "test", "all"))
     chosen = at_random(len(lines), test_fraction, seed)[name]
     chosen = chosen[part(len(chosen))]
     if not len(chosen):

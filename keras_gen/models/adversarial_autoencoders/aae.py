@@ -87,6 +87,7 @@ class AAE(AdversarialAutoencoder):
     """
 
     figures = ("mse", "d_real", "d_fake")
+    unknown_labels = True
     tiny = {
         "image_shape": (8, 8, 1),
         "latent_dim": 2,

@@ -56,6 +56,7 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
     """
 
     figures = ("mse", "accuracy")
+    unknown_labels = True
     tiny = {
         "image_shape": (8, 8, 1),
         "num_classes": 3,

@@ -1,0 +1,104 @@
+"""Arrays of images and labels in files of NumPy: `.npy` and `.npz`.
+
+A file `.npz` holds features by name ("image", "label"), or images and labels of each
+split, named as by Keras (x_train, y_train, x_test, y_test) or by MedMNIST
+(train_images, train_labels, val_images, ...).
+"""
+
+import os
+import pathlib
+
+import numpy as np
+
+from keras_gen.data.splits import select
+
+SUFFIXES = (".npy", ".npz")
+_NAMES = {
+    "image": ("image", "images", "x", "data", "arr_0"),
+    "label": ("label", "labels", "y", "target", "targets", "arr_1"),
+}
+_SPLITS = {"train": ("train",), "validation": ("val", "valid"), "test": ("test",)}
+
+
+def read(path: str | os.PathLike) -> dict[str, dict[str, np.ndarray]]:
+    """The arrays of a file by split and feature.
+
+    Args:
+        path: Path of a file.
+
+    Returns:
+        A dict from the name of a split to a dict of arrays. A file without splits has
+        the split "all" alone.
+
+    Raises:
+        ValueError: For a file that cannot be read, with arrays of other names, or with
+            Python objects, which could run code.
+    """
+    path = pathlib.Path(path)
+    try:
+        content = np.load(path, allow_pickle=False)
+        if path.suffix.lower() == ".npy":
+            return {"all": {"image": content}}
+        with content:
+            arrays = {name: content[name] for name in content.files}
+    except Exception as error:  # Damaged files raise many kinds of errors.
+        raise ValueError(f"The arrays of {path} cannot be read: {error}") from error
+    if "image" in arrays:
+        return {"all": arrays}
+    found = {}
+    for split, spellings in {"all": ("",), **_SPLITS}.items():
+        features = {
+            feature: arrays[key]
+            for feature, names in _NAMES.items()
+            for key in _keys(names, spellings)
+            if key in arrays
+        }
+        if "image" in features:
+            found[split] = features
+    if not found:
+        raise ValueError(
+            f"Expected 'image' and 'label', or 'x_train' and 'y_train', in {path}, got "
+            f"{sorted(arrays)}."
+        )
+    return found
+
+
+def _keys(names, spellings):
+    """Names of an array: "x_train", "train_images"; or "x" for the spelling ""."""
+    for name in names:
+        for spelling in spellings:
+            yield f"{name}_{spelling}".strip("_")
+            yield f"{spelling}_{name}".strip("_")
+
+
+def load(path: str | os.PathLike, split: str) -> dict[str, np.ndarray]:
+    """The arrays of a split, or of a part of one.
+
+    Args:
+        path: Path of a file.
+        split: Name of a split, or a part of one. In a file without splits, each name
+            selects all.
+
+    Raises:
+        ValueError: As for `read`, or for a split that the file does not have.
+    """
+    found = read(path)
+    if set(found) == {"all"}:
+        return found["all"]
+    found.pop("all", None)
+    return select(split, {name: (lambda name=name: found[name]) for name in found})
+
+
+def counts(path: str | os.PathLike) -> dict[str, int]:
+    """Number of images by split; "train" for a file without splits.
+
+    Args:
+        path: Path of a file.
+
+    Raises:
+        ValueError: As for `read`.
+    """
+    found = read(path)
+    if set(found) == {"all"}:
+        return {"train": len(found["all"]["image"])}
+    return {name: len(found[name]["image"]) for name in found if name != "all"}
