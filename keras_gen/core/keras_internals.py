@@ -159,6 +159,18 @@ def forget_graphs(model: keras.Model):
         model.make_train_function()
 
 
+def set_direction(callback: keras.callbacks.Callback):
+    """Makes a callback that monitors a player's loss expect it to fall.
+
+    Keras infers the direction of metrics only from those given to `compile`, after the
+    first epoch. `mode` is an undocumented attribute of `EarlyStopping`,
+    `ModelCheckpoint` and other callbacks that monitor a value.
+    """
+    monitor = getattr(callback, "monitor", None)
+    if getattr(callback, "mode", None) == "auto" and str(monitor).endswith("_loss"):
+        callback.mode = "min"
+
+
 def is_validation_of_fit(kwargs: dict) -> bool:
     """Whether `evaluate` was called by Keras's `fit`, with data prepared already."""
     return bool(kwargs.get("_use_cached_eval_dataset"))

@@ -1,5 +1,6 @@
 """GenerativeModel: declaration, configuration, compiling, fitting."""
 
+import importlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,6 +16,16 @@ from keras_gen.core.game import Player
 from keras_gen.core.guards import StopOnNonFinite, refuse_unfit
 from keras_gen.core.inputs import Input, image_input, latent_input, seed_input
 from keras_gen.core.noise import Noise
+
+_INSTEAD = {
+    "use_ema": "a model with average=0.999 keeps a moving average of its weights, "
+    "which sampling, saving and export use",
+    "loss_scale_factor": "the dtype policy mixed_float16 scales losses by itself",
+    "validation_split": "validation_data takes images that were held out, such as "
+    "images[-1000:]",
+    "sample_weight": "losses are means over the rows; repeat rows that count more",
+    "class_weight": "losses are means over the rows; repeat rows that count more",
+}
 
 
 class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
@@ -358,6 +369,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         players = self.players()
         self._check_compile(players, optimizers, kwargs)
+        self._check_optimizers(optimizers or {})
         checks.counts(accumulate_steps=accumulate_steps)
         replicas = self.distribute_strategy.num_replicas_in_sync
         if replicas > 1 and (jit_compile or steps_per_execution > 1):
@@ -406,8 +418,31 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                 f"{sorted(unknown)}."
             )
 
+    def _check_optimizers(self, optimizers):
+        owners = {}
+        for name, optimizer in optimizers.items():
+            if not isinstance(optimizer, keras.optimizers.Optimizer):
+                continue
+            other = owners.setdefault(id(optimizer), name)
+            if other != name:
+                raise ValueError(
+                    f"Expected an optimizer of its own for each player, got one for "
+                    f"{other!r} and {name!r}."
+                )
+            if optimizer.built:
+                raise ValueError(
+                    f"Expected a new optimizer for {name!r}, got one that was compiled "
+                    "before."
+                )
+
     def _build_optimizer(self, optimizer, player, replicas):
         optimizer = keras.optimizers.get(optimizer)
+        for option in ("use_ema", "loss_scale_factor"):
+            if getattr(optimizer, option, None):
+                raise ValueError(
+                    f"Expected an optimizer without {option}, got "
+                    f"{option}={getattr(optimizer, option)!r}; {_INSTEAD[option]}."
+                )
         clips = ("clipnorm", "global_clipnorm", "clipvalue")
         if replicas > 1 and any(getattr(optimizer, clip, None) for clip in clips):
             raise ValueError(
@@ -430,7 +465,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     def train_step(self, batch):
         """Runs a step for each of `steps_of(batch)`; returns the running means."""
-        for part in self.steps_of(batch):
+        for part in self.steps_of(_features(batch)):
             game.train_step(self, part)
             self._update_averages()
             self.step.assign_add(1)
@@ -438,7 +473,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     def test_step(self, batch):
         """Computes losses and figures, without changing weights or random state."""
-        game.test_step(self, batch)
+        game.test_step(self, _features(batch))
         self.tested.assign_add(1)
         return self._results()
 
@@ -488,6 +523,8 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         shuffle: bool = True,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
+        validation_split: float = 0.0,
+        **kwargs,
     ):
         """Trains the model; the arguments are those of `keras.Model.fit`.
 
@@ -518,6 +555,9 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             initial_epoch: Number of finished epochs, whose data are skipped.
             steps_per_epoch: Steps that count as an epoch. None uses the whole data; a
                 smaller number makes checkpoints more frequent.
+            validation_split: Share of the rows of arrays, the last ones, that are held
+                out as validation data, in [0, 1).
+            **kwargs: Other arguments of `keras.Model.fit`, which are refused.
 
         Returns:
             The Keras `History`.
@@ -528,8 +568,19 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             FloatingPointError: If a loss becomes infinite or not a number.
         """
         self._check_compiled("fit")
+        _refuse("fit", kwargs)
+        for name, value in (
+            ("steps_per_epoch", steps_per_epoch),
+            ("validation_steps", validation_steps),
+        ):
+            if value is not None:
+                checks.counts(**{name: value})
+        if validation_split:
+            x, y, validation_data = _split(x, y, validation_split, validation_data)
         callbacks = [c for c in keras.tree.flatten(callbacks) if c is not None]
         refuse_unfit(callbacks)
+        for callback in callbacks:
+            keras_internals.set_direction(callback)
         batches = data.batches(x, y, self.batch_shapes(), batch_size, shuffle)
         moves = max(player.moves for player in self.players().values())
         stream, steps_per_epoch = data.stream(
@@ -587,6 +638,90 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             x, y = self._test_batches(x, batch_size, y), None
         return super().evaluate(x, y, **kwargs)
 
+    def train_on_batch(
+        self,
+        x: np.ndarray | dict,
+        y: np.ndarray | None = None,
+        return_dict: bool = False,
+        **kwargs,
+    ) -> dict | list:
+        """Makes one step, all players' moves, on the rows of a single batch.
+
+        Args:
+            x: Data in the form of `fit`'s arrays. With players of up to K moves, a
+                number of rows that K divides.
+            y: Labels, if x is an array of images.
+            return_dict: Boolean, whether losses and figures come by name.
+            **kwargs: Other arguments of Keras's method, which are refused.
+
+        Returns:
+            The running means since `reset_metrics`, a dict or a list in the order of
+            `metrics`.
+        """
+        self._check_compiled("train_on_batch")
+        _refuse("train_on_batch", kwargs)
+        batch = self._one_batch(x, y)
+        moves = max(player.moves for player in self.players().values())
+        rows = len(next(iter(batch.values())))
+        if rows % (moves * self.accumulate_steps):
+            raise ValueError(
+                f"Expected a number of rows that {moves * self.accumulate_steps} "
+                f"mini-batches divide, got {rows}."
+            )
+        return super().train_on_batch(batch, return_dict=return_dict)
+
+    def test_on_batch(
+        self,
+        x: np.ndarray | dict,
+        y: np.ndarray | None = None,
+        return_dict: bool = False,
+        **kwargs,
+    ) -> dict | list:
+        """Computes losses and figures of one batch; see `train_on_batch`."""
+        self._check_compiled("test_on_batch")
+        _refuse("test_on_batch", kwargs)
+        return super().test_on_batch(self._one_batch(x, y), return_dict=return_dict)
+
+    def _one_batch(self, x, y):
+        rows = len(next(iter(x.values())) if isinstance(x, Mapping) else x)
+        dataset = data.batches(x, y, self.batch_shapes(), max(rows, 1), shuffle=False)
+        return next(iter(dataset))
+
+    def call(self, *args, **kwargs):
+        """Is refused: models have abilities instead of a single output."""
+        raise ValueError(self._use_abilities("model(x)"))
+
+    def predict(self, *args, **kwargs):
+        """Is refused: models have abilities instead of a single output."""
+        raise ValueError(self._use_abilities("predict(x)"))
+
+    def _use_abilities(self, what):
+        names = ", ".join(f"model.{name}(...)" for name in self.abilities())
+        return f"Expected one of {names}, got {what}, which has no single meaning here."
+
+    def export(self, path: str, **kwargs):
+        """Exports the model for a server, as `keras_gen.export.save` does.
+
+        Args:
+            path: Folder of the model's versions.
+            **kwargs: Arguments of `keras_gen.export.save`; `verbose` is ignored, and
+                other arguments of Keras's method are refused.
+        """
+        kwargs.pop("verbose", None)
+        form = kwargs.pop("format", "tf_saved_model")
+        if form != "tf_saved_model":
+            raise ValueError(f"Expected format='tf_saved_model', got {form!r}.")
+        # The module is above this one, and is looked up when it is needed.
+        return importlib.import_module("keras_gen.export").save(self, path, **kwargs)
+
+    def save(self, filepath, overwrite: bool = True, **kwargs):
+        """Saves the model as a `.keras` file; see `keras.Model.save`."""
+        if not str(filepath).endswith(".keras"):
+            raise ValueError(
+                f"Expected a path that ends in .keras, got {str(filepath)!r}."
+            )
+        return super().save(filepath, overwrite=overwrite, **kwargs)
+
     # Abilities.
 
     def abilities(self) -> dict[str, Ability]:
@@ -601,3 +736,48 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def forget_abilities(self):
         """Drops the traced graphs of abilities, since what they read has changed."""
         self.__dict__.pop("_ability_graphs", None)
+
+
+def _features(batch):
+    """The dict of features; `train_on_batch` of Keras passes it with two Nones."""
+    return batch[0] if isinstance(batch, tuple) else batch
+
+
+def _refuse(method, kwargs):
+    """Refuses arguments of Keras's methods that have no meaning for players."""
+    for name, value in kwargs.items():
+        if value is not None:
+            instead = _INSTEAD.get(name)
+            raise ValueError(
+                f"Expected {method} without {name}"
+                f"{f': {instead}' if instead else ', which is not an argument'}."
+            )
+
+
+def _split(x, y, share, validation_data):
+    """The first rows of arrays, their labels, and the last rows for validation."""
+    if validation_data is not None:
+        raise ValueError("Expected validation_data or validation_split, got both.")
+    if not 0 <= share < 1:
+        raise ValueError(f"Expected validation_split in [0, 1), got {share!r}.")
+    if not isinstance(x, (Mapping, np.ndarray)):
+        raise ValueError(
+            "Expected arrays with validation_split, got "
+            f"{type(x).__name__}: {_INSTEAD['validation_split']}."
+        )
+    features = dict(x) if isinstance(x, Mapping) else {"image": x}
+    if y is not None:
+        features["label"] = y
+    features = {name: np.asarray(value) for name, value in features.items()}
+    count = min(len(value) for value in features.values())
+    first = int(count * (1 - share))
+    if not 0 < first < count:
+        raise ValueError(
+            f"Expected validation_split that leaves rows in both parts, got {share} of "
+            f"{count} rows."
+        )
+    return (
+        {name: value[:first] for name, value in features.items()},
+        None,
+        {name: value[first:] for name, value in features.items()},
+    )
