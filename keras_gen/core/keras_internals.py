@@ -166,9 +166,7 @@ def set_direction(callback: keras.callbacks.Callback):
     first epoch. `mode` is an undocumented attribute of `EarlyStopping`,
     `ModelCheckpoint` and other callbacks that monitor a value.
     """
-    monitor = getattr(callback, "monitor", None)
-    if getattr(callback, "mode", None) == "auto" and str(monitor).endswith("_loss"):
-        callback.mode = "min"
+    callback.mode = "min"
 
 
 def is_validation_of_fit(kwargs: dict) -> bool:

@@ -13,14 +13,21 @@ from keras_gen.core import arguments, averages, checks, game, keras_internals
 from keras_gen.core.abilities import Ability, abilities_of
 from keras_gen.core.checkpoint import Checkpoint
 from keras_gen.core.game import Player
-from keras_gen.core.guards import StopOnNonFinite, refuse_unfit
+from keras_gen.core.guards import (
+    StopOnNonFinite,
+    check_monitors,
+    refuse_forked,
+    refuse_unfit,
+)
 from keras_gen.core.inputs import Input, image_input, latent_input, seed_input
 from keras_gen.core.noise import Noise
+from keras_gen.core.sources import as_data
 
 _INSTEAD = {
     "use_ema": "a model with average=0.999 keeps a moving average of its weights, "
     "which sampling, saving and export use",
     "loss_scale_factor": "the dtype policy mixed_float16 scales losses by itself",
+    "validation_batch_size": "validation data have the batch size of x",
     "validation_split": "validation_data takes images that were held out, such as "
     "images[-1000:]",
     "sample_weight": "losses are means over the rows; repeat rows that count more",
@@ -71,6 +78,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def __new__(cls, *args, **kwargs):
         """Keeps the constructor's arguments for `get_config`."""
         arguments.refuse_fixed(cls, kwargs)
+        refuse_forked()
         instance = super().__new__(cls, *args, **kwargs)
         instance.__dict__["_arguments"] = keras_internals.bound_arguments(
             cls, instance, args, kwargs
@@ -260,7 +268,8 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         optimizers are left out.
         """
         config = dict(config)
-        saved = keras.saving.deserialize_keras_object(config.pop("optimizers"))
+        with self.distribute_strategy.scope():
+            saved = keras.saving.deserialize_keras_object(config.pop("optimizers"))
         known = self.players()
         optimizers = {name: saved[name] for name in saved if name in known}
         self.compile(optimizers, seed=int(self.seed.numpy()), **config)
@@ -429,20 +438,34 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                     f"Expected an optimizer of its own for each player, got one for "
                     f"{other!r} and {name!r}."
                 )
-            if optimizer.built:
+            mine = keras_internals.unscaled(self._optimizer_of(name))
+            if optimizer.built and keras_internals.unscaled(optimizer) is not mine:
                 raise ValueError(
                     f"Expected a new optimizer for {name!r}, got one that was compiled "
-                    "before."
+                    "for other weights."
                 )
+
+    def _optimizer_of(self, name):
+        return getattr(self, "optimizers", {}).get(name)
 
     def _build_optimizer(self, optimizer, player, replicas):
         optimizer = keras.optimizers.get(optimizer)
-        for option in ("use_ema", "loss_scale_factor"):
-            if getattr(optimizer, option, None):
+        scales = self.dtype_policy.name == "mixed_float16"
+        bare = keras_internals.unscaled(optimizer)
+        for option in ("use_ema", *(["loss_scale_factor"] if scales else [])):
+            if getattr(bare, option, None):
                 raise ValueError(
                     f"Expected an optimizer without {option}, got "
-                    f"{option}={getattr(optimizer, option)!r}; {_INSTEAD[option]}."
+                    f"{option}={getattr(bare, option)!r}: {_INSTEAD[option]}."
                 )
+        extended = self.distribute_strategy.extended
+        if replicas > 1 and not extended.variable_created_in_scope(
+            bare.iterations.value
+        ):
+            raise ValueError(
+                "Expected optimizers that are made within strategy.scope(), got "
+                f"{type(bare).__name__} made outside of it."
+            )
         clips = ("clipnorm", "global_clipnorm", "clipvalue")
         if replicas > 1 and any(getattr(optimizer, clip, None) for clip in clips):
             raise ValueError(
@@ -456,7 +479,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             )
         if replicas == 1:
             keras_internals.without_reduction(optimizer)
-        if self.dtype_policy.name == "mixed_float16":
+        if scales and bare is optimizer:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(player.all_variables)  # Before any replica runs.
         return optimizer
@@ -512,11 +535,11 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         self,
         x: tf.data.Dataset | np.ndarray | dict | None = None,
         y: np.ndarray | None = None,
-        *,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        *,
         validation_data: tf.data.Dataset | np.ndarray | dict | tuple | None = None,
         validation_steps: int | None = None,
         validation_freq: int = 1,
@@ -539,9 +562,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         ['d_fake', 'd_real', 'discriminator_loss', 'generator_loss']
 
         Args:
-            x: Data: a `tf.data.Dataset` of batches (dicts, images, or pairs of images
-                and labels), or arrays (images, or a dict of features). Images are
-                float32 in [-1, 1] or uint8.
+            x: Data: a `tf.data.Dataset` or `keras.utils.PyDataset` of batches (dicts,
+                images, or pairs of images and labels), or arrays (images, a pair of
+                images and labels, or a dict of features). Images are float32 in [-1, 1]
+                or uint8.
             y: Labels, if x is an array of images.
             batch_size: Batch size for arrays; None means 64. Datasets have their own.
             epochs: Number of the epoch at which training stops.
@@ -569,18 +593,22 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         self._check_compiled("fit")
         _refuse("fit", kwargs)
-        for name, value in (
-            ("steps_per_epoch", steps_per_epoch),
-            ("validation_steps", validation_steps),
-        ):
-            if value is not None:
-                checks.counts(**{name: value})
+        limits = {
+            "steps_per_epoch": steps_per_epoch,
+            "validation_steps": validation_steps,
+        }
+        checks.counts(**{n: v for n, v in limits.items() if v is not None})
+        checks.at_least(0, epochs=epochs, initial_epoch=initial_epoch)
+        if isinstance(x, tuple) and y is None:
+            x, y = _pair(x)
+        x = as_data(x)
         if validation_split:
             x, y, validation_data = _split(x, y, validation_split, validation_data)
         callbacks = [c for c in keras.tree.flatten(callbacks) if c is not None]
         refuse_unfit(callbacks)
-        for callback in callbacks:
-            keras_internals.set_direction(callback)
+        names = [metric.name for metric in self.metrics]
+        has_validation = validation_data is not None or bool(validation_split)
+        check_monitors(callbacks, names, has_validation)
         batches = data.batches(x, y, self.batch_shapes(), batch_size, shuffle)
         moves = max(player.moves for player in self.players().values())
         stream, steps_per_epoch = data.stream(
@@ -619,10 +647,12 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def _check_compiled(self, method):
         if not self.compiled:
             raise ValueError(f"Expected compile() before {method}().")
+        refuse_forked()
 
     def _test_batches(self, x, batch_size, y=None):
         if isinstance(x, tuple) and y is None:
-            x, y = x
+            x, y = _pair(x)
+        x = as_data(x)
         return data.batches(x, y, self.batch_shapes(), batch_size, shuffle=False)
 
     def evaluate(
@@ -634,6 +664,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     ):
         """Mean losses over data as for `fit`; see `keras.Model.evaluate`."""
         self._check_compiled("evaluate")
+        weights = ("sample_weight", "class_weight")
+        _refuse("evaluate", {n: kwargs.pop(n) for n in weights if n in kwargs})
+        if kwargs.get("steps") is not None:
+            checks.counts(steps=kwargs["steps"])
         if not keras_internals.is_validation_of_fit(kwargs):
             x, y = self._test_batches(x, batch_size, y), None
         return super().evaluate(x, y, **kwargs)
@@ -655,8 +689,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             **kwargs: Other arguments of Keras's method, which are refused.
 
         Returns:
-            The running means since `reset_metrics`, a dict or a list in the order of
-            `metrics`.
+            Losses and figures of the step, a dict or a list in the order of `metrics`.
         """
         self._check_compiled("train_on_batch")
         _refuse("train_on_batch", kwargs)
@@ -687,13 +720,17 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         dataset = data.batches(x, y, self.batch_shapes(), max(rows, 1), shuffle=False)
         return next(iter(dataset))
 
-    def call(self, *args, **kwargs):
+    def __call__(self, *args, **kwargs):
         """Is refused: models have abilities instead of a single output."""
         raise ValueError(self._use_abilities("model(x)"))
 
     def predict(self, *args, **kwargs):
         """Is refused: models have abilities instead of a single output."""
         raise ValueError(self._use_abilities("predict(x)"))
+
+    def predict_on_batch(self, x):
+        """Is refused: models have abilities instead of a single output."""
+        raise ValueError(self._use_abilities("predict_on_batch(x)"))
 
     def _use_abilities(self, what):
         names = ", ".join(f"model.{name}(...)" for name in self.abilities())
@@ -722,6 +759,35 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             )
         return super().save(filepath, overwrite=overwrite, **kwargs)
 
+    def load_weights(self, filepath, *args, **kwargs):
+        """Loads weights and the state of optimizers; see `keras.Model.load_weights`.
+
+        The learning rates that `compile` gave stay, so that a run may continue from a
+        checkpoint with another rate. Constant rates that differ are printed.
+
+        Args:
+            filepath: Path of a `.keras` or `.weights.h5` file.
+            *args: Other arguments of Keras's method.
+            **kwargs: Other arguments of Keras's method.
+        """
+        bare = {
+            name: keras_internals.unscaled(optimizer)
+            for name, optimizer in getattr(self, "optimizers", {}).items()
+        }
+        constant = {
+            n: o for n, o in bare.items() if not keras_internals.has_schedule(o)
+        }
+        rates = {n: float(o.learning_rate.numpy()) for n, o in constant.items()}
+        super().load_weights(filepath, *args, **kwargs)
+        for name, optimizer in constant.items():
+            saved = float(optimizer.learning_rate.numpy())
+            if saved != rates[name]:
+                print(
+                    f"{name}: the learning rate is {rates[name]:g} as compiled, not "
+                    f"{saved:g} as in {filepath}."
+                )
+                optimizer.learning_rate.assign(rates[name])
+
     # Abilities.
 
     def abilities(self) -> dict[str, Ability]:
@@ -736,6 +802,15 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def forget_abilities(self):
         """Drops the traced graphs of abilities, since what they read has changed."""
         self.__dict__.pop("_ability_graphs", None)
+
+
+def _pair(x):
+    """Images and labels of a pair; the third of Keras's triples must be None."""
+    if len(x) == 3 and x[2] is None:
+        x = x[:2]
+    if len(x) != 2:
+        raise ValueError(f"Expected a pair of images and labels, got {len(x)} parts.")
+    return x
 
 
 def _features(batch):

@@ -457,17 +457,11 @@ def _has_batch_norm(discriminator):
 
 
 def _activations(network):
-    """The outputs of all layers with an activation but the last; else its input."""
+    """The outputs of all activations but the last layer's; else that layer's input."""
     outputs = [
         layer.output
         for layer in network.layers[:-1]
-        if type(layer).__module__.startswith("keras.")
-        and (
-            isinstance(
-                layer, (layers.Activation, layers.ReLU, layers.PReLU, layers.ELU)
-            )
-            or getattr(layer, "activation", None)
-            not in (None, keras.activations.linear)
-        )
+        if isinstance(layer, (layers.ReLU, layers.PReLU, layers.ELU))
+        or getattr(layer, "activation", None) not in (None, keras.activations.linear)
     ]
     return outputs or [network.layers[-1].input]
