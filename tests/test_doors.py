@@ -5,6 +5,7 @@ import multiprocessing
 import keras
 import numpy as np
 import pytest
+from conftest import values
 from keras import layers
 from test_training import Line, Normed, points
 
@@ -389,3 +390,42 @@ def test_a_model_of_own_networks_is_exported(tmp_path):
     model.fit(IMAGES, batch_size=16, verbose=0)
     folder = keras_gen.export.save(model, tmp_path)
     assert "features" in keras_gen.export.read_card(folder)["signatures"]
+
+
+def test_a_network_that_is_replaced_is_used_from_then_on(tmp_path):
+    model = tiny("dcgan", average=0.9)
+    model.compile(seed=0)
+    model.fit(IMAGES[:16], batch_size=16, verbose=0)
+    before, layers_before = model.sample(2, seed=0), len(model.networks())
+    new = keras.models.clone_model(model.generator)
+    for variable in new.trainable_variables:
+        variable.assign(0.5 * keras.ops.ones_like(variable))
+    model.generator = new
+    after = model.sample(2, seed=0)
+    assert not np.allclose(before, after)
+    assert len(model.networks()) == layers_before
+    with pytest.raises(ValueError, match="compile"):
+        model.fit(IMAGES[:16], batch_size=16, verbose=0)
+    model.compile(seed=0)
+    old = values(new.trainable_variables)
+    model.fit(IMAGES[:16], batch_size=16, verbose=0)
+    pairs = zip(old, values(new.trainable_variables), strict=True)
+    assert not all(np.array_equal(a, b) for a, b in pairs)
+    model.save(tmp_path / "x.keras")
+    loaded = keras.saving.load_model(tmp_path / "x.keras")
+    np.testing.assert_allclose(
+        loaded.sample(2, seed=0), model.sample(2, seed=0), atol=1e-5
+    )
+
+
+def test_another_kind_of_optimizer_than_that_of_a_checkpoint_is_refused(tmp_path):
+    saved = keras_gen.callbacks.Checkpoint(tmp_path / "run.keras")
+    options = {"batch_size": 2, "callbacks": [saved], "verbose": 0}
+    for optimizer in (keras.optimizers.SGD(0.1), keras.optimizers.Adam(0.1)):
+        model = Line()
+        model.compile({"line": optimizer}, seed=0)
+        if isinstance(optimizer, keras.optimizers.Adam):
+            with pytest.raises(ValueError, match="Expected SGD for 'line'"):
+                model.fit(points(1.0, 3.0), epochs=2, **options)
+        else:
+            model.fit(points(1.0, 3.0), **options)

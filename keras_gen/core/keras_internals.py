@@ -47,6 +47,14 @@ def direct_layers(model: keras.Model) -> dict[str, keras.Layer]:
     return {layer.name: layer for layer in layers}
 
 
+def untrack(model: keras.Model, layer: keras.Layer):
+    """Takes a layer that was replaced out of a model's layers and weights.
+
+    Keras adds a layer that is set as an attribute, and keeps one that it replaces.
+    """
+    model._layers[:] = [other for other in model._layers if other is not layer]
+
+
 def without_reduction(optimizer: keras.optimizers.Optimizer):
     """Makes an optimizer not sum gradients over replicas, for a single replica.
 

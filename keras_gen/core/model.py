@@ -103,6 +103,31 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         self.accumulate_steps, self.clip_norm = 1, None
         self._averages = []
 
+    def __setattr__(self, name, value):
+        """Sets an attribute; what depended on a network that it replaces is dropped.
+
+        Its weights are new to the optimizers: the model must be compiled again.
+        """
+        old = self.__dict__.get(name)
+        super().__setattr__(name, value)
+        if isinstance(old, keras.Layer) and value is not old:
+            self._replace(old, value)
+
+    def _replace(self, old, new):
+        if not any(old is other for other in self.__dict__.values()):
+            keras_internals.untrack(self, old)
+        self.forget_abilities()
+        self.__dict__.pop("_float32", None)
+        self.train_function = self.test_function = None
+        self.compiled = False
+        for index, (source, copy, decay) in enumerate(getattr(self, "_averages", ())):
+            if source == old.name:
+                average = averages.averaged_copy(new)
+                if average.name != copy:
+                    delattr(self, copy)
+                self._averages[index] = new.name, average.name, decay
+                setattr(self, average.name, average)
+
     def _add_counter(self, name):
         return self.add_weight(
             name=name,
