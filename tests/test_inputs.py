@@ -75,6 +75,8 @@ def test_a_graph_refuses_what_python_refuses():
         list(mask.assertions(tf.fill((1, 1, 1, 1), 0.5)))
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"labels in \[0, 2\]"):
         list(label_input(3).assertions(tf.constant([3], tf.int64)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels of shape"):
+        list(label_input(3).assertions(tf.zeros((0,), tf.int64)))
 
 
 def test_defaults_follow_from_the_row_alone():

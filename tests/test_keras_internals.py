@@ -225,3 +225,22 @@ def test_builders_of_tensorflow_datasets_call_a_check_before_they_download(tmp_p
     keras_internals.before_downloads(builder, refuse)
     with pytest.raises(OSError, match="no network"):
         builder.download_and_prepare()
+
+
+def test_a_layer_that_is_replaced_stays_tracked_until_it_is_taken_out():
+    model, old, new = keras.Model(), keras.layers.Dense(1), keras.layers.Dense(1)
+    model.part = old
+    model.part = new
+    assert [layer is old for layer in model.layers] == [True, False]
+    keras_internals.untrack(model, old)
+    assert [layer is new for layer in model.layers] == [True]
+
+
+def test_the_mode_of_a_callback_gives_its_direction():
+    callback = keras.callbacks.EarlyStopping("loss_of_ours")
+    keras_internals.set_direction(callback)
+    callback.on_train_begin()
+    for epoch, value in enumerate((2.0, 1.0)):
+        callback.set_model(keras.Model())
+        callback.on_epoch_end(epoch, {"loss_of_ours": value})
+    assert callback.best == 1.0

@@ -20,12 +20,15 @@ server always uses their defaults.
 
 import functools
 import inspect
+import math
 from collections.abc import Collection, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen.core.checks import fits_memory
+from keras_gen.core.guards import refuse_forked
 from keras_gen.core.inputs import SEED, Input, check_rows
 from keras_gen.core.noise import row_generator, row_seeds
 
@@ -86,6 +89,7 @@ class Ability:
             ValueError: For missing or unknown arguments, or rows that do not fit what
                 the model declares.
         """
+        refuse_forked()
         options = {n: arguments[n] for n in self.options if n in arguments}
         given = {n for n, a in arguments.items() if a is not None} - set(options)
         declared = self.declared(model)
@@ -96,10 +100,12 @@ class Ability:
             )
         arrays = check_rows(declared, arguments)
         count = len(next(iter(arrays.values())))
+        if not count:
+            raise ValueError(f"Expected {self.name} with at least one row, got none.")
         graph, step = self.graph(model, **options), model.rows_per_call
         outputs = [
             graph(**{n: a[start : start + step] for n, a in arrays.items()})
-            for start in range(0, max(count, 1), step)
+            for start in range(0, count, step)
         ]
         return np.concatenate([output.numpy() for output in outputs])
 
@@ -143,6 +149,8 @@ def draws(output: str, needs: str | None = None):
             this.check_needs(self)
             if n is None:
                 n = _count(conditions)
+            values = max(map(math.prod, _known_shapes(self)), default=1)
+            fits_memory(n, 8 + 8 * values)
             seeds = row_seeds(n, seed)
             drawn = default_conditions(this.declared(self), seeds, conditions)
             return this.run(self, {**drawn, **conditions, "seed": seeds})
@@ -244,6 +252,12 @@ def default_conditions(
         for name, entry in declared.items()
         if entry.default is not None and name not in given
     }
+
+
+def _known_shapes(model):
+    """The shapes of rows of a model's data and inputs, where they are known."""
+    shapes = [entry.shape for entry in model.inputs().values()]
+    return [s for s in (*shapes, *model.batch_shapes().values()) if None not in s]
 
 
 def _count(conditions):

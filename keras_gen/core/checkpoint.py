@@ -1,13 +1,15 @@
 """Checkpoints from which an interrupted run continues."""
 
+import json
 import os
 import pathlib
 import tempfile
+import zipfile
 
 import keras
 
 from keras_gen import distribute
-from keras_gen.core import checks
+from keras_gen.core import checks, keras_internals
 from keras_gen.files import write_aside
 
 
@@ -34,7 +36,8 @@ class Checkpoint(keras.callbacks.Callback):
         path: Path of the file, ending in `.keras`.
         every: Epochs between checkpoints. `fit(steps_per_epoch=...)` makes epochs
             shorter.
-        resume: Boolean, whether `fit` continues from the file if it exists.
+        resume: Boolean, whether `fit` continues from the file if it exists. Constant
+            learning rates are those that were compiled, not those in the file.
     """
 
     def __init__(self, path: str | os.PathLike, every: int = 1, resume: bool = True):
@@ -46,9 +49,14 @@ class Checkpoint(keras.callbacks.Callback):
         self.epoch = 0
 
     def restore(self, model: keras.Model) -> bool:
-        """Restores the model from the file; returns False if there is no file."""
+        """Restores the model from the file; returns False if there is no file.
+
+        Raises:
+            ValueError: For a model that is compiled with other kinds of optimizers.
+        """
         if not self.resume or not self.path.exists():
             return False
+        _check_optimizers(model, self.path)
         model.load_weights(self.path)
         self.epoch = int(model.epoch.numpy())
         return True
@@ -58,6 +66,21 @@ class Checkpoint(keras.callbacks.Callback):
         self.model.epoch.assign(epoch + 1)
         if (epoch + 1) % self.every == 0:
             save_model(self.model, self.path)
+
+
+def _check_optimizers(model, path):
+    """Refuses other kinds of optimizers than those whose state a file holds."""
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    saved = (config.get("compile_config") or {}).get("optimizers") or {}
+    for name, optimizer in model.optimizers.items():
+        kind = type(keras_internals.unscaled(optimizer)).__name__
+        was = saved.get(name, {}).get("class_name", kind)
+        if was != kind:
+            raise ValueError(
+                f"Expected {was} for {name!r}, as in {path}, got {kind}. "
+                "keras_gen.zoo.load(..., weights=path) begins anew with its weights."
+            )
 
 
 def save_model(model: keras.Model, path: str | os.PathLike):

@@ -1,5 +1,6 @@
 """Checks of arguments: each raises a ValueError with the expected and actual values."""
 
+import os
 from collections.abc import Collection
 
 
@@ -42,3 +43,30 @@ def one_of(known: Collection, **values) -> None:
     for name, value in values.items():
         if value not in known:
             raise ValueError(f"Expected {name} of {list(known)}, got {value!r}.")
+
+
+def fits_memory(rows: int, row_bytes: int) -> None:
+    """Refuses a number of rows that needs more than the machine's memory.
+
+    Args:
+        rows: Number of rows; other types are left to other checks.
+        row_bytes: Estimate of the memory of one row, in bytes.
+    """
+    try:
+        needed, memory = float(rows * row_bytes), _memory()
+    except (TypeError, ValueError, OverflowError):
+        return
+    if needed > memory:
+        raise ValueError(
+            f"Expected a number of rows that fits in {memory / 2**30:.0f} GiB of "
+            f"memory, got {rows}, which need about {needed / 2**30:.3g} GiB: draw them "
+            "in parts, with row seeds."
+        )
+
+
+def _memory():
+    """The machine's memory in bytes; infinity where it is unknown."""
+    names = ("SC_PAGE_SIZE", "SC_PHYS_PAGES")
+    if not set(names) <= set(getattr(os, "sysconf_names", ())):
+        return float("inf")
+    return float(os.sysconf(names[0]) * os.sysconf(names[1]))

@@ -154,12 +154,21 @@ def train_step(model: keras.Model, batch: dict):
 
 def test_step(model: keras.Model, batch: dict):
     """Computes the losses and figures of a batch, without updating weights."""
-    batch = _read_only(batch)
+    # A replica may have no row of a last batch: it runs on zeros, without weight.
+    rows = tf.shape(next(iter(batch.values())))[0]
+    batch = _read_only({n: _at_least_one_row(value) for n, value in batch.items()})
     with model.noise_scope("forward/0", training=False):
         shared = _read_only(model.forward(batch, training=False))
     for name, player in model.players().items():
         with model.noise_scope(f"{name}/0", training=False):
-            loss_of(model, name, player, batch, shared, training=False)
+            loss_of(model, name, player, batch, shared, training=False, rows=rows)
+
+
+def _at_least_one_row(value):
+    missing = tf.maximum(1 - tf.shape(value)[0], 0)
+    shape = tf.concat([[missing], tf.shape(value)[1:]], axis=0)
+    padded = tf.concat([value, tf.zeros(shape, value.dtype)], axis=0)
+    return tf.ensure_shape(padded, [None, *value.shape[1:]])
 
 
 def _play(model, players, parts, moves):
@@ -237,8 +246,19 @@ def loss_of(
     batch: Mapping,
     shared: Mapping,
     training: bool,
+    rows: tf.Tensor | None = None,
 ):
     """A player's loss with its regularizers, float32; logs the figures.
+
+    Args:
+        model: Model that plays.
+        name: Name of the player.
+        player: Player whose loss is computed.
+        batch: Mini-batch, a dict from feature name to tensor.
+        shared: Result of the model's `forward` for the mini-batch.
+        training: Boolean, whether this is a training step.
+        rows: Number of rows, by which the logs are weighted; None weighs all batches
+            the same.
 
     Raises:
         ValueError: For a loss that is not a float32 scalar, or figures that the model
@@ -264,8 +284,19 @@ def loss_of(
             f"Expected figures of {list(model.figures)} from {name!r}, got "
             f"{sorted(unknown)}."
         )
-    model.log(**{f"{name}_loss": loss}, **figures)
+    logs = {f"{name}_loss": loss, **figures}
+    if rows is not None:
+        logs = {key: _weighted(value, rows) for key, value in logs.items()}
+    model.log(**logs)
     return loss
+
+
+def _weighted(value, rows):
+    """A scalar, or a pair of it and its weight, as a pair weighted by rows."""
+    value, weight = value if isinstance(value, tuple) else (value, 1.0)
+    value = tf.cast(value, tf.float32)
+    value = tf.where(rows > 0, value, tf.zeros_like(value))
+    return value, tf.cast(weight, tf.float32) * tf.cast(rows, tf.float32)
 
 
 def _synchronizes(player):

@@ -243,6 +243,7 @@ class Input:
         padded = tf.concat([got, tf.fill([len(shape)], -2)], axis=0)[: len(shape)]
         fits = tf.reduce_all((wanted == -1) | (wanted == padded))
         fits &= tf.equal(tf.raw_ops.Rank(input=tensor), len(shape))
+        fits &= padded[0] > 0  # At least one row.
         expected = ", ".join(str(d) for d in ("rows", *map(_any, self.shape)))
         message = f"Expected {self.name} of shape ({expected}), got"
         return tf.debugging.Assert(fits, [message, got], summarize=8)

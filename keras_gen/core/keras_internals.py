@@ -47,6 +47,14 @@ def direct_layers(model: keras.Model) -> dict[str, keras.Layer]:
     return {layer.name: layer for layer in layers}
 
 
+def untrack(model: keras.Model, layer: keras.Layer):
+    """Takes a layer that was replaced out of a model's layers and weights.
+
+    Keras adds a layer that is set as an attribute, and keeps one that it replaces.
+    """
+    model._layers[:] = [other for other in model._layers if other is not layer]
+
+
 def without_reduction(optimizer: keras.optimizers.Optimizer):
     """Makes an optimizer not sum gradients over replicas, for a single replica.
 
@@ -157,6 +165,16 @@ def forget_graphs(model: keras.Model):
     model.train_function = model.test_function = None
     if running:
         model.make_train_function()
+
+
+def set_direction(callback: keras.callbacks.Callback):
+    """Makes a callback that monitors a player's loss expect it to fall.
+
+    Keras infers the direction of metrics only from those given to `compile`, after the
+    first epoch. `mode` is an undocumented attribute of `EarlyStopping`,
+    `ModelCheckpoint` and other callbacks that monitor a value.
+    """
+    callback.mode = "min"
 
 
 def is_validation_of_fit(kwargs: dict) -> bool:

@@ -1,5 +1,6 @@
 """GenerativeModel: declaration, configuration, compiling, fitting."""
 
+import importlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -12,9 +13,26 @@ from keras_gen.core import arguments, averages, checks, game, keras_internals
 from keras_gen.core.abilities import Ability, abilities_of
 from keras_gen.core.checkpoint import Checkpoint
 from keras_gen.core.game import Player
-from keras_gen.core.guards import StopOnNonFinite, refuse_unfit
+from keras_gen.core.guards import (
+    StopOnNonFinite,
+    check_monitors,
+    refuse_forked,
+    refuse_unfit,
+)
 from keras_gen.core.inputs import Input, image_input, latent_input, seed_input
 from keras_gen.core.noise import Noise
+from keras_gen.core.sources import as_data
+
+_INSTEAD = {
+    "use_ema": "a model with average=0.999 keeps a moving average of its weights, "
+    "which sampling, saving and export use",
+    "loss_scale_factor": "the dtype policy mixed_float16 scales losses by itself",
+    "validation_batch_size": "validation data have the batch size of x",
+    "validation_split": "validation_data takes images that were held out, such as "
+    "images[-1000:]",
+    "sample_weight": "losses are means over the rows; repeat rows that count more",
+    "class_weight": "losses are means over the rows; repeat rows that count more",
+}
 
 
 class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
@@ -62,6 +80,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def __new__(cls, *args, **kwargs):
         """Keeps the constructor's arguments for `get_config`."""
         arguments.refuse_fixed(cls, kwargs)
+        refuse_forked()
         instance = super().__new__(cls, *args, **kwargs)
         instance.__dict__["_arguments"] = keras_internals.bound_arguments(
             cls, instance, args, kwargs
@@ -85,6 +104,31 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         self.tested = self._add_counter("tested")
         self.accumulate_steps, self.clip_norm = 1, None
         self._averages = []
+
+    def __setattr__(self, name, value):
+        """Sets an attribute; what depended on a network that it replaces is dropped.
+
+        Its weights are new to the optimizers: the model must be compiled again.
+        """
+        old = self.__dict__.get(name)
+        super().__setattr__(name, value)
+        if isinstance(old, keras.Layer) and value is not old:
+            self._replace(old, value)
+
+    def _replace(self, old, new):
+        if not any(old is other for other in self.__dict__.values()):
+            keras_internals.untrack(self, old)
+        self.forget_abilities()
+        self.__dict__.pop("_float32", None)
+        self.train_function = self.test_function = None
+        self.compiled = False
+        for index, (source, copy, decay) in enumerate(getattr(self, "_averages", ())):
+            if source == old.name:
+                average = averages.averaged_copy(new)
+                if average.name != copy:
+                    delattr(self, copy)
+                self._averages[index] = new.name, average.name, decay
+                setattr(self, average.name, average)
 
     def _add_counter(self, name):
         return self.add_weight(
@@ -262,7 +306,8 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         optimizers are left out.
         """
         config = dict(config)
-        saved = keras.saving.deserialize_keras_object(config.pop("optimizers"))
+        with self.distribute_strategy.scope():
+            saved = keras.saving.deserialize_keras_object(config.pop("optimizers"))
         known = self.players()
         optimizers = {name: saved[name] for name in saved if name in known}
         self.compile(optimizers, seed=int(self.seed.numpy()), **config)
@@ -371,6 +416,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         players = self.players()
         self._check_compile(players, optimizers, kwargs)
+        self._check_optimizers(optimizers or {})
         checks.counts(accumulate_steps=accumulate_steps)
         replicas = self.distribute_strategy.num_replicas_in_sync
         if replicas > 1 and (jit_compile or steps_per_execution > 1):
@@ -419,8 +465,45 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                 f"{sorted(unknown)}."
             )
 
+    def _check_optimizers(self, optimizers):
+        owners = {}
+        for name, optimizer in optimizers.items():
+            if not isinstance(optimizer, keras.optimizers.Optimizer):
+                continue
+            other = owners.setdefault(id(optimizer), name)
+            if other != name:
+                raise ValueError(
+                    f"Expected an optimizer of its own for each player, got one for "
+                    f"{other!r} and {name!r}."
+                )
+            mine = keras_internals.unscaled(self._optimizer_of(name))
+            if optimizer.built and keras_internals.unscaled(optimizer) is not mine:
+                raise ValueError(
+                    f"Expected a new optimizer for {name!r}, got one that was compiled "
+                    "for other weights."
+                )
+
+    def _optimizer_of(self, name):
+        return getattr(self, "optimizers", {}).get(name)
+
     def _build_optimizer(self, optimizer, player, replicas):
         optimizer = keras.optimizers.get(optimizer)
+        scales = self.dtype_policy.name == "mixed_float16"
+        bare = keras_internals.unscaled(optimizer)
+        for option in ("use_ema", *(["loss_scale_factor"] if scales else [])):
+            if getattr(bare, option, None):
+                raise ValueError(
+                    f"Expected an optimizer without {option}, got "
+                    f"{option}={getattr(bare, option)!r}: {_INSTEAD[option]}."
+                )
+        extended = self.distribute_strategy.extended
+        if replicas > 1 and not extended.variable_created_in_scope(
+            bare.iterations.value
+        ):
+            raise ValueError(
+                "Expected optimizers that are made within strategy.scope(), got "
+                f"{type(bare).__name__} made outside of it."
+            )
         clips = ("clipnorm", "global_clipnorm", "clipvalue")
         if replicas > 1 and any(getattr(optimizer, clip, None) for clip in clips):
             raise ValueError(
@@ -434,7 +517,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             )
         if replicas == 1:
             keras_internals.without_reduction(optimizer)
-        if self.dtype_policy.name == "mixed_float16":
+        if scales and bare is optimizer:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(player.all_variables)  # Before any replica runs.
         return optimizer
@@ -443,7 +526,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     def train_step(self, batch):
         """Runs a step for each of `steps_of(batch)`; returns the running means."""
-        for part in self.steps_of(batch):
+        for part in self.steps_of(_features(batch)):
             game.train_step(self, part)
             self._update_averages()
             self.step.assign_add(1)
@@ -451,7 +534,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     def test_step(self, batch):
         """Computes losses and figures, without changing weights or random state."""
-        game.test_step(self, batch)
+        game.test_step(self, _features(batch))
         self.tested.assign_add(1)
         return self._results()
 
@@ -490,17 +573,19 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         self,
         x: tf.data.Dataset | np.ndarray | dict | None = None,
         y: np.ndarray | None = None,
-        *,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        *,
         validation_data: tf.data.Dataset | np.ndarray | dict | tuple | None = None,
         validation_steps: int | None = None,
         validation_freq: int = 1,
         shuffle: bool = True,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
+        validation_split: float = 0.0,
+        **kwargs,
     ):
         """Trains the model; the arguments are those of `keras.Model.fit`.
 
@@ -515,9 +600,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         ['d_fake', 'd_real', 'discriminator_loss', 'generator_loss']
 
         Args:
-            x: Data: a `tf.data.Dataset` of batches (dicts, images, or pairs of images
-                and labels), or arrays (images, or a dict of features). Images are
-                float32 in [-1, 1] or uint8.
+            x: Data: a `tf.data.Dataset` or `keras.utils.PyDataset` of batches (dicts,
+                images, or pairs of images and labels), or arrays (images, a pair of
+                images and labels, or a dict of features). Images are float32 in [-1, 1]
+                or uint8.
             y: Labels, if x is an array of images.
             batch_size: Batch size for arrays; None means 64. Datasets have their own.
             epochs: Number of the epoch at which training stops.
@@ -531,6 +617,9 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             initial_epoch: Number of finished epochs, whose data are skipped.
             steps_per_epoch: Steps that count as an epoch. None uses the whole data; a
                 smaller number makes checkpoints more frequent.
+            validation_split: Share of the rows of arrays, the last ones, that are held
+                out as validation data, in [0, 1).
+            **kwargs: Other arguments of `keras.Model.fit`, which are refused.
 
         Returns:
             The Keras `History`.
@@ -541,8 +630,23 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             FloatingPointError: If a loss becomes infinite or not a number.
         """
         self._check_compiled("fit")
+        _refuse("fit", kwargs)
+        limits = {
+            "steps_per_epoch": steps_per_epoch,
+            "validation_steps": validation_steps,
+        }
+        checks.counts(**{n: v for n, v in limits.items() if v is not None})
+        checks.at_least(0, epochs=epochs, initial_epoch=initial_epoch)
+        if isinstance(x, tuple) and y is None:
+            x, y = _pair(x)
+        x = as_data(x)
+        if validation_split:
+            x, y, validation_data = _split(x, y, validation_split, validation_data)
         callbacks = [c for c in keras.tree.flatten(callbacks) if c is not None]
         refuse_unfit(callbacks)
+        names = [metric.name for metric in self.metrics]
+        has_validation = validation_data is not None or bool(validation_split)
+        check_monitors(callbacks, names, has_validation)
         batches = data.batches(
             x, y, self.batch_shapes(), batch_size, shuffle, self.label_ranges()
         )
@@ -583,10 +687,12 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def _check_compiled(self, method):
         if not self.compiled:
             raise ValueError(f"Expected compile() before {method}().")
+        refuse_forked()
 
     def _test_batches(self, x, batch_size, y=None):
         if isinstance(x, tuple) and y is None:
-            x, y = x
+            x, y = _pair(x)
+        x = as_data(x)
         return data.batches(
             x, y, self.batch_shapes(), batch_size, False, self.label_ranges()
         )
@@ -600,9 +706,131 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     ):
         """Mean losses over data as for `fit`; see `keras.Model.evaluate`."""
         self._check_compiled("evaluate")
+        weights = ("sample_weight", "class_weight")
+        _refuse("evaluate", {n: kwargs.pop(n) for n in weights if n in kwargs})
+        if kwargs.get("steps") is not None:
+            checks.counts(steps=kwargs["steps"])
         if not keras_internals.is_validation_of_fit(kwargs):
             x, y = self._test_batches(x, batch_size, y), None
         return super().evaluate(x, y, **kwargs)
+
+    def train_on_batch(
+        self,
+        x: np.ndarray | dict,
+        y: np.ndarray | None = None,
+        return_dict: bool = False,
+        **kwargs,
+    ) -> dict | list:
+        """Makes one step, all players' moves, on the rows of a single batch.
+
+        Args:
+            x: Data in the form of `fit`'s arrays. With players of up to K moves, a
+                number of rows that K divides.
+            y: Labels, if x is an array of images.
+            return_dict: Boolean, whether losses and figures come by name.
+            **kwargs: Other arguments of Keras's method, which are refused.
+
+        Returns:
+            Losses and figures of the step, a dict or a list in the order of `metrics`.
+        """
+        self._check_compiled("train_on_batch")
+        _refuse("train_on_batch", kwargs)
+        batch = self._one_batch(x, y)
+        moves = max(player.moves for player in self.players().values())
+        rows = len(next(iter(batch.values())))
+        if rows % (moves * self.accumulate_steps):
+            raise ValueError(
+                f"Expected a number of rows that {moves * self.accumulate_steps} "
+                f"mini-batches divide, got {rows}."
+            )
+        return super().train_on_batch(batch, return_dict=return_dict)
+
+    def test_on_batch(
+        self,
+        x: np.ndarray | dict,
+        y: np.ndarray | None = None,
+        return_dict: bool = False,
+        **kwargs,
+    ) -> dict | list:
+        """Computes losses and figures of one batch; see `train_on_batch`."""
+        self._check_compiled("test_on_batch")
+        _refuse("test_on_batch", kwargs)
+        return super().test_on_batch(self._one_batch(x, y), return_dict=return_dict)
+
+    def _one_batch(self, x, y):
+        rows = len(next(iter(x.values())) if isinstance(x, Mapping) else x)
+        dataset = data.batches(
+            x, y, self.batch_shapes(), max(rows, 1), False, self.label_ranges()
+        )
+        return next(iter(dataset))
+
+    def __call__(self, *args, **kwargs):
+        """Is refused: models have abilities instead of a single output."""
+        raise ValueError(self._use_abilities("model(x)"))
+
+    def predict(self, *args, **kwargs):
+        """Is refused: models have abilities instead of a single output."""
+        raise ValueError(self._use_abilities("predict(x)"))
+
+    def predict_on_batch(self, x):
+        """Is refused: models have abilities instead of a single output."""
+        raise ValueError(self._use_abilities("predict_on_batch(x)"))
+
+    def _use_abilities(self, what):
+        names = ", ".join(f"model.{name}(...)" for name in self.abilities())
+        return f"Expected one of {names}, got {what}, which has no single meaning here."
+
+    def export(self, path: str, **kwargs):
+        """Exports the model for a server, as `keras_gen.export.save` does.
+
+        Args:
+            path: Folder of the model's versions.
+            **kwargs: Arguments of `keras_gen.export.save`; `verbose` is ignored, and
+                other arguments of Keras's method are refused.
+        """
+        kwargs.pop("verbose", None)
+        form = kwargs.pop("format", "tf_saved_model")
+        if form != "tf_saved_model":
+            raise ValueError(f"Expected format='tf_saved_model', got {form!r}.")
+        # The module is above this one, and is looked up when it is needed.
+        return importlib.import_module("keras_gen.export").save(self, path, **kwargs)
+
+    def save(self, filepath, overwrite: bool = True, **kwargs):
+        """Saves the model as a `.keras` file; see `keras.Model.save`."""
+        if not str(filepath).endswith(".keras"):
+            raise ValueError(
+                f"Expected a path that ends in .keras, got {str(filepath)!r}."
+            )
+        return super().save(filepath, overwrite=overwrite, **kwargs)
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Loads weights and the state of optimizers; see `keras.Model.load_weights`.
+
+        The learning rates that `compile` gave stay, so that a run may continue from a
+        checkpoint with another rate. Constant rates that differ are printed.
+
+        Args:
+            filepath: Path of a `.keras` or `.weights.h5` file.
+            *args: Other arguments of Keras's method.
+            **kwargs: Other arguments of Keras's method.
+        """
+        bare = {
+            name: keras_internals.unscaled(optimizer)
+            for name, optimizer in getattr(self, "optimizers", {}).items()
+        }
+        constant = {
+            n: o for n, o in bare.items() if not keras_internals.has_schedule(o)
+        }
+        rates = {n: float(o.learning_rate.numpy()) for n, o in constant.items()}
+        super().load_weights(filepath, *args, **kwargs)
+        for name, optimizer in constant.items():
+            saved = float(optimizer.learning_rate.numpy())
+            if saved != rates[name]:
+                print(
+                    f"{name}: the learning rate is {rates[name]:g} as compiled, not "
+                    f"{saved:g} as in {filepath}."
+                )
+                optimizer.learning_rate.assign(rates[name])
 
     # Abilities.
 
@@ -618,3 +846,60 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def forget_abilities(self):
         """Drops the traced graphs of abilities, since what they read has changed."""
         self.__dict__.pop("_ability_graphs", None)
+
+
+def _pair(x):
+    """Images and labels of a pair; the third of Keras's triples must be None."""
+    if len(x) == 3 and x[2] is None:
+        x = x[:2]
+    if len(x) != 2:
+        raise ValueError(f"Expected a pair of images and labels, got {len(x)} parts.")
+    return x
+
+
+def _features(batch):
+    """The dict of features; `train_on_batch` of Keras passes it with two Nones."""
+    return batch[0] if isinstance(batch, tuple) else batch
+
+
+def _refuse(method, kwargs):
+    """Refuses arguments of Keras's methods that have no meaning for players."""
+    for name, value in kwargs.items():
+        if value is not None:
+            instead = _INSTEAD.get(name)
+            raise ValueError(
+                f"Expected {method} without {name}"
+                f"{f': {instead}' if instead else ', which is not an argument'}."
+            )
+
+
+def _split(x, y, share, validation_data):
+    """The first rows of arrays, their labels, and the last rows for validation."""
+    if validation_data is not None:
+        raise ValueError("Expected validation_data or validation_split, got both.")
+    if not 0 <= share < 1:
+        raise ValueError(f"Expected validation_split in [0, 1), got {share!r}.")
+    if not isinstance(x, (Mapping, np.ndarray)):
+        raise ValueError(
+            "Expected arrays with validation_split, got "
+            f"{type(x).__name__}: {_INSTEAD['validation_split']}."
+        )
+    features = dict(x) if isinstance(x, Mapping) else {"image": x}
+    if y is not None:
+        features["label"] = y
+    features = {name: np.asarray(value) for name, value in features.items()}
+    counts = {name: len(value) for name, value in features.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"Expected as many rows of each feature, got {counts}.")
+    count = next(iter(counts.values()))
+    first = int(count * (1 - share))
+    if not 0 < first < count:
+        raise ValueError(
+            f"Expected validation_split that leaves rows in both parts, got {share} of "
+            f"{count} rows."
+        )
+    return (
+        {name: value[:first] for name, value in features.items()},
+        None,
+        {name: value[first:] for name, value in features.items()},
+    )

@@ -419,7 +419,7 @@ class AdversarialModel(GenerativeModel):
             layer.output
             for layer in self.discriminator.layers
             if isinstance(layer, layers.LeakyReLU)
-        ]
+        ] or _activations(self.discriminator)
         network = keras.Model(self.discriminator.inputs, hidden)
         return network(_with(images, labels), training=False)
 
@@ -454,3 +454,14 @@ def _has_batch_norm(discriminator):
         isinstance(layer, layers.BatchNormalization)
         for layer in keras_internals.nested_layers(discriminator)
     )
+
+
+def _activations(network):
+    """The outputs of all activations but the last layer's; else that layer's input."""
+    outputs = [
+        layer.output
+        for layer in network.layers[:-1]
+        if isinstance(layer, (layers.ReLU, layers.PReLU, layers.ELU))
+        or getattr(layer, "activation", None) not in (None, keras.activations.linear)
+    ]
+    return outputs or [network.layers[-1].input]
