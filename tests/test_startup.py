@@ -5,10 +5,12 @@ The tests import in processes of their own. None measures time.
 
 import ast
 import importlib
+import inspect
 import os
 import pathlib
 import pickle
 import pkgutil
+import signal
 import subprocess
 import sys
 
@@ -18,6 +20,7 @@ import pytest
 
 import keras_gen
 from keras_gen import index
+from keras_gen.cli import COMMANDS
 from keras_gen.core.registry import PRESETS
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -43,7 +46,7 @@ def printed(code, *arguments, **environment):
 
 
 LIGHT = """
-import sys
+import os, sys
 import keras_gen, keras_gen.cli
 
 def check(what):
@@ -51,6 +54,7 @@ def check(what):
     found = heavy.intersection(sys.modules)
     assert not found, f"{what} imports {found}"
 
+assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 assert {"models", "zoo", "GenerativeModel", "priors"} <= set(dir(keras_gen))
 check("import keras_gen")
 commands = [[], ["--help"], ["list"], ["nonsense"], ["train"], ["train", "dcgan"]]
@@ -184,3 +188,46 @@ def test_another_backend_is_refused(code):
     done = python(code, **backend)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"ImportError: {MESSAGE}'torch'."
+
+
+def test_options_have_the_defaults_of_what_they_stand_for():
+    root = inspect.signature(COMMANDS["export"]).parameters["root"]
+    assert root.default == keras_gen.export.deploy.ROOT
+
+
+GREETINGS = """\
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1.5  1 port.cc:153] oneDNN custom operations are on.
+To enable the following instructions: AVX2, rebuild TensorFlow.
+E0000 00:00:1.5  1 cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR (303)
+"""
+ERRORS = """\
+F0000 00:00:1.5  1 cpu_feature_guard.cc:1] compiled to use AVX
+E0000 00:00:1.5  1 cuda_platform.cc:52] failed call to cuInit: driver mismatch (803)
+"""
+WRITE = """
+import os, sys
+from keras_gen import quiet
+quiet.start()
+os.write(2, sys.argv[1].encode())
+print("of Python", file=sys.stderr)
+os.abort()
+"""
+
+
+@pytest.mark.parametrize("level", [None, "0"])
+def test_greetings_are_hidden_and_errors_are_not(level):
+    """Not even the last lines before a crash, and nothing if the user sets a level."""
+    environment = {} if level is None else {"TF_CPP_MIN_LOG_LEVEL": level}
+    done = python(WRITE, GREETINGS + ERRORS, **environment)
+    expected = f"{'' if level is None else GREETINGS}{ERRORS}of Python\n"
+    assert sorted(done.stderr.splitlines()) == sorted(expected.splitlines())
+    assert done.returncode == -signal.SIGABRT
+
+
+def test_commands_print_no_line_of_tensorflow(tmp_path):
+    code = "import sys, keras_gen.cli; keras_gen.cli.app(sys.argv[1:])"
+    picture = tmp_path / "samples.png"
+    done = python(code, "sample", "gan", "--weights", "mnist", "-o", picture)
+    assert done.returncode == 0 and picture.is_file()
+    assert done.stderr == ""
