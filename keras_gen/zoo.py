@@ -9,7 +9,6 @@ code from files: cards are JSON, and weights are arrays.
 """
 
 import difflib
-import importlib.resources
 import inspect
 import json
 import os
@@ -23,7 +22,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from keras_gen import models  # noqa: F401 Fills the registry.
+from keras_gen import index, models  # noqa: F401 `models` fills the registry.
 from keras_gen.core import averages
 from keras_gen.core.abilities import abilities_of
 from keras_gen.core.arguments import defaults_of
@@ -52,10 +51,7 @@ def weights_of(name: str) -> list[str]:
     Raises:
         ValueError: For an unknown name; the message names the nearest known ones.
     """
-    folder = _shipped() / preset(name).name
-    if not folder.is_dir():
-        return []
-    return sorted(p.name for p in folder.iterdir() if (p / "card.json").is_file())
+    return index.weights_of(preset(name).name)
 
 
 def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
@@ -261,23 +257,19 @@ def _named(model, averaged) -> dict[str, keras.Variable]:
         if name.startswith(averages.PREFIX):
             continue
         source = model.averaged(network) if averaged else network
-        for index, variable in enumerate(source.weights):
-            found[f"{name}/{index:03d}/{variable.name}"] = variable
+        for number, variable in enumerate(source.weights):
+            found[f"{name}/{number:03d}/{variable.name}"] = variable
     return found
 
 
 # Finding and reading weights.
 
 
-def _shipped():
-    return pathlib.Path(str(importlib.resources.files("keras_gen.cards")))
-
-
 def _find(name, weights):
     """The folder or file of weights, from the name of weights that ship or a path."""
     shipped = weights_of(name)
     if weights in shipped:
-        return _shipped() / name / weights
+        return index.weights_folder() / name / weights
     path = pathlib.Path(weights)
     if (path / "card.json").is_file() or (path.is_file() and path.suffix == ".keras"):
         return path

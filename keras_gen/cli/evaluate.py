@@ -12,7 +12,6 @@ import rich.table
 import typer
 
 import keras_gen
-from keras_gen import metrics, zoo
 from keras_gen.cli.common import AsJson, Weights
 
 
@@ -80,9 +79,9 @@ def evaluate(
     if name is not None:
         if weights is None:
             raise ValueError("Expected --weights: 'mnist', a file, or a folder.")
-        model = zoo.load(name, weights)
+        model = keras_gen.zoo.load(name, weights)
         model.compile(seed=seed)
-    evaluation = metrics.Evaluation(
+    evaluation = keras_gen.metrics.Evaluation(
         model,
         data,
         images=images,
@@ -98,7 +97,7 @@ def evaluate(
     if report is not None:
         settings = {"data": data, "images": num_images, "seed": seed}
         settings["keras_gen"] = keras_gen.__version__
-        metrics.write_report(
+        keras_gen.metrics.write_report(
             report,
             f"{name} {weights}" if name else str(images),
             evaluation.figures,
@@ -110,7 +109,7 @@ def evaluate(
         print(json.dumps(figures))
         return
     table = rich.table.Table("figure", "value", "floor")
-    for row in metrics.report.rows(figures):
+    for row in keras_gen.metrics.report.rows(figures):
         table.add_row(*row)
     rich.print(table)
     rich.print(f"The report is in {report}.")
