@@ -9,7 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import data
-from keras_gen.core import arguments, averages, checks, game, keras_internals
+from keras_gen.core import (
+    arguments,
+    averages,
+    checks,
+    game,
+    keras_internals,
+    weight_files,
+)
 from keras_gen.core.abilities import Ability, abilities_of
 from keras_gen.core.checkpoint import Checkpoint
 from keras_gen.core.game import Player
@@ -813,6 +820,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             filepath: Path of a `.keras` or `.weights.h5` file.
             *args: Other arguments of Keras's method.
             **kwargs: Other arguments of Keras's method.
+
+        Raises:
+            ValueError: For a file that is damaged, does not fit, or holds weights that
+                are not finite. The model is then as it was.
         """
         bare = {
             name: keras_internals.unscaled(optimizer)
@@ -822,7 +833,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             n: o for n, o in bare.items() if not keras_internals.has_schedule(o)
         }
         rates = {n: float(o.learning_rate.numpy()) for n, o in constant.items()}
-        super().load_weights(filepath, *args, **kwargs)
+        super_load = super().load_weights
+        weight_files.load(
+            self, filepath, lambda path: super_load(path, *args, **kwargs)
+        )
         for name, optimizer in constant.items():
             saved = float(optimizer.learning_rate.numpy())
             if saved != rates[name]:

@@ -6,8 +6,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable
 
 import numpy as np
@@ -15,6 +13,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from keras_gen import files
 from keras_gen.core.inputs import Input
 from keras_gen.core.keras_internals import ReplacedWeights
 from keras_gen.core.model import GenerativeModel
@@ -41,7 +40,7 @@ def save(
 ) -> pathlib.Path:
     """Exports a model as `path/<version>/`.
 
-    The folder is written under a temporary name and then renamed, so that a server that
+    The folder is written in a temporary one and then renamed, so that a server that
     watches `path` never reads an incomplete version. It holds the weights that the
     signatures need (moving averages instead of the averaged weights; no optimizers), a
     card (`assets.extra/card.json`, which the signature `describe` also returns), and
@@ -97,13 +96,11 @@ def save(
     signatures["describe"] = _describe(text)
     graphs["describe"] = signatures["describe"].trace()
 
-    def write(aside):
+    with files.aside(path / str(version)) as aside:
         _write_saved_model(aside, graphs)
         (aside / CARD).parent.mkdir(exist_ok=True)
-        (aside / CARD).write_text(text)
+        (aside / CARD).write_text(text, "utf-8")
         _write_warm_up(aside / WARM_UP, path.name, signatures, batch_sizes)
-
-    _write_folder_aside(path / str(version), write)
     return path / str(version)
 
 
@@ -135,17 +132,6 @@ def _separate_outputs(path, keys):
     path.write_bytes(saved.SerializeToString())
 
 
-def _write_folder_aside(folder, write):
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = pathlib.Path(tempfile.mkdtemp(prefix=".aside-", dir=folder.parent))
-    try:
-        write(aside)
-        aside.chmod(0o755)
-        os.rename(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
 def versions_in(path: str | os.PathLike) -> list[int]:
     """The versions in a model's folder, increasing; a server ignores other names."""
     names = [p.name for p in pathlib.Path(path).glob("*")]
@@ -154,8 +140,15 @@ def versions_in(path: str | os.PathLike) -> list[int]:
 
 
 def read_card(path: str | os.PathLike) -> dict:
-    """Reads the card in a version's folder."""
-    return json.loads((pathlib.Path(path) / CARD).read_text())
+    """Reads the card in a version's folder.
+
+    Raises:
+        ValueError: If the file is not a card.
+    """
+    path = pathlib.Path(path) / CARD
+    contents = files.read_json(path)
+    files.check_entries(contents, {"signatures": dict, "batch_sizes": list}, path)
+    return contents
 
 
 def check_version(path: str | os.PathLike, version: int | None) -> int:
