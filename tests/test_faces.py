@@ -20,7 +20,7 @@ HANDS = ("personas", "toon-head", "micah", "big-smile")
 @pytest.fixture(scope="module")
 def table():
     """All features of all faces, apart from images."""
-    return faces._select("all", faces.parse("faces"), "id")
+    return faces._select("all", faces.parse("faces"))
 
 
 def column(table, name):
@@ -80,7 +80,7 @@ def test_load_scales_the_nearest_larger_drawings():
         for side in (32, 64, 128)
     }
     assert all(image[side].shape == (40, side, side, 3) for side in image)
-    rows = faces._select("test[:40]", faces.parse("faces"), "id")["row"]
+    rows = faces._select("test[:40]", faces.parse("faces"))["row"]
     for side in (64, 128):
         drawn = faces.draw(rows, side) / 127.5 - 1
         np.testing.assert_allclose(image[side], drawn, atol=1e-6)
@@ -180,6 +180,7 @@ WORDS = {
     "open_mouth": "with an open mouth",
     "earrings": "earring",
     "beard": "beard|goatee",
+    "moustache": "moustache|full beard|long beard|goatee",
     "tied_hair": r"\bbun\b|pigtails",
     "curly_hair": "curly|wavy",
     "hat": "cap|beanie|turban",
@@ -224,7 +225,7 @@ def test_hands_and_attributes_select_faces(table):
         "faces?glasses,smile": has("glasses") ^ has("smile"),
     }
     for text, chosen in expected.items():
-        found = faces._select("all", faces.parse(text), "id", ("id",))
+        found = faces._select("all", faces.parse(text), ("id",))
         assert set(found["id"]) == set(table["id"][chosen]), text
         assert faces.parse(str(faces.parse(text))) == faces.parse(text)
 
@@ -291,7 +292,7 @@ def test_a_folder_of_the_same_name_is_not_taken_silently(tmp_path, monkeypatch):
     (tmp_path / "faces").mkdir()
     with pytest.raises(ValueError, match=r"'./faces' for the folder"):
         keras_gen.data.describe("faces")
-    assert "60,000" in str(keras_gen.data.describe("faces?", "all")).replace("54", "60")
+    assert "Split 'all': 60,000" in str(keras_gen.data.describe("faces?", "all"))
 
 
 # Splits.
@@ -299,7 +300,7 @@ def test_a_folder_of_the_same_name_is_not_taken_silently(tmp_path, monkeypatch):
 
 def test_ids_divide_faces_at_random(table):
     parts = {
-        split: faces._select(split, faces.parse("faces"), "id")["id"]
+        split: faces._select(split, faces.parse("faces"))["id"]
         for split in ("train", "test")
     }
     assert not set(parts["train"]) & set(parts["test"])
@@ -313,9 +314,10 @@ def test_ids_divide_faces_at_random(table):
 def test_held_out_combinations_never_occur_in_training():
     names = faces.attribute_names()
     columns = [names.index(name) for name in faces.COMBINED]
-    seen = {}
+    seen, captions = {}, {}
     for split in ("train", "test"):
-        found = faces._select(split, faces.parse("faces"), "combinations")
+        found = faces._select(split, faces.parse("faces?split=combinations"))
+        captions[split] = set(found["caption"])
         rows = np.concatenate(
             [found["attributes"][:, columns], found["label"][:, None]], 1
         )
@@ -324,21 +326,24 @@ def test_held_out_combinations_never_occur_in_training():
         assert (shares > 0.02).all()  # Each attribute alone is in both splits.
         assert 5_000 < len(rows) < 55_000
     assert not seen["train"] & seen["test"]
+    assert not captions["train"] & captions["test"]
     total = len(seen["train"]) + len(seen["test"])
     assert 0.08 < len(seen["test"]) / total < 0.12
 
 
-def test_captions_are_divided_by_combinations_unless_told_otherwise():
+def test_the_name_of_a_source_chooses_its_division():
     def test_ids(source, features):
         options = {"features": features, "batch_size": 60_000, "shuffle": False}
         data = keras_gen.data.load(source, "test", **options)
         return set(next(data.as_numpy_iterator())["id"])
 
-    by_id = test_ids("faces", ("id", "attributes"))
-    by_combination = test_ids("faces", ("id", "caption"))
+    by_id = test_ids("faces", ("id", "caption"))
+    assert test_ids("faces?split=id", ("id",)) == by_id
+    by_combination = test_ids("faces?split=combinations", ("id",))
+    assert test_ids("faces?split=combinations", ("id", "caption")) == by_combination
     assert by_id != by_combination
-    assert test_ids("faces?split=id", ("id", "caption")) == by_id
-    assert test_ids("faces?split=combinations", ("id",)) == by_combination
+    hats = test_ids("faces/micah?hat&split=combinations", ("id",))
+    assert hats and hats < by_combination
 
 
 def test_descriptions_name_hands_attributes_and_the_division():
@@ -350,8 +355,13 @@ def test_descriptions_name_hands_attributes_and_the_division():
         "Training: 53,954 images; held out: 6,046 in the split 'test' (a tenth of the "
         "faces, by their ids)",
     ]
-    captions = keras_gen.data.describe("faces", features=("image", "caption"))
-    assert "a tenth of the combinations" in str(captions)
+    wanted = ("image", "caption")
+    text = str(keras_gen.data.describe("faces", features=wanted))
+    assert "by their ids; 'split=combinations' in the source's name" in text
+    text = str(keras_gen.data.describe("faces?split=combinations", features=wanted))
+    assert text.endswith(
+        "(a tenth of the combinations of hair, eyewear, mouth and beard)"
+    )
     large = keras_gen.data.describe("faces/micah", image_shape=(96, 96, 3))
     assert "15,000 images of 128x128" in str(large)
     pair = keras_gen.data.describe(

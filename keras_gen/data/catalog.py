@@ -229,7 +229,8 @@ def _builder(tfds, name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
-        ours = ("mnist", "emoji", "stacked_mnist", "gaussian_ring", "gaussian_grid")
+        shipped = ("mnist", "emoji", "faces", "stacked_mnist")
+        ours = (*shipped, "gaussian_ring", "gaussian_grid")
         # The names of community data sets would need a network.
         names = [*ours, *tfds.list_builders(with_community_datasets=False)]
         near = difflib.get_close_matches(name, dict.fromkeys(names), n=3)

@@ -11,10 +11,11 @@ The name of a selection is "faces", and optionally hands and attributes:
 - "faces?black_hair,blond_hair": the faces to which exactly one of several conditions
   applies, whose index is their `domain`. With "image_b" they are the two domains.
 
-A tenth of the faces, or with "&split=combinations" the faces with a tenth of the
-combinations of `COMBINED`, are in the split "test", the others in "train". Without
-"split=id" or "split=combinations", faces are divided by combinations if captions are
-requested, and by their ids if not.
+The split "test" has a tenth of the faces, by their ids. In "faces?split=combinations",
+it has a tenth of the combinations of `COMBINED` and hair colours, which never occur in
+the split "train": models of captions need it, since what a caption says was
+otherwise seen in training, of another face. The division belongs to the name of the
+source, so that a model is measured by the division of its training.
 
 The package holds no images, but what the artists drew: parts of faces, at 64x64 and at
 128x128 pixels, from which `draw` composes an image as the renderer of the SVGs does.
@@ -56,12 +57,12 @@ class Selection:
     Attributes:
         hands: Names of the hands.
         conditions: Texts such as "glasses&!smile"; none selects all faces of the hands.
-        division: "id", "combinations" or, for the default, "".
+        division: Way of splitting, "id" or "combinations".
     """
 
     hands: tuple[str, ...]
     conditions: tuple[str, ...] = ()
-    division: str = ""
+    division: str = "id"
 
     @property
     def domain_names(self) -> tuple[str, ...]:
@@ -70,7 +71,7 @@ class Selection:
 
     def __str__(self):
         terms = [",".join(self.conditions)] if self.conditions else []
-        terms += [f"split={self.division}"] if self.division else []
+        terms += [f"split={self.division}"] if self.division != "id" else []
         hands = "" if self.hands == hand_names() else f"/{','.join(self.hands)}"
         return f"faces{hands}{'?' if terms else ''}{'&'.join(terms)}"
 
@@ -102,8 +103,8 @@ def parse(text: str) -> Selection:
     terms = query.split("&") if query else []
     divisions = [term for term in terms if term.startswith("split=")]
     conditions = "&".join(term for term in terms if term not in divisions)
-    division = divisions[0].removeprefix("split=") if divisions else ""
-    if len(divisions) > 1 or division not in ("", *_DIVISIONS):
+    division = divisions[0].removeprefix("split=") if divisions else "id"
+    if len(divisions) > 1 or division not in _DIVISIONS:
         raise ValueError(
             f"Expected split=id or split=combinations, once, got {text!r}."
         )
@@ -171,7 +172,7 @@ def load(split: str = "train", name: str = "faces", size: int = 64) -> dict:
         caption and id, bytes (count,).
     """
     selection = parse(name)
-    features = _select(split, selection, _division(selection, ()))
+    features = _select(split, selection)
     return {"image": draw(features.pop("row"), size), **features}
 
 
@@ -198,7 +199,7 @@ def batches(
         `attribute_names`.
     """
     selection = parse(name)
-    arrays = _select(split, selection, _division(selection, features), features)
+    arrays = _select(split, selection, features)
     size = _size(image_shape)
     dataset = pipeline.array_batches(arrays, **batching)
 
@@ -227,11 +228,13 @@ def describe(name: str, split: str, **facts) -> summary.Description:
         **facts: Further attributes of `Description`.
     """
     selection = parse(name)
-    division = _division(selection, facts.get("features") or ())
     counts = {
-        part: len(_select(part, selection, division, ("id",))["row"])
+        part: len(_select(part, selection, ("id",))["row"])
         for part in ("train", "test", split)
     }
+    division = _DIVISIONS[selection.division]
+    if selection.division == "id" and "caption" in (facts.get("features") or ()):
+        division += "; 'split=combinations' in the source's name holds out captions"
     size = _size(facts.get("image_shape"))
     return summary.Description(
         name,
@@ -241,7 +244,7 @@ def describe(name: str, split: str, **facts) -> summary.Description:
         **summary.image_facts((size, size, 3)),
         class_names=tuple(class_names()),
         domain_names=selection.domain_names,
-        division=_DIVISIONS[division],
+        division=division,
         details=(f"{len(attribute_names())} attributes",),
         **facts,
     )
@@ -253,16 +256,10 @@ def _size(image_shape):
     return small if image_shape is None or max(image_shape[:2]) <= small else large
 
 
-def _division(selection, features):
-    """The way of splitting: the selection's, or the one for the requested features."""
-    usual = "combinations" if "caption" in features else "id"
-    return selection.division or usual
-
-
-def _select(split, selection, division, features=()):
+def _select(split, selection, features=()):
     """The rows of a split, and features of them apart from images."""
     rows, domains = _rows(selection)
-    is_test = _held_out(division)[rows]
+    is_test = _held_out(selection.division)[rows]
 
     def part(chosen):
         return lambda: {"row": rows[chosen], "domain": domains[chosen]}

@@ -240,7 +240,7 @@ HANDS = {
             },
             "facialHair": {
                 None: (78, [], ""),
-                "beard": (22, ["beard"], "a full beard"),
+                "beard": (22, ["beard", "moustache"], "a full beard"),
             },
             "shirt": {
                 "crew": (34, [], "a {clothes} jumper"),
