@@ -68,9 +68,10 @@ class Settings:
 
     Args:
         name: Name of the model's preset.
-        data: Data set: "mnist", "emoji", "emoji/noto,openmoji", the name of one in
-            tensorflow-datasets, or the path of a folder of images. Two folders with a
-            comma between them are two domains.
+        data: Data set: "mnist", "emoji", "emoji/noto,openmoji", "faces",
+            "faces/personas?glasses", the name of one in tensorflow-datasets, or the
+            path of a folder of images. Two folders with a comma between them are two
+            domains.
         split: Part of the data to train on, such as "train[:50000]".
         validation: Part of the data on which losses are measured after each epoch,
             such as "test"; None measures none.

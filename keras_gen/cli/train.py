@@ -17,9 +17,9 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Data set: 'mnist', 'emoji', 'emoji/noto,openmoji', the name of one "
-            "in tensorflow-datasets, or a folder of images; two folders with a comma "
-            "between them are two domains."
+            help="Data set: 'mnist', 'emoji', 'emoji/noto,openmoji', 'faces', "
+            "'faces/personas?glasses', the name of one in tensorflow-datasets, or a "
+            "folder of images; two folders with a comma between them are two domains."
         ),
     ] = None,
     epochs: Annotated[

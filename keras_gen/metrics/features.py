@@ -214,7 +214,8 @@ def default_features(data, image_shape: tuple[int, int, int]) -> str:
     Raises:
         ValueError: If there is none.
     """
-    name, channels = str(data).partition("/")[0], image_shape[-1]
+    name = str(data).partition("/")[0].partition("?")[0]
+    channels = image_shape[-1]
     if channels <= _channels_of(name):
         return name
     if channels == 1:

@@ -132,7 +132,7 @@ class Context:
     @property
     def source(self) -> str:
         """Name of the source, without its part: "emoji" for "emoji/noto"."""
-        return str(self.data).partition("/")[0]
+        return str(self.data).partition("/")[0].partition("?")[0]
 
     @property
     def has_labels(self) -> bool:
