@@ -3,6 +3,7 @@
 import importlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import keras
 import numpy as np
@@ -22,6 +23,7 @@ from keras_gen.core.guards import (
 from keras_gen.core.inputs import Input, image_input, latent_input, seed_input
 from keras_gen.core.noise import Noise
 from keras_gen.core.sources import as_data
+from keras_gen.core.types import Count, Rate, Seed
 
 _INSTEAD = {
     "use_ema": "a model with average=0.999 keeps a moving average of its weights, "
@@ -75,11 +77,13 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def __init_subclass__(cls, **kwargs):
         """Gives the class a signature and a docstring with all its arguments."""
         super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = arguments.converted(cls.__init__)
         arguments.document(cls)
 
     def __new__(cls, *args, **kwargs):
         """Keeps the constructor's arguments for `get_config`."""
-        arguments.refuse_fixed(cls, kwargs)
+        arguments.check_construction(cls, args, kwargs)
         refuse_forked()
         instance = super().__new__(cls, *args, **kwargs)
         instance.__dict__["_arguments"] = keras_internals.bound_arguments(
@@ -372,15 +376,16 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     # Compiling.
 
+    @arguments.checked(unchecked=("optimizers",))
     def compile(
         self,
         optimizers: Mapping | None = None,
         *,
-        seed: int | None = None,
-        clip_norm: float | None = None,
-        accumulate_steps: int = 1,
-        jit_compile: bool = False,
-        steps_per_execution: int = 1,
+        seed: Seed | None = None,
+        clip_norm: Rate | None = None,
+        accumulate_steps: Count = 1,
+        jit_compile: bool | Literal["auto"] = False,
+        steps_per_execution: Count = 1,
         run_eagerly: bool = False,
         **kwargs,
     ):
@@ -417,7 +422,6 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         players = self.players()
         self._check_compile(players, optimizers, kwargs)
         self._check_optimizers(optimizers or {})
-        checks.counts(accumulate_steps=accumulate_steps)
         replicas = self.distribute_strategy.num_replicas_in_sync
         if replicas > 1 and (jit_compile or steps_per_execution > 1):
             raise ValueError(
@@ -425,8 +429,6 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                 f"replicas (Keras runs neither there), got jit_compile={jit_compile}, "
                 f"steps_per_execution={steps_per_execution} on {replicas}."
             )
-        if clip_norm is not None:
-            checks.positive(clip_norm=clip_norm)
         super().compile(
             optimizer=None,
             jit_compile=jit_compile,
