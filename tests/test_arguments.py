@@ -1,11 +1,12 @@
 """Wrong arguments: each is refused in one sentence, before a network is built."""
 
+import dataclasses
 import inspect
 import json
 import math
 import types as builtin_types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 import annotated_types
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 import keras_gen
+from keras_gen import callbacks, layers, priors
 from keras_gen.core import arguments, types
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import PRESETS
@@ -78,13 +80,13 @@ def _wrong(annotation, origin, parts):
         yield from out_of_range(annotation)
     elif origin is Literal:
         yield from ["unknown", 3, [], NAN]
-    elif origin is tuple:
+    elif origin is tuple and parts[-1] is not ...:
         right = [1] * len(parts)
         yield from [64, "abc", NAN, {}, right[1:], [*right, 1], np.ones(len(parts))]
         for value in wrong_values(parts[0]):
             yield [value, *right[1:]]
             yield (*right[1:], value)
-    elif origin is Sequence:
+    elif origin in (tuple, Sequence, Iterable):
         yield from [64, "text", NAN, np.ones(2)]
         for value in wrong_values(parts[0]):
             yield [value]
@@ -307,3 +309,127 @@ def test_compile_refuses_wrong_values(model, name):
     assert model.optimizers is before
     parameters = inspect.signature(model.compile).parameters
     assert list(parameters)[:2] == ["optimizers", "seed"]
+
+
+FITTED = {
+    "epochs": ["3", 1.5, -1, INF, True],
+    "batch_size": ["x", 0, -1, 2.0],
+    "steps_per_epoch": ["x", 0, -2, INF],
+    "validation_steps": [0, "x"],
+    "validation_freq": [0, "x"],
+    "initial_epoch": [-1, "x", None],
+    "shuffle": ["batch", None],
+    "validation_split": ["x", 1.0, -0.1, NAN],
+}
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_fit_refuses_wrong_values_before_it_reads_data(model, name):
+    model.compile(seed=0)
+    for value in FITTED[name]:
+        with pytest.raises(ValueError, match=f"Expected {name}, "):
+            model.fit("no data are read", **{name: value})
+
+
+def checked_calls():
+    """Functions and classes with a check, and right arguments of each."""
+    posterior, shape = (lambda images: None), (8, 8, 1)
+    return {
+        layers.AffineNetwork: {"in_degrees": [1], "out_degrees": [1], "widths": [2]},
+        layers.DiagonalBiLSTM: {"hidden": 2},
+        layers.EqualizedConv2D: {"units": 2},
+        layers.EqualizedDense: {"units": 2},
+        layers.Flow: {"dim": 2, "num_steps": 1, "widths": (2,)},
+        layers.GatedStacks: {"filters": 2},
+        layers.Learned: {"shape": (2,)},
+        layers.MaskedConv2D: {"filters": 2, "kernel_size": 3, "mask": "A"},
+        layers.MaskedDense: {"mask": [[1.0]]},
+        layers.MinibatchStdDev: {},
+        layers.PixelHead: {"kind": "bernoulli", "channels": 1, "hidden": 2},
+        layers.ReflectionPadding2D: {"size": 1},
+        layers.RowLSTM: {"hidden": 2},
+        layers.TextEncoder: {"units": 2, "buckets": 4},
+        priors.Normal: {"latent_dim": 2},
+        priors.Uniform: {"latent_dim": 2},
+        priors.Mixture: {"latent_dim": 2},
+        priors.Flow: {"latent_dim": 2, "num_steps": 1, "widths": (2,)},
+        priors.Vamp: {"posterior": posterior, "image_shape": shape},
+        priors.Codes: {"noise_dim": 2, "categories": (3,), "continuous": 1},
+        callbacks.Checkpoint: {"path": "model.keras"},
+        callbacks.EpochTime: {},
+        callbacks.Evaluate: {"data": "mnist"},
+        callbacks.Grow: {},
+        callbacks.SampleGrid: {"folder": "samples"},
+        callbacks.TimeLimit: {"minutes": 1},
+        callbacks.Phase: {"side": 8, "fade": 0, "stable": 1},
+        keras_gen.Lazy: {"penalty": posterior},
+        keras_gen.Player: {"networks": [], "loss": posterior},
+    }
+
+
+# Arguments that a function checks itself, or does not check.
+OWN_CHECK = {
+    *("in_degrees", "out_degrees", "mask", "activation", "kernel_initializer"),
+    *("data", "features", "images"),
+}
+
+
+@pytest.mark.parametrize("call", checked_calls(), ids=lambda call: call.__name__)
+def test_layers_priors_and_callbacks_refuse_wrong_values(call):
+    right = checked_calls()[call]
+    call(**right)
+    hints = typing.get_type_hints(
+        call if dataclasses.is_dataclass(call) else call.__init__, include_extras=True
+    )
+    names = [
+        name
+        for name, parameter in inspect.signature(call).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    checked = 0
+    for name in names:
+        own = name in OWN_CHECK and not (name == "mask" and "filters" in names)
+        for value in [] if own else wrong_values(hints[name]):
+            with pytest.raises(ValueError, match=f"Expected {name}, "):
+                call(**{**right, name: value})
+            checked += 1
+    assert checked or call is layers.MaskedDense
+
+
+def test_export_refuses_wrong_values_before_it_writes(model, tmp_path):
+    for wrong, message in (
+        ({"path": 3}, "path, a string or a path, got 3"),
+        ({"model": "gan"}, "model, a GenerativeModel, got 'gan'"),
+        ({"abilities": "sample"}, "abilities, a list of strings or None, got 'sample'"),
+        ({"float16": "yes"}, "float16, True or False, got 'yes'"),
+        ({"batch_sizes": [1, 2.5]}, "batch_sizes, a list of whole numbers"),
+        ({"batch_sizes": 64}, "batch_sizes, a list of whole numbers"),
+        ({"card": "x"}, "card, a dict or None"),
+        ({"ability": ["sample"]}, "an argument of save, got 'ability'. Nearest: abil"),
+    ):
+        arguments = {"model": model, "path": tmp_path / "gan", **wrong}
+        with pytest.raises(ValueError, match=f"Expected {message}"):
+            keras_gen.export.save(**arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_layers_are_saved_with_the_arguments_that_they_were_given():
+    layer = layers.MaskedConv2D(np.int64(4), 3, mask="A", name="first")
+    copy = layers.MaskedConv2D.from_config(layer.get_config())
+    assert copy.get_config() == layer.get_config()
+    assert type(copy.filters) is int and copy.mask == "A"
+
+
+def test_help_shows_plain_types_and_words_the_ranges():
+    signature = inspect.signature(keras_gen.models.DCGAN)
+    assert signature.parameters["width"].annotation is int
+    assert signature.parameters["image_shape"].annotation == tuple[int, int, int]
+    kinds = arguments.kinds_of(keras_gen.models.DCGAN)
+    assert kinds["width"] == "a whole number of at least 1"
+    assert kinds["label_smoothing"] == "a number in [0, 1)"
+    text = inspect.getdoc(keras_gen.models.DCGAN)
+    text = " ".join(text.split())
+    assert (
+        text.count("latent_dim: Dimension of a latent. A whole number of at least") == 1
+    )
+    assert "target of 1. A number in [0, 1)." in text

@@ -5,6 +5,7 @@ This module merges both into one signature and one list of descriptions, for `he
 completion in a notebook and for the command line, and checks every call against it.
 """
 
+import dataclasses
 import difflib
 import functools
 import inspect
@@ -166,6 +167,17 @@ def checked(function=None, *, unchecked: Iterable[str] = ()):
     return call
 
 
+def check_fields(instance) -> None:
+    """Checks the fields of a dataclass; its `__post_init__` calls it.
+
+    Raises:
+        ValueError: For a value that the annotation of its field does not allow.
+    """
+    hints = typing.get_type_hints(type(instance), include_extras=True)
+    for field in dataclasses.fields(instance):
+        types.check(field.name, getattr(instance, field.name), hints[field.name])
+
+
 def converted(function):
     """Decorates a function, which gets Python's numbers in place of NumPy's.
 
@@ -235,32 +247,49 @@ def document(cls):
     """Gives a class a signature and a docstring with all its arguments.
 
     The line `**options: ...` of the docstring is replaced by the descriptions of the
-    inherited arguments.
+    inherited arguments, and the ranges of numbers are added.
     """
     cls.__signature__ = signature_of(cls)
-    own = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
-    entries = _entries(own)
-    options = [
-        name for name, lines in entries.items() if OPTION.match(lines[0].strip())
-    ]
-    if not options:
-        return cls
-    described = descriptions_of(cls)
-    inherited = [
-        textwrap.fill(
-            f"{name}: {described[name]}",
-            88,
-            initial_indent="    ",
-            subsequent_indent="        ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for name in parameters_of(cls)
-        if name in described and name not in entries
-    ]
-    replaced = "\n".join(entries[options[0]])
-    cls.__doc__ = own.replace(replaced, "\n".join(inherited) or replaced)
+    text = inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+    entries = _entries(text)
+    parameters, described = parameters_of(cls), descriptions_of(cls)
+    whole = {
+        name: _entry(name, description, parameters[name].annotation)
+        for name, description in described.items()
+    }
+    for name, lines in entries.items():
+        old = "\n".join(lines)
+        if OPTION.match(lines[0].strip()):
+            inherited = [n for n in parameters if n in whole and n not in entries]
+            text = text.replace(old, "\n".join(map(whole.get, inherited)) or old)
+        elif name in whole and _range_sentence(parameters[name].annotation):
+            text = text.replace(old, whole[name])
+    cls.__doc__ = text or None
     return cls
+
+
+def _entry(name, description, annotation):
+    """An entry of a docstring's "Args:", with the range of a number."""
+    sentence = _range_sentence(annotation)
+    if sentence and not description.endswith(sentence):
+        description = f"{description} {sentence}"
+    return textwrap.fill(
+        f"{name}: {description}",
+        88,
+        initial_indent="    ",
+        subsequent_indent="        ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _range_sentence(annotation):
+    """The range of a number as a sentence; empty for arguments of other types."""
+    parts = {annotation, *typing.get_args(annotation)} - {type(None)}
+    if not any(types.range_words(part) for part in parts):
+        return ""
+    words = types.kind_of(annotation).words
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _entries(docstring) -> dict[str, list[str]]:

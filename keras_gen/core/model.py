@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_gen import data
-from keras_gen.core import arguments, averages, checks, game, keras_internals
+from keras_gen.core import arguments, averages, checks, game, keras_internals, types
 from keras_gen.core.abilities import Ability, abilities_of
 from keras_gen.core.checkpoint import Checkpoint
 from keras_gen.core.game import Player
@@ -23,7 +23,7 @@ from keras_gen.core.guards import (
 from keras_gen.core.inputs import Input, image_input, latent_input, seed_input
 from keras_gen.core.noise import Noise
 from keras_gen.core.sources import as_data
-from keras_gen.core.types import Count, Rate, Seed
+from keras_gen.core.types import Count, Decay, Natural, Rate, Seed
 
 _INSTEAD = {
     "use_ema": "a model with average=0.999 keeps a moving average of its weights, "
@@ -358,8 +358,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         if decay is None:
             return
-        if not 0 <= decay < 1:
-            raise ValueError(f"Expected a decay in [0, 1), got {decay}.")
+        types.check("decay", decay, Decay)
         copy = averages.averaged_copy(network)
         setattr(self, copy.name, copy)
         self._averages.append((network.name, copy.name, decay))
@@ -571,22 +570,23 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     # Running.
 
+    @arguments.checked(unchecked=("x", "y", "callbacks", "validation_data"))
     def fit(
         self,
         x: tf.data.Dataset | np.ndarray | dict | None = None,
         y: np.ndarray | None = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
+        batch_size: Count | None = None,
+        epochs: Natural = 1,
         verbose: int | str = "auto",
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         *,
         validation_data: tf.data.Dataset | np.ndarray | dict | tuple | None = None,
-        validation_steps: int | None = None,
-        validation_freq: int = 1,
+        validation_steps: Count | None = None,
+        validation_freq: Count | Sequence[Count] = 1,
         shuffle: bool = True,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_split: float = 0.0,
+        initial_epoch: Natural = 0,
+        steps_per_epoch: Count | None = None,
+        validation_split: Decay = 0.0,
         **kwargs,
     ):
         """Trains the model; the arguments are those of `keras.Model.fit`.
@@ -633,12 +633,6 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         self._check_compiled("fit")
         _refuse("fit", kwargs)
-        limits = {
-            "steps_per_epoch": steps_per_epoch,
-            "validation_steps": validation_steps,
-        }
-        checks.counts(**{n: v for n, v in limits.items() if v is not None})
-        checks.at_least(0, epochs=epochs, initial_epoch=initial_epoch)
         if isinstance(x, tuple) and y is None:
             x, y = _pair(x)
         x = as_data(x)
@@ -879,8 +873,6 @@ def _split(x, y, share, validation_data):
     """The first rows of arrays, their labels, and the last rows for validation."""
     if validation_data is not None:
         raise ValueError("Expected validation_data or validation_split, got both.")
-    if not 0 <= share < 1:
-        raise ValueError(f"Expected validation_split in [0, 1), got {share!r}.")
     if not isinstance(x, (Mapping, np.ndarray)):
         raise ValueError(
             "Expected arrays with validation_split, got "

@@ -78,7 +78,9 @@ def kind_of(annotation) -> Kind | None:
     if origin is tuple and parts[-1] is not ...:
         return _fixed([kind_of(part) for part in parts])
     if origin in _LISTS:
-        return _listed(kind_of(parts[0]))
+        return _listed(
+            kind_of(parts[0]), _is_iterable if origin in _ITERABLES else _is_list
+        )
     origin = origin or annotation
     if origin in (collections.abc.Callable, Callable):
         return Kind(callable, "a function", "functions")
@@ -135,12 +137,14 @@ def builtin(value):
     return value
 
 
-def _is_int(value):
+def is_whole(value: object) -> bool:
+    """Whether a value is an int, of Python or NumPy, that 64 bits hold."""
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     return is_whole and -(2**63) <= value < 2**63
 
 
-def _is_float(value):
+def is_number(value: object) -> bool:
+    """Whether a value is a real number that float32 holds; True is none."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return False
     return -_LARGEST <= value <= _LARGEST  # False for NaN.
@@ -151,9 +155,14 @@ def _is_list(value):
     return isinstance(value, collections.abc.Sequence) and not is_text
 
 
+def _is_iterable(value):
+    others = (str, bytes, collections.abc.Mapping)
+    return isinstance(value, collections.abc.Iterable) and not isinstance(value, others)
+
+
 _PLAIN = {
-    int: Kind(_is_int, "a whole number", "whole numbers"),
-    float: Kind(_is_float, "a number", "numbers"),
+    int: Kind(is_whole, "a whole number", "whole numbers"),
+    float: Kind(is_number, "a number", "numbers"),
     bool: Kind(
         lambda value: isinstance(value, (bool, np.bool_)), "True or False", "booleans"
     ),
@@ -164,13 +173,8 @@ _PLAIN = {
     typing.Any: Kind(lambda value: True, "any value", "any values"),
     os.PathLike: Kind(lambda value: isinstance(value, os.PathLike), "a path", "paths"),
 }
-_LISTS = (
-    list,
-    tuple,
-    collections.abc.Sequence,
-    collections.abc.Iterable,
-    collections.abc.Collection,
-)
+_ITERABLES = (collections.abc.Iterable, collections.abc.Collection)
+_LISTS = (list, tuple, collections.abc.Sequence, *_ITERABLES)
 _BOUNDS = {  # Attribute of the annotation to test, and to description.
     "ge": (lambda value, bound: value >= bound, "of at least {}"),
     "gt": (lambda value, bound: value > bound, "above {}"),
@@ -282,12 +286,16 @@ def _fixed(kinds):
     return Kind(accepts, words, f"lists of {words}")
 
 
-def _listed(kind):
+def _listed(kind, is_right):
     if kind is None:
         return None
 
     def accepts(value):
-        return _is_list(value) and all(kind.accepts(entry) for entry in value)
+        if not is_right(value):
+            return False
+        # An iterator would be used up.
+        is_lasting = isinstance(value, collections.abc.Collection)
+        return not is_lasting or all(kind.accepts(entry) for entry in value)
 
     return Kind(accepts, f"a list of {kind.plural}", f"lists of {kind.plural}")
 

@@ -33,7 +33,6 @@ from keras_gen.distributions import priors
 
 tfd = tfp.distributions
 
-COVARIANCES = ("diagonal", "full", "low_rank")
 START_ROWS = 10_000  # Number of images that the initial weights are fitted to.
 
 

@@ -33,9 +33,6 @@ from keras_gen.networks.vae import NETWORKS, default_widths
 
 tfd = tfp.distributions
 
-PRIORS = ("normal", "mixture", "vamp", "flow")
-POSTERIORS = ("gaussian", "iaf")
-
 
 @register("vae", batch_size=100, image_shape=(28, 28, 1))
 class VAE(GenerativeModel):
