@@ -285,6 +285,27 @@ def test_models_of_users_have_annotations_of_their_own_or_inherited_ones(begins)
         Mine(depth="any value")
 
 
+@pytest.mark.parametrize(
+    "name, wrong, message",
+    [
+        ("gan", {"dtype": "x"}, "dtype, 'float32', .* dtype policy, got 'x'"),
+        ("gan", {"dtype": 3}, "dtype, 'float32', .* dtype policy, got 3"),
+        ("aae", {"prior": ["Normal", {}]}, "arguments of tfp.distributions.Normal"),
+        (
+            "aae",
+            {"prior": ["Normal", {"loc": "x", "scale": 1}]},
+            "arguments of tfp.distributions.Normal",
+        ),
+        ("cyclegan", {"discriminator_blocks": 31}, "discriminator_blocks that halve"),
+        ("cyclegan", {"num_blocks": 10**9}, "sides of at least 8, multiples of"),
+        ("classifier", {"image_shape": (3, 4, 1)}, "sides of at least 4 pixels"),
+    ],
+)
+def test_what_a_type_cannot_say_is_refused_in_a_sentence_too(name, wrong, message):
+    with pytest.raises(ValueError, match=f"^Expected {message}"):
+        keras_gen.zoo.load(name, **{**PRESETS[name].model.tiny, **wrong})
+
+
 COMPILED = {
     "seed": ["x", 1.5, NAN, True, 2**70],
     "clip_norm": ["x", 0, -1.0, NAN, INF],

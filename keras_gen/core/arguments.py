@@ -97,10 +97,11 @@ def refuse_unknown(cls: type, names: Iterable[str]) -> None:
 def _refuse_unknown(owner, known, names):
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3) or sorted(known)
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             raise ValueError(
                 f"Expected an argument of {owner}, got {name!r}. "
-                f"Nearest: {', '.join(near)}."
+                f"{'Nearest' if near else 'There are'}: "
+                f"{', '.join(near or sorted(known))}."
             )
 
 
@@ -285,11 +286,11 @@ def _entry(name, description, annotation):
 
 def _range_sentence(annotation):
     """The range of a number as a sentence; empty for arguments of other types."""
-    parts = {annotation, *typing.get_args(annotation)} - {type(None)}
-    if not any(types.range_words(part) for part in parts):
-        return ""
-    words = types.kind_of(annotation).words
-    return f"{words[0].upper()}{words[1:]}."
+    for part in (annotation, *typing.get_args(annotation)):  # X, or X | None.
+        if types.range_words(part):
+            words = types.kind_of(part).words
+            return f"{words[0].upper()}{words[1:]}."
+    return ""
 
 
 def _entries(docstring) -> dict[str, list[str]]:

@@ -93,7 +93,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     def __init__(self, name: str | None = None, dtype: str | None = None):
         policy = keras.config.dtype_policy()
-        if dtype is not None and keras.dtype_policies.get(dtype).name != policy.name:
+        if dtype is not None and _policy(dtype).name != policy.name:
             raise ValueError(
                 f"Networks take the dtype policy that is set, {policy.name}, got "
                 f"dtype={dtype!r}. Call keras.config.set_dtype_policy first, or "
@@ -284,7 +284,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         config = dict(config)
         before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(config.pop("dtype", None) or before)
+        keras.config.set_dtype_policy(_policy(config.pop("dtype", None) or before))
         try:
             return cls(**config)
         finally:
@@ -842,6 +842,17 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def forget_abilities(self):
         """Drops the traced graphs of abilities, since what they read has changed."""
         self.__dict__.pop("_ability_graphs", None)
+
+
+def _policy(dtype):
+    """The dtype policy with the given name."""
+    try:
+        return keras.dtype_policies.get(dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "Expected dtype, 'float32', 'mixed_bfloat16' or another name of a dtype "
+            f"policy, got {types.shown(dtype)}."
+        ) from error
 
 
 def _pair(x):

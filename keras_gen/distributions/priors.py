@@ -408,7 +408,14 @@ class Named(keras.layers.Layer):
             raise ValueError(f"Expected a class of tfp.distributions, got {kind!r}.")
         self.latent_dim, self.kind, self.arguments = latent_dim, kind, arguments
         self.built = True
-        shape = self.distribution().event_shape
+        try:
+            shape = self.distribution().event_shape
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"Expected arguments of tfp.distributions.{kind}, got {arguments!r}: "
+                f"{reason}"
+            ) from error
         if shape != (latent_dim,):
             raise ValueError(
                 f"Expected a distribution over ({latent_dim},), got {kind} over "

@@ -88,6 +88,10 @@ class Classifier(GenerativeModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if min(image_shape[:2]) < 4:
+            raise ValueError(
+                f"Expected sides of at least 4 pixels, got {tuple(image_shape)}."
+            )
         self.image_shape = tuple(image_shape)
         self.num_classes, self.target = num_classes, target
         self.decay_steps = decay_steps

@@ -110,6 +110,11 @@ class CycleGAN(GenerativeModel):
     ):
         super().__init__(**kwargs)
         check_sides(image_shape, network, num_blocks)
+        if 1 << min(discriminator_blocks, 63) > min(image_shape[:2]):
+            raise ValueError(
+                "Expected discriminator_blocks that halve sides to 1 pixel at least, "
+                f"got {discriminator_blocks} with image_shape={image_shape}."
+            )
         self.image_shape = tuple(image_shape)
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.schedule = (constant_steps, decay_steps)
