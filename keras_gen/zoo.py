@@ -28,7 +28,7 @@ from keras_gen import (
 )
 from keras_gen.core import averages, checks, weight_files
 from keras_gen.core.abilities import abilities_of
-from keras_gen.core.arguments import defaults_of
+from keras_gen.core.arguments import defaults_of, refuse_unknown
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import PRESETS, preset
 
@@ -166,15 +166,7 @@ def check_overrides(name: str, overrides: Iterable[str]) -> None:
     Raises:
         ValueError: For such a name; the message gives the nearest known arguments.
     """
-    model = preset(name).model
-    known = arguments(model)
-    for key in overrides:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=3) or sorted(known)
-            raise ValueError(
-                f"Expected an argument of {model.__name__}, got {key!r}. "
-                f"Nearest: {', '.join(near)}."
-            )
+    refuse_unknown(preset(name).model, overrides)
 
 
 def _build(cls, config, dtype):

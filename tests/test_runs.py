@@ -381,7 +381,7 @@ def test_the_time_of_an_epoch_fits_the_display(monkeypatch, capsys):
     assert text.startswith("\nAbout")  # The progress bar's line is left first.
     ((_, text),) = run_steps(times, 8, 2, capsys, image_shape=(4, 4, 1))
     assert "while images have 4x4 pixels" in text and "2 epochs" not in text
-    with pytest.raises(ValueError, match="steps >= 1"):
+    with pytest.raises(ValueError, match="steps, a whole number of at least 1"):
         callbacks.EpochTime(0)
 
 

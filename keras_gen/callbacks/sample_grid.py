@@ -7,7 +7,9 @@ import keras
 import numpy as np
 
 from keras_gen import distribute, images
+from keras_gen.core.arguments import checked
 from keras_gen.core.inputs import LABEL, with_role
+from keras_gen.core.types import Count, Path, Seed
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -34,12 +36,13 @@ class SampleGrid(keras.callbacks.Callback):
             and none are given, all classes are drawn in turn.
     """
 
+    @checked(unchecked=("images",))
     def __init__(
         self,
-        folder: str | os.PathLike,
-        every: int = 1,
-        n: int = 64,
-        seed: int = 0,
+        folder: Path,
+        every: Count = 1,
+        n: Count = 64,
+        seed: Seed = 0,
         images: np.ndarray | dict | None = None,
         **conditions,
     ):

@@ -8,7 +8,9 @@ import warnings
 import keras
 
 from keras_gen import distribute
-from keras_gen.core import checks, keras_internals, weight_files
+from keras_gen.core import keras_internals, weight_files
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count, Path
 from keras_gen.files import write_aside
 
 
@@ -40,11 +42,11 @@ class Checkpoint(keras.callbacks.Callback):
             learning rates are those that were compiled, not those in the file.
     """
 
-    def __init__(self, path: str | os.PathLike, every: int = 1, resume: bool = True):
+    @checked
+    def __init__(self, path: Path, every: Count = 1, resume: bool = True):
         super().__init__()
         if not str(path).endswith(".keras"):
             raise ValueError(f"Expected a path that ends in .keras, got {path}.")
-        checks.at_least(1, every=every)
         self.path, self.every, self.resume = pathlib.Path(path), every, resume
         self.epoch = 0
 

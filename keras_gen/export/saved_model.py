@@ -14,9 +14,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from keras_gen import files
+from keras_gen.core.arguments import checked
 from keras_gen.core.inputs import Input
 from keras_gen.core.keras_internals import ReplacedWeights
 from keras_gen.core.model import GenerativeModel
+from keras_gen.core.types import Count, Path
 from keras_gen.export.signatures import Signature, signatures_of
 
 # The default signature is the first of these that the model has.
@@ -28,14 +30,15 @@ MAX_WARM_UP = 1000  # A server refuses a model with more warm-up requests.
 MAX_VERSION = 2**63 - 1  # A server stores versions as int64.
 
 
+@checked(unchecked=("version",))
 def save(
     model: GenerativeModel,
-    path: str | os.PathLike,
+    path: Path,
     version: int | None = None,
     *,
     abilities: Iterable[str] | None = None,
     float16: bool = False,
-    batch_sizes: Iterable[int] = BATCH_SIZES,
+    batch_sizes: Iterable[Count] = BATCH_SIZES,
     card: dict | None = None,
 ) -> pathlib.Path:
     """Exports a model as `path/<version>/`.
@@ -173,9 +176,9 @@ def check_version(path: str | os.PathLike, version: int | None) -> int:
 
 
 def _check_batch_sizes(sizes):
-    sizes = [int(size) for size in sizes]
-    if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 1:
-        raise ValueError(f"Expected batch sizes >= 1 that increase, got {sizes}.")
+    sizes = list(sizes)
+    if not sizes or sizes != sorted(set(sizes)):
+        raise ValueError(f"Expected batch_sizes that increase, got {sizes}.")
     return sizes
 
 
