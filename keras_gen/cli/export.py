@@ -1,14 +1,14 @@
 """`keras-gen export` and `keras-gen label`: a folder for TF Serving."""
 
 import pathlib
+import shlex
 from typing import Annotated
 
-import rich
 import typer
 
-from keras_gen import zoo
+import keras_gen
 from keras_gen.cli.common import Weights
-from keras_gen.export import deploy
+from keras_gen.cli.usage import query_example
 
 Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
 
@@ -49,9 +49,10 @@ def export(
     ] = False,
     root: Annotated[
         str, typer.Option(help="Path of the folder on the server.")
-    ] = deploy.ROOT,
+    ] = "/serving",
 ):
     """Makes or extends a folder for TF Serving: models, configuration, manifests."""
+    zoo, deploy = keras_gen.zoo, keras_gen.export.deploy
     chosen = [_parse_served(name, weights) for name in names]
     _check_targets([served for served, _, _ in chosen], to, version, label)
     for served, preset, source in chosen:
@@ -61,10 +62,10 @@ def export(
             card["trained"] = zoo.card(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
         path = deploy.add(model, to, served, version, label=label, root=root, **options)
-        rich.print(f"{path}: {_describe_labels(to, served)}")
-    rich.print("What to type next:")
-    rich.print(f"  cd {to} && docker compose --profile cpu up")
-    rich.print(f"  keras-gen query localhost:8500 {chosen[0][0]}")
+        print(f"{path}: {_describe_labels(to, served)}")
+    print("What to type next:")
+    print(f"  (cd {shlex.quote(str(to))} && docker compose --profile cpu up)")
+    print(f"  {query_example(model, served)}")
 
 
 def label(
@@ -82,13 +83,14 @@ def label(
     Moving the label stable to another version releases that version, or rolls back to
     it.
     """
+    deploy = keras_gen.export.deploy
     if remove == (version is not None):
         raise ValueError("Expected a version, or --remove.")
     if remove:
         deploy.remove_label(to, served, name)
     else:
         deploy.set_label(to, served, name, version)
-    rich.print(f"{served}: {_describe_labels(to, served)}")
+    print(f"{served}: {_describe_labels(to, served)}")
 
 
 def _parse_served(text, weights):
@@ -106,9 +108,9 @@ def _check_targets(served, to, version, label):
     if version is not None and len(set(served)) < len(served):
         raise ValueError(f"Expected one version {version} of each model, got {served}.")
     for name in served:
-        deploy.check(to, name, version, label)
+        keras_gen.export.deploy.check(to, name, version, label)
 
 
 def _describe_labels(folder, served):
-    labels = deploy.labels(folder, served)
+    labels = keras_gen.export.deploy.labels(folder, served)
     return ", ".join(f"{name} is version {n}" for name, n in sorted(labels.items()))

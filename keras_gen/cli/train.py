@@ -7,8 +7,16 @@ from typing import Annotated
 
 import typer
 
-from keras_gen.cli.common import Name, Overrides, Weights, parse_values
-from keras_gen.runs import SETTINGS, Run, Settings
+import keras_gen
+from keras_gen.cli.common import (
+    Name,
+    Overrides,
+    Weights,
+    command_line,
+    note,
+    parse_values,
+)
+from keras_gen.cli.usage import first_example
 
 
 def train(
@@ -25,8 +33,9 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Number of epochs, counted from the start of the run.",
-            show_default=f"{Settings.epochs}, or that of the resumed run",
+            help="Number of epochs, counted from the start of the run; with --resume, "
+            "the new end.",
+            show_default="20, or that of the resumed run",
         ),
     ] = None,
     steps_per_epoch: Annotated[
@@ -41,9 +50,7 @@ def train(
             help="Number of images in a batch.", show_default="that of the model"
         ),
     ] = None,
-    split: Annotated[
-        str, typer.Option(help="Part of the data to train on.")
-    ] = Settings.split,
+    split: Annotated[str, typer.Option(help="Part of the data to train on.")] = "train",
     validation: Annotated[
         str | None,
         typer.Option(help="Part of the data to measure losses on, such as 'test'."),
@@ -61,7 +68,7 @@ def train(
     overrides: Overrides = None,
     seed: Annotated[
         int, typer.Option(help="Seed of initial weights, order of data, and noise.")
-    ] = Settings.seed,
+    ] = 0,
     dtype: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +79,7 @@ def train(
     strategy: Annotated[
         str,
         typer.Option(help="Distribution strategy: auto, mirrored or multi_worker."),
-    ] = Settings.strategy,
+    ] = "auto",
     jit: Annotated[
         bool,
         typer.Option("--jit", help="Compile the step with XLA; on one replica only."),
@@ -96,13 +103,15 @@ def train(
     The folder holds the settings (run.json), the log (log.csv, and tensorboard/ for
     TensorBoard), a grid of samples for each epoch (samples/), and the model with
     everything that training needs (model.keras). With --resume, an interrupted run
-    continues from there.
+    continues from there; one that was stopped in its first epoch starts anew with its
+    settings.
     """
+    Run = keras_gen.runs.Run
     verbose = "auto" if sys.stdout.isatty() else 2
     if resume is not None:
         _refuse_with_resume(context)
         run = Run.open(resume, name)
-        _train(run, epochs, parse_values(overrides), verbose=verbose)
+        model = _train(run, epochs, parse_values(overrides), verbose=verbose)
     else:
         if data is None:
             raise ValueError("Expected --data: 'mnist', another name, or a folder.")
@@ -115,7 +124,7 @@ def train(
             labels=labels,
             mirror=mirror,
             batch_size=batch_size,
-            epochs=Settings.epochs if epochs is None else epochs,
+            epochs=20 if epochs is None else epochs,
             steps_per_epoch=steps_per_epoch,
             weights=weights,
             overrides=parse_values(overrides),
@@ -124,11 +133,13 @@ def train(
             strategy=strategy,
             jit=jit,
         )
-        _train(run, verbose=verbose)
-    path = shlex.quote(str(run.model_path))
-    print(f"The model is in {path}. What to type next:")
-    print(f"  keras-gen sample {name} --weights {path}")
-    print(f"  keras-gen export {name} --weights {path}")
+        model = _train(run, verbose=verbose)
+    path = str(run.model_path)
+    print(f"The model is in {shlex.quote(path)}. What to type next:")
+    example = first_example(model, name, path, run.settings.data)
+    if example is not None:
+        print(f"  {example}")
+        print(f"  {command_line('export', name, '--weights', path)}")
 
 
 def _train(run, *args, **options):
@@ -138,15 +149,16 @@ def _train(run, *args, **options):
         typer.Exit: With code 130, as a shell has it, after Ctrl-C.
     """
     try:
-        run.train(*args, **options)
+        return run.train(*args, **options)
     except KeyboardInterrupt as error:
-        print(f"\n{_stopped(run)}")
+        print(flush=True)
+        note(_stopped(run))
         raise typer.Exit(130) from error
 
 
 def _stopped(run):
     """A line on what a stopped run has left."""
-    if not (run.folder / SETTINGS).is_file():
+    if not (run.folder / keras_gen.runs.SETTINGS).is_file():
         return "Stopped before training began; nothing was written."
     if not run.model_path.is_file():
         return (
