@@ -114,17 +114,24 @@ def choose_weights(name: str, weights: str | None) -> str:
     return shipped[0]
 
 
-def data_of(name: str, weights: str) -> str | None:
-    """Name or path of the data that weights were trained with, where that is known."""
+def data_of(name: str, weights: str) -> tuple[str | None, str]:
+    """Name or path of the data that weights were trained with, and a split to try.
+
+    Args:
+        name: Name of the model.
+        weights: Its weights, as the user gave them.
+
+    Returns:
+        None in place of the data where they are unknown.
+    """
     if weights in keras_gen.zoo.weights_of(name):
-        return keras_gen.zoo.card(name, weights).get("data")
+        return keras_gen.zoo.card(name, weights).get("data"), "test"
     path = pathlib.Path(weights)
     folder = path if path.is_dir() else path.parent
-    for file in (folder / keras_gen.runs.SETTINGS, folder / "card.json"):
-        if file.is_file():
-            with contextlib.suppress(ValueError, AttributeError, OSError):
-                return json.loads(file.read_text("utf-8")).get("data")
-    return None
+    with contextlib.suppress(ValueError, OSError):
+        settings = keras_gen.runs.Settings.read(folder / keras_gen.runs.SETTINGS)
+        return settings.data, settings.validation or settings.split
+    return None, "test"
 
 
 # What is printed.

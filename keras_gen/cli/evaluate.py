@@ -113,7 +113,7 @@ def evaluate(
     for row in metrics.report.rows(figures):
         table.add_row(*row)
     rich.print(table)
-    print(f"The report is in {report}.")
+    rich.print(f"The report is in {report}.")
 
 
 def _progress_bar(stages: Sequence) -> Iterator:

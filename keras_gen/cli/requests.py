@@ -32,7 +32,7 @@ class Request:
 
     def __post_init__(self):
         self.declared = self.ability.declared(self.model)
-        self.data = data_of(self.name, self.weights)
+        self.data, _ = data_of(self.name, self.weights)
         self.options, self.values, self.mask = {}, {}, None
         self.combinations = [{}]  # Labels and captions, by the input's name.
         self.texts = {}  # Words for the labels of an input, by label.
@@ -91,9 +91,10 @@ class Request:
         return None
 
     def _refuse(self, option):
+        is_set = f" apart from --set {' '.join(self.values)}" if self.values else ""
         raise ValueError(
-            f"Expected no {option}, which {self.ability.name} of {self.name} does not "
-            f"take, or --set gives already. It takes: {usage_of(self.declared)}."
+            f"Expected no {option}{is_set}: {self.ability.name} of {self.name} takes "
+            f"{usage_of(self.declared)}."
         )
 
     def _condition(self, entry, text):
@@ -168,9 +169,7 @@ class Request:
                 if entry.range and entry.dtype == "int64":
                     names = class_names(self.model, self.data, entry.range[1] + 1)
                 words = f"; its names: {', '.join(names)}" if names else ""
-                command = example(
-                    self.model, self.name, self.weights, self.ability, self.data
-                )
+                command = example(self.model, self.name, self.weights, self.ability)
                 raise ValueError(
                     f"Expected {usage_of({name: entry})}, got none{words}. "
                     f"Try: {command}"
@@ -260,7 +259,8 @@ class Request:
             value = self.arguments[name][index]
             if entry.role == LABEL:
                 names = class_names(self.model, self.data, entry.range[1] + 1)
-                words.append(names[value] if names else f"{name} {value}")
+                number = f"{name.removesuffix('s')} {value}"
+                words.append(names[value] if names else number)
             elif entry.role == TEXT:
                 words.append(str(value))
             elif entry.role == NUMBER and name in self.values:

@@ -43,7 +43,8 @@ def write(request, answer, output, force: bool, scale: int | None) -> None:
     size = math.prod(answer.shape[1:])
     kind = "" if output is None or output.is_dir() else output.suffix.lower()
     default = f"{request.ability.name}{'.png' if images is not None else '.npy'}"
-    if output is None and images is None and size <= WIDEST:
+    is_short = size <= WIDEST or request.ability.output == "probabilities"
+    if output is None and images is None and is_short:
         _print(request, answer)
         return
     if output is None:
@@ -63,10 +64,8 @@ def write(request, answer, output, force: bool, scale: int | None) -> None:
         _write_grid(request, images, output, scale)
     else:
         _write_folder(request, images, output, scale)
-        print(f"{len(answer)} images are in {output}.")
-        return
-    what = "images" if images is not None else f"rows of {request.ability.output}"
-    print(f"{len(answer)} {what} are in {output}.")
+    rows = f"{len(answer)} row{'' if len(answer) == 1 else 's'}"
+    print(f"The {request.ability.output} of {rows} are in {output}.")
 
 
 def _as_images(request, answer, output):
@@ -165,7 +164,7 @@ def _print(request, answer):
     flat, columns = answer.reshape(len(answer), -1), _columns(request, answer)
     if request.ability.output != "probabilities":
         table = [
-            [request.full_name_of(i), *(f"{value:.5g}" for value in row)]
+            [request.full_name_of(i), *(f"{value:.4g}" for value in row)]
             for i, row in enumerate(flat)
         ]
         print_table(["row", *columns], table, 0)

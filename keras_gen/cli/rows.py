@@ -33,6 +33,11 @@ def takes_pictures(entry) -> bool:
     return entry.role == IMAGE and len(entry.shape) == 3
 
 
+def feature_of(entry) -> str:
+    """The feature of a data set that gives the rows of an input."""
+    return "image" if takes_pictures(entry) else entry.name.removesuffix("s")
+
+
 def from_files(entry, paths: Sequence[pathlib.Path]):
     """Rows of an input, and their names.
 
@@ -163,7 +168,7 @@ def from_data(entry, model, source: str, split: str, n: int, seed: int):
     import tensorflow as tf
 
     tf.random.set_seed(seed)
-    feature = "image" if takes_pictures(entry) else entry.name.removesuffix("s")
+    feature = feature_of(entry)
     shapes = model.batch_shapes()
     if feature not in shapes:
         raise ValueError(f"Expected --input with {entry.name}, which no data set has.")

@@ -11,7 +11,6 @@ from keras_gen.cli.common import (
     Scale,
     TrainedWeights,
     choose_weights,
-    data_of,
     free_path,
     output_option,
 )
@@ -39,7 +38,7 @@ def sample(
     path = free_path(output, "samples.png", ("",), force)
     model = keras_gen.zoo.load(name, weights)
     if "sample" not in model.abilities():
-        command = first_example(model, name, weights, data_of(name, weights))
+        command = first_example(model, name, weights)
         raise ValueError(
             f"Expected a model that samples images, got {name}, which does not. "
             f"Try: {command}"

@@ -136,7 +136,7 @@ def train(
         model = _train(run, verbose=verbose)
     path = str(run.model_path)
     print(f"The model is in {shlex.quote(path)}. What to type next:")
-    example = first_example(model, name, path, run.settings.data)
+    example = first_example(model, name, path)
     if example is not None:
         print(f"  {example}")
         print(f"  {command_line('export', name, '--weights', path)}")

@@ -1,6 +1,8 @@
 """What abilities take, in words and as commands that work."""
 
 import difflib
+import inspect
+import typing
 
 from keras_gen.cli.common import command_line, data_of
 
@@ -41,17 +43,25 @@ def _option_of(entry):
 
 def print_abilities(model, name: str, weights: str | None) -> None:
     """Prints the abilities of a model, what each takes, and a command for each."""
-    data = data_of(name, weights) if weights else None
     for ability in model.abilities().values():
         print(f"{ability.name}: {ability.summary}")
         print(f"  takes {usage_of(ability.declared(model))}")
         for option in ability.options:
-            print(f"  and --set {option}=VALUE, which has a default")
-        command = example(model, name, weights or "WEIGHTS", ability, data)
+            print(f"  and {_plain_option(ability, option)}")
+        command = example(model, name, weights or "WEIGHTS", ability)
         print(f"  {command}")
 
 
-def example(model, name: str, weights: str, ability, data: str | None) -> str:
+def _plain_option(ability, name):
+    """The words of --set for an option of an ability that is no input."""
+    parameter = inspect.signature(ability.function).parameters[name]
+    choices = typing.get_args(parameter.annotation)
+    is_choice = typing.get_origin(parameter.annotation) is typing.Literal
+    values = " or ".join(map(str, choices)) if is_choice else "VALUE"
+    return f"--set {name}={values} (default: {parameter.default})"
+
+
+def example(model, name: str, weights: str, ability) -> str:
     """A command that uses an ability; words in capitals are to be replaced.
 
     Args:
@@ -59,7 +69,6 @@ def example(model, name: str, weights: str, ability, data: str | None) -> str:
         name: Name of its preset.
         weights: Its weights.
         ability: The `Ability`.
-        data: Data set of its training; None if unknown.
     """
     from keras_gen.core.inputs import LABEL, MASK, TEXT
 
@@ -74,7 +83,7 @@ def example(model, name: str, weights: str, ability, data: str | None) -> str:
         elif not entry.shape:
             words += ["--set", f"{entry.name}=VALUE"]
         else:
-            words += _rows(entry, model, data)
+            words += _rows(entry, model, *data_of(name, weights))
     if ability.name == "sample" and len(words) == 5:
         words = ["sample", name, "--weights", weights]
     return command_line(*words)
@@ -91,17 +100,14 @@ def _needed(model, ability):
             yield entry
 
 
-def _rows(entry, model, data):
+def _rows(entry, model, data, split):
     """Words that give the rows of an input."""
-    from keras_gen.cli.rows import takes_pictures
+    from keras_gen.cli.rows import feature_of, takes_pictures
 
-    if not takes_pictures(entry):
-        is_feature = entry.name.removesuffix("s") in model.batch_shapes()
-        has_data = is_feature and data is not None
-        return (
-            ["--data", data] if has_data else ["--input", f"{entry.name.upper()}.npy"]
-        )
-    return ["--input", "IMAGE.png"] if data is None else ["--data", data]
+    if data is not None and feature_of(entry) in model.batch_shapes():
+        return ["--data", data, *([] if split == "test" else ["--split", split])]
+    is_file = takes_pictures(entry)
+    return ["--input", "IMAGE.png" if is_file else f"{entry.name.upper()}.npy"]
 
 
 def first_ability(model):
@@ -111,10 +117,10 @@ def first_ability(model):
     return known[chosen[0]] if chosen else None
 
 
-def first_example(model, name: str, weights: str, data: str | None) -> str | None:
+def first_example(model, name: str, weights: str) -> str | None:
     """A command that tries a model; None for a model without abilities."""
     ability = first_ability(model)
-    return None if ability is None else example(model, name, weights, ability, data)
+    return None if ability is None else example(model, name, weights, ability)
 
 
 def query_example(model, served: str) -> str:
@@ -146,9 +152,9 @@ def refuse_ability(model, name: str, weights: str, ability: str) -> None:
     """
     known = model.abilities()
     near = difflib.get_close_matches(ability, known, n=1)
-    command = first_example(model, name, weights, data_of(name, weights))
+    command = first_example(model, name, weights)
     if near:
-        command = example(model, name, weights, known[near[0]], data_of(name, weights))
+        command = example(model, name, weights, known[near[0]])
     raise ValueError(
         f"Expected an ability of {name} ({', '.join(known)}), got {ability!r}. "
         f"Try: {command}"

@@ -57,7 +57,7 @@ def interpolate(
     weights = choose_weights(name, weights)
     output = free_path(output, "interpolation", SUFFIXES, force)
     model = _load(name, weights, "decode")
-    data = data or data_of(name, weights) or "mnist"
+    data = data or data_of(name, weights)[0] or "mnist"
     ends = keras_gen.latent.of_data(model, data, 2 * n, seed)
     walks = keras_gen.latent.interpolate(model, ends[:n], ends[n:], steps, spherical)
     _write_walks(walks, output, scale)
@@ -89,7 +89,7 @@ def traverse(
     weights = choose_weights(name, weights)
     output = free_path(output, "traversal", SUFFIXES, force)
     model = _load(name, weights, "decode")
-    data = data or data_of(name, weights) or "mnist"
+    data = data or data_of(name, weights)[0] or "mnist"
     latents = latent.of_data(model, data, 1000, seed)
     if chosen is None:
         chosen = range(min(10, latents.shape[1]))
@@ -156,7 +156,7 @@ def nearest(
     """
     weights = choose_weights(name, weights)
     path = free_path(output, "nearest.png", ("",), force)
-    data = data or data_of(name, weights)
+    data = data or data_of(name, weights)[0]
     if data is None:
         raise ValueError("Expected --data, with the training images, got none.")
     model = _load(name, weights, "sample")
