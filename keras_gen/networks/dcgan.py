@@ -146,8 +146,9 @@ def scales(
     check_sides(image_shape)
     if halvings is None:
         halvings = num_halvings(image_shape)
-    most = math.inf if max_maps is None else max_maps
-    checks.at_least(1, halvings=halvings, max_maps=most, width=width)
+    limits = {} if max_maps is None else {"max_maps": max_maps}
+    checks.at_least(1, halvings=halvings, width=width, **limits)
+    most = limits.get("max_maps", math.inf)
     height, image_width, _ = image_shape
     return [
         (-(-height >> i), -(-image_width >> i), min(width << (i - 1), most))
