@@ -214,7 +214,7 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike, settings: Settings):
         self._folder, self._settings = pathlib.Path(folder), settings
-        self._made = []  # Folders made by `create`, which go if nothing is written.
+        self._made = []
 
     @classmethod
     @_shows_settings
@@ -260,9 +260,12 @@ class Run:
             raise ValueError(f"Expected a new folder, got {folder}, which holds a run.")
         else:
             parent.mkdir(parents=True, exist_ok=True)
-        run = cls(folder, chosen)
-        run._made = missing
-        return run
+        return cls(folder, chosen)._with_made(missing)
+
+    def _with_made(self, folders):
+        """The run, with the folders that go if nothing is written, innermost first."""
+        self._made = folders
+        return self
 
     @classmethod
     def open(cls, folder: str | os.PathLike, name: str | None = None) -> "Run":
