@@ -11,6 +11,7 @@ import keras
 from keras import layers
 
 from keras_gen.core import checks
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.networks.cropping import cropped
@@ -268,14 +269,14 @@ def dcgan_discriminator(
         )(x)
         if i > 0:
             x = _normalized(x, normalization)
-        x = layers.LeakyReLU(0.2)(x)
+        x = LeakyReLU(0.2)(x)
     if stddev:
         x = MinibatchStdDev()(x)
     x = layers.Flatten()(x)
     dense = SpectralDense if spectral else layers.Dense
     if hidden is not None:
         x = dense(hidden, use_bias=is_bare, kernel_initializer=initializer())(x)
-        x = layers.LeakyReLU(0.2)(_normalized(x, normalization))
+        x = LeakyReLU(0.2)(_normalized(x, normalization))
     options = {"kernel_initializer": initializer()}
     return (head or logit_head)(inputs, x, dense, **options)
 
