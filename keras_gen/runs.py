@@ -372,7 +372,8 @@ class Run:
             epochs=self.settings.epochs if epochs is None else epochs,
             overrides=overrides,
         )
-        self._check_end(settings.epochs, self._logged())
+        # A killed run may have logged an epoch whose checkpoint it did not write.
+        self._check_end(settings.epochs, self._logged() - 1)
         try:
             return self._train(settings, verbose, more_callbacks)
         except BaseException:
@@ -390,8 +391,8 @@ class Run:
             )
 
     def _logged(self):
-        """Number of epochs in the log: as many as are done, or one fewer."""
-        path = self.folder / "log.csv"
+        """Number of epochs in the log: as many as are done, or one more."""
+        path = self.folder / LOG
         if not path.is_file() or not self.model_path.is_file():
             return 0
         with open(path, encoding="utf-8", newline="") as file:
