@@ -1,4 +1,4 @@
-"""`keras-gen run`: abilities on the command line, with tiny models and photos."""
+"""`keras-gen run`: abilities on the command line, with tiny models and files."""
 
 import csv
 import json
