@@ -3,9 +3,11 @@
     model = keras_gen.zoo.load("dcgan", weights="mnist")
     images = model.sample(16, seed=0)
 
-Weights that ship are in `zoo/<preset>/<weights>/` of the repository: `card.json`,
-`weights.safetensors`, and pictures, which are not part of the package. Loading runs no
-code from files: cards are JSON, and weights are arrays.
+Weights that ship are a distribution of their own, keras-gen-zoo; in the repository they
+are in `zoo/<preset>/<weights>/`: `card.json`, `weights.safetensors`, and pictures,
+which are not part of the distribution. Weights of one's own have names too if
+KERAS_GEN_ZOO, or `add`, names their folder or index; see `keras_gen.catalogue`. Loading
+runs no code from files: cards are JSON, and weights are arrays.
 """
 
 import difflib
@@ -22,17 +24,32 @@ import numpy as np
 import safetensors.numpy
 
 from keras_gen import (
+    catalogue,
     files,
-    index,
     models,  # noqa: F401 Fills the registry.
 )
+from keras_gen.catalogue import add
 from keras_gen.core import averages, checks, weight_files
 from keras_gen.core.abilities import abilities_of
 from keras_gen.core.arguments import defaults_of, refuse_unknown
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import PRESETS, preset
+from keras_gen.weight_index import CARD, WEIGHTS, write_index
 
-WEIGHTS, CARD = "weights.safetensors", "card.json"
+__all__ = [
+    "add",
+    "arguments",
+    "card",
+    "check_overrides",
+    "configuration",
+    "load",
+    "load_weights",
+    "names",
+    "save_weights",
+    "weights_of",
+    "write_card",
+    "write_index",
+]
 
 
 def names() -> list[str]:
@@ -45,15 +62,16 @@ def names() -> list[str]:
 
 
 def weights_of(name: str) -> list[str]:
-    """The names of the weights that ship for a model, sorted.
+    """The names of the weights for a model, sorted: those that ship, and one's own.
 
     >>> keras_gen.zoo.weights_of("stacked_ae")
     ['mnist', 'tied']
 
     Raises:
-        ValueError: For an unknown name; the message names the nearest known ones.
+        ValueError: For an unknown name, with the nearest known ones in the message; or
+            a place in KERAS_GEN_ZOO that is not there or is damaged.
     """
-    return index.weights_of(preset(name).name)
+    return catalogue.weights_of(preset(name).name)
 
 
 def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
@@ -66,8 +84,8 @@ def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
 
     Args:
         name: Name of the model.
-        weights: Name of weights that ship, or path of a folder with a card; None
-            describes the model itself.
+        weights: Name of weights (see `weights_of`), or path of a folder with a card;
+            None describes the model itself.
 
     Returns:
         For weights: preset, configuration, data and their licence, the command that
@@ -79,7 +97,7 @@ def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
         ValueError: For unknown names; the message names the nearest known ones.
     """
     if weights is not None:
-        return _read_card(_find(name, weights))
+        return _read_card(_find(name, weights, whole=False))
     chosen = preset(name)
     known = arguments(chosen.model)
     abilities = abilities_of(chosen.model, {**known, **chosen.config})
@@ -115,7 +133,7 @@ def load(
     Args:
         name: Name of the model, one of `names()`.
         weights: Weights to load, with the configuration that they were trained with:
-            the name of weights that ship ("mnist"), or the path of a `.keras` file from
+            a name of `weights_of` ("mnist"), or the path of a `.keras` file from
             `model.save`, of a run's folder, or of a folder with a card. None starts
             from random weights.
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
@@ -126,6 +144,7 @@ def load(
     Raises:
         ValueError: For unknown names (the message names the nearest known ones), or
             files that are damaged, do not belong together or do not fit the model.
+        OSError: For weights of an index that cannot be downloaded.
     """
     chosen = preset(name)
     check_overrides(name, overrides)
@@ -287,21 +306,29 @@ def _named(model, averaged) -> dict[str, keras.Variable]:
 # Finding and reading weights.
 
 
-def _find(name, weights):
-    """The folder or file of weights, from the name of weights that ship or a path."""
-    shipped = weights_of(name)
-    if weights in shipped:
-        return index.weights_folder() / name / weights
+def _find(name, weights, whole=True):
+    """The folder or file of weights, from a name or a path.
+
+    Args:
+        name: Name of the model.
+        weights: Name or path of the weights.
+        whole: Boolean, whether the weights themselves are needed, not only their card.
+    """
+    place = catalogue.find(preset(name).name, weights)
+    if place is not None:
+        return place.folder(name, weights, whole)
     path = pathlib.Path(weights)
     if (path / "card.json").is_file() or (path.is_file() and path.suffix == ".keras"):
         return path
     if (path / "model.keras").is_file():  # A run's folder.
         return path / "model.keras"
-    near = difflib.get_close_matches(str(weights), shipped, n=3, cutoff=0.4)
-    known = ", ".join(near or shipped) or "none"
+    known = weights_of(name)
+    near = difflib.get_close_matches(str(weights), known, n=3, cutoff=0.4)
+    problem = catalogue.problem()
     raise ValueError(
-        f"Expected weights that ship for {name!r} ({known}), a .keras file, or the "
-        f"folder of a run or of a card, got {str(weights)!r}."
+        f"Expected a name of weights for {name!r} ({', '.join(near or known) or 'none'}"
+        f"), a .keras file, or the folder of a run or of a card, got {str(weights)!r}"
+        + (f"; {problem}." if problem else ".")
     )
 
 

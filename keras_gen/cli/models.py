@@ -7,8 +7,15 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen import index
-from keras_gen.cli.common import AsJson, Name, Weights, print_table, width_of_output
+from keras_gen import catalogue, index
+from keras_gen.cli.common import (
+    AsJson,
+    Name,
+    Weights,
+    note,
+    print_table,
+    width_of_output,
+)
 
 # What a model is for, and the abilities of which it has one.
 TASKS = {
@@ -54,11 +61,17 @@ def list_models(
     ] = None,
     as_json: AsJson = False,
 ):
-    """Lists all models, with the weights that ship for them."""
+    """Lists all models, with the weights that ship for them, and those of your own.
+
+    KERAS_GEN_ZOO names places of your own: paths of folders, and https:// addresses of
+    indexes, separated by colons (on Windows by semicolons).
+    """
+    if problem := catalogue.problem():
+        note(f"Not all weights are listed: {problem}.")
     headings = "name", "what it is", "weights"
     if task is None and not as_json:  # Quick: nothing of TensorFlow is imported.
         found = index.models().items()
-        rows = [(n, text, ", ".join(index.weights_of(n))) for n, text in found]
+        rows = [(n, text, ", ".join(catalogue.weights_of(n))) for n, text in found]
         print_table(headings, [(n, t.removesuffix("."), w) for n, t, w in rows], 1)
         return
     zoo = keras_gen.zoo
@@ -97,6 +110,8 @@ def show(name: Name, weights: Weights = None, as_json: AsJson = False):
         print(json.dumps(card))
     elif weights is None:
         _show_model(name, card)
+        if problem := catalogue.problem():
+            note(f"Not all weights are shown: {problem}.")
     else:
         for key, value in card.items():
             is_plain = not isinstance(value, (dict, list))

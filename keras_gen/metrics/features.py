@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from keras_gen import zoo
+from keras_gen import catalogue, zoo
 from keras_gen.core.inputs import check_image_range
 from keras_gen.core.model import GenerativeModel
 from keras_gen.data import pipeline
@@ -194,7 +194,8 @@ def extractor(
     raise ValueError(
         f"Expected features of {zoo.weights_of('classifier')}, {names}, a file of a "
         "Keras model or of InceptionV3's weights, a classifier's run, or the folder of "
-        f"a SavedModel, got {str(features)!r}."
+        f"a SavedModel, got {str(features)!r}"
+        + (f"; {problem}." if (problem := catalogue.problem()) else ".")
     )
 
 
@@ -218,6 +219,11 @@ def default_features(data, image_shape: tuple[int, int, int]) -> str:
     channels = image_shape[-1]
     if channels <= _channels_of(name):
         return name
+    if problem := catalogue.problem():
+        raise ValueError(
+            f"Expected features=..., or the classifiers that ship, to measure {data!r}:"
+            f" {problem}."
+        )
     if channels == 1:
         return DEFAULT_GREY
     raise ValueError(
