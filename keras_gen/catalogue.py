@@ -118,7 +118,7 @@ def _split(text):
     """Paths and addresses between separators; addresses contain colons of their own."""
     end = re.escape(os.pathsep)
     host = r"(?:[^/@\s]*@)?(?:\[[^\]/]*\]|[^/:;\s]*)(?::\d+)?"
-    address = rf"https?://{host}(?:/[^{end}]*)?"
+    address = rf"[a-z]+://{host}(?:/[^{end}]*)?"
     found = re.findall(rf"{address}|[^{end}]+", text)
     return [part.strip() for part in found if part.strip()]
 

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_gen
+from keras_gen import catalogue
 
 CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
@@ -24,7 +25,7 @@ def seeded():
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
-    keras_gen.catalogue._added.clear()
+    catalogue._added.clear()
 
 
 @pytest.fixture
