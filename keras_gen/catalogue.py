@@ -35,6 +35,9 @@ class Place(Protocol):
 
     title: str
 
+    def presets(self) -> set[str]:
+        """The names of the models that there are weights for."""
+
     def names(self, preset: str) -> set[str]:
         """The names of the weights for a model."""
 
@@ -204,6 +207,10 @@ class Folder:
 
     path: pathlib.Path
     title: str
+
+    def presets(self) -> set[str]:
+        """The names of the models that there are weights for."""
+        return {card.parent.parent.name for card in self.path.glob(f"*/*/{CARD}")}
 
     def names(self, preset: str) -> set[str]:
         """The names of the weights for a model."""

@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import os
 import pathlib
+import re
 import threading
 import time
 import urllib.parse
@@ -77,7 +78,8 @@ def _split(url):
         _ = parts.port  # Raises for what is not a number.
         return parts
     except ValueError as error:
-        raise ValueError(f"Expected an https:// address, got {url!r}.") from error
+        hidden = re.sub(r"//[^/]*@", "//", url)
+        raise ValueError(f"Expected an https:// address, got {hidden!r}.") from error
 
 
 def fetch(url: str, limit: int) -> bytes:

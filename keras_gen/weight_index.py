@@ -68,6 +68,10 @@ class Index:
     title: str
     entries: Mapping[tuple[str, str], tuple[File, File]]
 
+    def presets(self) -> set[str]:
+        """The names of the models that there are weights for."""
+        return {preset for preset, _ in self.entries}
+
     def names(self, preset: str) -> set[str]:
         """The names of the weights for a model."""
         return {name for known, name in self.entries if known == preset}

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 import keras_gen
 from keras_gen import catalogue, downloads, weight_index, zoo
 from keras_gen.cli import app
-from keras_gen.models import GAN
+from keras_gen.models import GAN, StarGAN
 
 
 class Server:
@@ -401,6 +401,12 @@ def test_bad_entries_of_the_variable_are_one_sentence(tmp_path, monkeypatch):
         assert done.exit_code == 2 and done.stderr.count("\n") == 1
 
 
+def test_weights_of_no_model_are_named(copy, monkeypatch):
+    shutil.copytree(copy / "gan", copy / "dcgann")
+    use(monkeypatch, copy)
+    assert f"Not listed: weights in {copy} for dcgann" in command("list").stderr
+
+
 def test_a_broken_card_is_one_sentence(copy, monkeypatch):
     (copy / "gan" / "team-photos" / "card.json").write_text("{")
     use(monkeypatch, copy)
@@ -416,6 +422,9 @@ def test_passwords_in_addresses_are_not_printed(monkeypatch, tmp_path):
     use(monkeypatch, "http://me:secret@127.0.0.1:9/index.json?token=secret")
     with pytest.raises(OSError, match="http://127.0.0.1:9/index.json") as caught:
         zoo.weights_of("gan")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(ValueError, match="https:// address") as caught:
+        downloads.check_address("https://me:secret@example.org:port/")
     assert "secret" not in str(caught.value)
 
 
@@ -523,7 +532,7 @@ def test_without_the_zoo_figures_are_refused_before_any_work(installed):
     figures.set_model(model)
     with pytest.raises(ValueError, match=needed):
         figures.on_train_begin()
-    translator = zoo.load("stargan", image_shape=(16, 16, 3), width=2)
+    translator = zoo.load("stargan", **StarGAN.tiny)
     with pytest.raises(ValueError, match=f"'emoji_style' of 'classifier': .*{needed}"):
         keras_gen.metrics.Evaluation(translator, "emoji", num_images=100)
     # Figures that need no judge, and features of one's own, work.

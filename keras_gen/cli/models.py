@@ -66,8 +66,7 @@ def list_models(
     KERAS_GEN_ZOO names places of your own: paths of folders, and https:// addresses of
     indexes, separated by colons (on Windows by semicolons).
     """
-    if problem := catalogue.problem():
-        note(f"Not all weights are listed: {problem}.")
+    _note_what_is_not_listed()
     headings = "name", "what it is", "weights"
     if task is None and not as_json:  # Quick: nothing of TensorFlow is imported.
         found = index.models().items()
@@ -101,6 +100,16 @@ def list_models(
         for name, card in cards.items()
     ]
     print_table(headings, rows, 1)
+
+
+def _note_what_is_not_listed():
+    """Says which weights cannot be used: those of another version, or of no model."""
+    if problem := catalogue.problem():
+        note(f"Not all weights are listed: {problem}.")
+    for place in catalogue.places():
+        if unknown := place.presets() - set(index.models()):
+            names = ", ".join(sorted(unknown))
+            note(f"Not listed: weights in {place.title} for {names}, not a model here.")
 
 
 def show(name: Name, weights: Weights = None, as_json: AsJson = False):
