@@ -184,9 +184,9 @@ def attribute_entropy(logits, attributes) -> tuple:
         attributes: Which of them an image has, 0 or 1, (batch, attributes).
 
     Returns:
-        The sum of the attributes' cross-entropies in nats, as a mean over rows, a scalar;
-        and `{"accuracy": ...}`, for each row the share of attributes for which the more
-        probable value is right.
+        The sum of the attributes' cross-entropies in nats, a scalar that is the mean
+        over rows; and `{"accuracy": ...}`, for each row the share of attributes for
+        which the more probable value is right.
     """
     attributes = ops.cast(attributes, "float32")
     entropies = ops.binary_crossentropy(attributes, logits, from_logits=True)
