@@ -17,7 +17,6 @@ import http.server
 import json
 import re
 import threading
-import time
 import urllib.parse
 
 import yaml
@@ -103,7 +102,7 @@ class Hub:
     Attributes:
         repositories: `Repository` by name.
         requests: Method, path and host ("hub" or "storage") of each request.
-        faults: Dict of what is broken: "slow" (seconds that answers wait),
+        faults: Dict of what is broken: "slow" (an event that answers wait for),
             "truncate" and "spoil" (names of files that are cut or changed), "status"
             (a dict from a part of a path to a status).
     """
@@ -209,7 +208,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             if "slow" in self.hub.faults:
-                time.sleep(self.hub.faults["slow"])
+                self.hub.faults["slow"].wait()
             for part, status in self.hub.faults.get("status", {}).items():
                 if part in path:
                     raise Refused(status, "Broken for a test.")

@@ -241,6 +241,8 @@ def explained(error: Exception, address: Address, name: str | None = None) -> st
         address: The repository.
         name: Name of the file that was wanted, or None.
     """
+    while type(error) is RuntimeError and error.__cause__ is not None:
+        error = error.__cause__  # Of the client's threads that upload.
     text = _sentence(error, address, name)
     if isinstance(error, client().errors.OfflineModeIsEnabled) and name is not None:
         text = text.removesuffix(".") + f", and the cache holds no {name} of it."

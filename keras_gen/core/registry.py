@@ -60,16 +60,26 @@ def register(
         modules = {e.preset: e.module for e in index.own_entries() if e.preset}
         if name in PRESETS or modules.get(name, cls.__module__) != cls.__module__:
             raise ValueError(f"Expected a new name, got {name!r}, which is taken.")
-        known = keras.saving.get_custom_objects().get(f"keras_gen>{cls.__name__}", cls)
-        if known.__module__ != cls.__module__:
-            raise ValueError(
-                f"Expected a new name of the class, got {cls.__name__!r}, which "
-                f"{known.__module__} has."
-            )
+        _refuse_taken(cls)
         PRESETS[name] = Preset(name, cls, config, batch_size)
         return keras.saving.register_keras_serializable("keras_gen")(cls)
 
     return decorate
+
+
+def _refuse_taken(cls):
+    """Refuses a class whose name in files is that of another.
+
+    Of packages that are not imported, only this one counts: another may be broken.
+    """
+    known = keras.saving.get_custom_objects().get(f"keras_gen>{cls.__name__}", cls)
+    is_ours = known.__module__.startswith("keras_gen.")
+    is_imported = isinstance(known, type) and issubclass(known, keras.Layer)
+    if known.__module__ != cls.__module__ and (is_ours or is_imported):
+        raise ValueError(
+            f"Expected a new name of the class, got {cls.__name__!r}, which "
+            f"{known.__module__} has."
+        )
 
 
 @functools.cache

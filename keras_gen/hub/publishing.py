@@ -210,14 +210,14 @@ def _prepare(source, folder, name, entries, evaluate, dtype):
     write = functools.partial(
         zoo.write_card, folder=folder, name=name, dtype=dtype or "float32"
     )
-    card = write(source, **done, **entries)
-    model = zoo.load(name, folder)
+    if evaluate and data is None:
+        raise ValueError("Expected the data to evaluate on, got none: pass data=.")
+    samples = functools.partial(_draw, source, data)
+    card = write(source, samples=samples, **done, **entries)
+    model = zoo.load(name, folder)  # What is pushed can be loaded.
     if evaluate:
-        if data is None:
-            raise ValueError("Expected the data to evaluate on, got none: pass data=.")
-        entries["figures"] = measured(model, data)
-    samples = functools.partial(_draw, model, data)
-    card = write(model, samples=samples, **done, **entries)
+        figures = measured(model, data)
+        card = write(model, **done, **entries, figures=figures)
     if run is not None:
         pictures.draw_growth(run.folder / "samples", folder / "growth.gif")
     return card, model
