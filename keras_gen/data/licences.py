@@ -7,7 +7,7 @@ _LICENCES = {
     "OpenMoji (the OpenMoji project), CC BY-SA 4.0; names and keywords of Unicode's "
     "CLDR, Unicode-3.0, by emojibase, MIT",
     "faces": "Personas (Draftbit), ToonHead (Johan Melin), Avatar Illustration System "
-    "(Micah Lanier), Custom Avatar (Ashley Seo), all CC BY 4.0",
+    "(Micah Lanier), Custom Avatar (Ashley Seo), CC BY 4.0",
 }
 
 
