@@ -124,9 +124,12 @@ def test_an_address_stands_for_weights_everywhere(shared, hub, model, capsys):
     assert zoo.card("gan", address)["data"] == "mnist"
     assert zoo.card("hf://others/digits") == zoo.card("gan", address)
     assert run("sample", "gan", "--weights", address, "-n", 4, "-o", "a.png") == 0
-    assert run("show", "gan", "--weights", address) == 0
+    assert run("show", "gan", "--weights", address) == run("show", address) == 0
+    assert run("sample", address) == 2
     assert run("export", f"gan:{address}", "--to", "served", "--ability", "sample") == 0
-    assert "frechet_distance" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert printed.out.count('"frechet_distance"') == 2
+    assert "which stands for weights: pass it as weights" in printed.err
     assert zoo.load("hf://others/digits", latent_dim=2).latent_dim == 2
     with pytest.raises(ValueError, match="Expected weights of DCGAN, got hf://others"):
         zoo.load("dcgan", weights=address)

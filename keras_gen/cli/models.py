@@ -96,7 +96,7 @@ def show(name: Name, weights: Weights = None, as_json: AsJson = False):
     card = keras_gen.zoo.card(name, weights)
     if as_json:
         print(json.dumps(card))
-    elif weights is None:
+    elif "summary" in card:
         _show_model(name, card)
     else:
         for key, value in card.items():

@@ -32,6 +32,8 @@ def push(
     licence: Annotated[
         str | None,
         typer.Option(
+            "--licence",
+            "--license",
             help="Licence of the weights, by the hub's identifier: apache-2.0, mit, "
             "cc-by-4.0, ...",
             show_default="none is stated",

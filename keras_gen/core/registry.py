@@ -96,6 +96,11 @@ def preset(name: str) -> Preset:
         ValueError: For an unknown name; the message names the nearest known ones, and
             packages whose models cannot be used.
     """
+    if str(name).startswith("hf://"):
+        raise ValueError(
+            f"Expected a model's name, got {name!r}, which stands for weights: pass it "
+            "as weights."
+        )
     if name not in PRESETS:
         failures = plugins.failures()
     if name not in PRESETS:
