@@ -6,8 +6,12 @@
 Weights that ship are a distribution of their own, keras-gen-zoo; in the repository they
 are in `zoo/<preset>/<weights>/`: `card.json`, `weights.safetensors`, and pictures,
 which are not part of the distribution. Weights of one's own have names too if
-KERAS_GEN_ZOO, or `add`, names their folder or index; see `keras_gen.catalogue`. Loading
-runs no code from files: cards are JSON, and weights are arrays.
+KERAS_GEN_ZOO, or `add`, names their folder or index; see `keras_gen.catalogue`. The
+same two files are read from the Hugging Face Hub:
+
+    model = keras_gen.zoo.load("hf://someone/dcgan-birds")
+
+Loading runs no code from files: cards are JSON, and weights are arrays.
 """
 
 import difflib
@@ -29,11 +33,11 @@ from keras_gen import (
     models,  # noqa: F401 Fills the registry.
 )
 from keras_gen.catalogue import add
-from keras_gen.core import averages, checks, weight_files
+from keras_gen.core import averages, checks, hub_client, weight_files
 from keras_gen.core.abilities import abilities_of
 from keras_gen.core.arguments import defaults_of, refuse_unknown
 from keras_gen.core.model import GenerativeModel
-from keras_gen.core.registry import PRESETS, preset
+from keras_gen.core.registry import PRESETS, load_plugins, preset
 from keras_gen.weight_index import CARD, WEIGHTS, write_index
 
 __all__ = [
@@ -47,17 +51,19 @@ __all__ = [
     "names",
     "save_weights",
     "weights_of",
+    "weights_path",
     "write_card",
     "write_index",
 ]
 
 
 def names() -> list[str]:
-    """The names of all models, sorted.
+    """The names of all models, sorted, with those of packages that bring presets.
 
     >>> keras_gen.zoo.names()[:3]
     ['aae', 'cgan', 'classifier']
     """
+    load_plugins()
     return sorted(PRESETS)
 
 
@@ -74,7 +80,12 @@ def weights_of(name: str) -> list[str]:
     return catalogue.weights_of(preset(name).name)
 
 
-def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
+def card(
+    name: str,
+    weights: str | os.PathLike | None = None,
+    *,
+    revision: str | None = None,
+) -> dict[str, Any]:
     """A description of a model, or of weights for it, in plain types.
 
     >>> keras_gen.zoo.card("gan")["configuration"]
@@ -83,9 +94,10 @@ def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
     'mnist'
 
     Args:
-        name: Name of the model.
-        weights: Name of weights (see `weights_of`), or path of a folder with a card;
-            None describes the model itself.
+        name: Name of the model; or "hf://user/name", without `weights`.
+        weights: Name of weights (see `weights_of`), path of a folder with a card, or
+            "hf://user/name"; None describes the model itself.
+        revision: Branch, tag or commit on the Hugging Face Hub; None is "main".
 
     Returns:
         For weights: preset, configuration, data and their licence, the command that
@@ -96,8 +108,9 @@ def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
     Raises:
         ValueError: For unknown names; the message names the nearest known ones.
     """
+    name, weights = _resolve(name, weights, revision)
     if weights is not None:
-        return _read_card(_find(name, weights, whole=False))
+        return _read_card(*_find(name, weights, (CARD,)))
     chosen = preset(name)
     known = arguments(chosen.model)
     abilities = abilities_of(chosen.model, {**known, **chosen.config})
@@ -118,6 +131,7 @@ def load(
     name: str,
     weights: str | os.PathLike | None = None,
     *,
+    revision: str | None = None,
     dtype: str | None = None,
     **overrides,
 ) -> GenerativeModel:
@@ -131,11 +145,15 @@ def load(
     (8, 8, 3)
 
     Args:
-        name: Name of the model, one of `names()`.
+        name: Name of the model, one of `names()`; or "hf://user/name", without
+            `weights`: the card in that repository of the Hugging Face Hub names the
+            model.
         weights: Weights to load, with the configuration that they were trained with:
-            a name of `weights_of` ("mnist"), or the path of a `.keras` file from
-            `model.save`, of a run's folder, or of a folder with a card. None starts
-            from random weights.
+            a name of `weights_of` ("mnist"), the path of a `.keras` file from
+            `model.save`, of a run's folder, or of a folder with a card, or
+            "hf://user/name" or "hf://user/name@revision". None starts from random
+            weights.
+        revision: Branch, tag or commit on the Hugging Face Hub; None is "main".
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
             the one in force.
         **overrides: Arguments of the model's class, which replace those of the preset
@@ -143,25 +161,29 @@ def load(
 
     Raises:
         ValueError: For unknown names (the message names the nearest known ones), or
-            files that are damaged, do not belong together or do not fit the model.
+            files that are damaged, do not belong together or do not fit the model. Also
+            in one sentence for repositories of the hub that are missing, gated or
+            cannot be reached.
         OSError: For weights of an index that cannot be downloaded.
     """
+    name, weights = _resolve(name, weights, revision)
     chosen = preset(name)
     check_overrides(name, overrides)
     if weights is None:
         return _build(chosen.model, {**chosen.config, **overrides}, dtype)
-    path = _find(name, weights)
+    path, source = _find(name, weights, (CARD, WEIGHTS))
     if path.is_file():
         return _load_archive(chosen, path, overrides, dtype)
-    contents = _read_card(path)
+    contents = _read_card(path, source)
     if contents["model"] != chosen.model.__name__:
         raise ValueError(
-            f"Expected weights of {chosen.model.__name__}, got {path} of "
+            f"Expected weights of {chosen.model.__name__}, got {source} of "
             f"{contents['model']}."
         )
-    arrays = _weights_of_card(path, contents)
-    config = _saved_config(chosen, contents["configuration"], path / CARD)
-    model = _build_saved(chosen, {**config, **overrides}, dtype, path / CARD, arrays)
+    arrays = _weights_of_card(path, contents, source)
+    card_name = f"{source}/{CARD}"
+    config = _saved_config(chosen, contents["configuration"], card_name)
+    model = _build_saved(chosen, {**config, **overrides}, dtype, card_name, arrays)
     load_weights(model, arrays)
     return model
 
@@ -306,43 +328,83 @@ def _named(model, averaged) -> dict[str, keras.Variable]:
 # Finding and reading weights.
 
 
-def _find(name, weights, whole=True):
-    """The folder or file of weights, from a name or a path.
+def _resolve(name, weights, revision):
+    """The preset's name and the weights; both from a card if `name` is "hf://..."."""
+    in_name, in_weights = map(hub_client.is_address, (name, weights))
+    if revision is not None and not (in_name or in_weights):
+        raise ValueError(
+            f"Expected a revision only with hf://user/name, got {revision!r}."
+        )
+    if in_weights and not in_name:
+        return name, str(hub_client.parse(weights, revision))
+    if not in_name:
+        return name, weights
+    if weights is not None:
+        raise ValueError(
+            f"Expected {name!r} without other weights, got {str(weights)!r}."
+        )
+    address = str(hub_client.parse(name, revision))
+    contents = _read_card(*_fetched(address, (CARD,)))
+    files.check_entries(contents, {"preset": str}, f"{address}/{CARD}")
+    try:
+        return preset(contents["preset"]).name, address
+    except ValueError as error:
+        raise ValueError(
+            f"{error} {address} needs it: this version of keras_gen lacks it, or it "
+            "belongs to another package."
+        ) from error
+
+
+def _fetched(address, names):
+    """The folder in the hub's cache with files of a repository, and the address."""
+    return hub_client.fetch(hub_client.parse(address), names), address
+
+
+def _find(name, weights, names):
+    """The folder or file of weights, and what messages call it.
 
     Args:
         name: Name of the model.
-        weights: Name or path of the weights.
-        whole: Boolean, whether the weights themselves are needed, not only their card.
+        weights: Name of weights, a path, or an address of the hub.
+        names: Names of the files that are wanted; others are not downloaded.
     """
     place = catalogue.find(preset(name).name, weights)
     if place is not None:
-        return place.folder(name, weights, whole)
+        path = place.folder(name, weights, WEIGHTS in names)
+        return path, str(path)
+    if hub_client.is_address(weights):
+        return _fetched(weights, names)
     path = pathlib.Path(weights)
     if (path / "card.json").is_file() or (path.is_file() and path.suffix == ".keras"):
-        return path
+        return path, str(path)
     if (path / "model.keras").is_file():  # A run's folder.
-        return path / "model.keras"
+        return path / "model.keras", str(path / "model.keras")
     known = weights_of(name)
     near = difflib.get_close_matches(str(weights), known, n=3, cutoff=0.4)
     problem = catalogue.problem()
     raise ValueError(
         f"Expected a name of weights for {name!r} ({', '.join(near or known) or 'none'}"
-        f"), a .keras file, or the folder of a run or of a card, got {str(weights)!r}"
-        + (f"; {problem}." if problem else ".")
+        "), a .keras file, the folder of a run or of a card, or hf://user/name, got "
+        f"{str(weights)!r}" + (f"; {problem}." if problem else ".")
     )
 
 
-def _read_card(folder):
-    """The card in a folder, with the entries that `load` needs."""
-    path = pathlib.Path(folder) / CARD
-    contents = files.read_json(path)
+def _read_card(folder, source):
+    """The card in a folder, with the entries that `load` needs.
+
+    Args:
+        folder: Path of the folder.
+        source: Name of the folder, for messages.
+    """
+    name = f"{source}/{CARD}"
+    contents = files.parse_json(files.read_text(pathlib.Path(folder) / CARD), name)
     kinds = {"model": str, "configuration": dict, "sha256": str}
-    files.check_entries(contents, kinds, path)
+    files.check_entries(contents, kinds, name)
     return contents
 
 
-def _weights_of_card(folder, contents):
-    """The path of the weights that a card describes."""
+def _weights_of_card(folder, contents, source):
+    """The path of the weights that a card describes, whose SHA-256 is compared."""
     path, wanted = folder / WEIGHTS, contents["sha256"]
     if not path.is_file():
         raise ValueError(f"Expected {WEIGHTS} beside the card, got none in {folder}.")
@@ -353,11 +415,26 @@ def _weights_of_card(folder, contents):
     new = folder / _new_name(wanted)
     if new.is_file() and files.sha256(new) == wanted:
         return new
+    remedy = "Copy both files again, or write them by keras_gen.zoo.write_card."
+    if hub_client.is_address(source):
+        remedy = f"If the cache was damaged, delete {folder.parents[1]}."
     raise ValueError(
-        f"Expected {path} with sha256 {wanted}, got {found}: the file is not the one "
-        "that the card describes. Copy both files again, or write them by "
-        "keras_gen.zoo.write_card."
+        f"Expected {source}/{WEIGHTS} with sha256 {wanted}, got {found}: the file is "
+        f"not the one that the card describes. {remedy}"
     )
+
+
+def weights_path(folder: str | os.PathLike) -> pathlib.Path:
+    """The path of the weights in a folder with a card.
+
+    Args:
+        folder: Path of the folder.
+
+    Raises:
+        ValueError: If there are none, or not those that the card describes.
+    """
+    folder = pathlib.Path(folder)
+    return _weights_of_card(folder, _read_card(folder, str(folder)), str(folder))
 
 
 def configuration(name: str, path: str | os.PathLike) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen import catalogue, index
+from keras_gen import catalogue, index, plugins
 from keras_gen.cli.common import (
     AsJson,
     Name,
@@ -68,7 +68,8 @@ def list_models(
     """
     _note_what_is_not_listed()
     headings = "name", "what it is", "weights"
-    if task is None and not as_json:  # Quick: nothing of TensorFlow is imported.
+    is_quick = all(map(index.presets_of, plugins.installed()))
+    if task is None and not as_json and is_quick:  # TensorFlow is not imported.
         found = index.models().items()
         rows = [(n, text, ", ".join(catalogue.weights_of(n))) for n, text in found]
         print_table(headings, [(n, t.removesuffix("."), w) for n, t, w in rows], 1)
@@ -117,7 +118,7 @@ def show(name: Name, weights: Weights = None, as_json: AsJson = False):
     card = keras_gen.zoo.card(name, weights)
     if as_json:
         print(json.dumps(card))
-    elif weights is None:
+    elif "summary" in card:
         _show_model(name, card)
         if problem := catalogue.problem():
             note(f"Not all weights are shown: {problem}.")
