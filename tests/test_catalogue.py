@@ -6,6 +6,7 @@ A server on the loopback stands for the web server of a team.
 import contextlib
 import hashlib
 import http.server
+import inspect
 import json
 import pathlib
 import shutil
@@ -19,6 +20,7 @@ from typer.testing import CliRunner
 import keras_gen
 from keras_gen import catalogue, downloads, weight_index, zoo
 from keras_gen.cli import app
+from keras_gen.metrics.figures import FIGURES
 from keras_gen.models import GAN, StarGAN
 
 
@@ -504,6 +506,7 @@ def test_without_the_zoo_what_needs_weights_says_what_to_install(installed):
         lambda: zoo.card("dcgan", "mnist"),
         lambda: keras_gen.metrics.extractor("mnist"),
         lambda: keras_gen.metrics.extractor("stacked_mnist"),
+        lambda: keras_gen.metrics.Scale("photos", (64, 64, 3)),
     ):
         with pytest.raises(ValueError, match=wanted):
             run()
@@ -538,6 +541,12 @@ def test_without_the_zoo_figures_are_refused_before_any_work(installed):
     # Figures that need no judge, and features of one's own, work.
     plain = zoo.load("linear_ae", image_shape=(28, 28, 1), latent_dim=2)
     assert keras_gen.metrics.Evaluation(plain, "mnist", num_images=100).stages()
+
+
+def test_every_figure_with_a_judge_checks_that_it_is_there():
+    sources = [inspect.getsource(type(figure)) for figure in FIGURES]
+    judged = [source for source in sources if "load_judge" in source]
+    assert len(judged) >= 3 and all("check_judge" in source for source in judged)
 
 
 def test_a_zoo_of_the_same_version_is_found_and_another_is_not_used(installed):
