@@ -18,6 +18,12 @@ from keras_gen.models.autoencoders import (
     StackedAE,
 )
 from keras_gen.models.autoregressive import PixelCNN, PixelRNN
+from keras_gen.models.diffusion import (
+    DDPM,
+    EDM,
+    FlowMatching,
+    TextToImageDiffusion,
+)
 from keras_gen.models.growing import ProGAN, StyleGAN
 from keras_gen.models.judges import Classifier, Matcher, classifier_from
 from keras_gen.models.mixtures import GMM
@@ -32,7 +38,10 @@ __all__ = [
     "ConvAE",
     "CycleGAN",
     "DCGAN",
+    "DDPM",
     "DenoisingAE",
+    "EDM",
+    "FlowMatching",
     "GAN",
     "GMM",
     "InfoGAN",
@@ -49,6 +58,7 @@ __all__ = [
     "StarGAN",
     "StyleGAN",
     "TextToImage",
+    "TextToImageDiffusion",
     "VAE",
     "WGANGP",
     "classifier_from",
