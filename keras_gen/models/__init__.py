@@ -21,6 +21,7 @@ from keras_gen.models.autoregressive import PixelCNN, PixelRNN
 from keras_gen.models.diffusion import (
     DDPM,
     EDM,
+    Consistency,
     FlowMatching,
     TextToImageDiffusion,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "AAE",
     "Classifier",
     "ConditionalGAN",
+    "Consistency",
     "ConvAE",
     "CycleGAN",
     "DCGAN",

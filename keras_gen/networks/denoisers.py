@@ -85,7 +85,11 @@ def unet(
         dropout: Share of the numbers that residual blocks set to 0 in training.
         num_classes: Number of classes, as for `entry`.
         text: Dimension of a vector as the condition, as for `entry`.
+
+    Raises:
+        ValueError: For sides that cannot be divided.
     """
+    _check_sides(shape, patch * 2 ** (len(multipliers) - 1))
     inputs, features = entry(shape, 4 * width, num_classes, text)
 
     def block(x, maps):
@@ -154,6 +158,13 @@ def _self_attention(x, heads, width, zeros=False):
     return outcome
 
 
+def _check_sides(shape, divisor):
+    if any(side % divisor for side in shape[:2]):
+        raise ValueError(
+            f"Expected images whose sides {divisor} divides, got {shape[0]}x{shape[1]}."
+        )
+
+
 def _to_patches(x, patch):
     if patch == 1:
         return x
@@ -206,7 +217,11 @@ def transformer(
             a block.
         num_classes: Number of classes, as for `entry`.
         text: Dimension of a vector as the condition, as for `entry`.
+
+    Raises:
+        ValueError: For sides that cannot be divided.
     """
+    _check_sides(shape, patch)
     inputs, features = entry(shape, width, num_classes, text)
     x = _to_patches(inputs[0], patch)
     rows, columns, numbers = x.shape[1:]

@@ -24,6 +24,7 @@ of numbers, and all samplers work with all models.
    times).
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -84,7 +85,8 @@ class DiffusionModel(GenerativeModel):
         decay_steps: Steps of cosine decay of the learning rate to 0; None keeps it
             constant.
         steps: Default number of steps of a sampler.
-        sampler: Default sampler: "dpm++", "heun", "ddim", "euler" or "ancestral".
+        sampler: Default sampler: "dpm++", "heun", "ddim", "euler", "ancestral" or
+            "consistency"; see `keras_gen.models.diffusion.samplers`.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -108,7 +110,7 @@ class DiffusionModel(GenerativeModel):
         learning_rate: float = 1e-3,
         decay_steps: int | None = None,
         steps: int = 50,
-        sampler: Literal["dpm++", "heun", "ddim", "euler", "ancestral"] = "dpm++",
+        sampler: str = "dpm++",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -144,12 +146,13 @@ class DiffusionModel(GenerativeModel):
         self.steps, self.sampler = steps, sampler
         self.latent_dim = int(np.prod(self.shape))
         self.prior = priors.Normal(self.latent_dim, name="prior")
-        self.network = NETWORKS[network](
-            self.shape,
-            outputs * self.shape[-1],
+        self.network = build_network(
+            network,
+            dict(settings or {}),
+            shape=self.shape,
+            outputs=outputs * self.shape[-1],
             num_classes=num_classes,
             text=text_units or 0,
-            **(settings or {}),
         )
         if text_units is not None:
             self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
@@ -368,6 +371,8 @@ class DiffusionModel(GenerativeModel):
 
     def draw_along(self, path, latents, seed, condition, guidance, sampler):
         """Runs a sampler from latents; random samplers draw from the rows' seeds."""
+        known = set(samplers.SAMPLERS) - set(samplers.RANDOM if seed is None else ())
+        checks.one_of(sorted(known), sampler=sampler)
         noise = tf.reshape(latents, (-1, *self.shape))
         start = tf.constant(path.sigma[0], tf.float32) * noise
         denoise = self.denoiser(path, condition, guidance)
@@ -391,8 +396,10 @@ class DiffusionModel(GenerativeModel):
         return priors.sample_rows(self.prior.distribution(), seed)
 
     def path_of(self, steps: int | None) -> samplers.Path:
-        """The points that a sampler visits in a number of steps; None is the default."""
-        return self.process.path(self.steps if steps is None else steps)
+        """The points of a sampler in a number of steps; None uses the model's."""
+        steps = self.steps if steps is None else steps
+        checks.counts(steps=steps)
+        return self.process.path(steps)
 
     def finished(self, x):
         """Samples in [-1, 1]; points as they are."""
@@ -477,7 +484,7 @@ class DiffusionModel(GenerativeModel):
         )
 
     def _deterministic(self):
-        return "ddim" if self.sampler == "ancestral" else self.sampler
+        return "ddim" if self.sampler in samplers.RANDOM else self.sampler
 
     @transforms("latents", needs="image_shape")
     def encode(
@@ -602,6 +609,27 @@ class DiffusionModel(GenerativeModel):
                 start=start,
             )
         )
+
+
+def build_network(kind: str, settings: dict, **arguments) -> keras.Model:
+    """Builds a denoiser.
+
+    Args:
+        kind: Kind of the network, a key of `NETWORKS`.
+        settings: Arguments that a user gave, by name.
+        **arguments: Arguments that follow from the model.
+
+    Raises:
+        ValueError: For settings that the network does not have.
+    """
+    build = NETWORKS[kind]
+    known = set(inspect.signature(build).parameters) - set(arguments)
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise ValueError(
+            f"Expected settings of {kind!r} among {sorted(known)}, got {unknown}."
+        )
+    return build(**arguments, **settings)
 
 
 def rows_of(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:

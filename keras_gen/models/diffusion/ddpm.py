@@ -55,7 +55,7 @@ class DDPM(DiffusionModel):
 
     tiny = {
         "image_shape": (8, 8, 1),
-        "settings": {"width": 4, "heads": 1},
+        "settings": {"width": 4, "multipliers": (1,), "num_blocks": 1},
         "steps": 2,
         "num_timesteps": 4,
     }
@@ -87,10 +87,7 @@ class DDPM(DiffusionModel):
             image_shape=image_shape,
             **options,
         )
-        if self.steps > num_timesteps:
-            raise ValueError(
-                f"Expected steps up to num_timesteps={num_timesteps}, got {self.steps}."
-            )
+        self.process.path(self.steps)  # Checks the number of steps.
         self.num_timesteps, self.prediction = num_timesteps, prediction
         self.variance, self.min_snr = variance, min_snr
         self.bound_weight, self.clip = bound_weight, clip
@@ -132,7 +129,7 @@ class DDPM(DiffusionModel):
 
     def draw_along(self, path, latents, seed, condition, guidance, sampler):
         """Runs a sampler; the ancestral one uses the model's variance."""
-        if sampler != "ancestral":
+        if sampler != "ancestral" or seed is None:
             arguments = path, latents, seed, condition, guidance, sampler
             return super().draw_along(*arguments)
         start = float(path.sigma[0]) * tf.reshape(latents, (-1, *self.shape))

@@ -30,7 +30,11 @@ class EDM(DiffusionModel):
             `num_classes`.
     """
 
-    tiny = {"image_shape": (8, 8, 1), "settings": {"width": 4, "heads": 1}, "steps": 2}
+    tiny = {
+        "image_shape": (8, 8, 1),
+        "settings": {"width": 4, "multipliers": (1,), "num_blocks": 1},
+        "steps": 2,
+    }
     fixed_options = ("outputs",)
 
     def __init__(

@@ -85,8 +85,15 @@ class VariancePreserving:
 
         Args:
             steps: Number of steps, at most `num_timesteps`.
+
+        Raises:
+            ValueError: For more steps.
         """
         count = self.num_timesteps
+        if steps > count:
+            raise ValueError(
+                f"Expected steps up to num_timesteps={count}, got {steps}."
+            )
         index = np.rint(count * (1.0 - np.arange(steps) / steps)).astype(int) - 1
         return _ending_with_data(self._at(index))
 

@@ -22,6 +22,7 @@ the variable of integration. So "euler" and "ddim" with eta 0 are one sampler.
    Models", 2022, algorithm 2.
 5. Lugmayr et al., "RePaint: Inpainting using Denoising Diffusion Probabilistic Models",
    2022.
+6. Song et al., "Consistency Models", 2023.
 """
 
 import dataclasses
@@ -216,6 +217,22 @@ def ancestral(
     return run(denoise, x, steps, draw, deviation, variance)
 
 
+def consistency(denoise: Denoiser, x: tf.Tensor, path: Path, draw: Draw) -> tf.Tensor:
+    """Sampling of consistency models ([6], algorithm 1): new noise at every point.
+
+    Args:
+        denoise: Denoiser that returns the end of the path through x.
+        x: Noise at the first point of the path, (batch, ...).
+        path: Points, from noise to data.
+        draw: Noise of each step.
+
+    Returns:
+        x at the last point.
+    """
+    zeros = np.zeros(path.steps)
+    return run(denoise, x, Steps(zeros, path.alpha[1:], zeros, path.sigma[1:]), draw)
+
+
 def run(
     denoise: Denoiser,
     x: tf.Tensor,
@@ -330,9 +347,10 @@ SAMPLERS = {
     "ddim": lambda denoise, x, path, draw: ddim(denoise, x, path),
     "euler": lambda denoise, x, path, draw: ddim(denoise, x, path),
     "ancestral": ancestral,
+    "consistency": consistency,
 }
-# Number of evaluations of the denoiser in a step.
-EVALUATIONS = {"dpm++": 1, "heun": 2, "ddim": 1, "euler": 1, "ancestral": 1}
+# Those that draw noise between steps.
+RANDOM = ("ancestral", "consistency")
 
 
 # Images of which a part is known.

@@ -30,12 +30,12 @@ class TextToImageDiffusion(FlowMatching):
         image_shape: Shape of an image, (height, width, channels).
         text_units: Dimension of an encoded caption.
         prompts: Captions from which `sample` draws if none are given.
-        **options: Options of `FlowMatching`, such as `buckets`, `dropped` or `settings`.
+        **options: Options of `FlowMatching`, such as `buckets` or `settings`.
     """
 
     tiny = {
         "image_shape": (8, 8, 3),
-        "settings": {"width": 4, "heads": 1},
+        "settings": {"width": 4, "multipliers": (1,), "num_blocks": 1},
         "text_units": 4,
         "buckets": 8,
         "steps": 2,
