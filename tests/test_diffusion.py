@@ -65,8 +65,9 @@ def test_the_error_of_a_sampler_falls_with_its_order(process, name, order):
     for steps in (64, 128, 256):
         path = inner_path(process, steps)
         x = path.sigma[0] * start
-        sampler = tf.function(samplers.SAMPLERS[name], autograph=False)
-        end = sampler(exact_denoiser(path), tf.constant(x), path, None).numpy()
+        denoise, sampler = exact_denoiser(path), samplers.SAMPLERS[name]
+        run = tf.function(lambda x: sampler(denoise, x, path, None), autograph=False)  # noqa: B023
+        end = run(tf.constant(x)).numpy()
         errors.append(np.abs(end - exact_solution(x, path)).max())
     orders = np.log2(np.divide(errors[:-1], errors[1:]))
     # Rates approach the order from one side or the other; a sampler of another order
@@ -403,13 +404,13 @@ def test_decoding_reverses_encoding():
     model = perturbed(model_of())
     images = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 8, 8, 1))
     images = images.astype(np.float32)
-    errors = []
-    for steps in (10, 40):
-        latents = model.encode(images, steps=steps)
-        assert latents.shape == (2, 64)
-        decoded = model.decode(latents, steps=steps, sampler="heun")
-        errors.append(np.abs(decoded - images).max())
-    assert errors[1] < 0.02 and errors[1] <= errors[0]
+    latents = model.encode(images, steps=20)
+    assert latents.shape == (2, 64)
+    decoded = model.decode(latents, steps=20, sampler="heun")
+    # The way back begins at time 0.001, where an image is mixed with a thousandth of
+    # noise; the rest is the error of two times 20 steps.
+    np.testing.assert_allclose(decoded, images, atol=0.01)
+    assert np.abs(latents.reshape(images.shape) - images).max() > 0.1
 
 
 def test_flow_matching_learns_two_points():
@@ -457,11 +458,11 @@ def test_consistency_models_imitate_an_earlier_time():
     model.first_stage = 0
     model.step.assign(0)
     random = np.random.default_rng(0)
-    data, noise = random.normal(size=(2, 3, 8, 8, 1)).astype(np.float32)
+    data, noise = tf.constant(random.normal(size=(2, 3, 8, 8, 1)), tf.float32)
     time = tf.constant([0.2, 0.5, 0.9])
     loss, _ = model.loss_at(data, noise, time, None, training=True)
     value = model._value(model.network, data, noise, time, None, True).numpy()
-    distance = np.sqrt(np.square(value - data).sum(axis=(1, 2, 3)))
+    distance = np.sqrt(np.square(value - data.numpy()).sum(axis=(1, 2, 3)))
     # The Huber distance is less than the distance by at most its margin.
     np.testing.assert_allclose(loss, np.mean(distance / time) / 8, rtol=0.01)
 

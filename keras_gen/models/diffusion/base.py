@@ -203,7 +203,7 @@ class DiffusionModel(GenerativeModel):
         return shapes
 
     def inputs(self):
-        """The usual inputs, masks and strengths; conditions with their guidance."""
+        """The usual inputs, and those of conditions and of edits, or points."""
         extra = []
         if self.num_classes is not None:
             extra.append(label_input(self.num_classes))
@@ -220,7 +220,9 @@ class DiffusionModel(GenerativeModel):
                     "trained, above 1 more typical and less varied.",
                 )
             )
-        if self.image_shape is not None:
+        if self.image_shape is None:
+            extra.append(Input("points", self.shape, description="Points."))
+        else:
             extra.append(mask_input((*self.image_shape[:2], 1)))
             extra.append(
                 Input(

@@ -261,7 +261,7 @@ def _log_bytes(data, mean, log_deviation):
     scale = tf.exp(-log_deviation)
 
     def below(value):
-        return tf.math.ndtr((value - mean) * scale)
+        return 0.5 * tf.math.erfc(-(value - mean) * scale / math.sqrt(2.0))
 
     upper, lower = below(data + HALF_LEVEL), below(data - HALF_LEVEL)
     # The first and the last level take all that is beyond them.
