@@ -7,7 +7,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 .PHONY: demo test slow lint bench bench-figures bench-serving clean
 
 demo: .venv/installed
-	$(BIN)/python examples/mnist_dcgan.py
+	$(BIN)/python -m keras_gen.quiet examples/mnist_dcgan.py
 
 test: .venv/installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"

@@ -1,29 +1,31 @@
-"""keras_gen: a zoo of generative models for Keras 3 on TensorFlow."""
+"""keras_gen: a zoo of generative models for Keras 3 on TensorFlow.
 
-import keras as _keras
+Modules are imported when they are first used, since importing TensorFlow takes seconds.
+`keras.saving.load_model` finds all classes at once; see `keras_gen.registration`.
+"""
 
-if _keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        "keras_gen trains with TensorFlow: expected KERAS_BACKEND=tensorflow, got "
-        f"{_keras.backend.backend()!r}."
+import importlib
+from typing import TYPE_CHECKING
+
+from keras_gen import registration
+
+if TYPE_CHECKING:
+    from keras_gen import (
+        callbacks,
+        data,
+        distribute,
+        export,
+        images,
+        latent,
+        losses,
+        metrics,
+        models,
+        runs,
+        zoo,
     )
-
-from keras_gen import (  # noqa: E402
-    callbacks,
-    data,
-    distribute,
-    export,
-    images,
-    latent,
-    losses,
-    metrics,
-    models,
-    runs,
-    zoo,
-)
-from keras_gen.core.game import Lazy, Player  # noqa: E402
-from keras_gen.core.model import GenerativeModel  # noqa: E402
-from keras_gen.distributions import priors  # noqa: E402
+    from keras_gen.core.game import Lazy, Player
+    from keras_gen.core.model import GenerativeModel
+    from keras_gen.distributions import priors
 
 __version__ = "0.1.0"
 __all__ = [
@@ -43,3 +45,29 @@ __all__ = [
     "runs",
     "zoo",
 ]
+# Modules that define the names which are not modules of the package itself.
+_PLACES = {
+    "GenerativeModel": "core.model",
+    "Lazy": "core.game",
+    "Player": "core.game",
+    "priors": "distributions.priors",
+}
+_INNER = ("core", "distributions", "files", "layers", "networks")
+
+registration.start()
+
+
+def __dir__():
+    return sorted({*globals(), *__all__, *_INNER})
+
+
+if not TYPE_CHECKING:  # Type checkers know the names from the imports above.
+
+    def __getattr__(name):
+        if name not in (*__all__, *_INNER):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        path = f"{__name__}.{_PLACES.get(name, name)}"
+        module = importlib.import_module(path)
+        found = module if path.endswith(f".{name}") else getattr(module, name)
+        globals()[name] = found
+        return found

@@ -20,6 +20,7 @@ or critic's last layer, without activation, of any shape.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Literal
 
 import tensorflow as tf
 from keras import ops
@@ -182,6 +183,9 @@ def _identity(logits):
     return logits
 
 
+AdversarialName = Literal[
+    "minimax", "non_saturating", "least_squares", "hinge", "wasserstein"
+]
 ADVERSARIAL = {
     "minimax": AdversarialLoss(
         binary_discriminator_loss, minimax_generator_loss, ops.sigmoid

@@ -38,10 +38,11 @@ from keras_gen import callbacks, data, distribute, zoo
 from keras_gen.core import checks
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import BATCH_SIZE, preset
-from keras_gen.files import write_text
+from keras_gen.files import read_text, write_text
 
 SETTINGS = "run.json"
 MODEL = "model.keras"
+LOG = "log.csv"
 # Settings in the order in which a command line names them, after `name`, `data`,
 # `epochs` and `overrides`.
 OPTIONS = (
@@ -67,9 +68,10 @@ class Settings:
 
     Args:
         name: Name of the model's preset.
-        data: Data set: "mnist", "emoji", "emoji/noto,openmoji", the name of one in
-            tensorflow-datasets, or the path of a folder of images. Two folders with a
-            comma between them are two domains.
+        data: Data set: "mnist", "emoji", "emoji/noto,openmoji", "faces",
+            "faces/personas?glasses", the name of one in tensorflow-datasets, or the
+            path of a folder of images. Two folders with a comma between them are two
+            domains.
         split: Part of the data to train on, such as "train[:50000]".
         validation: Part of the data on which losses are measured after each epoch,
             such as "test"; None measures none.
@@ -145,8 +147,8 @@ class Settings:
         """
         path = pathlib.Path(path)
         try:
-            stored = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
+            stored = json.loads(read_text(path))
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"Expected JSON in {path}: {error}") from error
         if not isinstance(stored, dict) or not {"name", "data"} <= set(stored):
             raise ValueError(f"Expected a run's settings in {path}, got others.")
@@ -156,7 +158,10 @@ class Settings:
                 f"Expected settings of {sorted(known)} in {path}, got "
                 f"{sorted(set(stored) - known)}."
             )
-        return cls(**stored)
+        try:
+            return cls(**stored)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"Expected a run's settings in {path}: {error}") from error
 
     def write(self, path: str | os.PathLike) -> None:
         """Writes the settings to a file `run.json`."""
@@ -374,7 +379,7 @@ class Run:
         batches, validation = _load_data(settings, model, say, is_new)
         if is_new:
             say(_model_line(settings, model))
-        log = keras.callbacks.CSVLogger(str(self.folder / "log.csv"), append=True)
+        log = keras.callbacks.CSVLogger(str(self.folder / LOG), append=True)
         try:
             model.fit(
                 batches,
@@ -401,16 +406,20 @@ class Run:
         """The callbacks that write the run's files."""
 
         def keep(logs):
+            _drop_rows(self.folder / LOG, int(model.epoch.numpy()))
             settings.write(self.folder / SETTINGS)
             self._settings = settings
             say(*self._start_lines(int(model.epoch.numpy())))
 
         chosen = [
-            callbacks.Checkpoint(self.model_path),
             # `fit` reads the checkpoint before training begins: if overrides do not fit
             # it, run.json is not changed.
             keras.callbacks.LambdaCallback(on_train_begin=keep),
+            # A kill after the log and before the checkpoint costs the epoch, whose row
+            # is then dropped; a kill after the checkpoint costs nothing, since the grid
+            # is drawn when the run goes on.
             log,
+            callbacks.Checkpoint(self.model_path),
             keras.callbacks.TensorBoard(
                 str(self.folder / "tensorboard"), write_graph=False
             ),
@@ -465,6 +474,21 @@ def sample_grid(
     if "reconstruct" in model.abilities():
         return grid(images=next(iter(batches.take(1)))["image"].numpy()[:32])
     return None
+
+
+def _drop_rows(path, epochs):
+    """Drops the rows of a log from a number of epochs on: they are trained again."""
+    if not path.is_file():
+        return
+    head, *rows = read_text(path).splitlines(keepends=True) or [""]
+    numbers = [row.partition(",")[0] for row in rows]
+    kept = [
+        row
+        for row, number in zip(rows, numbers, strict=True)
+        if number.isdecimal() and int(number) < epochs and row.endswith("\n")
+    ]
+    if kept != rows:
+        write_text(path, head + "".join(kept))
 
 
 def _say(*lines):

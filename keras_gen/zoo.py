@@ -9,29 +9,30 @@ code from files: cards are JSON, and weights are arrays.
 """
 
 import difflib
-import importlib.resources
+import hashlib
 import inspect
 import json
 import os
 import pathlib
-import zipfile
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import keras
 import numpy as np
-import safetensors
 import safetensors.numpy
 
-from keras_gen import models  # noqa: F401 Fills the registry.
-from keras_gen.core import averages
+from keras_gen import (
+    files,
+    index,
+    models,  # noqa: F401 Fills the registry.
+)
+from keras_gen.core import averages, checks, weight_files
 from keras_gen.core.abilities import abilities_of
-from keras_gen.core.arguments import defaults_of
+from keras_gen.core.arguments import defaults_of, refuse_unknown
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import PRESETS, preset
-from keras_gen.files import sha256, write_aside, write_text
 
-WEIGHTS = "weights.safetensors"
+WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 
 def names() -> list[str]:
@@ -52,10 +53,7 @@ def weights_of(name: str) -> list[str]:
     Raises:
         ValueError: For an unknown name; the message names the nearest known ones.
     """
-    folder = _shipped() / preset(name).name
-    if not folder.is_dir():
-        return []
-    return sorted(p.name for p in folder.iterdir() if (p / "card.json").is_file())
+    return index.weights_of(preset(name).name)
 
 
 def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
@@ -127,7 +125,7 @@ def load(
 
     Raises:
         ValueError: For unknown names (the message names the nearest known ones), or
-            weights whose sha256, names or shapes do not fit.
+            files that are damaged, do not belong together or do not fit the model.
     """
     chosen = preset(name)
     check_overrides(name, overrides)
@@ -142,15 +140,10 @@ def load(
             f"Expected weights of {chosen.model.__name__}, got {path} of "
             f"{contents['model']}."
         )
-    found = sha256(path / WEIGHTS)
-    if found != contents["sha256"]:
-        raise ValueError(
-            f"Expected {path / WEIGHTS} with sha256 {contents['sha256']}, got {found}: "
-            "the file is not the one that the card describes."
-        )
-    saved = chosen.model.upgrade_config(contents["configuration"])
-    model = _build(chosen.model, {**saved, **overrides}, dtype)
-    load_weights(model, path / WEIGHTS)
+    arrays = _weights_of_card(path, contents)
+    config = _saved_config(chosen, contents["configuration"], path / CARD)
+    model = _build_saved(chosen, {**config, **overrides}, dtype, path / CARD, arrays)
+    load_weights(model, arrays)
     return model
 
 
@@ -173,21 +166,39 @@ def check_overrides(name: str, overrides: Iterable[str]) -> None:
     Raises:
         ValueError: For such a name; the message gives the nearest known arguments.
     """
-    model = preset(name).model
-    known = arguments(model)
-    for key in overrides:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=3) or sorted(known)
-            raise ValueError(
-                f"Expected an argument of {model.__name__}, got {key!r}. "
-                f"Nearest: {', '.join(near)}."
-            )
+    refuse_unknown(preset(name).model, overrides)
 
 
 def _build(cls, config, dtype):
     model = cls.from_arguments({**config, "dtype": dtype})
     model.compile()
     return model
+
+
+def _saved_config(chosen, saved, source):
+    """The arguments in a saved configuration, which must be known and plain."""
+    config = {**chosen.model.upgrade_config(saved)}
+    try:
+        check_overrides(chosen.name, set(config) - {"dtype"})
+    except ValueError as error:
+        raise ValueError(f"{error} It is in {source}.") from error
+    if not _plain(list(config.values())):
+        raise ValueError(f"Expected a configuration of plain values in {source}.")
+    return config
+
+
+def _build_saved(chosen, config, dtype, source, path):
+    """A model with the configuration in a file, and as many weights as a file has."""
+    try:
+        with weight_files.no_larger_than(path):
+            model = chosen.model.from_arguments({**config, "dtype": dtype})
+        model.compile()
+        return model
+    except Exception as error:  # What values of other types cause is of any class.
+        raise ValueError(
+            f"The configuration in {source} does not build a {chosen.model.__name__}: "
+            f"{error}"
+        ) from error
 
 
 # Weights as arrays, the form of weights that ship.
@@ -207,13 +218,34 @@ def save_weights(
         path: Path of the `.safetensors` file.
         dtype: Type of floats in the file; float16 halves its size. Integers, such as
             counters, keep their type.
+
+    Raises:
+        ValueError: For weights that the type cannot hold.
     """
+    _write_arrays(_arrays_of(model, dtype), path)
+
+
+def _arrays_of(model, dtype):
+    """The weights of a model by name, which must be finite in their type."""
+    checks.one_of(("float32", "float16"), dtype=dtype)
     arrays = {}
     for name, variable in _named(model, averaged=True).items():
         array = np.asarray(variable.numpy(), order="C")
-        is_float = np.issubdtype(array.dtype, np.floating)
-        arrays[name] = array.astype(dtype) if is_float else array
-    write_aside(path, lambda aside: safetensors.numpy.save_file(arrays, aside))
+        if np.issubdtype(array.dtype, np.floating):
+            with np.errstate(over="ignore"):
+                array = array.astype(dtype)
+            if not np.isfinite(array).all():
+                raise ValueError(
+                    f"Expected weights that are finite as {dtype}, got others in "
+                    f"{name}."
+                )
+        arrays[name] = array
+    return arrays
+
+
+def _write_arrays(arrays, path):
+    with files.aside(path) as aside:
+        safetensors.numpy.save_file(arrays, aside)
 
 
 def load_weights(model: GenerativeModel, path: str | os.PathLike) -> None:
@@ -224,28 +256,11 @@ def load_weights(model: GenerativeModel, path: str | os.PathLike) -> None:
         path: Path of the `.safetensors` file.
 
     Raises:
-        ValueError: If names or shapes are not the model's, or values are not finite.
+        ValueError: For a damaged file, names, shapes or types that are not the model's,
+            or values that are not finite. The model is then as it was.
     """
-    try:
-        arrays = safetensors.numpy.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"Expected a file of arrays, got {path}: {error}") from error
     targets = _named(model, averaged=False)
-    if arrays.keys() != targets.keys():
-        odd = sorted(arrays.keys() ^ targets.keys())
-        raise ValueError(
-            f"Expected the weights of this {type(model).__name__}, got {path} with "
-            f"other names: {odd[:4]}."
-        )
-    for name, variable in targets.items():
-        array = arrays[name]
-        if array.shape != tuple(variable.shape):
-            raise ValueError(
-                f"Expected {name} of shape {tuple(variable.shape)}, got {array.shape} "
-                f"in {path}."
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(f"Expected finite weights, got NaN in {name} of {path}.")
+    arrays = weight_files.read_arrays(path, targets)
     for name, variable in targets.items():
         variable.assign(arrays[name])
     for name, network in model.networks().items():
@@ -261,23 +276,19 @@ def _named(model, averaged) -> dict[str, keras.Variable]:
         if name.startswith(averages.PREFIX):
             continue
         source = model.averaged(network) if averaged else network
-        for index, variable in enumerate(source.weights):
-            found[f"{name}/{index:03d}/{variable.name}"] = variable
+        for number, variable in enumerate(source.weights):
+            found[f"{name}/{number:03d}/{variable.name}"] = variable
     return found
 
 
 # Finding and reading weights.
 
 
-def _shipped():
-    return pathlib.Path(str(importlib.resources.files("keras_gen.cards")))
-
-
 def _find(name, weights):
     """The folder or file of weights, from the name of weights that ship or a path."""
     shipped = weights_of(name)
     if weights in shipped:
-        return _shipped() / name / weights
+        return index.weights_folder() / name / weights
     path = pathlib.Path(weights)
     if (path / "card.json").is_file() or (path.is_file() and path.suffix == ".keras"):
         return path
@@ -292,17 +303,31 @@ def _find(name, weights):
 
 
 def _read_card(folder):
-    with open(pathlib.Path(folder) / "card.json", encoding="utf-8") as file:
-        return json.load(file)
+    """The card in a folder, with the entries that `load` needs."""
+    path = pathlib.Path(folder) / CARD
+    contents = files.read_json(path)
+    kinds = {"model": str, "configuration": dict, "sha256": str}
+    files.check_entries(contents, kinds, path)
+    return contents
 
 
-def _read_archive(path):
-    """The class, configuration and compilation that a `.keras` file holds."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"Expected a .keras file, got {path}: {error}") from error
+def _weights_of_card(folder, contents):
+    """The path of the weights that a card describes."""
+    path, wanted = folder / WEIGHTS, contents["sha256"]
+    if not path.is_file():
+        raise ValueError(f"Expected {WEIGHTS} beside the card, got none in {folder}.")
+    found = files.sha256(path)
+    if found == wanted:
+        return path
+    # `write_card` was killed between two renames.
+    new = folder / _new_name(wanted)
+    if new.is_file() and files.sha256(new) == wanted:
+        return new
+    raise ValueError(
+        f"Expected {path} with sha256 {wanted}, got {found}: the file is not the one "
+        "that the card describes. Copy both files again, or write them by "
+        "keras_gen.zoo.write_card."
+    )
 
 
 def configuration(name: str, path: str | os.PathLike) -> dict[str, Any]:
@@ -314,29 +339,35 @@ def configuration(name: str, path: str | os.PathLike) -> dict[str, Any]:
         name: Name of the model.
         path: Path of the file.
     """
-    saved = preset(name).model.upgrade_config(_read_archive(path)["config"])
-    return {key: value for key, value in saved.items() if key != "dtype"}
+    saved = _read_archive(preset(name), path)
+    config = _saved_config(preset(name), saved["config"], path)
+    return {key: value for key, value in config.items() if key != "dtype"}
+
+
+def _read_archive(chosen, path):
+    """What a `.keras` file of a model says of it."""
+    saved = weight_files.read_config(path)
+    if saved["class_name"] != chosen.model.__name__:
+        raise ValueError(
+            f"Expected a saved {chosen.model.__name__}, got {path} with "
+            f"{saved['class_name']!r}."
+        )
+    return saved
 
 
 def _load_archive(chosen, path, overrides, dtype):
     """A model with the plain configuration and the weights of a `.keras` file."""
-    saved = _read_archive(path)
-    if saved.get("class_name") != chosen.model.__name__:
-        raise ValueError(
-            f"Expected a saved {chosen.model.__name__}, got {path} with "
-            f"{saved.get('class_name')!r}."
-        )
-    config = {**chosen.model.upgrade_config(saved["config"]), **overrides}
+    saved = _read_archive(chosen, path)
+    config = {**_saved_config(chosen, saved["config"], path), **overrides}
     saved_dtype = config.pop("dtype", None)
-    check_overrides(chosen.name, config)
-    if not _plain(list(config.values())):
-        raise ValueError(f"Expected a configuration of plain values in {path}.")
-    model = _build(chosen.model, config, dtype or saved_dtype)
-    compiled = saved.get("compile_config")
+    compiled = saved.get("compile_config") or {}
+    weight_files.optimizers_of(compiled, path)
+    weight_files.check_whole(path)
+    model = _build_saved(chosen, config, dtype or saved_dtype, path, path)
     if compiled:
         try:
-            _restore_optimizers(model, compiled)
-        except (TypeError, ValueError) as error:
+            model.compile_from_config(compiled)
+        except Exception as error:  # Of any class, as arguments may have any type.
             raise ValueError(
                 f"The optimizers in {path} cannot be rebuilt: {error}"
             ) from error
@@ -353,17 +384,6 @@ def _plain(value):
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _restore_optimizers(model, compiled):
-    """Compiles as saved, but only with Keras's optimizers: others may run any code."""
-    for saved in compiled["optimizers"].values():
-        if saved.get("module") != "keras.optimizers":
-            raise ValueError(
-                f"Expected an optimizer of Keras, got {saved.get('class_name')!r} of "
-                f"{saved.get('module')!r}; load the file with keras.saving.load_model."
-            )
-    model.compile_from_config(compiled)
-
-
 # Shipping.
 
 
@@ -376,7 +396,10 @@ def write_card(
     samples: Callable[[pathlib.Path], object] | None = None,
     **entries,
 ) -> dict[str, Any]:
-    """Writes a folder for `load`: weights, card, and a grid of samples.
+    """Writes a folder for `load`: a grid of samples, weights, and card.
+
+    All is checked before anything is written. A folder that has weights and a card
+    already can be loaded at any moment: it holds the old or the new ones.
 
     Args:
         model: The trained model.
@@ -389,21 +412,57 @@ def write_card(
 
     Returns:
         The card.
+
+    Raises:
+        ValueError: For a name that is not the model's, entries that are not plain, or
+            weights that the type cannot hold.
     """
     folder = pathlib.Path(folder)
-    save_weights(model, folder / WEIGHTS, dtype)
+    arrays = _arrays_of(model, dtype)
     config = {k: v for k, v in model.get_config().items() if k not in ("dtype", "name")}
     contents = {
-        "preset": name,
+        "preset": preset(name).name,
         "model": type(model).__name__,
         "configuration": config,
         **entries,
         "parameters": int(sum(np.prod(v.shape) for v in _named(model, True).values())),
         "stored_as": dtype,
-        "sha256": sha256(folder / WEIGHTS),
     }
-    text = json.dumps(contents, indent=2) + "\n"
-    write_text(folder / "card.json", text)
+    if preset(name).model is not type(model):
+        raise ValueError(f"Expected the name of a {contents['model']}, got {name!r}.")
+    _as_json(contents)  # Before anything is written.
     if samples is not None:
+        folder.mkdir(parents=True, exist_ok=True)
         samples(folder / "samples.png")
+    return _replace_card(folder, contents, arrays)
+
+
+def _replace_card(folder, contents, arrays):
+    """Replaces weights and card; after a kill at any moment, a pair fits.
+
+    Until the card has been replaced, the new weights lie beside the old ones under a
+    name with their hash, where `load` finds them.
+    """
+    content = safetensors.numpy.save(arrays)
+    contents = {**contents, "sha256": hashlib.sha256(content).hexdigest()}
+    new = folder / _new_name(contents["sha256"])
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.locked(folder):
+        files.write_bytes(new, content)
+        files.write_text(folder / CARD, _as_json(contents))
+        files.replace(new, folder / WEIGHTS)
+        for leftover in folder.glob(_new_name("*")):  # Of writers that were killed.
+            leftover.unlink()
     return contents
+
+
+def _new_name(digest):
+    """Name of the file of weights until the card that describes it is written."""
+    return f"weights-{digest[:16]}.safetensors"
+
+
+def _as_json(contents):
+    try:
+        return json.dumps(contents, indent=2) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected entries of plain values: {error}.") from error

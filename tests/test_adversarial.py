@@ -244,7 +244,7 @@ def test_a_pack_holds_images_side_by_side_in_the_channels():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"packing": 0}, "packing >= 1"),
+        ({"packing": 0}, "packing, a whole number of at least 1"),
         ({"augmentation": "color"}, "list of"),
         ({"augmentation": ["blur"]}, "blur"),
         ({"image_shape": None}, "point_dim"),

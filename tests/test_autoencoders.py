@@ -145,7 +145,7 @@ def test_a_stacked_autoencoder_takes_any_widths_and_an_overcomplete_code():
         assert model.reconstruct(images).shape == (4, 8, 8, 1)
         assert len(kernels(model.encoder)) == len(widths) + 1
     for wrong in ({"widths": (0,)}, {"latent_dim": 2.5}):
-        with pytest.raises(ValueError, match="int >= 1"):
+        with pytest.raises(ValueError, match="whole numbers? of at least 1"):
             StackedAE(**{**StackedAE.tiny, **wrong})
 
 

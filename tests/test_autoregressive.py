@@ -283,7 +283,10 @@ def test_the_learning_rate_is_an_argument_and_lasts_as_long_as_the_run(cls):
     "make, message",
     [
         (lambda: PixelCNN(output="gaussian"), "'categorical'"),
-        (lambda: PixelCNN(**PixelCNN.tiny, num_classes=1), "num_classes >= 2"),
+        (
+            lambda: PixelCNN(**PixelCNN.tiny, num_classes=1),
+            "num_classes, a whole number of at least 2",
+        ),
         (lambda: PixelCNN(**PixelCNN.tiny, kernel_size=4), "odd kernel_size"),
         (lambda: PixelRNN(**PixelRNN.tiny, cell="gru"), "'row_lstm'"),
     ],

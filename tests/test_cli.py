@@ -231,7 +231,7 @@ def test_evaluate_prints_figures_and_writes_a_report(tmp_path, monkeypatch):
     assert 0 < figures["frechet_distance_floor"] < figures["frechet_distance"]
     assert [path.name for path in tmp_path.iterdir()] == ["digits"]
     done = run(*command)
-    assert "frechet_distance" in done.output and "report.html" in done.output
+    assert "Fréchet distance" in done.output and "report.html" in done.output
     page = (tmp_path / "report.html").read_text()
     assert f"{figures['frechet_distance']:.5g}" in page
     assert "classifier/mnist" in page and "data:image/png" in page

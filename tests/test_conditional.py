@@ -166,7 +166,7 @@ def test_evaluation_runs_these_stages_and_shows_pictures(tmp_path):
     figures = evaluation.run()
     assert {"test_cycle", "l1_gain", "agreement_noto_to_openmoji"} <= set(figures)
     assert len(evaluation.pictures()) == 3
-    assert keras_gen.metrics.report.rows(figures)
+    assert keras_gen.metrics.report.lines(figures)
     evaluation = keras_gen.metrics.Evaluation(
         built(TextToImage),
         "emoji/noto",

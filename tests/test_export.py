@@ -117,7 +117,7 @@ def test_abilities_and_batch_sizes_that_do_not_fit_are_refused(gan, tmp_path):
         with pytest.raises(ValueError, match="Expected abilities"):
             keras_gen.export.save(gan, tmp_path / "gan", abilities=wrong)
     for wrong in ([], [2, 1], [0, 1]):
-        with pytest.raises(ValueError, match="batch sizes"):
+        with pytest.raises(ValueError, match="Expected batch_sizes"):
             keras_gen.export.save(gan, tmp_path / "gan", batch_sizes=wrong)
     assert not (tmp_path / "gan").exists()
 

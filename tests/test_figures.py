@@ -62,7 +62,7 @@ def test_extractors_that_are_not_there_are_explained(tmp_path):
         (IMAGES * 127.5 + 127.5, "from 0"),
         (IMAGES * np.nan, "NaN"),
         (IMAGES[0], "shape"),
-        (np.repeat(IMAGES, 2, axis=-1), "1 or 3"),
+        (np.repeat(IMAGES, 2, axis=-1), "1, 3 or 4"),
     ],
 )
 def test_images_that_cannot_be_measured_are_refused(network, images, message):

@@ -277,9 +277,9 @@ def test_constant_pixels_keep_the_likelihood_finite():
 def test_impossible_mixtures_are_refused():
     for config, message in (
         ({"covariance": "tied"}, "'low_rank'"),
-        ({"num_components": 0}, "num_components >= 1"),
+        ({"num_components": 0}, "num_components, a whole number of at least 1"),
         ({"covariance": "low_rank", "rank": 4}, "rank < 4"),
-        ({"min_deviation": 0.0}, "min_deviation > 0"),
+        ({"min_deviation": 0.0}, "min_deviation, a number above 0"),
     ):
         with pytest.raises(ValueError, match=message):
             GMM((2, 2, 1), **config)

@@ -8,6 +8,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "keras_gen"
 # From the lowest storey to the highest. A module belongs to the longest prefix of its
 # name, and imports from its own storey or from those below.
 STOREYS = (
+    ("index", "quiet", "registration"),
     ("files", "distribute", "losses", "core"),
     ("images",),
     ("data",),

@@ -278,7 +278,7 @@ def test_a_channels_parameters_depend_on_the_channels_before_it():
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: MaskedConv2D(4, 3, "C"), "mask 'A' or 'B'"),
+        (lambda: MaskedConv2D(4, 3, "C"), "mask, 'A' or 'B'"),
         (lambda: MaskedConv2D(4, 4, "A"), "odd kernel_size"),
         (lambda: MaskedConv2D(4, 1, "A"), "kernel_size >= 3"),
         (lambda: MaskedConv2D(4, 3, "A", "diagonal"), "'vertical'"),

@@ -89,7 +89,7 @@ def test_maps_double_up_to_a_cap(name):
 
     assert kernels() == kernels(max_maps=None) == 4 << 3
     assert kernels(max_maps=8) == 8
-    with pytest.raises(ValueError, match="max_maps >= 1"):
+    with pytest.raises(ValueError, match="max_maps, a whole number of at least 1"):
         kernels(max_maps=0)
 
 
@@ -203,9 +203,9 @@ def test_models_train_with_each_option(cls, options):
         ({"prior": "cauchy"}, "'normal'"),
         ({"label_smoothing": 1.5}, r"\[0, 1\)"),
         ({"loss": "wasserstein", "label_smoothing": 0.1}, "label_smoothing=0"),
-        ({"r1": -1.0}, "r1 >= 0"),
-        ({"instance_noise_on": "fake"}, "instance_noise_on of"),
-        ({"discriminator_moves": 0}, "discriminator_moves >= 1"),
+        ({"r1": -1.0}, "r1, a number of at least 0"),
+        ({"instance_noise_on": "fake"}, "instance_noise_on, 'both' or 'real'"),
+        ({"discriminator_moves": 0}, "discriminator_moves, a whole number"),
         ({"average": 1.0}, r"\[0, 1\)"),
     ],
 )

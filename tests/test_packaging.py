@@ -18,6 +18,8 @@ batch = next(iter(keras_gen.data.load("mnist", "test[:8]", batch_size=8)))
 assert batch["image"].shape == (8, 28, 28, 1)
 batch = next(iter(keras_gen.data.load("emoji/noto", "test[:8]", batch_size=8)))
 assert batch["image"].shape == (8, 64, 64, 3)
+batch = next(iter(keras_gen.data.load("faces/micah", "test[:8]", batch_size=8)))
+assert batch["image"].shape == (8, 64, 64, 3)
 model = keras_gen.zoo.load("dcgan", weights="mnist")
 assert model.sample(2, seed=0).shape == (2, 32, 32, 1)
 options = {"abilities": ["sample"], "batch_sizes": (1,)}

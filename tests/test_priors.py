@@ -275,9 +275,9 @@ def test_a_named_prior_has_the_density_at_0_computed_by_hand(kind, arguments, ex
 
 def test_impossible_priors_are_refused():
     for build, message in (
-        (lambda: priors.Mixture(2, 0), "num_components >= 1"),
+        (lambda: priors.Mixture(2, 0), "num_components, a whole number of at least 1"),
         (lambda: priors.Flow(2, "nvp"), "'realnvp'"),
-        (lambda: Flow(1), "at least 2 dimensions"),
+        (lambda: Flow(1), "dim, a whole number of at least 2"),
         (lambda: priors.Named(2, "Cauchyish", {}), "class of tfp.distributions"),
         (
             lambda: priors.Named(3, "MultivariateNormalDiag", {"loc": [0.0, 0.0]}),

@@ -7,6 +7,8 @@ import inspect
 import io
 import json
 import shlex
+import subprocess
+import sys
 import types
 
 import keras
@@ -72,6 +74,88 @@ def test_a_run_trains_and_resumes_as_if_it_had_not_been_interrupted(tmp_path):
         values(trained.weights), values(resumed.load_model().weights), strict=True
     ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+KILLED = """
+import os, sys
+from keras_gen import callbacks, runs
+from keras_gen.core import checkpoint
+
+where, folder = sys.argv[1:]
+times = []
+
+def die(*args, **kwargs):
+    times.append(None)
+    if len(times) == 2:
+        os._exit(9)
+    return real(*args, **kwargs)
+
+if where == "grid":
+    real, callbacks.SampleGrid.write = callbacks.SampleGrid.write, die
+else:
+    real, checkpoint.save_model = checkpoint.save_model, die
+runs.Run.open(folder).train(verbose=0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "done", "epochs"), [("grid", 2, 2), ("grid", 2, 3), ("checkpoint", 1, 2)]
+)
+def test_a_run_that_was_killed_has_the_files_of_one_that_was_not(
+    where, done, epochs, tmp_path
+):
+    whole = Run.create("gan", "mnist", folder=tmp_path / "a", epochs=epochs, **OPTIONS)
+    whole.train(verbose=0)
+    killed = Run.create("gan", "mnist", folder=tmp_path / "b", epochs=epochs, **OPTIONS)
+    killed.settings.write(killed.folder / "run.json")
+    command = [sys.executable, "-c", KILLED, where, str(killed.folder)]
+    assert subprocess.run(command, capture_output=True).returncode == 9
+    left = zoo.load("gan", killed.model_path)
+    assert int(left.epoch.numpy()) == done
+    assert len(list((killed.folder / "samples").iterdir())) == 1
+    resumed = Run.open(killed.folder)
+    resumed.train(verbose=0)
+    grids = [f"epoch_{i + 1:04d}.png" for i in range(epochs)]
+    for run in (whole, resumed):
+        assert sorted(p.name for p in (run.folder / "samples").iterdir()) == grids
+        with open(run.folder / "log.csv") as file:
+            rows = [row["epoch"] for row in csv.DictReader(file)]
+        assert rows == [str(epoch) for epoch in range(epochs)]
+        assert not list(run.folder.rglob(".aside-*"))
+    for a, b in zip(
+        values(whole.load_model().weights),
+        values(resumed.load_model().weights),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    for grid in grids:
+        pictures = [
+            np.asarray(PIL.Image.open(run.folder / "samples" / grid), int)
+            for run in (whole, resumed)
+        ]
+        np.testing.assert_allclose(*pictures, atol=1)  # One of 256 levels.
+
+
+def test_grids_are_drawn_again_only_if_they_are_missing(tmp_path):
+    run = Run.create("gan", "mnist", folder=tmp_path / "run", epochs=2, **OPTIONS)
+    run.train(verbose=0)
+    for number in (1, 2):
+        (run.folder / "samples" / f"epoch_000{number}.png").write_bytes(b"mine")
+    run.train(3, verbose=0)
+    contents = [p.read_bytes() for p in sorted((run.folder / "samples").iterdir())]
+    assert contents[:2] == [b"mine", b"mine"] and len(contents) == 3
+
+
+def test_a_run_that_starts_from_another_runs_weights_counts_its_own_epochs(tmp_path):
+    first = Run.create("gan", "mnist", folder=tmp_path / "a", epochs=2, **OPTIONS)
+    first.train(verbose=0)
+    options = {**OPTIONS, "weights": first.folder}
+    second = Run.create("gan", "mnist", folder=tmp_path / "b", epochs=1, **options)
+    second.train(verbose=0)
+    assert int(second.load_model().epoch.numpy()) == 1
+    assert [p.name for p in (tmp_path / "b" / "samples").iterdir()] == [
+        "epoch_0001.png"
+    ]
 
 
 def test_overrides_of_a_resumed_run_are_kept_if_they_fit(tmp_path):
@@ -297,7 +381,7 @@ def test_the_time_of_an_epoch_fits_the_display(monkeypatch, capsys):
     assert text.startswith("\nAbout")  # The progress bar's line is left first.
     ((_, text),) = run_steps(times, 8, 2, capsys, image_shape=(4, 4, 1))
     assert "while images have 4x4 pixels" in text and "2 epochs" not in text
-    with pytest.raises(ValueError, match="steps >= 1"):
+    with pytest.raises(ValueError, match="steps, a whole number of at least 1"):
         callbacks.EpochTime(0)
 
 
@@ -331,6 +415,8 @@ def test_settings_of_older_versions_are_read(tmp_path):
         ('{"name": "gan"}', "run's settings"),
         ('{"name": "gan", "data": "mnist", "sped": 3}', "sped"),
         ('{"name": "gan", "data": "mnist", "batch_size": 0}', "batch_size"),
+        ('{"name": "gan", "data": "mnist", "epochs": "3"}', "run.json"),
+        ("[" * 100_000, "Expected JSON"),
         ('{"name": "gan", "data": "mnist"}', "run of 'dcgan', got one of 'gan'"),
     ],
 )

@@ -391,8 +391,8 @@ def test_levels_of_the_logistic_sum_to_one():
         ({"flow": "nvp", "prior": "flow"}, "'realnvp'"),
         ({"prior": "vamp", "posterior": "iaf"}, "no fast density"),
         ({"free_bits": 0.1, "num_importance_samples": 2}, "num_importance_samples=1"),
-        ({"num_importance_samples": 0}, "num_importance_samples >= 1"),
-        ({"beta": -1.0}, "beta >= 0"),
+        ({"num_importance_samples": 0}, "num_importance_samples, a whole number"),
+        ({"beta": -1.0}, "beta, a number of at least 0"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):

@@ -4,6 +4,9 @@ import time
 
 import keras
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count
+
 
 class EpochTime(keras.callbacks.Callback):
     """Prints once how long an epoch takes, and all epochs together.
@@ -23,10 +26,9 @@ class EpochTime(keras.callbacks.Callback):
             its end, unless it is the last.
     """
 
-    def __init__(self, steps: int = 20):
+    @checked
+    def __init__(self, steps: Count = 20):
         super().__init__()
-        if steps < 1:
-            raise ValueError(f"Expected steps >= 1, got {steps}.")
         self.steps = steps
 
     def on_train_begin(self, logs=None):

@@ -3,6 +3,8 @@
 import keras
 
 from keras_gen import metrics
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count, Seed
 
 
 class Evaluate(keras.callbacks.Callback):
@@ -28,13 +30,14 @@ class Evaluate(keras.callbacks.Callback):
         figures: Names of `keras_gen.metrics.image_figures` to show; None shows all.
     """
 
+    @checked
     def __init__(
         self,
         data: object,
-        every: int = 1,
+        every: Count = 1,
         features: object = None,
-        num_images: int = 5000,
-        seed: int = 0,
+        num_images: Count = 5000,
+        seed: Seed = 0,
         figures: tuple[str, ...] | None = (
             "frechet_distance",
             "precision",
@@ -43,8 +46,6 @@ class Evaluate(keras.callbacks.Callback):
         ),
     ):
         super().__init__()
-        if every < 1:
-            raise ValueError(f"Expected every >= 1 epochs, got {every}.")
         self.data, self.every, self.features = data, every, features
         self.num_images, self.seed, self.figures = num_images, seed, figures
         self._scale = None

@@ -4,6 +4,9 @@ import time
 
 import keras
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Weight
+
 
 class TimeLimit(keras.callbacks.Callback):
     """Stops `fit` at the first step after a given time.
@@ -24,7 +27,8 @@ class TimeLimit(keras.callbacks.Callback):
         minutes: Minutes from the start of `fit`.
     """
 
-    def __init__(self, minutes: float):
+    @checked
+    def __init__(self, minutes: Weight):
         super().__init__()
         self.minutes = minutes
 

@@ -7,6 +7,7 @@ import inspect
 
 import typer
 
+from keras_gen import quiet
 from keras_gen.cli.common import errors_in_one_line
 from keras_gen.cli.evaluate import evaluate
 from keras_gen.cli.export import export, label
@@ -34,6 +35,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+app.callback()(quiet.start)
 
 
 def _help_of(command):

@@ -2,29 +2,33 @@
 
 import json
 import pathlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
-import rich
 import rich.console
 import rich.progress
-import rich.table
 import typer
 
 import keras_gen
-from keras_gen import metrics, zoo
 from keras_gen.cli.common import AsJson, Weights
 
 
 def evaluate(
     name: Annotated[
         str | None,
-        typer.Argument(help="Name of the model; left out with --images."),
+        typer.Argument(
+            help="Name of the model, or the folder of a run; left out with --images."
+        ),
     ] = None,
     weights: Weights = None,
     data: Annotated[
-        str, typer.Option(help="Real images: 'mnist', another name, or a folder.")
-    ] = "mnist",
+        str | None,
+        typer.Option(
+            help="Real images: 'mnist', another name, or a folder.",
+            show_default="those that the model was trained on, or mnist",
+        ),
+    ] = None,
     images: Annotated[
         pathlib.Path | None,
         typer.Option(help="Folder of images to measure instead of a model."),
@@ -32,17 +36,20 @@ def evaluate(
     features: Annotated[
         str | None,
         typer.Option(
-            help="Feature extractor: 'mnist', a file of weights of InceptionV3, or the "
-            "folder of a SavedModel.",
+            help="Feature extractor: 'mnist', a file of InceptionV3's weights or of a "
+            "Keras model, or the folder of a SavedModel.",
             show_default="the one for the data",
         ),
     ] = None,
     num_images: Annotated[
-        int,
+        int | None,
         typer.Option(
-            "-n", help="Number of samples, and of training and test images each."
+            "-n",
+            help="Number of samples, and of training and test images each, for all "
+            "figures.",
+            show_default="10,000, and all training images in the search for copies",
         ),
-    ] = 10_000,
+    ] = None,
     num_samples: Annotated[
         int,
         typer.Option(
@@ -57,7 +64,17 @@ def evaluate(
             show_default="weights that ship",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of samples and subsets.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of samples, of real images and of subsets.")
+    ] = 0,
+    split_seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Seed with which a folder was split in training, so that no training "
+            "image is tested.",
+            show_default="that of the run, or 0",
+        ),
+    ] = None,
     as_json: AsJson = False,
     report: Annotated[
         pathlib.Path | None,
@@ -69,20 +86,32 @@ def evaluate(
 ):
     """Measures a model's samples, or a folder of images, against real images.
 
-    Figures whose names end in _floor compare held-out real images with the real images:
-    they are the values of a perfect model. Compare only figures with the same features
-    and number of images. The report is one HTML page with all figures, grids, curves
-    and settings.
+    The floor of a figure compares held-out real images with the training images: it is
+    the value of a perfect model. Compare only figures with the same features and number
+    of images. If there are more images than are measured, they are drawn at random by
+    the seed, whatever their order. A run's folder is split as it was in training. The
+    report is one HTML page with all figures, grids, curves and settings.
     """
+    if (
+        name is not None
+        and weights is None
+        and (pathlib.Path(name) / keras_gen.runs.SETTINGS).exists()
+    ):
+        name, weights = keras_gen.runs.Run.open(name).settings.name, name
     if (name is None) == (images is None):
         raise ValueError("Expected a model's name, or --images.")
     model = None
     if name is not None:
         if weights is None:
             raise ValueError("Expected --weights: 'mnist', a file, or a folder.")
-        model = zoo.load(name, weights)
+        model = keras_gen.zoo.load(name, weights)
         model.compile(seed=seed)
-    evaluation = metrics.Evaluation(
+    trained = _settings_of(weights)
+    if data is None:
+        data = trained.data if trained else _data_of_card(name, weights)
+    if split_seed is None:
+        split_seed = _split_seed(trained, data)
+    evaluation = keras_gen.metrics.Evaluation(
         model,
         data,
         images=images,
@@ -91,14 +120,16 @@ def evaluate(
         num_samples=num_samples,
         judge=judge,
         seed=seed,
+        split_seed=split_seed,
     )
     figures = evaluation.run(_progress_bar)
     if report is None and not as_json:
         report = pathlib.Path("report.html")
     if report is not None:
-        settings = {"data": data, "images": num_images, "seed": seed}
+        settings = {"data": data, "images": evaluation.context.num_images, "seed": seed}
+        settings["split_seed"] = split_seed
         settings["keras_gen"] = keras_gen.__version__
-        metrics.write_report(
+        keras_gen.metrics.write_report(
             report,
             f"{name} {weights}" if name else str(images),
             evaluation.figures,
@@ -109,11 +140,8 @@ def evaluate(
     if as_json:
         print(json.dumps(figures))
         return
-    table = rich.table.Table("figure", "value", "floor")
-    for row in metrics.report.rows(figures):
-        table.add_row(*row)
-    rich.print(table)
-    rich.print(f"The report is in {report}.")
+    print("\n".join(keras_gen.metrics.report.lines(figures)))
+    print(f"\nThe report is in {report}.")
 
 
 def _progress_bar(stages: Sequence) -> Iterator:
@@ -135,8 +163,46 @@ def _progress_bar(stages: Sequence) -> Iterator:
 
 def _log_of(weights):
     """The log of the run that the weights come from, or None."""
+    return _file_of_run(weights, "log.csv")
+
+
+def _settings_of(weights):
+    """The settings of the run that the weights come from, or None."""
+    path = _file_of_run(weights, keras_gen.runs.SETTINGS)
+    return None if path is None else keras_gen.runs.Settings.read(path)
+
+
+def _file_of_run(weights, name):
+    """The path of a file in the folder of a run; None if there is none."""
     if weights is None:
         return None
     path = pathlib.Path(weights)
-    log = (path if path.is_dir() else path.parent) / "log.csv"
-    return log if log.is_file() else None
+    path = (path if path.is_dir() else path.parent) / name
+    return path if path.is_file() else None
+
+
+def _data_of_card(name, weights):
+    """The data that weights with a card were trained on; "mnist" for others."""
+    try:
+        return keras_gen.zoo.card(name, weights)["data"] or "mnist"
+    except (KeyError, OSError, ValueError):  # A file, or a card without data.
+        return "mnist"
+
+
+def _split_seed(trained, data):
+    """The seed with which a run split its data; 0 for other data.
+
+    It is printed what this means for the images that are tested.
+    """
+    if trained is None or trained.data != data:
+        return 0
+    if trained.split.partition("[")[0] != "train":
+        _say(
+            f"The run was trained on the split {trained.split!r}: training images may "
+            "be among the test images."
+        )
+    return trained.seed
+
+
+def _say(line):
+    print(line, file=sys.stderr, flush=True)

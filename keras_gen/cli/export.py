@@ -6,9 +6,8 @@ from typing import Annotated
 import rich
 import typer
 
-from keras_gen import zoo
+import keras_gen
 from keras_gen.cli.common import Weights
-from keras_gen.export import deploy
 
 Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
 
@@ -49,18 +48,20 @@ def export(
     ] = False,
     root: Annotated[
         str, typer.Option(help="Path of the folder on the server.")
-    ] = deploy.ROOT,
+    ] = "/serving",
 ):
     """Makes or extends a folder for TF Serving: models, configuration, manifests."""
     chosen = [_parse_served(name, weights) for name in names]
     _check_targets([served for served, _, _ in chosen], to, version, label)
     for served, preset, source in chosen:
-        model = zoo.load(preset, source)
+        model = keras_gen.zoo.load(preset, source)
         card = {"preset": preset}
-        if source in zoo.weights_of(preset):
-            card["trained"] = zoo.card(preset, source)
+        if source in keras_gen.zoo.weights_of(preset):
+            card["trained"] = keras_gen.zoo.card(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
-        path = deploy.add(model, to, served, version, label=label, root=root, **options)
+        path = keras_gen.export.deploy.add(
+            model, to, served, version, label=label, root=root, **options
+        )
         rich.print(f"{path}: {_describe_labels(to, served)}")
     rich.print("What to type next:")
     rich.print(f"  cd {to} && docker compose --profile cpu up")
@@ -85,9 +86,9 @@ def label(
     if remove == (version is not None):
         raise ValueError("Expected a version, or --remove.")
     if remove:
-        deploy.remove_label(to, served, name)
+        keras_gen.export.deploy.remove_label(to, served, name)
     else:
-        deploy.set_label(to, served, name, version)
+        keras_gen.export.deploy.set_label(to, served, name, version)
     rich.print(f"{served}: {_describe_labels(to, served)}")
 
 
@@ -106,9 +107,9 @@ def _check_targets(served, to, version, label):
     if version is not None and len(set(served)) < len(served):
         raise ValueError(f"Expected one version {version} of each model, got {served}.")
     for name in served:
-        deploy.check(to, name, version, label)
+        keras_gen.export.deploy.check(to, name, version, label)
 
 
 def _describe_labels(folder, served):
-    labels = deploy.labels(folder, served)
+    labels = keras_gen.export.deploy.labels(folder, served)
     return ", ".join(f"{name} is version {n}" for name, n in sorted(labels.items()))

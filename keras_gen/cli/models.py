@@ -6,22 +6,22 @@ import rich
 import rich.markup
 import rich.table
 
-from keras_gen import zoo
+import keras_gen
+from keras_gen import index
 from keras_gen.cli.common import AsJson, Name, Weights
 
 
 def list_models():
     """Lists all models, with the weights that ship for them."""
     table = rich.table.Table("name", "what it is", "weights")
-    for name in zoo.names():
-        card = zoo.card(name)
-        table.add_row(name, card["summary"], ", ".join(card["weights"]))
+    for name, summary in index.models().items():
+        table.add_row(name, summary, ", ".join(index.weights_of(name)))
     rich.print(table)
 
 
 def show(name: Name, weights: Weights = None, as_json: AsJson = False):
     """Shows the card of a model, with its arguments and abilities, or of weights."""
-    card = zoo.card(name, weights)
+    card = keras_gen.zoo.card(name, weights)
     if as_json:
         print(json.dumps(card))
         return

@@ -7,11 +7,8 @@ from typing import Annotated
 import rich
 import typer
 
+import keras_gen
 from keras_gen.cli.common import Picture, Scale, parse_values
-from keras_gen.core.inputs import SEED, with_role
-from keras_gen.export import Client
-from keras_gen.export.signatures import draws_rows, inputs_of
-from keras_gen.images import save_grid
 
 
 def query(
@@ -50,8 +47,12 @@ def query(
     scale: Scale = 2,
 ):
     """Sends a request to a server; images become a grid, other results are JSON."""
+    # Imported here, since they import TensorFlow.
+    from keras_gen.core.inputs import SEED, with_role
+    from keras_gen.export.signatures import draws_rows, inputs_of
+
     given = {**parse_values(arguments), **({"images": images} if images else {})}
-    with Client(address, served, label=label or None) as client:
+    with keras_gen.export.Client(address, served, label=label or None) as client:
         signatures = client.card["signatures"]
         if ability not in signatures:
             raise ValueError(
@@ -63,7 +64,7 @@ def query(
         given = {**{entry.name: seed for entry in with_role(inputs, SEED)}, **given}
         answer = getattr(client, ability)(**given)
     if answer.ndim == 4:
-        save_grid(answer, output, scale=scale)
+        keras_gen.images.save_grid(answer, output, scale=scale)
         rich.print(f"{len(answer)} images are in {output}.")
     else:
         print(json.dumps(answer.tolist()))

@@ -6,7 +6,7 @@ from typing import Annotated
 import rich
 import typer
 
-from keras_gen import images, zoo
+import keras_gen
 from keras_gen.cli.common import Name, Picture, Scale, Weights
 
 
@@ -24,8 +24,8 @@ def sample(
     scale: Scale = 2,
 ):
     """Draws images from a trained model into one grid."""
-    model = zoo.load(name, weights)
+    model = keras_gen.zoo.load(name, weights)
     if "sample" not in model.abilities():
         raise ValueError(f"{name} has no distribution to sample from.")
-    images.save_grid(model.sample(n, seed=seed), output, scale=scale)
+    keras_gen.images.save_grid(model.sample(n, seed=seed), output, scale=scale)
     rich.print(f"{n} images are in {output}.")

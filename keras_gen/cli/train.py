@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+import keras_gen
 from keras_gen.cli.common import Name, Overrides, Weights, parse_values
-from keras_gen.runs import SETTINGS, Run, Settings
 
 
 def train(
@@ -17,16 +17,16 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Data set: 'mnist', 'emoji', 'emoji/noto,openmoji', the name of one "
-            "in tensorflow-datasets, or a folder of images; two folders with a comma "
-            "between them are two domains."
+            help="Data set: 'mnist', 'emoji', 'emoji/noto,openmoji', 'faces', "
+            "'faces/personas?glasses', the name of one in tensorflow-datasets, or a "
+            "folder of images; two folders with a comma between them are two domains."
         ),
     ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
             help="Number of epochs, counted from the start of the run.",
-            show_default=f"{Settings.epochs}, or that of the resumed run",
+            show_default="20, or that of the resumed run",
         ),
     ] = None,
     steps_per_epoch: Annotated[
@@ -41,9 +41,7 @@ def train(
             help="Number of images in a batch.", show_default="that of the model"
         ),
     ] = None,
-    split: Annotated[
-        str, typer.Option(help="Part of the data to train on.")
-    ] = Settings.split,
+    split: Annotated[str, typer.Option(help="Part of the data to train on.")] = "train",
     validation: Annotated[
         str | None,
         typer.Option(help="Part of the data to measure losses on, such as 'test'."),
@@ -61,7 +59,7 @@ def train(
     overrides: Overrides = None,
     seed: Annotated[
         int, typer.Option(help="Seed of initial weights, order of data, and noise.")
-    ] = Settings.seed,
+    ] = 0,
     dtype: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +70,7 @@ def train(
     strategy: Annotated[
         str,
         typer.Option(help="Distribution strategy: auto, mirrored or multi_worker."),
-    ] = Settings.strategy,
+    ] = "auto",
     jit: Annotated[
         bool,
         typer.Option("--jit", help="Compile the step with XLA; on one replica only."),
@@ -101,12 +99,12 @@ def train(
     verbose = "auto" if sys.stdout.isatty() else 2
     if resume is not None:
         _refuse_with_resume(context)
-        run = Run.open(resume, name)
+        run = keras_gen.runs.Run.open(resume, name)
         _train(run, epochs, parse_values(overrides), verbose=verbose)
     else:
         if data is None:
             raise ValueError("Expected --data: 'mnist', another name, or a folder.")
-        run = Run.create(
+        run = keras_gen.runs.Run.create(
             name,
             data,
             runs=runs,
@@ -115,7 +113,7 @@ def train(
             labels=labels,
             mirror=mirror,
             batch_size=batch_size,
-            epochs=Settings.epochs if epochs is None else epochs,
+            epochs=keras_gen.runs.Settings.epochs if epochs is None else epochs,
             steps_per_epoch=steps_per_epoch,
             weights=weights,
             overrides=parse_values(overrides),
@@ -146,7 +144,7 @@ def _train(run, *args, **options):
 
 def _stopped(run):
     """A line on what a stopped run has left."""
-    if not (run.folder / SETTINGS).is_file():
+    if not (run.folder / keras_gen.runs.SETTINGS).is_file():
         return "Stopped before training began; nothing was written."
     if not run.model_path.is_file():
         return (

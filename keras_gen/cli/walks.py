@@ -7,9 +7,8 @@ import numpy as np
 import rich
 import typer
 
-from keras_gen import latent, zoo
+import keras_gen
 from keras_gen.cli.common import Name, Scale, Weights
-from keras_gen.images import save_animation, save_grid
 
 Data = Annotated[
     str,
@@ -43,9 +42,9 @@ def interpolate(
 
     The ends are encoded images, or samples of the prior if the model cannot encode.
     """
-    model = zoo.load(name, weights)
-    ends = latent.of_data(model, data, 2 * n, seed)
-    walks = latent.interpolate(model, ends[:n], ends[n:], steps, spherical)
+    model = keras_gen.zoo.load(name, weights)
+    ends = keras_gen.latent.of_data(model, data, 2 * n, seed)
+    walks = keras_gen.latent.interpolate(model, ends[:n], ends[n:], steps, spherical)
     _write_walks(walks, output, scale)
 
 
@@ -67,13 +66,15 @@ def traverse(
     All walks start from one image (or one sample of the prior). A coordinate goes from
     the 1st to the 99th percentile of its values for 1000 images.
     """
-    model = zoo.load(name, weights)
-    latents = latent.of_data(model, data, 1000, seed)
+    model = keras_gen.zoo.load(name, weights)
+    latents = keras_gen.latent.of_data(model, data, 1000, seed)
     chosen = range(min(10, latents.shape[1]))
     if coordinates is not None:
         chosen = [int(word) for word in coordinates.split(",")]
     walks = [
-        latent.traverse(model, latents[:1], i, latent.spread(latents, i, steps))[0]
+        keras_gen.latent.traverse(
+            model, latents[:1], i, keras_gen.latent.spread(latents, i, steps)
+        )[0]
         for i in chosen
     ]
     _write_walks(np.stack(walks), output, scale)
@@ -83,6 +84,6 @@ def _write_walks(walks, output, scale):
     """A PNG and a GIF of images (walks, steps, height, width, channels)."""
     picture, animation = output.with_suffix(".png"), output.with_suffix(".gif")
     flat = walks.reshape(-1, *walks.shape[2:])
-    save_grid(flat, picture, walks.shape[1], scale)
-    save_animation(walks.swapaxes(0, 1), animation, scale=scale)
+    keras_gen.images.save_grid(flat, picture, walks.shape[1], scale)
+    keras_gen.images.save_animation(walks.swapaxes(0, 1), animation, scale=scale)
     rich.print(f"The walks are in {picture} and {animation}.")

@@ -10,6 +10,7 @@ classes. `mirror` is for data in which a mirrored image is as likely as the orig
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import tensorflow as tf
 
@@ -84,20 +85,8 @@ def cutout(images, seed) -> tf.Tensor:
     return tf.where(hole, 0.0, images)
 
 
+Augmentations = Sequence[Literal["color", "translation", "cutout"]]
 AUGMENTATIONS = {"color": color, "translation": translation, "cutout": cutout}
-
-
-def check_augmentation(kinds: Sequence[str]) -> tuple[str, ...]:
-    """The names of augmentations as a tuple.
-
-    Raises:
-        ValueError: If they are not a list of names in `AUGMENTATIONS`.
-    """
-    if isinstance(kinds, str) or set(kinds) - set(AUGMENTATIONS):
-        raise ValueError(
-            f"Expected a list of {list(AUGMENTATIONS)} as augmentation, got {kinds!r}."
-        )
-    return tuple(kinds)
 
 
 def augment(images, seed, kinds: Sequence[str]) -> tf.Tensor:

@@ -1,15 +1,16 @@
 """Checkpoints from which an interrupted run continues."""
 
-import json
 import os
 import pathlib
 import tempfile
-import zipfile
+import warnings
 
 import keras
 
 from keras_gen import distribute
-from keras_gen.core import checks, keras_internals
+from keras_gen.core import keras_internals, weight_files
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count, Path
 from keras_gen.files import write_aside
 
 
@@ -17,11 +18,12 @@ class Checkpoint(keras.callbacks.Callback):
     """Saves the whole state of training at the end of epochs, and resumes from it.
 
     The file is a `.keras` archive with the weights, every optimizer, the averages, the
-    step and the random state. It is written to a temporary file, which is then renamed:
-    a run that is killed at any moment and started again by the same script continues
-    from the last checkpoint, with the same data (if they have a seed) and the same
-    noise as without the interruption. A script that sets TensorFlow's global seed must
-    set the same one again, since the order of shuffled data depends on it.
+    step and the random state. It is written to a temporary file, which is flushed to
+    the disk and renamed: a run that is killed at any moment and started again by the
+    same script continues from the last checkpoint, with the same data (if they have a
+    seed) and the same noise as without the interruption. A script that sets
+    TensorFlow's global seed must set the same one again, since the order of shuffled
+    data depends on it.
 
     >>> model = keras_gen.zoo.load("stacked_ae", image_shape=(8, 8, 1))
     >>> images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
@@ -40,11 +42,11 @@ class Checkpoint(keras.callbacks.Callback):
             learning rates are those that were compiled, not those in the file.
     """
 
-    def __init__(self, path: str | os.PathLike, every: int = 1, resume: bool = True):
+    @checked
+    def __init__(self, path: Path, every: Count = 1, resume: bool = True):
         super().__init__()
         if not str(path).endswith(".keras"):
             raise ValueError(f"Expected a path that ends in .keras, got {path}.")
-        checks.at_least(1, every=every)
         self.path, self.every, self.resume = pathlib.Path(path), every, resume
         self.epoch = 0
 
@@ -52,12 +54,18 @@ class Checkpoint(keras.callbacks.Callback):
         """Restores the model from the file; returns False if there is no file.
 
         Raises:
-            ValueError: For a model that is compiled with other kinds of optimizers.
+            ValueError: For a model that is compiled with other kinds of optimizers, or
+                a file that is damaged or does not fit. The model is then as it was.
         """
         if not self.resume or not self.path.exists():
+            self.epoch = 0
+            model.epoch.assign(0)  # Weights to start from may count their own epochs.
             return False
         _check_optimizers(model, self.path)
-        model.load_weights(self.path)
+        with warnings.catch_warnings():
+            # Keras passes over the state of an optimizer with other slots.
+            warnings.filterwarnings("error", message="Skipping variable loading")
+            model.load_weights(self.path)
         self.epoch = int(model.epoch.numpy())
         return True
 
@@ -70,12 +78,11 @@ class Checkpoint(keras.callbacks.Callback):
 
 def _check_optimizers(model, path):
     """Refuses other kinds of optimizers than those whose state a file holds."""
-    with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read("config.json"))
-    saved = (config.get("compile_config") or {}).get("optimizers") or {}
+    compiled = weight_files.read_config(path).get("compile_config") or {}
+    saved = weight_files.optimizers_of(compiled, path)
     for name, optimizer in model.optimizers.items():
         kind = type(keras_internals.unscaled(optimizer)).__name__
-        was = saved.get(name, {}).get("class_name", kind)
+        was = saved[name]["class_name"] if name in saved else kind
         if was != kind:
             raise ValueError(
                 f"Expected {was} for {name!r}, as in {path}, got {kind}. "

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Collection
 
+from keras_gen.core import types
+
 
 def at_least(minimum: float, **values: float) -> None:
-    """Refuses values below a minimum, and NaN.
+    """Refuses values below a minimum, values that are not finite, and other types.
 
     >>> at_least(1, moves=2)
     >>> at_least(1, moves=0)
@@ -13,35 +15,28 @@ def at_least(minimum: float, **values: float) -> None:
     ValueError: Expected moves >= 1, got 0.
     """
     for name, value in values.items():
-        if not value >= minimum:
-            raise ValueError(f"Expected {name} >= {minimum}, got {value}.")
+        if not (types.is_number(value) and value >= minimum):
+            raise ValueError(f"Expected {name} >= {minimum}, got {types.shown(value)}.")
 
 
 def positive(**values: float) -> None:
-    """Refuses values of 0 and below, and NaN."""
+    """Refuses values of 0 and below, values that are not finite, and other types."""
     for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"Expected {name} > 0, got {value}.")
+        if not (types.is_number(value) and value > 0):
+            raise ValueError(f"Expected {name} > 0, got {types.shown(value)}.")
 
 
 def counts(**values: int) -> None:
     """Refuses values that are not ints of at least 1."""
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if not (types.is_whole(value) and value >= 1):
             raise ValueError(f"Expected {name} that is an int >= 1, got {value!r}.")
-
-
-def fraction(**values: float) -> None:
-    """Refuses values outside [0, 1]."""
-    for name, value in values.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"Expected {name} in [0, 1], got {value}.")
 
 
 def one_of(known: Collection, **values) -> None:
     """Refuses values that are not among the known ones."""
     for name, value in values.items():
-        if value not in known:
+        if not isinstance(value, str) or value not in known:
             raise ValueError(f"Expected {name} of {list(known)}, got {value!r}.")
 
 

@@ -24,6 +24,9 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from keras_gen.core.arguments import check_fields
+from keras_gen.core.types import Count
+
 
 @dataclasses.dataclass(frozen=True)
 class Lazy:
@@ -40,7 +43,11 @@ class Lazy:
     """
 
     penalty: Callable
-    every: int = 1
+    every: Count = 1
+
+    def __post_init__(self):
+        """Refuses fields of other types and ranges."""
+        check_fields(self)
 
     def __call__(self, batch, shared, training, step, waits=False):
         """The term that is added to the loss at a step.
@@ -108,9 +115,13 @@ class Player:
 
     networks: Sequence[keras.Layer]
     loss: Callable
-    moves: int = 1
+    moves: Count = 1
     active: Sequence[keras.Layer] | None = None
     regularizers: Sequence[Callable] = ()
+
+    def __post_init__(self):
+        """Refuses fields of other types and ranges."""
+        check_fields(self)
 
     @property
     def variables(self) -> list:

@@ -9,12 +9,15 @@ import inspect
 
 import keras
 
+from keras_gen.core import types
+
 
 def bound_arguments(cls, instance, args: tuple, kwargs: dict) -> dict:
     """The arguments that a constructor was called with, with defaults filled in.
 
     Keras records a subclass's arguments for `get_config` too. But if the constructor
     takes `**options`, it records the defaults instead of the values that were given.
+    NumPy's numbers become Python's, which JSON has.
     """
     bound = inspect.signature(cls.__init__).bind(instance, *args, **kwargs)
     bound.apply_defaults()
@@ -23,7 +26,7 @@ def bound_arguments(cls, instance, args: tuple, kwargs: dict) -> dict:
         kind = bound.signature.parameters[name].kind
         is_options = kind is inspect.Parameter.VAR_KEYWORD
         arguments.update(value if is_options else {name: value})
-    return arguments
+    return types.builtin(arguments)
 
 
 class NoSymbolicBuild:

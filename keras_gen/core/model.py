@@ -3,13 +3,22 @@
 import importlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_gen import data
-from keras_gen.core import arguments, averages, checks, game, keras_internals
+from keras_gen.core import (
+    arguments,
+    averages,
+    checks,
+    game,
+    keras_internals,
+    types,
+    weight_files,
+)
 from keras_gen.core.abilities import Ability, abilities_of
 from keras_gen.core.checkpoint import Checkpoint
 from keras_gen.core.game import Player
@@ -22,6 +31,7 @@ from keras_gen.core.guards import (
 from keras_gen.core.inputs import Input, image_input, latent_input, seed_input
 from keras_gen.core.noise import Noise
 from keras_gen.core.sources import as_data
+from keras_gen.core.types import Count, Decay, Natural, Rate, Seed
 
 _INSTEAD = {
     "use_ema": "a model with average=0.999 keeps a moving average of its weights, "
@@ -75,11 +85,13 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def __init_subclass__(cls, **kwargs):
         """Gives the class a signature and a docstring with all its arguments."""
         super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = arguments.converted(cls.__init__)
         arguments.document(cls)
 
     def __new__(cls, *args, **kwargs):
         """Keeps the constructor's arguments for `get_config`."""
-        arguments.refuse_fixed(cls, kwargs)
+        arguments.check_construction(cls, args, kwargs)
         refuse_forked()
         instance = super().__new__(cls, *args, **kwargs)
         instance.__dict__["_arguments"] = keras_internals.bound_arguments(
@@ -89,7 +101,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     def __init__(self, name: str | None = None, dtype: str | None = None):
         policy = keras.config.dtype_policy()
-        if dtype is not None and keras.dtype_policies.get(dtype).name != policy.name:
+        if dtype is not None and _policy(dtype).name != policy.name:
             raise ValueError(
                 f"Networks take the dtype policy that is set, {policy.name}, got "
                 f"dtype={dtype!r}. Call keras.config.set_dtype_policy first, or "
@@ -280,7 +292,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         config = dict(config)
         before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(config.pop("dtype", None) or before)
+        keras.config.set_dtype_policy(_policy(config.pop("dtype", None) or before))
         try:
             return cls(**config)
         finally:
@@ -354,8 +366,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         if decay is None:
             return
-        if not 0 <= decay < 1:
-            raise ValueError(f"Expected a decay in [0, 1), got {decay}.")
+        types.check("decay", decay, Decay)
         copy = averages.averaged_copy(network)
         setattr(self, copy.name, copy)
         self._averages.append((network.name, copy.name, decay))
@@ -372,15 +383,16 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     # Compiling.
 
+    @arguments.checked(unchecked=("optimizers",))
     def compile(
         self,
         optimizers: Mapping | None = None,
         *,
-        seed: int | None = None,
-        clip_norm: float | None = None,
-        accumulate_steps: int = 1,
-        jit_compile: bool = False,
-        steps_per_execution: int = 1,
+        seed: Seed | None = None,
+        clip_norm: Rate | None = None,
+        accumulate_steps: Count = 1,
+        jit_compile: bool | Literal["auto"] = False,
+        steps_per_execution: Count = 1,
         run_eagerly: bool = False,
         **kwargs,
     ):
@@ -417,7 +429,6 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         players = self.players()
         self._check_compile(players, optimizers, kwargs)
         self._check_optimizers(optimizers or {})
-        checks.counts(accumulate_steps=accumulate_steps)
         replicas = self.distribute_strategy.num_replicas_in_sync
         if replicas > 1 and (jit_compile or steps_per_execution > 1):
             raise ValueError(
@@ -425,8 +436,6 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                 f"replicas (Keras runs neither there), got jit_compile={jit_compile}, "
                 f"steps_per_execution={steps_per_execution} on {replicas}."
             )
-        if clip_norm is not None:
-            checks.positive(clip_norm=clip_norm)
         super().compile(
             optimizer=None,
             jit_compile=jit_compile,
@@ -569,22 +578,23 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     # Running.
 
+    @arguments.checked(unchecked=("x", "y", "callbacks", "validation_data"))
     def fit(
         self,
         x: tf.data.Dataset | np.ndarray | dict | None = None,
         y: np.ndarray | None = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
+        batch_size: Count | None = None,
+        epochs: Natural = 1,
         verbose: int | str = "auto",
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
         *,
         validation_data: tf.data.Dataset | np.ndarray | dict | tuple | None = None,
-        validation_steps: int | None = None,
-        validation_freq: int = 1,
+        validation_steps: Count | None = None,
+        validation_freq: Count | Sequence[Count] = 1,
         shuffle: bool = True,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_split: float = 0.0,
+        initial_epoch: Natural = 0,
+        steps_per_epoch: Count | None = None,
+        validation_split: Decay = 0.0,
         **kwargs,
     ):
         """Trains the model; the arguments are those of `keras.Model.fit`.
@@ -631,12 +641,6 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """
         self._check_compiled("fit")
         _refuse("fit", kwargs)
-        limits = {
-            "steps_per_epoch": steps_per_epoch,
-            "validation_steps": validation_steps,
-        }
-        checks.counts(**{n: v for n, v in limits.items() if v is not None})
-        checks.at_least(0, epochs=epochs, initial_epoch=initial_epoch)
         if isinstance(x, tuple) and y is None:
             x, y = _pair(x)
         x = as_data(x)
@@ -813,6 +817,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             filepath: Path of a `.keras` or `.weights.h5` file.
             *args: Other arguments of Keras's method.
             **kwargs: Other arguments of Keras's method.
+
+        Raises:
+            ValueError: For a file that is damaged, does not fit, or holds weights that
+                are not finite. The model is then as it was.
         """
         bare = {
             name: keras_internals.unscaled(optimizer)
@@ -822,7 +830,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             n: o for n, o in bare.items() if not keras_internals.has_schedule(o)
         }
         rates = {n: float(o.learning_rate.numpy()) for n, o in constant.items()}
-        super().load_weights(filepath, *args, **kwargs)
+        super_load = super().load_weights
+        weight_files.load(
+            self, filepath, lambda path: super_load(path, *args, **kwargs)
+        )
         for name, optimizer in constant.items():
             saved = float(optimizer.learning_rate.numpy())
             if saved != rates[name]:
@@ -846,6 +857,17 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     def forget_abilities(self):
         """Drops the traced graphs of abilities, since what they read has changed."""
         self.__dict__.pop("_ability_graphs", None)
+
+
+def _policy(dtype):
+    """The dtype policy with the given name."""
+    try:
+        return keras.dtype_policies.get(dtype)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "Expected dtype, 'float32', 'mixed_bfloat16' or another name of a dtype "
+            f"policy, got {types.shown(dtype)}."
+        ) from error
 
 
 def _pair(x):
@@ -877,8 +899,6 @@ def _split(x, y, share, validation_data):
     """The first rows of arrays, their labels, and the last rows for validation."""
     if validation_data is not None:
         raise ValueError("Expected validation_data or validation_split, got both.")
-    if not 0 <= share < 1:
-        raise ValueError(f"Expected validation_split in [0, 1), got {share!r}.")
     if not isinstance(x, (Mapping, np.ndarray)):
         raise ValueError(
             "Expected arrays with validation_split, got "

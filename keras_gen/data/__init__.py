@@ -8,6 +8,7 @@ Every batch is a dict of features:
 - "image": float32 (batch, height, width, channels), in [-1, 1]
 - "image_b": images of a second domain, if they are requested
 - "label" and "domain": int64 (batch,), if the source has them
+- "attributes": float32 (batch, attributes), 0 or 1, if the source has them
 - "caption" and "id": strings (batch,), if the source has them
 - "point": float32 (batch, 2), instead of images, for mixtures in the plane
 - "sequence": float32 (batch, time, characters), instead of images, for files of text
@@ -29,6 +30,7 @@ from keras_gen.data import (
     catalog,
     domains,
     emoji,
+    faces,
     folder,
     gaussians,
     mnist,
@@ -98,12 +100,15 @@ def load(
 
             - the name of a data set that ships with the package: "mnist"; "emoji"
               (three styles, of which "emoji/noto" and "emoji/noto,openmoji" take some);
+              "faces" (cartoon faces in four hands, of which "faces/personas" takes one,
+              and "faces?glasses&!smile" those with and without attributes; see
+              `keras_gen.data.faces`);
               "stacked_mnist" (three digits as the channels of one image, 1000 modes);
               "gaussian_ring" or "gaussian_grid" (8 and 25 modes in the plane);
             - the name of an image data set in tensorflow-datasets, such as
               "fashion_mnist" or "cycle_gan/horse2zebra"
               ("celeb_a/Black_Hair,Blond_Hair" takes the faces that have exactly one of
-              these attributes);
+              these attributes; all 40 are in "attributes");
             - the path of a folder of images, flat or with one subfolder for each class
               or domain, and with captions in `captions.csv` or `captions.jsonl`
               (`keras_gen.data.listing` and `keras_gen.data.captions` have the rules);
@@ -116,8 +121,9 @@ def load(
               and labels, or a dict of features. Labels are whole numbers (count,) or
               (count, 1), with -1 for an unknown label, one-hot rows, or names;
             - a `tf.data.Dataset` of single images, pairs or dicts;
-            - for "image_b", a pair of sources, or the paths of two folders with a comma
-              between them.
+            - for "image_b", a pair of sources, the paths of two folders with a comma
+              between them, or a selection of faces with two conditions,
+              "faces/personas?glasses,!glasses".
         split: "train", "test", or "all" for both; or a part of one: "train[:50000]",
             "test[10%:20%]". A folder with subfolders such as `train`, `val` and `test`
             has the splits "train", "validation" and "test" (without `test`, "test" is
@@ -167,11 +173,12 @@ def load(
 
     Returns:
         A `tf.data.Dataset` of dicts. For a folder with classes, for labels that are
-        names and for "emoji", its attribute `class_names` lists the names by label; for
-        "emoji", `domain_names` lists the names of the styles; for a file of text,
-        `characters` is the alphabet. For folders, `left_out` lists pairs of the path of
-        a file that is left out, since it cannot be read, is hidden or is no image, and
-        the reason.
+        names, for "emoji" and for "faces", its attribute `class_names` lists the names
+        by label; for "emoji" and "faces", `domain_names` lists the names of the
+        domains; for "faces" and "celeb_a", `attribute_names` those of the attributes;
+        for a file of text, `characters` is the alphabet. For folders, `left_out` lists
+        pairs of the path of a file that is left out, since it cannot be read, is hidden
+        or is no image, and the reason.
 
     Raises:
         ValueError: For settings, images or labels that do not fit, or a source that
@@ -269,6 +276,8 @@ def describe(
         return _describe_path(source, split, test_fraction, seed, facts)
     if not isinstance(source, str):
         return summary.of_arrays("arrays", _arrays(source), **facts)
+    if faces.is_selection(source):
+        return faces.describe(source, split, **facts)
     name, _, part = source.partition("/")
     if name == "emoji":
         styles = emoji.styles_of(part)
@@ -314,6 +323,8 @@ def _load_one(
         return _load_path(source, split, test_fraction, broken, value_range, **batching)
     if not isinstance(source, str):
         return array_batches(_arrays(source), value_range=value_range, **batching)
+    if faces.is_selection(source):
+        return faces.batches(source, split, features, **batching)
     name, _, part = source.partition("/")
     if name == "emoji":
         styles = emoji.styles_of(part)
@@ -359,6 +370,13 @@ def _resolved(source):
     ours = (*_OURS, "emoji")
     if isinstance(source, str) and (source in ours or source.startswith("emoji/")):
         return source
+    if faces.is_selection(source):
+        if pathlib.Path(source).exists():
+            raise ValueError(
+                f"Expected './{source}' for the folder here, or 'faces?' for the faces "
+                f"that ship, got {source!r}."
+            )
+        return source
     return sources.resolved(source)
 
 
@@ -392,10 +410,19 @@ def _select(dataset, features):
 
 def _like(dataset, other):
     """Copies what `load` says about `dataset` to another one."""
-    for name in {"class_names", "domain_names", "characters", "left_out"}:
+    for name in _ATTRIBUTES:
         if name in vars(dataset):
             setattr(other, name, getattr(dataset, name))
     return other
+
+
+_ATTRIBUTES = (
+    "class_names",
+    "domain_names",
+    "attribute_names",
+    "characters",
+    "left_out",
+)
 
 
 def _check(image_shape, batch_size, test_fraction, broken):

@@ -1,8 +1,9 @@
 """Image data sets of tensorflow-datasets, by name.
 
-CelebA has attributes instead of labels: "celeb_a/Black_Hair,Blond_Hair" takes the faces
-that have exactly one of these attributes, which is their `domain`. If captions are
-requested, they are made from the names of the classes.
+CelebA has attributes instead of labels: the feature "attributes" holds them in the
+order of their names, and "celeb_a/Black_Hair,Blond_Hair" takes the faces that have
+exactly one of these attributes, which is their `domain`. If captions are requested,
+they are made from the names of the classes, or of the attributes that an image has.
 """
 
 import difflib
@@ -42,9 +43,12 @@ def load(
         data_dir: Folder of prepared data sets.
         manual_dir: Folder of files that were downloaded manually.
         features: Names of the requested features; if "caption" is one of them, captions
-            are made from the classes' names.
+            are made from the names of classes or attributes.
         seed: Seed of the order.
         **batching: Arguments of `pipeline.array_batches`.
+
+    Returns:
+        A dataset of dicts. If it has attributes, `attribute_names` lists their names.
 
     Raises:
         ValueError: For a name, a split or attributes that do not exist, or a data set
@@ -64,8 +68,10 @@ def load(
     except (KeyError, ValueError) as error:
         raise ValueError(_other_split(builder, name, split)) from error
     dataset = _with_domains(dataset, attributes) if attributes else dataset
-    names = _names(builder) if "caption" in features else None
-    dataset = dataset.map(lambda example: _select(example, names))
+    known = _attribute_names(builder)
+    names = _names(builder) if "caption" in features and not known else None
+    captions = bool(known) and "caption" in features
+    dataset = dataset.map(lambda example: _select(example, names, known, captions))
     count = int(dataset.cardinality())
     if (
         count > 0
@@ -74,8 +80,12 @@ def load(
     ):
         whole = dataset.batch(count).get_single_element()
         arrays = {key: value.numpy() for key, value in whole.items()}
-        return array_batches(arrays, seed=seed, **batching)
-    return dataset_batches(dataset, seed=seed, **batching)
+        dataset = array_batches(arrays, seed=seed, **batching)
+    else:
+        dataset = dataset_batches(dataset, seed=seed, **batching)
+    if known:
+        dataset.attribute_names = known
+    return dataset
 
 
 def describe(
@@ -109,6 +119,9 @@ def describe(
     if attributes:
         count = None
         details = (f"of which those with exactly one of {', '.join(attributes)} serve",)
+    known = _attribute_names(builder)
+    if known:
+        details = (f"{len(known)} attributes", *details)
     label = dict(builder.info.features).get("label")
     return summary.Description(
         name,
@@ -152,9 +165,24 @@ def _other_split(builder, name, split):
     )
 
 
-def _select(example, names):
-    known = ("image", "label", "domain")
-    chosen = {key: example[key] for key in known if key in example}
+def _attribute_names(builder):
+    """Names of the attributes that an image has or not, sorted; [] without any."""
+    found = dict(builder.info.features).get("attributes")
+    found = dict(found) if hasattr(found, "items") else {}
+    if any(feature.dtype != np.bool_ for feature in found.values()):
+        return []
+    return sorted(found)
+
+
+def _select(example, names, attributes, captions):
+    kept = ("image", "label", "domain")
+    chosen = {key: example[key] for key in kept if key in example}
+    if attributes:
+        flags = tf.stack([example["attributes"][name] for name in attributes])
+        chosen["attributes"] = tf.cast(flags, tf.float32)
+    if captions:
+        present = tf.boolean_mask(tf.constant(list(attributes)), flags)
+        chosen["caption"] = words(tf.strings.reduce_join(present, separator=", "))
     if names is not None:
         name = example.get("label_name")
         chosen["caption"] = words(names(example["label"]) if name is None else name)
@@ -201,7 +229,8 @@ def _builder(tfds, name, data_dir):
     try:
         return tfds.builder(name, data_dir=data_dir, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
-        ours = ("mnist", "emoji", "stacked_mnist", "gaussian_ring", "gaussian_grid")
+        shipped = ("mnist", "emoji", "faces", "stacked_mnist")
+        ours = (*shipped, "gaussian_ring", "gaussian_grid")
         # The names of community data sets would need a network.
         names = [*ours, *tfds.list_builders(with_community_datasets=False)]
         near = difflib.get_close_matches(name, dict.fromkeys(names), n=3)

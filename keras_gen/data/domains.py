@@ -5,21 +5,23 @@ import pathlib
 
 import tensorflow as tf
 
-from keras_gen.data import emoji, listing
+from keras_gen.data import emoji, faces, listing
 
 
 def sides(source: str | os.PathLike | tuple, split: str) -> list[dict]:
     """The two sources, one for each domain, that a source of two domains contains.
 
     Args:
-        source: "emoji" or "emoji/noto,openmoji"; "celeb_a/Black_Hair,Blond_Hair"; a
-            data set of tensorflow-datasets with the splits trainA and trainB; a folder
-            with two folders of images, or with trainA and trainB; or a pair of sources.
+        source: "emoji" or "emoji/noto,openmoji"; "faces/personas,micah" or
+            "faces?glasses,!glasses"; "celeb_a/Black_Hair,Blond_Hair"; a data set of
+            tensorflow-datasets with the splits trainA and trainB; a folder with two
+            folders of images, or with trainA and trainB; or a pair of sources.
         split: Name of a split, or a part of one, as for `keras_gen.data.load`.
 
     Returns:
-        Two dicts of arguments of `keras_gen.data.load`: `source` and `split`, and
-        `test_fraction` for a folder that holds that split alone.
+        Two dicts of arguments of `keras_gen.data.load`: `source` and `split`;
+        `test_fraction` for a folder that holds that split alone; `features` where
+        others take time.
 
     Raises:
         ValueError: For a source that does not have two domains.
@@ -27,6 +29,9 @@ def sides(source: str | os.PathLike | tuple, split: str) -> list[dict]:
     name, _, domains = str(source).partition("/")
     if isinstance(source, tuple):
         found = [{"source": side, "split": split} for side in source]
+    elif faces.is_selection(source):
+        shared = {"split": split, "features": ("image",)}
+        found = [{"source": side, **shared} for side in faces.sides(source)]
     elif name != "emoji" and pathlib.Path(source).is_dir():
         found = _folders(pathlib.Path(source), split)
     elif name == "cycle_gan":

@@ -11,6 +11,7 @@ for each row.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import keras
 import numpy as np
@@ -18,8 +19,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
 
-from keras_gen.core import checks
+from keras_gen.core.arguments import checked
 from keras_gen.core.noise import for_each_row
+from keras_gen.core.types import Classes, Count, ImageShape, Natural
 from keras_gen.layers.flow import Flow as FlowLayer
 
 tfd = tfp.distributions
@@ -69,7 +71,8 @@ class Normal(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, latent_dim: int, **kwargs):
+    @checked
+    def __init__(self, latent_dim: Count, **kwargs):
         super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.built = True
@@ -87,7 +90,8 @@ class Uniform(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, latent_dim: int, **kwargs):
+    @checked
+    def __init__(self, latent_dim: Count, **kwargs):
         super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.built = True
@@ -107,9 +111,9 @@ class Mixture(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, latent_dim: int, num_components: int = 10, **kwargs):
+    @checked
+    def __init__(self, latent_dim: Count, num_components: Count = 10, **kwargs):
         super().__init__(dtype="float32", **kwargs)
-        checks.at_least(1, num_components=num_components)
         shape = (num_components, latent_dim)
         self.logits = self.add_weight(
             name="logits", shape=shape[:1], initializer="zeros"
@@ -147,15 +151,15 @@ class Vamp(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
+    @checked
     def __init__(
         self,
         posterior: Callable,
-        image_shape: tuple[int, int, int],
-        num_components: int = 500,
+        image_shape: ImageShape,
+        num_components: Count = 500,
         **kwargs,
     ):
         super().__init__(dtype="float32", **kwargs)
-        checks.at_least(1, num_components=num_components)
         self.posterior = posterior
         self.num_components = num_components
         self.pixels = self.add_weight(
@@ -207,12 +211,13 @@ class Flow(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
+    @checked
     def __init__(
         self,
-        latent_dim: int,
-        kind: str = "realnvp",
-        num_steps: int = 8,
-        widths: Sequence[int] = (128, 128),
+        latent_dim: Count,
+        kind: Literal["realnvp", "maf"] = "realnvp",
+        num_steps: Count = 8,
+        widths: Sequence[Count] = (128, 128),
         **kwargs,
     ):
         super().__init__(dtype="float32", **kwargs)
@@ -267,7 +272,8 @@ class CodeDensity(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, latent_dim: int, num_components: int, **kwargs):
+    @checked
+    def __init__(self, latent_dim: Count, num_components: Count, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         shape = (num_components, latent_dim, latent_dim)
         fixed = {"trainable": False, "initializer": "zeros"}
@@ -310,7 +316,8 @@ class ClassMixture(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, means, factors, num_classes: int, **kwargs):
+    @checked(unchecked=("means", "factors"))
+    def __init__(self, means, factors, num_classes: Count, **kwargs):
         super().__init__(**kwargs)
         self.means = np.asarray(means, np.float32)
         self.factors = np.asarray(factors, np.float32)
@@ -393,14 +400,22 @@ class Named(keras.layers.Layer):
         ValueError: For an unknown name, or a distribution over another shape.
     """
 
-    def __init__(self, latent_dim: int, kind: str, arguments: dict, **kwargs):
+    @checked
+    def __init__(self, latent_dim: Count, kind: str, arguments: dict, **kwargs):
         super().__init__(**kwargs)
         cls = getattr(tfd, str(kind), None)
         if not isinstance(cls, type) or not issubclass(cls, tfd.Distribution):
             raise ValueError(f"Expected a class of tfp.distributions, got {kind!r}.")
         self.latent_dim, self.kind, self.arguments = latent_dim, kind, arguments
         self.built = True
-        shape = self.distribution().event_shape
+        try:
+            shape = self.distribution().event_shape
+        except (TypeError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"Expected arguments of tfp.distributions.{kind}, got {arguments!r}: "
+                f"{reason}"
+            ) from error
         if shape != (latent_dim,):
             raise ValueError(
                 f"Expected a distribution over ({latent_dim},), got {kind} over "
@@ -427,8 +442,13 @@ class Codes(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
+    @checked
     def __init__(
-        self, noise_dim: int, categories: Iterable[int], continuous: int, **kwargs
+        self,
+        noise_dim: Count,
+        categories: Iterable[Classes],
+        continuous: Natural,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.noise_dim = noise_dim

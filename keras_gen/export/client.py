@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import pathlib
 import random
 import time
@@ -11,12 +12,15 @@ import numpy as np
 import rich.console
 import rich.progress
 
+from keras_gen.core import checks
 from keras_gen.core.abilities import default_conditions
 from keras_gen.core.inputs import FILE, FILE_SUFFIX, SEED, check_rows, file_name
 from keras_gen.core.noise import row_seeds
 from keras_gen.export.signatures import draws_rows, inputs_of
-from keras_gen.export.transports import Grpc, Rest, ServingError
+from keras_gen.export.transports import Grpc, Rest, ServingError, Unexpected
 
+# Types of inputs and outputs that a card may declare.
+TYPES = ("float32", "float16", "float64", "int32", "int64", "uint8", "bool", "string")
 # Codes after which a request is repeated, which is safe: it gets the same answer.
 REPEATABLE = ("UNAVAILABLE", "ABORTED")
 
@@ -46,15 +50,18 @@ class Client:
         model: Name under which the model is served.
         label: Label of the version to use; None uses the newest version.
         version: Number of the version to use, instead of a label.
-        timeout: Seconds that a request may take; one that times out is not repeated.
+        timeout: Seconds in which the whole answer to a request must come; one that
+            times out is not repeated.
         retries: Number of times that a failed request is repeated.
         pause: Seconds before a request is repeated for the first time.
         progress: Boolean, whether a progress bar is shown on the error stream if
             several batches are sent.
-        max_bytes: Largest size of a gRPC message, sent or received.
+        max_bytes: Largest size of an answer, and of a gRPC message that is sent.
 
     Raises:
-        ServingError: From every method, when a server answers with an error.
+        ServingError: From every method, when a server answers with an error, with
+            something else than the card declares (rows, shapes, types, numbers that
+            are not finite), or not in time.
         ValueError: From every method, for arguments that the model does not take.
     """
 
@@ -71,13 +78,13 @@ class Client:
         progress: bool = True,
         max_bytes: int = 2**28,
     ):
-        if not timeout > 0 or retries < 0 or pause < 0:
-            raise ValueError(
-                "Expected timeout > 0, retries >= 0 and pause >= 0, got "
-                f"{timeout}, {retries} and {pause}."
-            )
+        checks.positive(timeout=timeout)
+        if not math.isfinite(timeout):
+            raise ValueError(f"Expected a finite timeout, got {timeout}.")
+        checks.at_least(0, retries=retries, pause=pause)
+        checks.counts(max_bytes=max_bytes)
         is_rest = address.startswith(("http://", "https://"))
-        self._transport = Rest(address) if is_rest else Grpc(address, max_bytes)
+        self._transport = (Rest if is_rest else Grpc)(address, max_bytes)
         self._target = (model, label, version)
         self._timeout, self._retries, self._pause = timeout, retries, pause
         self._progress = progress
@@ -100,7 +107,16 @@ class Client:
     def card(self) -> dict:
         """Description of the model and of the inputs and outputs of its signatures."""
         answer = self.predict("describe", {"row": np.zeros(1, np.int64)}, ["card"])
-        return json.loads(answer["card"][0])
+        try:
+            card = json.loads(answer["card"][0])
+            _check_card(card)
+        except Exception as error:  # What an unknown server sends may raise any.
+            details = f"Expected the card of an export of keras_gen: {error!r}"
+            raise self._unexpected(details) from error
+        return card
+
+    def _unexpected(self, details):
+        return ServingError(self._transport.address, "INTERNAL", details)
 
     def status(self) -> dict[int, str]:
         """State of each version: "AVAILABLE", "LOADING", ..."""
@@ -128,13 +144,26 @@ class Client:
                 request is repeated.
 
         Returns:
-            Rows of each output, by name.
+            Rows of each output, by name. If the card has been read, they have the
+            number, shapes and types that it declares.
         """
         send = functools.partial(
             self._transport.predict, self._target, signature, arrays, outputs
         )
         codes = (*REPEATABLE, "INVALID_ARGUMENT") if checked else REPEATABLE
-        return self._repeated(send, codes)
+        answer = self._repeated(send, codes)
+        card = self.__dict__.get("card", {"signatures": {}})
+        if signature not in card["signatures"]:
+            return answer
+        rows = len(next(iter(arrays.values())))
+        declared = card["signatures"][signature]["outputs"]
+        try:
+            return {
+                name: _checked(name, answer, declared, rows, self._transport.is_typed)
+                for name in outputs or answer
+            }
+        except Unexpected as error:
+            raise self._unexpected(str(error)) from error
 
     def _repeated(self, send, codes=REPEATABLE):
         """The result of `send(timeout)`, repeated after errors with these codes."""
@@ -160,7 +189,7 @@ class Client:
         for start in self._tracked(range(0, count, size)):
             batch = {n: array[start : start + size] for n, array in arrays.items()}
             parts.append(self.predict(name, batch, [output], checked)[output])
-        return np.concatenate(parts).astype(entry["outputs"][output]["dtype"])
+        return np.concatenate(parts)
 
     def _bound(self, name, args, kwargs):
         """The signature to call, and its arguments by name.
@@ -200,6 +229,73 @@ class Client:
             return starts
         console = rich.console.Console(stderr=True)
         return rich.progress.track(starts, "batches", console=console)
+
+
+def _check_card(card):
+    """Refuses cards that the client could not use.
+
+    Raises:
+        ValueError: For such a card; errors of other classes for other contents.
+    """
+    sizes = card["batch_sizes"]
+    checks.counts(**{f"batch_sizes[{i}]": size for i, size in enumerate(sizes)})
+    largest = sizes[-1]
+    checks.counts(batch_size=largest)
+    for name, entry in card["signatures"].items():
+        draws_rows(card, name)
+        for declared in inputs_of(card, name).values():
+            _check_declared(declared.shape, declared.dtype)
+            low, high = declared.range or (0, 0)
+            checks.at_least(low, high=high)
+        for output in entry["outputs"].values():
+            _check_declared(output["shape"], output["dtype"])
+        checks.one_of(entry["outputs"], output=entry["output"])
+
+
+def _check_declared(shape, dtype):
+    checks.one_of(TYPES, dtype=dtype)
+    checks.at_least(0, **{f"size_{i}": n for i, n in enumerate(shape) if n is not None})
+
+
+def _checked(name, answer, declared, rows, is_typed):
+    """The rows of one output, in the type that the card declares.
+
+    Args:
+        name: Name of the output.
+        answer: Arrays of the answer, by name.
+        declared: Entries of the card's outputs, by name.
+        rows: Number of rows of the request.
+        is_typed: Boolean, whether arrays have the declared types, not those of JSON.
+
+    Raises:
+        Unexpected: For an answer that is not as declared.
+    """
+    if name not in answer or name not in declared:
+        raise Unexpected(f"Expected outputs {list(declared)}, got {list(answer)}.")
+    array, dtype = answer[name], declared[name]["dtype"]
+    shape = (rows, *declared[name]["shape"][1:])
+    fits = len(shape) == array.ndim and all(
+        wanted in (None, got) for wanted, got in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        expected = ", ".join("any" if n is None else str(n) for n in shape)
+        raise Unexpected(f"Expected {name} of shape ({expected}), got {array.shape}.")
+    got = "string" if array.dtype == object else array.dtype.name
+    json_kinds = {"f": "iuf", "i": "iu", "u": "iu"}
+    if dtype == "string" or is_typed:
+        is_right = got == dtype
+    else:
+        kind = np.dtype(dtype).kind
+        is_right = array.dtype.kind in json_kinds.get(kind, kind)
+    if not is_right:
+        raise Unexpected(f"Expected {name} of {dtype}, got {got}.")
+    if dtype == "string":
+        return array
+    with np.errstate(over="ignore"):
+        array = array.astype(dtype)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise Unexpected(f"Expected finite {name}, got NaN or infinity.")
+    return array
 
 
 def _fill_in(inputs, arguments, draws):

@@ -10,6 +10,7 @@ written by its own classes. The other files are copies of those in `export/`, fo
 to edit: a file that exists already is kept.
 """
 
+import contextlib
 import importlib.resources
 import os
 import pathlib
@@ -18,9 +19,9 @@ import re
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from keras_gen import files
 from keras_gen.core.model import GenerativeModel
 from keras_gen.export.saved_model import check_version, save, versions_in
-from keras_gen.files import write_text
 
 CONFIG = "models.config"
 TEMPLATES = (
@@ -79,18 +80,26 @@ def add(
     check(folder, name, version, label)
     path = save(model, folder / "models" / name, version, **options)
     _write_templates(folder)
-    config = read_config(folder)  # It may have changed during the export.
-    entries = {entry.name: entry for entry in config.model_config_list.config}
-    entry = entries.get(name)
-    if entry is None:
-        entry = config.model_config_list.config.add(name=name)
-        entry.base_path = f"{root}/models/{name}"
-        entry.model_platform = "tensorflow"
-        entry.model_version_policy.all.SetInParent()
-    label = label or ("canary" if "stable" in entry.version_labels else "stable")
-    entry.version_labels[label] = int(path.name)
-    write_config(folder, config)
+    with _changed(folder) as config:  # It may have changed during the export.
+        entries = {entry.name: entry for entry in config.model_config_list.config}
+        entry = entries.get(name)
+        if entry is None:
+            entry = config.model_config_list.config.add(name=name)
+            entry.base_path = f"{root}/models/{name}"
+            entry.model_platform = "tensorflow"
+            entry.model_version_policy.all.SetInParent()
+        label = label or ("canary" if "stable" in entry.version_labels else "stable")
+        entry.version_labels[label] = int(path.name)
     return path
+
+
+@contextlib.contextmanager
+def _changed(folder):
+    """Gives the `ModelServerConfig` of a folder, and writes it at the end."""
+    with files.locked(folder):
+        config = read_config(folder)
+        yield config
+        write_config(folder, config)
 
 
 def check(
@@ -152,13 +161,13 @@ def set_label(
         ValueError: If the folder has no such model, or the model no such version.
     """
     _check_name("a label", label)
-    config = read_config(folder)
-    entry = _entry(config, name)
+    _entry(read_config(folder), name)
+    number = str(version)
     known = versions_in(pathlib.Path(folder) / "models" / name)
-    if int(version) not in known:
-        raise ValueError(f"Expected a version of {name!r}, {known}, got {version}.")
-    entry.version_labels[label] = int(version)
-    write_config(folder, config)
+    if not re.fullmatch("[0-9]+", number) or int(number[:20]) not in known:
+        raise ValueError(f"Expected a version of {name!r}, {known}, got {version!r}.")
+    with _changed(folder) as config:
+        _entry(config, name).version_labels[label] = int(number)
 
 
 def remove_label(folder: str | os.PathLike, name: str, label: str) -> None:
@@ -172,13 +181,14 @@ def remove_label(folder: str | os.PathLike, name: str, label: str) -> None:
     Raises:
         ValueError: If the folder has no such model, or the model no such label.
     """
-    config = read_config(folder)
-    entry = _entry(config, name)
-    if label not in entry.version_labels:
-        known = sorted(entry.version_labels)
-        raise ValueError(f"Expected a label of {name!r}, {known}, got {label!r}.")
-    del entry.version_labels[label]
-    write_config(folder, config)
+    _entry(read_config(folder), name)
+    with _changed(folder) as config:
+        known = _entry(config, name).version_labels
+        if label not in known:
+            raise ValueError(
+                f"Expected a label of {name!r}, {sorted(known)}, got {label!r}."
+            )
+        del known[label]
 
 
 def read_config(folder: str | os.PathLike):
@@ -191,7 +201,7 @@ def read_config(folder: str | os.PathLike):
     config = model_server_config_pb2.ModelServerConfig()
     if path.is_file():
         try:
-            text_format.Parse(path.read_text(), config)
+            text_format.Parse(files.read_text(path), config)
         except text_format.ParseError as error:
             raise ValueError(f"Expected a ModelServerConfig: {path}:{error}") from error
     return config
@@ -199,7 +209,7 @@ def read_config(folder: str | os.PathLike):
 
 def write_config(folder: str | os.PathLike, config) -> None:
     """Replaces a folder's `models.config`; a server never reads an incomplete file."""
-    write_text(pathlib.Path(folder) / CONFIG, text_format.MessageToString(config))
+    files.write_text(pathlib.Path(folder) / CONFIG, text_format.MessageToString(config))
 
 
 def _entry(config, name):
@@ -210,7 +220,8 @@ def _entry(config, name):
 
 
 def _check_name(what, name):
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):  # URLs and paths contain it.
+    is_name = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]*", name)
+    if not is_name:  # URLs and paths contain it.
         raise ValueError(
             f"Expected {what} of letters, digits, '_', '.' and '-', got {name!r}."
         )
@@ -235,4 +246,4 @@ def _write_templates(folder):
     templates = importlib.resources.files("keras_gen.kit")
     for file in TEMPLATES:
         if not (folder / file).exists():
-            write_text(folder / file, (templates / file).read_text("utf-8"))
+            files.write_text(folder / file, (templates / file).read_text("utf-8"))

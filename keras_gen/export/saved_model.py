@@ -6,8 +6,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable
 
 import numpy as np
@@ -15,9 +13,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from keras_gen import files
+from keras_gen.core.arguments import checked
 from keras_gen.core.inputs import Input
 from keras_gen.core.keras_internals import ReplacedWeights
 from keras_gen.core.model import GenerativeModel
+from keras_gen.core.types import Count, Path
 from keras_gen.export.signatures import Signature, signatures_of
 
 # The default signature is the first of these that the model has.
@@ -29,19 +30,20 @@ MAX_WARM_UP = 1000  # A server refuses a model with more warm-up requests.
 MAX_VERSION = 2**63 - 1  # A server stores versions as int64.
 
 
+@checked(unchecked=("version",))
 def save(
     model: GenerativeModel,
-    path: str | os.PathLike,
+    path: Path,
     version: int | None = None,
     *,
     abilities: Iterable[str] | None = None,
     float16: bool = False,
-    batch_sizes: Iterable[int] = BATCH_SIZES,
+    batch_sizes: Iterable[Count] = BATCH_SIZES,
     card: dict | None = None,
 ) -> pathlib.Path:
     """Exports a model as `path/<version>/`.
 
-    The folder is written under a temporary name and then renamed, so that a server that
+    The folder is written in a temporary one and then renamed, so that a server that
     watches `path` never reads an incomplete version. It holds the weights that the
     signatures need (moving averages instead of the averaged weights; no optimizers), a
     card (`assets.extra/card.json`, which the signature `describe` also returns), and
@@ -97,13 +99,11 @@ def save(
     signatures["describe"] = _describe(text)
     graphs["describe"] = signatures["describe"].trace()
 
-    def write(aside):
+    with files.aside(path / str(version)) as aside:
         _write_saved_model(aside, graphs)
         (aside / CARD).parent.mkdir(exist_ok=True)
-        (aside / CARD).write_text(text)
+        (aside / CARD).write_text(text, "utf-8")
         _write_warm_up(aside / WARM_UP, path.name, signatures, batch_sizes)
-
-    _write_folder_aside(path / str(version), write)
     return path / str(version)
 
 
@@ -135,17 +135,6 @@ def _separate_outputs(path, keys):
     path.write_bytes(saved.SerializeToString())
 
 
-def _write_folder_aside(folder, write):
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = pathlib.Path(tempfile.mkdtemp(prefix=".aside-", dir=folder.parent))
-    try:
-        write(aside)
-        aside.chmod(0o755)
-        os.rename(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
 def versions_in(path: str | os.PathLike) -> list[int]:
     """The versions in a model's folder, increasing; a server ignores other names."""
     names = [p.name for p in pathlib.Path(path).glob("*")]
@@ -154,8 +143,15 @@ def versions_in(path: str | os.PathLike) -> list[int]:
 
 
 def read_card(path: str | os.PathLike) -> dict:
-    """Reads the card in a version's folder."""
-    return json.loads((pathlib.Path(path) / CARD).read_text())
+    """Reads the card in a version's folder.
+
+    Raises:
+        ValueError: If the file is not a card.
+    """
+    path = pathlib.Path(path) / CARD
+    contents = files.read_json(path)
+    files.check_entries(contents, {"signatures": dict, "batch_sizes": list}, path)
+    return contents
 
 
 def check_version(path: str | os.PathLike, version: int | None) -> int:
@@ -180,9 +176,9 @@ def check_version(path: str | os.PathLike, version: int | None) -> int:
 
 
 def _check_batch_sizes(sizes):
-    sizes = [int(size) for size in sizes]
-    if not sizes or sizes != sorted(set(sizes)) or sizes[0] < 1:
-        raise ValueError(f"Expected batch sizes >= 1 that increase, got {sizes}.")
+    sizes = list(sizes)
+    if not sizes or sizes != sorted(set(sizes)):
+        raise ValueError(f"Expected batch_sizes that increase, got {sizes}.")
     return sizes
 
 

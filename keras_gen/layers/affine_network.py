@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count, Natural
 from keras_gen.layers.masked_dense import MaskedDense
 
 
@@ -58,12 +60,13 @@ class AffineNetwork(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
+    @checked(unchecked=("in_degrees", "out_degrees"))
     def __init__(
         self,
         in_degrees: Sequence[int],
         out_degrees: Sequence[int],
-        widths: Sequence[int],
-        context_dim: int = 0,
+        widths: Sequence[Count],
+        context_dim: Natural = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)

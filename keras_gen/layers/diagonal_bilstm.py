@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count
 from keras_gen.layers.raster import RasterLayer
 from keras_gen.layers.row_lstm import lstm
 
@@ -347,7 +349,8 @@ class DiagonalBiLSTM(RasterLayer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, hidden: int, **kwargs):
+    @checked
+    def __init__(self, hidden: Count, **kwargs):
         super().__init__(**kwargs)
         self.hidden = hidden
         options = {"dtype": self.dtype_policy}

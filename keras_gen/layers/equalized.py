@@ -11,6 +11,9 @@ import math
 import keras
 from keras import layers, ops
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count, Rate
+
 HE = math.sqrt(2)  # Gain that makes up for a rectifier after the layer.
 
 
@@ -28,11 +31,12 @@ class _Equalized(layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
+    @checked
     def __init__(
         self,
-        units: int,
-        gain: float = HE,
-        rate: float = 1.0,
+        units: Count,
+        gain: Rate = HE,
+        rate: Rate = 1.0,
         bias_start: float = 0.0,
         **kwargs,
     ):
@@ -104,8 +108,9 @@ class EqualizedConv2D(_Equalized):
             arguments of `keras.layers.Layer`.
     """
 
+    @checked
     def __init__(
-        self, units: int, kernel_size: int = 3, halves: bool = False, **kwargs
+        self, units: Count, kernel_size: Count = 3, halves: bool = False, **kwargs
     ):
         super().__init__(units, **kwargs)
         self.kernel_size, self.halves = kernel_size, halves

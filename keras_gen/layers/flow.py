@@ -8,18 +8,18 @@
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
 import tensorflow_probability as tfp
+from annotated_types import Ge
 
-from keras_gen.core import checks
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count, Natural
 from keras_gen.layers.affine_network import AffineNetwork
 
 tfb = tfp.bijectors
-
-KINDS = ("realnvp", "maf", "iaf")
 
 
 class Flow(keras.layers.Layer):
@@ -44,22 +44,17 @@ class Flow(keras.layers.Layer):
         ValueError: For another kind, fewer than 2 dimensions, or no steps.
     """
 
+    @checked
     def __init__(
         self,
-        dim: int,
+        dim: Annotated[int, Ge(2)],
         kind: Literal["realnvp", "maf", "iaf"] = "realnvp",
-        num_steps: int = 8,
-        widths: Sequence[int] = (128, 128),
-        context_dim: int = 0,
+        num_steps: Count = 8,
+        widths: Sequence[Count] = (128, 128),
+        context_dim: Natural = 0,
         **kwargs,
     ):
         super().__init__(dtype="float32", **kwargs)
-        checks.one_of(KINDS, kind=kind)
-        if dim < 2 or num_steps < 1:
-            raise ValueError(
-                "Expected a flow of at least 2 dimensions and 1 step, got "
-                f"{dim} and {num_steps}."
-            )
         self.dim, self.kind = dim, kind
         if kind == "realnvp":
             kept = dim // 2

@@ -5,6 +5,8 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Classes, Count
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.layers.raster import RasterLayer
 
@@ -48,12 +50,13 @@ class GatedStacks(RasterLayer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
+    @checked
     def __init__(
         self,
-        filters: int,
-        kernel_size: int = 3,
+        filters: Count,
+        kernel_size: Count = 3,
         mask: Literal["A", "B"] = "B",
-        num_classes: int | None = None,
+        num_classes: Classes | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)

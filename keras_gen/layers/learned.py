@@ -1,7 +1,12 @@
 """A weight as a layer: a tensor that is the same for every row."""
 
+from typing import Literal
+
 import keras
 from keras import layers, ops
+
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count, Weight
 
 
 @keras.saving.register_keras_serializable("keras_gen")
@@ -19,11 +24,12 @@ class Learned(layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
+    @checked
     def __init__(
         self,
-        shape: tuple[int, ...],
-        deviation: float = 0.0,
-        aggregation: str = "none",
+        shape: tuple[Count, ...],
+        deviation: Weight = 0.0,
+        aggregation: Literal["none", "mean", "sum", "only_first_replica"] = "none",
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -7,10 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_gen.core import checks
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count
 from keras_gen.layers.raster import RasterLayer
-
-STACKS = ("raster", "vertical", "horizontal")
 
 
 def mask_grid(kernel_size: int, mask: str, stack: str) -> np.ndarray:
@@ -61,19 +60,17 @@ class MaskedConv2D(RasterLayer):
             stack.
     """
 
+    @checked
     def __init__(
         self,
-        filters: int,
-        kernel_size: int,
+        filters: Count,
+        kernel_size: Count,
         mask: Literal["A", "B"],
         stack: Literal["raster", "vertical", "horizontal"] = "raster",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if mask not in ("A", "B"):
-            raise ValueError(f"Expected mask 'A' or 'B', got {mask!r}.")
-        checks.one_of(STACKS, stack=stack)
-        if kernel_size < 1 or kernel_size % 2 == 0:
+        if kernel_size % 2 == 0:
             raise ValueError(f"Expected an odd kernel_size, got {kernel_size}.")
         self.filters, self.kernel_size = filters, kernel_size
         self.mask, self.stack = mask, stack

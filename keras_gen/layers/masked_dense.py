@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_gen.core.arguments import checked
+
 
 class MaskedDense(keras.layers.Layer):
     """y = activation(x (W * mask) + b), for inputs of any rank, 1 included.
@@ -17,6 +19,7 @@ class MaskedDense(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
+    @checked(unchecked=("mask",))
     def __init__(
         self,
         mask,

@@ -7,6 +7,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count
+
 
 @keras.saving.register_keras_serializable("keras_gen")
 class MinibatchStdDev(layers.Layer):
@@ -22,7 +25,8 @@ class MinibatchStdDev(layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`, except `dtype`.
     """
 
-    def __init__(self, group_size: int = 4, **kwargs):
+    @checked
+    def __init__(self, group_size: Count = 4, **kwargs):
         kwargs["dtype"] = "float32"
         super().__init__(**kwargs)
         self.group_size = group_size

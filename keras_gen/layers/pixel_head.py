@@ -11,7 +11,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_gen.core import checks
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count
 
 LEVELS = 256
 
@@ -176,9 +177,6 @@ def choose(logits, uniform):
     return ops.sum(ops.cast(shares <= uniform[..., None], "int32"), axis=-1)
 
 
-OUTPUTS = ("bernoulli", "categorical", "logistic_mixture")
-
-
 @keras.saving.register_keras_serializable("keras_gen")
 class PixelHead(layers.Layer):
     """Parameters of each channel's distribution, from features and earlier channels.
@@ -203,16 +201,16 @@ class PixelHead(layers.Layer):
         ValueError: For another kind.
     """
 
+    @checked
     def __init__(
         self,
         kind: Literal["bernoulli", "categorical", "logistic_mixture"],
-        channels: int,
-        hidden: int,
-        num_components: int = 10,
+        channels: Count,
+        hidden: Count,
+        num_components: Count = 10,
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
-        checks.one_of(OUTPUTS, kind=kind)
         self.kind, self.channels = kind, channels
         self.hidden, self.num_components = hidden, num_components
         self.distribution = {

@@ -3,6 +3,9 @@
 import keras
 from keras import ops
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count
+
 
 @keras.saving.register_keras_serializable("keras_gen")
 class ReflectionPadding2D(keras.layers.Layer):
@@ -15,7 +18,8 @@ class ReflectionPadding2D(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, size: int, **kwargs):
+    @checked
+    def __init__(self, size: Count, **kwargs):
         super().__init__(**kwargs)
         self.size = size
 

@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.layers.raster import RasterLayer
 
@@ -47,7 +49,8 @@ class RowLSTM(RasterLayer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, hidden: int, **kwargs):
+    @checked
+    def __init__(self, hidden: Count, **kwargs):
         super().__init__(**kwargs)
         self.hidden = hidden
         options = {"dtype": self.dtype_policy}

@@ -4,6 +4,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count
+
 
 @keras.saving.register_keras_serializable("keras_gen")
 class TextEncoder(layers.Layer):
@@ -24,8 +27,9 @@ class TextEncoder(layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
+    @checked
     def __init__(
-        self, units: int, buckets: int = 8192, table_units: int = 64, **kwargs
+        self, units: Count, buckets: Count = 8192, table_units: Count = 64, **kwargs
     ):
         super().__init__(**kwargs)
         self.units, self.buckets, self.table_units = units, buckets, table_units

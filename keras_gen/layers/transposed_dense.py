@@ -3,6 +3,8 @@
 import keras
 from keras import layers, ops
 
+from keras_gen.core.arguments import checked
+
 
 class TransposedDense(layers.Layer):
     """The transpose of a dense layer, with the same kernel.
@@ -22,6 +24,7 @@ class TransposedDense(layers.Layer):
         ValueError: If the source is not a dense layer, or not built.
     """
 
+    @checked(unchecked=("source",))
     def __init__(self, source: layers.Dense, activation: str | None = None, **kwargs):
         super().__init__(**kwargs)
         if not isinstance(source, layers.Dense) or not source.built:

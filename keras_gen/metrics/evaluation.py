@@ -37,13 +37,15 @@ class Evaluation:
         *,
         images: str | os.PathLike | None = None,
         features=None,
-        num_images: int = 10_000,
+        num_images: int | None = None,
         num_train: int | None = None,
         num_samples: int = 5_000,
         judge=None,
         seed: int = 0,
+        test_fraction: float = 0.1,
+        split_seed: int = 0,
     ):
-        """Checks the arguments; the stages do the work.
+        """Checks the arguments and the number of images; the stages do the work.
 
         Args:
             model: Compiled `GenerativeModel`.
@@ -54,19 +56,24 @@ class Evaluation:
                 `keras_gen.metrics.extractor`. None uses the extractor that ships for
                 the data, or for grey images.
             num_images: Number of samples (of a folder, the largest number of images),
-                and of real images of either split.
-            num_train: Number of training images that are searched for the nearest ones;
-                None searches the whole split.
+                and of real images of either split, for all figures. If a split has
+                more, they are drawn at random, whatever their order. None takes 10,000.
+            num_train: Number of training images that are searched for the nearest ones.
+                None searches `num_images`, or the whole split if that is None too.
             num_samples: Number of importance samples per image, for models whose
                 likelihood is an estimate.
             judge: Weights of the model that scores the results: a classifier of domains
                 for translations, or a matcher for captions; or this model itself. None
                 uses the weights that ship.
             seed: Seed of samples, subsets, binary pixels and the choice of real images.
+            test_fraction: Share of a folder's images in the test split, in [0, 1).
+            split_seed: Seed with which a folder is split: that of the training, so that
+                no training image is tested.
 
         Raises:
-            ValueError: For neither or both of model and images, or colour images
-                without features, if none ship for the data.
+            ValueError: For neither or both of model and images, colour images without
+                features, if none ship for the data, or fewer images than the figures
+                need.
         """
         self.context = Context(
             model,
@@ -78,10 +85,33 @@ class Evaluation:
             num_samples=num_samples,
             judge=judge,
             seed=seed,
+            test_fraction=test_fraction,
+            split_seed=split_seed,
         )
         self.figures = {}
         own = model.own_figures() if model else []
         self._known = [*FIGURES, *own]
+        for figure in self._applicable():
+            self._check_number(figure)
+
+    def _check_number(self, figure):
+        """Refuses fewer images than a figure needs."""
+        least, context = figure.least_images(self.context), self.context
+        if context.num_images < least:
+            raise ValueError(
+                f"Expected num_images >= {least}, for {figure.title!r}, got "
+                f"{context.num_images}."
+            )
+        sources = [(context.real, split) for split in figure.splits]
+        if context.folder and figure.splits:
+            sources.append((context.folder, "train"))
+        for source, split in sources:
+            if not source.has(split, least):
+                where = split if source is context.real else "measured"
+                raise ValueError(
+                    f"Expected at least {least} {where} images, for {figure.title!r}, "
+                    f"got {source.count(split)}."
+                )
 
     def _applicable(self):
         return [figure for figure in self._known if figure.applies(self.context)]
@@ -134,7 +164,7 @@ def evaluate(
         data: A source with a train and a test split; see `keras_gen.data.load`.
         progress: Function that yields stages; see `Evaluation.run`.
         **options: Other arguments of `Evaluation`: `features`, `num_images`,
-            `num_train`, `num_samples`, `judge`, `seed`.
+            `num_train`, `num_samples`, `judge`, `seed`, `test_fraction`, `split_seed`.
 
     Returns:
         A dict from name to value. Each class in `keras_gen.metrics.figures` documents
@@ -159,7 +189,7 @@ def evaluate_folder(
         data: A source with a train and a test split; see `keras_gen.data.load`.
         progress: Function that yields stages; see `Evaluation.run`.
         **options: Other arguments of `Evaluation`: `features`, `num_images`,
-            `num_train`, `seed`.
+            `num_train`, `seed`, `test_fraction`, `split_seed`.
 
     Returns:
         A dict from name to value.

@@ -6,7 +6,11 @@ include its name.
 
 from __future__ import annotations  # `help` shows ArrayLike by its name.
 
+import functools
+import json
+import os
 import pathlib
+import zipfile
 from collections.abc import Callable
 
 import keras
@@ -16,12 +20,22 @@ from numpy.typing import ArrayLike
 
 from keras_gen import zoo
 from keras_gen.core.inputs import check_image_range
+from keras_gen.core.model import GenerativeModel
 from keras_gen.data import pipeline
 from keras_gen.files import sha256
 
 BATCH = 256  # Images that an extractor processes at once.
 INCEPTION_SHAPE = (299, 299, 3)
 # Extractors of colour images that apply a grey classifier to each channel.
+# The file of weights, as Keras names it.
+INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
+INCEPTION_HELP = (
+    "Download https://storage.googleapis.com/tensorflow/keras-applications/"
+    f"inception_v3/{INCEPTION_FILE}, which is not part of this package, and pass "
+    "features=<that file>, on the command line --features <that file>; or call "
+    "keras.applications.InceptionV3() once where there is a network, and pass "
+    "'inception'."
+)
 STACKED = {"stacked_mnist": "mnist"}
 DEFAULT_GREY = "mnist"  # Extractor for grey images of sources without their own.
 
@@ -59,6 +73,11 @@ class Extractor:
         """Whether the extractor has `probabilities`."""
         return self._probabilities is not None
 
+    @functools.cached_property
+    def num_features(self) -> int:
+        """Number of features of an image, found with a blank one."""
+        return self.features(np.zeros((1, *self.image_shape), np.float32)).shape[1]
+
     def features(self, images: ArrayLike) -> np.ndarray:
         """Features, float32 (batch, num_features), of images in [-1, 1]."""
         return self._run(self._features, images)
@@ -86,20 +105,35 @@ class Extractor:
 def check_images(images: ArrayLike) -> np.ndarray:
     """Images as float32 (batch, height, width, 1 or 3), in [-1, 1].
 
+    Images with alpha, of four channels, are laid on white.
+
     Raises:
         ValueError: For another shape, no images, or values that are out of range or not
             finite.
     """
     images = np.asarray(images)
-    if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3):
+    if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3, 4):
         raise ValueError(
-            "Expected images of shape (batch, height, width, 1 or 3), got "
+            "Expected images of shape (batch, height, width, 1, 3 or 4), got "
             f"{images.shape}."
         )
     if not np.isfinite(images).all():
         raise ValueError("Expected finite images, got NaN or infinity.")
     check_image_range(images)
-    return images.astype(np.float32, copy=False)
+    images = images.astype(np.float32, copy=False)
+    if images.shape[-1] == 4:
+        return pipeline.to_channels(tf.constant(images), 3).numpy()
+    return images
+
+
+def measured_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The shape of images as they are measured: RGB in place of RGB and alpha.
+
+    >>> measured_shape((32, 32, 4))
+    (32, 32, 3)
+    """
+    height, width, channels = image_shape
+    return height, width, 3 if channels == 4 else channels
 
 
 def resized(images: ArrayLike, image_shape: tuple[int, int, int]) -> np.ndarray:
@@ -121,44 +155,46 @@ def extractor(
             "stacked_mnist": that classifier on each of three channels, with 1000
             classes;
             other weights that ship for the classifier ("emoji"), or a run of one;
-            a `.keras` or `.h5` file of InceptionV3's weights (Keras applications, with
-            its classes): Inception features, for photographs;
-            a Keras model of images in [-1, 1] whose outputs are features;
-            the path of a SavedModel with such a signature;
+            "inception", or a `.h5` file of InceptionV3's weights (Keras applications,
+            with its classes): Inception features, for photographs. "inception" takes
+            the file that Keras has downloaded;
+            a Keras model of images in [-1, 1], or the path of its `.keras` or `.h5`
+            file. If its last layer is a softmax, the features are that layer's inputs,
+            and its outputs are probabilities of classes; otherwise the features are the
+            outputs, and there are no classes;
+            the path of a SavedModel whose signature gives features;
             an `Extractor`, which is returned as it is.
-        image_shape: (height, width, channels) that a SavedModel takes if its signature
-            leaves it open.
+        image_shape: (height, width, channels) of the images, for networks that take any
+            size.
 
     Raises:
-        ValueError: For another name, or "inception" without a file of weights.
+        ValueError: For another name, a file that is neither a network nor InceptionV3's
+            weights, or a network that does not give features of images.
     """
     if isinstance(features, Extractor):
         return features
     if isinstance(features, keras.Model):
-        return _of_model(features)
+        return _of_model(features, features.name, image_shape)
     if features in zoo.weights_of("classifier"):
         return _classifier(features)
     if features in STACKED:
         return _stacked(_classifier(STACKED[features]))
     if features == "inception":
-        raise ValueError(
-            "Expected the path of InceptionV3's weights, which are not part of this "
-            "package: download inception_v3_weights_tf_dim_ordering_tf_kernels.h5 once "
-            "by keras.applications.InceptionV3(weights='imagenet') where there is a "
-            "network (it lies in ~/.keras/models), and pass features=<that file>."
-        )
-    path = pathlib.Path(features)
+        if not _downloaded_inception().is_file():
+            raise ValueError(f"Expected InceptionV3's weights. {INCEPTION_HELP}")
+        return _inception(_downloaded_inception())
+    path = pathlib.Path(features).expanduser()
     if (path / "model.keras").is_file():
-        return _classifier(features)
+        return _of_file(path / "model.keras", image_shape)
     if path.is_file():
-        return _inception(path)
+        return _of_file(path, image_shape)
     if (path / "saved_model.pb").is_file():
         return _saved_model(path, image_shape)
     names = ", ".join(repr(name) for name in (*STACKED, "inception"))
     raise ValueError(
-        f"Expected features of {zoo.weights_of('classifier')}, {names} (a file of its "
-        "weights), a classifier's run, a Keras model or a SavedModel's folder, got "
-        f"{str(features)!r}."
+        f"Expected features of {zoo.weights_of('classifier')}, {names}, a file of a "
+        "Keras model or of InceptionV3's weights, a classifier's run, or the folder of "
+        f"a SavedModel, got {str(features)!r}."
     )
 
 
@@ -178,14 +214,16 @@ def default_features(data, image_shape: tuple[int, int, int]) -> str:
     Raises:
         ValueError: If there is none.
     """
-    name, channels = str(data).partition("/")[0], image_shape[-1]
+    name = str(data).partition("/")[0].partition("?")[0]
+    channels = image_shape[-1]
     if channels <= _channels_of(name):
         return name
     if channels == 1:
         return DEFAULT_GREY
     raise ValueError(
-        "Expected features=... for colour images: a file of InceptionV3's weights, a "
-        "Keras model or a SavedModel."
+        f"Expected features=... for colour images of {data!r}, for which no extractor "
+        "ships: InceptionV3's weights, or a network of your own (a .keras file or a "
+        f"SavedModel). {INCEPTION_HELP}"
     )
 
 
@@ -226,22 +264,129 @@ def _stacked(digits):
     return Extractor(f"stacked {digits.name}", shape, features, probabilities)
 
 
-def _of_model(model):
-    graph = tf.function(lambda images: model(images, training=False))
-    return Extractor(model.name, model.input_shape[1:], graph)
+def _of_model(network, name, image_shape):
+    """An extractor from a network; see `extractor`."""
+    if not network.built or len(network.inputs) != 1 or len(network.outputs) != 1:
+        raise ValueError(
+            f"Expected a network of one input, images, and one output, got {name}."
+        )
+    shape = tuple(network.input_shape[1:])
+    if len(shape) == 3 and None in shape and image_shape is not None:
+        open_shape = (*image_shape[:2], shape[-1] or measured_shape(image_shape)[-1])
+        shape = tuple(a or b for a, b in zip(shape, open_shape, strict=True))
+    if len(shape) != 3 or None in shape or shape[-1] not in (1, 3):
+        raise ValueError(
+            "Expected a network of images (height, width, 1 or 3), or an image_shape "
+            f"for one that takes any size, got {name}, which takes {shape}."
+        )
+    if len(network.output_shape) != 2:
+        raise ValueError(
+            "Expected a network whose outputs are features (batch, numbers), got "
+            f"{name}, whose outputs have the shape {network.output_shape}."
+        )
+    inner = _inputs_of_softmax(network)
+    if inner is None:
+        return Extractor(name, shape, _graph(network))
+    return Extractor(
+        name, shape, _graph(keras.Model(network.inputs[0], inner)), _graph(network)
+    )
+
+
+def _inputs_of_softmax(network):
+    """The inputs of the layer whose softmax is the output; None without a softmax."""
+    layer = _layer_of(network, network.outputs[0])
+    is_alone = isinstance(layer, (keras.layers.Softmax, keras.layers.Activation))
+    activation = getattr(layer, "activation", None)
+    if not (
+        isinstance(layer, keras.layers.Softmax)
+        or activation is keras.activations.softmax
+    ):
+        return None
+    inputs = layer.input
+    if is_alone:  # Its inputs are logits.
+        inputs = _layer_of(network, inputs).input
+    return inputs if len(inputs.shape) == 2 else None
+
+
+def _layer_of(network, tensor):
+    """The layer of a network that makes a tensor; None if there is none."""
+    made = [layer for layer in network.layers if layer.output is tensor]
+    return made[0] if made else None
+
+
+def _graph(network):
+    return tf.function(lambda images: network(images, training=False))
+
+
+def _of_file(path, image_shape):
+    """An extractor from a file of a Keras model, or of InceptionV3's weights."""
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if start.startswith(b"PK"):
+        return _of_saved_network(path, image_shape)
+    if start != b"\x89HDF\r\n\x1a\n":
+        raise ValueError(
+            f"Expected a file of a Keras model (.keras) or of InceptionV3's weights "
+            f"(.h5), got {path}, which is neither."
+        )
+    return _of_saved_network(path, image_shape)
+
+
+def _of_saved_network(path, image_shape):
+    if _saved_class(path) == "Classifier":
+        return _classifier(path)
+    try:
+        network = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Whatever an unknown file leads to.
+        if "No model config" in str(error):  # An HDF5 file of weights alone.
+            return _inception(path)
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"Expected a Keras model that can be loaded, got {path}: "
+            f"{type(error).__name__}: {reason}"
+        ) from error
+    if isinstance(network, GenerativeModel):
+        raise ValueError(
+            "Expected a network or a classifier as features, got the generative model "
+            f"{type(network).__name__} in {path}."
+        )
+    if not isinstance(network, keras.Model):
+        raise ValueError(f"Expected a Keras model, got {path} with {network!r}.")
+    name = f"{path.name} {sha256(path)[:12]}"
+    return _of_model(network, name, image_shape)
+
+
+def _saved_class(path):
+    """Name of the class in a `.keras` file; None in other files."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("config.json")).get("class_name")
+    except (zipfile.BadZipFile, KeyError, ValueError, AttributeError):
+        return None
+
+
+def _downloaded_inception():
+    """Path at which Keras keeps InceptionV3's weights."""
+    home = pathlib.Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    return home / "models" / INCEPTION_FILE
 
 
 def _inception(path):
     network = keras.applications.InceptionV3(weights=None)
-    network.load_weights(path)
+    try:
+        network.load_weights(path)
+    except Exception as error:  # Keras lists all layers of both.
+        raise ValueError(
+            f"Expected weights of InceptionV3 with its classes, got {path} with "
+            "others. A network of your own is saved whole: network.save('mine.keras')."
+        ) from error
     pool = network.get_layer("avg_pool").output
-    both = keras.Model(network.input, [pool, network.output])
-    graph = tf.function(lambda images: both(images, training=False))
+    both = _graph(keras.Model(network.input, [pool, network.output]))
     return Extractor(
         f"inception_v3 {sha256(path)[:12]}",
         INCEPTION_SHAPE,
-        lambda images: graph(images)[0],
-        lambda images: graph(images)[1],
+        lambda images: both(images)[0],
+        lambda images: both(images)[1],
     )
 
 

@@ -53,18 +53,21 @@ def kernel_distance(
         real: Features of real images, (batch, num_features).
         fake: Features of generated images, (batch, num_features).
         subsets: Number of subsets drawn from either set, each without replacement.
-        subset_size: Rows of a subset; at most as many as the smaller set has.
+        subset_size: Number of rows of a subset; at most as many as the smaller set has.
         seed: Seed of the draw of subsets.
 
     Returns:
-        The distance and the standard error of the mean over subsets (0 for one subset).
-        Subsets of small sets overlap, and the error is then too low.
+        The distance and the standard error of the mean over subsets. Subsets of small
+        sets overlap, and the error is then too low; for one subset, or if every subset
+        would be the whole of both sets, the error is 0, which means that it is unknown.
 
     Raises:
         ValueError: For features that cannot be compared; see `checks.check_pair`.
     """
     real, fake = check_pair(real, fake, at_least=2)
     size = min(subset_size, len(real), len(fake))
+    if size == len(real) == len(fake):  # All subsets would be the same.
+        return squared_mmd(real, fake), 0.0
     random = np.random.default_rng(seed)
     values = [
         squared_mmd(

@@ -2,20 +2,23 @@
 
 import base64
 import csv
+import dataclasses
 import html
 import io
+import textwrap
 
 import matplotlib.figure
 
 from keras_gen import images as image_files
 from keras_gen.files import write_text
+from keras_gen.metrics.words import Words, grouped, words
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto;
        padding: 0 1em; color: #222; }
 table { border-collapse: collapse; }
-th, td { padding: .2em 1em; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
+th, td { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: left; }
+td:nth-child(2), td:nth-child(3) { font-variant-numeric: tabular-nums; }
 figure { margin: 2em 0; }
 img { max-width: 100%; image-rendering: pixelated; }
 """
@@ -56,17 +59,81 @@ def write_report(
     write_text(path, page)
 
 
-def rows(figures: dict) -> list[tuple[str, str, str]]:
-    """Triples of a figure's name, its value and its floor as text, for tables.
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A figure as text, for tables.
 
-    >>> rows({"recall": 0.5, "recall_floor": 0.75, "features": "mnist"})
-    [('recall', '0.5', '0.75'), ('features', 'mnist', '')]
+    Attributes:
+        name: Name of the figure.
+        words: The figure in words.
+        value: Value of the figure.
+        floor: Value of the figure's floor, or the empty string.
     """
-    return [
-        (name, number(value), number(figures.get(f"{name}_floor")))
-        for name, value in figures.items()
-        if not name.endswith("_floor")
-    ]
+
+    name: str
+    words: Words
+    value: str
+    floor: str
+
+
+def groups(figures: dict) -> dict[str, list[Row]]:
+    """Rows of figures by the heading of their group.
+
+    >>> found = groups({"recall": 0.5, "recall_floor": 0.75, "features": "mnist"})
+    >>> for heading, rows in found.items():
+    ...     print(heading, [(row.name, row.value, row.floor) for row in rows])
+    Samples against real images [('recall', '0.5', '0.75')]
+    Settings of the measurement [('features', 'mnist', '')]
+    """
+    names = [name for name in figures if not name.endswith("_floor")]
+    return {
+        heading: [
+            Row(
+                name,
+                words(name),
+                number(figures[name]),
+                number(figures.get(f"{name}_floor")),
+            )
+            for name in chosen
+        ]
+        for heading, chosen in grouped(names).items()
+    }
+
+
+def lines(figures: dict, width: int = 80) -> list[str]:
+    """Lines of text that show figures in groups, with their meanings.
+
+    >>> for line in lines({"recall": 0.5, "recall_floor": 0.75}):
+    ...     print(line)
+    Samples against real images                     value       floor  better
+      recall                                          0.5        0.75  higher
+        share of real images that lie among samples
+
+    Args:
+        figures: Dict from name to number or text; the floor of NAME is NAME_floor.
+        width: Number of characters in a line.
+    """
+    found = []
+    for heading, rows in groups(figures).items():
+        if found:
+            found.append("")
+        found.append(_line(heading, "value", "floor", "better"))
+        for row in rows:
+            name = f"  {row.words.name}"
+            if len(name) > _NAME:
+                found.append(name)
+                name = ""
+            found.append(_line(name, row.value, row.floor, row.words.better))
+            meaning = textwrap.wrap(row.words.meaning, width - 4)
+            found += [f"    {line}" for line in meaning]
+    return found
+
+
+_NAME = 42  # Characters of a figure's name in a line.
+
+
+def _line(name, value, floor, better):
+    return f"{name:<{_NAME}} {value:>10}  {floor:>10}  {better}".rstrip()
 
 
 def number(value) -> str:
@@ -115,7 +182,18 @@ def curves(log) -> bytes:
 
 
 def _figures(figures):
-    return _table(rows(figures), ("figure", "value", "floor: real images"))
+    parts = []
+    for heading, rows in groups(figures).items():
+        parts.append(f"<h3>{html.escape(heading)}</h3>")
+        cells = [
+            (r.words.name, r.value, r.floor, r.words.better, r.words.meaning, r.name)
+            for r in rows
+        ]
+        parts.append(_table(cells, _HEAD))
+    return "\n".join(parts)
+
+
+_HEAD = ("figure", "value", "floor: real images", "better", "meaning", "name in JSON")
 
 
 def _table(lines, head):

@@ -1,13 +1,14 @@
 """A scale for generated images: real images as the reference, and as the floor."""
 
-import numpy as np
-import tensorflow as tf
+from collections.abc import Iterator
 
-from keras_gen import data as data_sources
+import numpy as np
+
 from keras_gen.core.inputs import TEXT, with_role
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.noise import row_seeds
-from keras_gen.metrics.features import BATCH, default_features, extractor
+from keras_gen.metrics.features import default_features, extractor, measured_shape
+from keras_gen.metrics.real import DEFAULT_IMAGES, RealData
 from keras_gen.metrics.summary import Summary, image_figures, summarize
 
 
@@ -29,48 +30,51 @@ class Scale:
         data,
         image_shape: tuple[int, int, int],
         features=None,
-        num_images: int = 10_000,
+        num_images: int = DEFAULT_IMAGES,
         seed: int = 0,
+        **split,
     ):
         """Chooses the extractor; real images are read once, when they are needed.
 
         Args:
-            data: Source with a train and a test split; see `keras_gen.data.load`.
-            image_shape: (height, width, channels) of the images to be measured.
+            data: Source with a train and a test split; see `keras_gen.data.load`. Or
+                `RealData`, for which `num_images`, `seed` and `split` are not used.
+            image_shape: (height, width, channels) of the images to be measured. Images
+                with alpha are measured on white.
             features: Feature extractor, or what `keras_gen.metrics.extractor` makes one
                 of. None uses the one that ships for the source, or for grey images.
             num_images: Number of real images of either split, and of samples.
-            seed: Seed of the choice of training images, of samples and of subsets.
+            seed: Seed of the choice of real images, of samples and of subsets.
+            **split: Arguments `test_fraction` and `split_seed` of `RealData`.
 
         Raises:
             ValueError: For colour images without features, if none ship for the source.
         """
-        image_shape = tuple(image_shape)
-        features = features or default_features(data, image_shape)
+        if not isinstance(data, RealData):
+            data = RealData(data, None, num_images, seed, **split)
+        self.image_shape = measured_shape(image_shape)
+        if features is None:
+            features = default_features(data.data, self.image_shape)
         self.extractor = extractor(features)
-        self.num_images, self.seed = num_images, seed
-        self._source, self.image_shape = data, image_shape
-        self._summaries = {}
+        self.num_images, self.seed = data.num_images, data.seed
+        self._data, self._summaries = data, {}
 
-    def load(self, split: str, shuffle: bool = False) -> tf.data.Dataset:
-        """Batches of real images, in their order or shuffled by the seed."""
-        return data_sources.load(
-            self._source,
-            split,
-            image_shape=self.image_shape,
-            batch_size=BATCH,
-            shuffle=shuffle,
-            drop_remainder=False,
-            seed=self.seed,
-        )
+    def draw_real(self, split: str) -> Iterator[np.ndarray]:
+        """Yields batches of `num_images` images of a split, drawn by the seed."""
+        for batch in self._data.draw(split, image_shape=self.image_shape):
+            yield batch["image"].numpy()
+
+    def all_real(self, split: str) -> Iterator[np.ndarray]:
+        """Yields batches of all images of a split, in their order."""
+        for batch in self._data.load(split, image_shape=self.image_shape):
+            yield batch["image"].numpy()
 
     def real(self, split: str) -> Summary:
         """The `Summary` of `num_images` of a split."""
         if split not in self._summaries:
-            images = first_images(
-                self.load(split, shuffle=split == "train"), self.num_images
+            self._summaries[split] = summarize(
+                self.draw_real(split), self.extractor, self.seed
             )
-            self._summaries[split] = summarize(images, self.extractor, self.seed)
         return self._summaries[split]
 
     def draw(self, model: GenerativeModel) -> Summary:
@@ -81,7 +85,8 @@ class Scale:
         seeds = row_seeds(self.num_images, self.seed)
         conditions = {}
         for entry in with_role(model.abilities()["sample"].declared(model), TEXT):
-            captions = [batch["caption"].numpy() for batch in self.load("test")]
+            rows = self._data.draw("test", ("image", "caption"))
+            captions = [batch["caption"].numpy() for batch in rows]
             conditions[entry.name] = np.resize(np.concatenate(captions), len(seeds))
 
         def batches():
@@ -107,16 +112,3 @@ class Scale:
             features=self.extractor,
             seed=self.seed,
         )
-
-
-def first_images(dataset, count: int):
-    """Yields batches of images from batches with "image", `count` images in all.
-
-    There are fewer if the dataset has fewer.
-    """
-    for batch in dataset:
-        images = batch["image"].numpy()[:count]
-        count -= len(images)
-        yield images
-        if count == 0:
-            return

@@ -46,7 +46,8 @@ def summarize(
 
     Args:
         images: Images, an array (count, height, width, channels) in [-1, 1], or an
-            iterable of such batches or of dicts with "image" (a dataset).
+            iterable of such batches or of dicts with "image" (a dataset). Images with
+            alpha are measured on white.
         features: Feature extractor, or an argument for `keras_gen.metrics.extractor`.
         seed: Seed of the draw of rows that are kept.
         kept: Number of rows of features that are kept.
@@ -58,14 +59,14 @@ def summarize(
     random = np.random.default_rng(seed)
     statistics, class_counts = None, 0
     rows, guesses, pictures = _EvenDraw(kept), _EvenDraw(kept), None
-    for batch in _batches(images):
+    for batch in map(check_images, _batches(images)):
         found, odds = extract.features(batch), random.random(len(batch))
         if statistics is None:
             statistics = gaussian.Statistics(found.shape[1])
             pictures = _EvenDraw(min(KEPT_IMAGES, KEPT_BYTES // batch[0].nbytes))
         statistics.update(found)
         rows.add(found, odds)
-        pictures.add(np.asarray(batch, np.float32), odds)
+        pictures.add(batch, odds)
         if extract.has_classes:
             guess = extract.probabilities(batch)
             guesses.add(guess, odds)
@@ -100,7 +101,7 @@ class _EvenDraw:
 
 def _batches(images) -> Iterable[np.ndarray]:
     if isinstance(images, np.ndarray):
-        check_images(images)
+        check_images(images[:1])
         for start in range(0, len(images), BATCH):
             yield images[start : start + BATCH]
         return
@@ -132,7 +133,8 @@ def image_figures(
 
     Returns:
         A dict of numbers and of the settings that they were computed with: `features`,
-        `num_generated`, `num_real`, `seed`.
+        `num_generated`, `num_real`, `seed`. There is no `kernel_distance_error` if all
+        subsets are the same.
     """
     extract = extractor(features)
     real = _summary(real, extract, seed)
@@ -171,7 +173,7 @@ def _compare(generated, real, seed, subsets):
             real.statistics, generated.statistics
         ),
         "kernel_distance": distance,
-        "kernel_distance_error": error,
+        **({"kernel_distance_error": error} if error else {}),
         **neighbours.precision_recall(real.features, generated.features),
         **neighbours.density_coverage(real.features, generated.features),
     }

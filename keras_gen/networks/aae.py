@@ -9,9 +9,6 @@ import keras
 import numpy as np
 from keras import layers
 
-# Kinds of encoders, in the order of [1], section 2.
-ENCODERS = ("deterministic", "gaussian", "universal")
-
 
 def hidden(x, widths: Iterable[int]):
     """Output of dense layers with ReLU, one for each width."""
@@ -32,8 +29,8 @@ def aae_encoder(
         image_shape: (height, width, channels).
         latent_dim: Dimension of a code, and of the noise.
         widths: Widths of the hidden layers.
-        kind: One of `ENCODERS`. A Gaussian encoder has two outputs, mean and
-            log-variance, each (batch, latent_dim).
+        kind: "deterministic", "gaussian" or "universal" ([1], section 2). A Gaussian
+            encoder has two outputs, mean and log-variance, each (batch, latent_dim).
     """
     inputs = keras.Input(image_shape)
     x = layers.Flatten()(inputs)

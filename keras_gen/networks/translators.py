@@ -65,7 +65,7 @@ def check_sides(
         ValueError: For such sides, or for another name.
     """
     checks.one_of(GENERATORS, network=network)
-    multiple = 4 if network == "resnet" else 1 << num_blocks
+    multiple = 4 if network == "resnet" else 1 << min(num_blocks, 63)
     if any(side < 8 or side % multiple for side in image_shape[:2]):
         raise ValueError(
             f"Expected sides of at least 8, multiples of {multiple}, with "

@@ -25,13 +25,22 @@ class Figure:
 
     Attributes:
         title: Title that the progress of an evaluation shows.
+        splits: Names of the splits that must have `least_images` rows.
     """
 
     title: ClassVar[str] = ""
+    splits: ClassVar[tuple[str, ...]] = ()
 
     def applies(self, context: Context) -> bool:
         """Whether this can be measured in the given context."""
         raise NotImplementedError
+
+    def least_images(self, context: Context) -> int:
+        """Smallest number of images with which this can be measured.
+
+        An evaluation with fewer images is refused before it starts.
+        """
+        return 1
 
     def measure(self, context: Context) -> dict:
         """Computes the figures.

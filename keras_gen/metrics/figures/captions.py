@@ -9,6 +9,7 @@ from keras_gen.metrics.figures.base import Figure
 from keras_gen.metrics.translation import l1
 
 JUDGE = ("matcher", "emoji")  # Preset and weights of a matcher of images and captions.
+CANDIDATES = 10  # Captions that an image is compared with.
 ROWS = 16  # Rows of a picture.
 SAMPLES = 7  # Samples of one caption in a picture.
 
@@ -23,10 +24,15 @@ class Captions(Figure):
     """
 
     title = "captions"
+    splits = ("test",)
 
     def applies(self, context):
         """For models whose `sample` takes captions."""
         return context.condition("sample", TEXT) is not None
+
+    def least_images(self, context):
+        """As many as a matcher compares, if every image has its own caption."""
+        return CANDIDATES
 
     def measure(self, context):
         """Draws two samples of each caption."""
@@ -41,7 +47,10 @@ class Captions(Figure):
         texts = judge.text_features(captions)
         figures = {
             f"r_precision{suffix}": r_precision(
-                judge.features(resized(images, judge.image_shape)), texts, seed
+                judge.features(resized(images, judge.image_shape)),
+                texts,
+                seed,
+                CANDIDATES,
             )
             for suffix, images in (("", drawn), ("_floor", real))
         }
@@ -57,8 +66,8 @@ class Captions(Figure):
 
 
 def _captioned_images(context):
-    """The first test image of each caption, and the captions."""
-    batches = context.load("test", features=("image", "caption"))
+    """One test image of each caption, and the captions."""
+    batches = context.draw("test", features=("image", "caption"))
     pairs = [(b["image"].numpy(), b["caption"].numpy()) for b in batches]
     images, captions = (np.concatenate(x) for x in zip(*pairs, strict=True))
     _, first = np.unique(captions, return_index=True)

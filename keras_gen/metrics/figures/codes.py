@@ -6,8 +6,6 @@ from keras_gen.core.inputs import IMAGE
 from keras_gen.metrics import codes
 from keras_gen.metrics.figures.base import Figure
 
-BATCH = 64
-
 
 class Codes(Figure):
     """How well labels of the test split can be predicted from codes or features.
@@ -17,18 +15,22 @@ class Codes(Figure):
     """
 
     title = "codes"
+    splits = ("train",)
 
     def applies(self, context):
         """For models that `encode`, or have `features`, on data with labels."""
         return _encoder(context) is not None and context.has_labels
 
+    def least_images(self, context):
+        """As many as vote in `neighbour_accuracy`."""
+        return 5
+
     def measure(self, context):
-        """Encodes `num_images` of each split, rounded up to whole batches."""
+        """Encodes `num_images` of each split."""
         encode, sets = _encoder(context), []
         for split in ("train", "test"):
-            batches = context.load(split, batch_size=BATCH)
             rows, labels = [], []
-            for batch in batches.take(-(-context.num_images // BATCH)):
+            for batch in context.draw(split):
                 rows.append(encode(batch["image"].numpy()))
                 labels.append(batch["label"].numpy())
             rows = np.concatenate(rows)

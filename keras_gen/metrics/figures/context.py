@@ -1,19 +1,27 @@
 """Context: the measured model or images, and the data and settings of figures."""
 
 import functools
-import sys
 from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from keras_gen import data as data_sources
 from keras_gen import zoo
+from keras_gen.core import checks
 from keras_gen.core.inputs import Input, with_role
 from keras_gen.core.model import GenerativeModel
-from keras_gen.metrics.features import Extractor, default_features, extractor
-from keras_gen.metrics.scale import Scale, first_images
+from keras_gen.metrics.features import (
+    Extractor,
+    default_features,
+    extractor,
+    measured_shape,
+)
+from keras_gen.metrics.real import DEFAULT_IMAGES, RealData
+from keras_gen.metrics.scale import Scale
 from keras_gen.metrics.summary import Summary, summarize
+
+BATCH = 64  # Number of rows in the batches of figures.
 
 
 class Context:
@@ -25,19 +33,24 @@ class Context:
         images: Path of a folder of images that is measured if there is no model.
         features: Feature extractor, or an argument for `keras_gen.metrics.extractor`;
             None uses the one that ships for the data.
-        num_images: Number of samples, and of real images of each split.
+        num_images: Number of samples, and of real images of each split, for all
+            figures. None takes 10,000.
         num_train: Number of training images that are searched for the nearest ones;
-            None searches the whole split.
+            None searches `num_images`, or the whole split if that is None too.
         num_samples: Number of importance samples per image, for likelihoods that are
             estimated.
         judge: Weights of the model that scores images, or this model itself; None uses
             the weights that a figure names.
-        seed: Seed of all draws.
+        seed: Seed of all draws, also of that of real images: figures do not depend on
+            the order of the data.
+        test_fraction: Share of a folder's images in the test split, in [0, 1).
+        split_seed: Seed with which a folder is split.
 
     Attributes:
         abilities: Abilities of the model, by name.
         image_shape: (height, width, channels) of the images that are measured.
-        test: Batches of the test split, in order, with all features of the source.
+        test: Batches of `num_images` rows of the test split, drawn by the seed, with
+            all features of the source.
         has_images: Boolean, whether there are generated images: a folder, or a model's
             samples.
         scale: The `Scale` of generated images, or None without any.
@@ -50,36 +63,53 @@ class Context:
         *,
         images=None,
         features=None,
-        num_images: int = 10_000,
+        num_images: int | None = None,
         num_train: int | None = None,
         num_samples: int = 5_000,
         judge=None,
         seed: int = 0,
+        test_fraction: float = 0.1,
+        split_seed: int = 0,
     ):
         if (model is None) == (images is None):
             raise ValueError("Expected a model or a folder of images.")
-        self.model, self.folder, self.data = model, images, data
-        self.num_images, self.num_train = num_images, num_train
+        self.model, self.data = model, data
+        self.num_images = DEFAULT_IMAGES if num_images is None else num_images
+        self.num_train = num_images if num_train is None else num_train
         self.num_samples, self.judge, self.seed = num_samples, judge, seed
         self.abilities = model.abilities() if model else {}
-        if model:
-            self.image_shape = tuple(model.image_shape)
-        else:
-            probe = data_sources.load(data, "test", batch_size=1, shuffle=False)
-            self.image_shape = tuple(probe.element_spec["image"].shape[1:])
+        counts = {"num_train": self.num_train, "num_samples": num_samples}
+        checks.counts(**{n: count for n, count in counts.items() if count is not None})
+        self.real = RealData(
+            data,
+            tuple(model.image_shape) if model else None,
+            self.num_images,
+            seed,
+            test_fraction=test_fraction,
+            split_seed=split_seed,
+        )
+        if not model:
+            spec = self.real.load("test").element_spec["image"]
+            self.real.image_shape = tuple(spec.shape[1:])
+        self.image_shape = self.real.image_shape
         # A second domain is loaded only if it is asked for.
         shapes = model.batch_shapes() if model else {}
-        self.test = data_sources.load(
-            data,
-            "test",
-            features=tuple(shapes) if "image_b" in shapes else None,
-            image_shape=self.image_shape,
-            shuffle=False,
+        self.test = self.draw(
+            "test", features=tuple(shapes) if "image_b" in shapes else None
         )
         self.has_images = images is not None or "sample" in self.abilities
         self._features, self.scale, self._kept = features, None, {}
+        self.folder = None
+        if images is not None:
+            self.folder = RealData(
+                images,
+                measured_shape(self.image_shape),
+                self.num_images,
+                seed,
+                test_fraction=0.0,
+            )
         if self.has_images:
-            self.scale = Scale(data, self.image_shape, features, num_images, seed)
+            self.scale = Scale(self.real, self.image_shape, features)
 
     # What the model can do.
 
@@ -102,7 +132,7 @@ class Context:
     @property
     def source(self) -> str:
         """Name of the source, without its part: "emoji" for "emoji/noto"."""
-        return str(self.data).partition("/")[0]
+        return str(self.data).partition("/")[0].partition("?")[0]
 
     @property
     def has_labels(self) -> bool:
@@ -111,18 +141,33 @@ class Context:
 
     @functools.cached_property
     def first_test_images(self) -> np.ndarray:
-        """The first batch of the test split, float32, in [-1, 1]."""
+        """The first batch of `test`, float32, in [-1, 1]."""
         return next(iter(self.test))["image"].numpy()
 
-    def load(self, split: str, **options):
-        """Batches of a split in order, with the size of the measured images."""
-        return data_sources.load(
-            self.data, split, image_shape=self.image_shape, shuffle=False, **options
-        )
+    def draw(self, split: str, **options) -> tf.data.Dataset:
+        """Batches of `num_images` rows of a split, drawn at random by the seed.
+
+        Figures get real images here, and nowhere else, so that what they are computed
+        from does not depend on the order of the data.
+
+        Args:
+            split: Name of the split.
+            **options: Arguments of `RealData.draw`: `features`, `image_shape`, `data`,
+                `count`, `batch_size`, `by`.
+        """
+        return self.real.draw(split, **{"batch_size": BATCH, **options})
 
     def training_images(self) -> Iterator[np.ndarray]:
-        """Yields batches of the training images to be searched, in order."""
-        return first_images(self.scale.load("train"), self.num_train or sys.maxsize)
+        """Yields batches of the training images that are searched for neighbours.
+
+        If these are the whole split, their order is that of the data: neighbours do not
+        depend on it, and the split need not fit in memory.
+        """
+        shape = self.scale.image_shape
+        if self.num_train is None:
+            return self.scale.all_real("train")
+        drawn = self.draw("train", image_shape=shape, count=self.num_train)
+        return (batch["image"].numpy() for batch in drawn)
 
     # Generated images.
 
@@ -131,14 +176,7 @@ class Context:
         """The `Summary` of the model's samples, or of the folder's images."""
         if self.model:
             return self.scale.draw(self.model)
-        folder = data_sources.load(
-            self.folder,
-            image_shape=self.image_shape,
-            shuffle=False,
-            test_fraction=0.0,
-        )
-        images = first_images(folder, self.num_images)
-        return summarize(images, self.scale.extractor, self.seed)
+        return summarize(self.folder.draw("train"), self.scale.extractor, self.seed)
 
     # Models that measure.
 
@@ -147,8 +185,9 @@ class Context:
         """The feature extractor."""
         if self.scale:
             return self.scale.extractor
-        features = self._features or default_features(self.data, self.image_shape)
-        return extractor(features)
+        if self._features is not None:
+            return extractor(self._features)
+        return extractor(default_features(self.data, measured_shape(self.image_shape)))
 
     @property
     def spaces(self) -> dict[str, Callable]:

@@ -10,7 +10,7 @@ LEVELS = 256  # Levels of a pixel, for bits per dimension of densities.
 
 
 class Likelihood(Figure):
-    """`nll_nats` and `bits_per_dim`: negative log-likelihood of the test split.
+    """`nll_nats` and `bits_per_dim`: negative log-likelihood of test images.
 
     For models of binary pixels, each pixel is drawn black or white once. For a density,
     bits per dimension assume 256 levels. `nll_samples` is the number of importance
@@ -24,7 +24,7 @@ class Likelihood(Figure):
         return "log_prob" in context.abilities
 
     def measure(self, context):
-        """Calls `log_prob` for the whole test split."""
+        """Calls `log_prob` for test images."""
         model, figures, options = context.model, {}, {}
         if "num_samples" in context.abilities["log_prob"].options:
             options["num_samples"] = context.num_samples

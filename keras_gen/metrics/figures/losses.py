@@ -1,6 +1,7 @@
 """Losses of a model on held-out data."""
 
-from keras_gen import data as data_sources
+import tensorflow as tf
+
 from keras_gen.metrics.figures.base import Figure
 
 
@@ -16,12 +17,11 @@ class Losses(Figure):
     def measure(self, context):
         """Calls `model.evaluate`."""
         shapes = context.model.batch_shapes()
-        test = data_sources.load(
-            context.data,
-            "test",
-            features=tuple(shapes),
-            image_shape=shapes.get("image"),
-            shuffle=False,
+        test = context.draw(
+            "test", features=tuple(shapes), image_shape=shapes.get("image")
         )
+        # Keras warns at the end of a dataset of unknown size.
+        count = sum(1 for _ in test)
+        test = test.apply(tf.data.experimental.assert_cardinality(count))
         losses = context.model.evaluate(test, verbose=0, return_dict=True)
         return {f"test_{name}": float(loss) for name, loss in losses.items()}

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_gen.metrics import memorisation
+from keras_gen.metrics.features import check_images
 from keras_gen.metrics.figures.base import Figure
 from keras_gen.metrics.summary import with_suffix
 
@@ -15,8 +16,10 @@ class Memorisation(Figure):
     """Distances of samples to the nearest training images.
 
     The figures are those of `keras_gen.metrics.memorisation_figures`, for 1,000 samples
-    against the training split, in pixels (`_in_pixels`) and in features
-    (`_in_features`).
+    against the training images, in pixels (`_in_pixels`) and in features
+    (`_in_features`). `num_searched` is the number of training images, which is that of
+    the whole split unless `num_images` or `num_train` limits it; copies of images that
+    are not among them are not found.
     """
 
     title = "nearest training images"
@@ -34,19 +37,20 @@ class Memorisation(Figure):
                 memorisation.Neighbours(rows_of(images[:NUM_COMPARED]))
                 for images in sets
             ]
+            searched = 0
             for images in context.training_images():
-                rows = rows_of(images)
+                rows, searched = rows_of(images), searched + len(images)
                 for search in searches:
                     search.update(rows)
             distances = [search.distances[:, 0] for search in searches]
             found = memorisation.memorisation_figures(*distances)
             figures |= with_suffix(f"_in_{name}", found)
-        return figures
+        return {**figures, "num_searched": searched}
 
     def pictures(self, context):
         """The nearest training images of the first samples."""
         if context.model:
-            samples = context.model.sample(SHOWN, seed=context.seed)
+            samples = check_images(context.model.sample(SHOWN, seed=context.seed))
         else:
             samples = context.generated.images[:SHOWN]
         return {

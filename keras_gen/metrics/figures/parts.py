@@ -44,5 +44,5 @@ class AssembledParts(Figure):
 
 
 def _images(context, split):
-    batches = context.load(split, features=("image",))
+    batches = context.draw(split, features=("image",))
     return np.concatenate([batch["image"].numpy() for batch in batches])

@@ -4,7 +4,6 @@ import numpy as np
 
 from keras_gen.metrics import densities
 from keras_gen.metrics.figures.base import Figure
-from keras_gen.metrics.scale import first_images
 from keras_gen.metrics.summary import with_suffix
 
 
@@ -18,6 +17,7 @@ class Parzen(Figure):
     """
 
     title = "Parzen windows"
+    splits = ("train", "test")
 
     def applies(self, context):
         """For models of grey images that `sample` and have no likelihood."""
@@ -27,14 +27,18 @@ class Parzen(Figure):
             and context.image_shape[-1] == 1
         )
 
+    def least_images(self, context):
+        """Images of which a tenth chooses the bandwidth, and others are scored."""
+        return 20
+
     def measure(self, context):
         """Scores test images with samples and with training images as centres."""
         scale, count = context.scale, context.num_images
-        real = _unit_rows(first_images(scale.load("test"), count))
+        real = _unit_rows(scale.draw_real("test"))
         validation, test = np.split(real, [len(real) // 10])
         sets = {
             "": [context.model.sample(count, seed=context.seed)],
-            "_floor": first_images(scale.load("train", shuffle=True), count),
+            "_floor": scale.draw_real("train"),
         }
         figures = {}
         for suffix, samples in sets.items():

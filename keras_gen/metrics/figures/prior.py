@@ -18,13 +18,18 @@ class PriorMatch(Figure):
     """
 
     title = "codes against the prior"
+    splits = ("test",)
 
     def applies(self, context):
         """For models that draw codes of images (`draw_codes`)."""
         return hasattr(context.model, "draw_codes")
 
+    def least_images(self, context):
+        """As many as `two_sample_accuracy` needs."""
+        return 20
+
     def measure(self, context):
-        """Draws one code of each test image, and as many of the prior."""
+        """Draws one code of each test image, and as many draws of the prior."""
         random = np.random.default_rng(context.seed)
         drawn = []
         for batch in context.test:

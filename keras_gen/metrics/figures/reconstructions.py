@@ -18,7 +18,7 @@ class Reconstructions(Figure):
         return "reconstruct" in context.abilities
 
     def measure(self, context):
-        """Reconstructs the test split."""
+        """Reconstructs test images."""
         total, count = 0.0, 0
         for batch in context.test:
             images = batch["image"].numpy()

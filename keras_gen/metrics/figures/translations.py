@@ -5,7 +5,6 @@ import itertools
 
 import numpy as np
 
-from keras_gen import data as data_sources
 from keras_gen.core.inputs import LABEL
 from keras_gen.data import emoji
 from keras_gen.metrics.features import resized
@@ -17,7 +16,9 @@ ROWS = 16  # Rows of a picture.
 
 @dataclasses.dataclass(frozen=True)
 class AlignedSource:
-    """A source whose test split shows the same things in every domain, in one order.
+    """A source whose test split shows the same things in every domain.
+
+    Its feature "id" names what a row shows.
 
     Attributes:
         domains: Names of the domains, in the order of the classifier's classes. The
@@ -79,7 +80,8 @@ class Translations(Figure):
             figures |= {f"{name}_{suffix}": value for name, value in found.items()}
             for name, value in found.items():
                 means[name] = means.get(name, 0.0) + value / len(directions)
-            rows = [x[:: len(x) // ROWS] for x in (images, translated, truth, returned)]
+            step = max(len(images) // ROWS, 1)
+            rows = [x[::step] for x in (images, translated, truth, returned)]
             title = (
                 f"Test images {names[source]} to {names[target]}: image, translation, "
                 "truth, and the translation back"
@@ -95,12 +97,8 @@ def _names_of(context, aligned):
 
 
 def _test_images(context, domain):
-    batches = data_sources.load(
-        f"{context.source}/{domain}",
-        "test",
-        image_shape=context.image_shape,
-        shuffle=False,
-    )
+    # By the names of things, so that all domains show the same ones.
+    batches = context.draw("test", data=f"{context.source}/{domain}", by=("id",))
     return np.concatenate([batch["image"].numpy() for batch in batches])
 
 

@@ -17,7 +17,6 @@ keyword arguments.
 """
 
 import warnings
-from collections.abc import Sequence
 from typing import Literal
 
 import keras
@@ -25,12 +24,13 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
-from keras_gen.core import checks, keras_internals
+from keras_gen.core import keras_internals
 from keras_gen.core.abilities import draws, transforms
-from keras_gen.core.augmentation import augment, check_augmentation
+from keras_gen.core.augmentation import Augmentations, augment
 from keras_gen.core.game import Lazy, Player, lazy_adam
 from keras_gen.core.inputs import label_input
 from keras_gen.core.model import GenerativeModel
+from keras_gen.core.types import Classes, Count, Decay, Natural, Rate, Weight
 from keras_gen.distributions import priors
 
 PRIORS = {"normal": priors.Normal, "uniform": priors.Uniform}
@@ -91,50 +91,30 @@ class AdversarialModel(GenerativeModel):
         *,
         generator: keras.Model,
         discriminator: keras.Model,
-        latent_dim: int,
-        num_classes: int | None = None,
-        prior: Literal["normal", "uniform"] = "normal",
-        loss: str = "non_saturating",
-        discriminator_moves: int = 1,
-        label_smoothing: float = 0.0,
-        instance_noise: float = 0.0,
-        instance_noise_steps: int = 0,
+        latent_dim: Count,
+        num_classes: Classes | None = None,
+        prior: Literal["normal", "uniform"] | keras.Layer = "normal",
+        loss: losses.AdversarialName = "non_saturating",
+        discriminator_moves: Count = 1,
+        label_smoothing: Decay = 0.0,
+        instance_noise: Weight = 0.0,
+        instance_noise_steps: Natural = 0,
         instance_noise_on: Literal["both", "real"] = "both",
-        gradient_penalty: float = 0.0,
-        r1: float = 0.0,
-        r1_every: int = 1,
-        drift: float = 0.0,
-        packing: int = 1,
-        augmentation: Sequence[str] = (),
-        discriminator_rate: float | None = None,
-        generator_rate: float | None = None,
-        average: float | None = None,
+        gradient_penalty: Weight = 0.0,
+        r1: Weight = 0.0,
+        r1_every: Count = 1,
+        drift: Weight = 0.0,
+        packing: Count = 1,
+        augmentation: Augmentations = (),
+        discriminator_rate: Rate | None = None,
+        generator_rate: Rate | None = None,
+        average: Decay | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if isinstance(prior, str):
-            checks.one_of(PRIORS, prior=prior)
             prior = PRIORS[prior](latent_dim, name="prior")
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                f"Expected label_smoothing in [0, 1), got {label_smoothing}."
-            )
-        checks.at_least(
-            1,
-            discriminator_moves=discriminator_moves,
-            packing=packing,
-            r1_every=r1_every,
-        )
-        checks.at_least(
-            0,
-            instance_noise=instance_noise,
-            instance_noise_steps=instance_noise_steps,
-            gradient_penalty=gradient_penalty,
-            r1=r1,
-            drift=drift,
-        )
-        checks.one_of(("both", "real"), instance_noise_on=instance_noise_on)
-        self.augmentation = check_augmentation(augmentation)
+        self.augmentation = tuple(augmentation)
         self.generator = generator
         self.discriminator = discriminator
         self.keep_average(generator, average)

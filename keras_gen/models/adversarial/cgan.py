@@ -12,14 +12,14 @@ embedded; `network="mlp"` with `conditioning="embedding"` is closest to [1].
 2. Miyato and Koyama, "cGANs with Projection Discriminator", 2018.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal
 
 import keras
 from keras import layers, ops
 
-from keras_gen.core import checks
 from keras_gen.core.registry import register
+from keras_gen.core.types import Classes, Count, ImageShape, Widths
 from keras_gen.layers.spectral_embedding import SpectralEmbedding
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.dcgan import (
@@ -140,23 +140,20 @@ class ConditionalGAN(AdversarialModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (32, 32, 1),
-        num_classes: int = 10,
-        latent_dim: int = 100,
+        image_shape: ImageShape = (32, 32, 1),
+        num_classes: Classes = 10,
+        latent_dim: Count = 100,
         network: Literal["conv", "mlp"] = "conv",
-        width: int = 64,
-        widths: Sequence[int] = (256, 512),
-        max_maps: int | None = 512,
-        halvings: int | None = None,
+        width: Count = 64,
+        widths: Widths = (256, 512),
+        max_maps: Count | None = 512,
+        halvings: Count | None = None,
         conditioning: Literal["projection", "embedding"] = "projection",
         normalization: Literal["batch", "layer", "instance", "none"] | None = None,
         spectral_normalization: bool = False,
         minibatch_stddev: bool = False,
         **options,
     ):
-        checks.one_of(NETWORKS, network=network)
-        checks.one_of(("projection", "embedding"), conditioning=conditioning)
-        checks.at_least(2, num_classes=num_classes)
         generator, discriminator = NETWORKS[network]
         if network == "conv":
             size, limits = width, {"max_maps": max_maps, "halvings": halvings}

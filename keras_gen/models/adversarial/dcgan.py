@@ -17,6 +17,7 @@ where it has a gradient penalty.
 from typing import Literal
 
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, ImageShape
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.dcgan import (
     batch_normalized,
@@ -77,11 +78,11 @@ class DCGAN(AdversarialModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (64, 64, 3),
-        latent_dim: int = 100,
-        width: int = 64,
-        max_maps: int | None = 512,
-        halvings: int | None = None,
+        image_shape: ImageShape = (64, 64, 3),
+        latent_dim: Count = 100,
+        width: Count = 64,
+        max_maps: Count | None = 512,
+        halvings: Count | None = None,
         prior: Literal["normal", "uniform"] = "uniform",
         normalization: Literal["batch", "layer", "instance", "none"] | None = None,
         spectral_normalization: bool = False,

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from keras_gen.core.abilities import draws
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, ImageShape
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.mlp import mlp_discriminator, mlp_generator
 
@@ -41,10 +42,10 @@ class GAN(AdversarialModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] | None = (28, 28, 1),
-        point_dim: int | None = None,
-        latent_dim: int = 100,
-        widths: Sequence[int] = (256, 512),
+        image_shape: ImageShape | None = (28, 28, 1),
+        point_dim: Count | None = None,
+        latent_dim: Count = 100,
+        widths: Sequence[Count] = (256, 512),
         spectral_normalization: bool = False,
         minibatch_stddev: bool = False,
         **options,

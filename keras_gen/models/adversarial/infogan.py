@@ -29,11 +29,19 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.augmentation import distort
 from keras_gen.core.inputs import Input
 from keras_gen.core.registry import register
+from keras_gen.core.types import (
+    Classes,
+    Count,
+    Decay,
+    ImageShape,
+    Natural,
+    Rate,
+    Weight,
+)
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.dcgan import (
@@ -45,7 +53,7 @@ from keras_gen.networks.dcgan import (
 from keras_gen.networks.normalization import batch_norm, discriminator_normalization
 
 
-def code_head(categories: Sequence[int], continuous: int) -> Callable:
+def code_head(categories: Sequence[Classes], continuous: int) -> Callable:
     """A head with the logit and Q's parameters for the codes ([1], appendix C.1).
 
     The parameters are the logits of each category, then the means of the continuous
@@ -131,31 +139,25 @@ class InfoGAN(AdversarialModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        noise_dim: int = 62,
-        categories: Sequence[int] = (10,),
-        continuous: int = 2,
-        width: int = 64,
-        hidden: int = 1024,
-        max_maps: int | None = 512,
-        halvings: int | None = None,
+        image_shape: ImageShape = (28, 28, 1),
+        noise_dim: Count = 62,
+        categories: Sequence[Classes] = (10,),
+        continuous: Natural = 2,
+        width: Count = 64,
+        hidden: Count = 1024,
+        max_maps: Count | None = 512,
+        halvings: Count | None = None,
         normalization: Literal["batch", "layer", "instance", "none"] | None = None,
-        mutual_weight: float = 0.1,
-        continuous_weight: float = 0.1,
-        turn: float = 0.0,
-        scale: float = 0.0,
-        shift: float = 0.0,
-        discriminator_rate: float | None = None,
-        generator_rate: float | None = None,
+        mutual_weight: Weight = 0.1,
+        continuous_weight: Weight = 0.1,
+        turn: Weight = 0.0,
+        scale: Decay = 0.0,
+        shift: Weight = 0.0,
+        discriminator_rate: Rate | None = None,
+        generator_rate: Rate | None = None,
         **options,
     ):
         categories = tuple(categories)
-        checks.at_least(1, noise_dim=noise_dim)
-        checks.at_least(0, continuous=continuous)
-        if any(count < 2 for count in categories):
-            raise ValueError(
-                f"Expected categories of at least 2 values each, got {categories}."
-            )
         if not categories and not continuous:
             raise ValueError("Expected categories or continuous codes, got neither.")
         image_shape = tuple(image_shape)

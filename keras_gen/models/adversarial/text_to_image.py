@@ -20,20 +20,22 @@ are small.
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import keras
 import numpy as np
 import tensorflow as tf
+from annotated_types import Len
 from keras import layers, ops
 
 from keras_gen import losses
-from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
-from keras_gen.core.augmentation import augment, check_augmentation
+from keras_gen.core.augmentation import Augmentations, augment
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import caption_input
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, Decay, ImageShape, Rate, Weight
 from keras_gen.distributions import priors
 from keras_gen.layers.text_encoder import TextEncoder
 from keras_gen.networks.dcgan import (
@@ -153,33 +155,30 @@ class TextToImage(GenerativeModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (64, 64, 3),
-        noise_dim: int = 100,
-        condition_units: int = 128,
-        text_units: int = 128,
-        buckets: int = 8192,
-        width: int = 64,
-        max_maps: int | None = 512,
-        halvings: int | None = None,
-        encoder_width: int = 16,
-        temperature: float = 0.1,
-        interpolation_weight: float = 1.0,
-        divergence_weight: float = 2.0,
-        augmentation: Sequence[str] = ("translation",),
-        halving_steps: int | None = None,
-        average: float | None = 0.999,
-        prompts: Sequence[str] = PROMPTS,
+        image_shape: ImageShape = (64, 64, 3),
+        noise_dim: Count = 100,
+        condition_units: Count = 128,
+        text_units: Count = 128,
+        buckets: Count = 8192,
+        width: Count = 64,
+        max_maps: Count | None = 512,
+        halvings: Count | None = None,
+        encoder_width: Count = 16,
+        temperature: Rate = 0.1,
+        interpolation_weight: Weight = 1.0,
+        divergence_weight: Weight = 2.0,
+        augmentation: Augmentations = ("translation",),
+        halving_steps: Count | None = None,
+        average: Decay | None = 0.999,
+        prompts: Annotated[Sequence[str], Len(1)] = PROMPTS,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not prompts:
-            raise ValueError(f"Expected at least one of prompts, got {prompts}.")
-        checks.positive(temperature=temperature)
         self.image_shape, self.noise_dim = tuple(image_shape), noise_dim
         self.condition_units, self.temperature = condition_units, temperature
         self.interpolation_weight = interpolation_weight
         self.divergence_weight = divergence_weight
-        self.augmentation = check_augmentation(augmentation)
+        self.augmentation = tuple(augmentation)
         self.halving_steps = halving_steps
         self.prompts = tuple(prompts)
         self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")

@@ -9,11 +9,11 @@ loss estimates the distance between the distributions, which the logs show as
 """
 
 import functools
-from collections.abc import Sequence
 from typing import Literal
 
-from keras_gen.core import checks
+from keras_gen import losses
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, ImageShape, Weight, Widths
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.dcgan import dcgan_discriminator, dcgan_generator, uncapped
 from keras_gen.networks.mlp import logit_head, mlp_discriminator, mlp_generator
@@ -59,19 +59,18 @@ class WGANGP(AdversarialModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (32, 32, 1),
-        latent_dim: int = 128,
+        image_shape: ImageShape = (32, 32, 1),
+        latent_dim: Count = 128,
         network: Literal["conv", "mlp"] = "conv",
-        width: int = 64,
-        widths: Sequence[int] = (512, 512, 512),
-        max_maps: int | None = 512,
-        halvings: int | None = None,
-        loss: str = "wasserstein",
-        gradient_penalty: float = 10.0,
-        discriminator_moves: int = 5,
+        width: Count = 64,
+        widths: Widths = (512, 512, 512),
+        max_maps: Count | None = 512,
+        halvings: Count | None = None,
+        loss: losses.AdversarialName = "wasserstein",
+        gradient_penalty: Weight = 10.0,
+        discriminator_moves: Count = 5,
         **options,
     ):
-        checks.one_of(("conv", "mlp"), network=network)
         image_shape = tuple(image_shape)
         packed = (*image_shape[:2], image_shape[2] * options.get("packing", 1))
         # The loss is a difference of outputs: a bias would have no gradient.

@@ -17,14 +17,13 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
-from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.registry import register
+from keras_gen.core.types import Classes, Count, ImageShape, Rate
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import (
-    ENCODERS,
     aae_decoder,
     aae_encoder,
     code_discriminator,
@@ -99,20 +98,18 @@ class AAE(AdversarialAutoencoder):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        latent_dim: int = 8,
-        widths: Sequence[int] = (1000, 1000),
+        image_shape: ImageShape = (28, 28, 1),
+        latent_dim: Count = 8,
+        widths: Sequence[Count] = (1000, 1000),
         encoder: Literal["deterministic", "gaussian", "universal"] = "deterministic",
-        prior: str | Sequence = "normal",
-        num_classes: int | None = None,
-        learning_rate: float = 5e-4,
-        decay_steps: int | None = None,
+        prior: Literal["normal", "gaussian_mixture", "swiss_roll"]
+        | tuple[str, dict] = "normal",
+        num_classes: Classes | None = None,
+        learning_rate: Rate = 5e-4,
+        decay_steps: Count | None = None,
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
-        checks.one_of(ENCODERS, encoder=encoder)
-        if num_classes is not None:
-            checks.at_least(2, num_classes=num_classes)
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.num_classes, self.encoder_kind = num_classes, encoder
         self.encoder = aae_encoder(self.image_shape, latent_dim, widths, encoder)

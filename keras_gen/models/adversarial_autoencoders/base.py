@@ -15,6 +15,7 @@ import keras
 from keras_gen.core import schedules
 from keras_gen.core.abilities import transforms
 from keras_gen.core.model import GenerativeModel
+from keras_gen.core.types import Count, Rate
 
 GAME_RATE = 2e-4  # Learning rate of the discriminator and the generator.
 
@@ -31,7 +32,7 @@ class AdversarialAutoencoder(GenerativeModel):
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
-    def __init__(self, *, learning_rate: float, decay_steps: int | None, **kwargs):
+    def __init__(self, *, learning_rate: Rate, decay_steps: Count | None, **kwargs):
         super().__init__(**kwargs)
         self.learning_rate, self.decay_steps = learning_rate, decay_steps
 

@@ -9,20 +9,19 @@ which many labels may be unknown, instead of on a mini-batch of labelled images.
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 5.
 """
 
-from collections.abc import Sequence
-
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
 
 from keras_gen import losses
-from keras_gen.core import checks, schedules
+from keras_gen.core import schedules
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import label_input
 from keras_gen.core.registry import register
+from keras_gen.core.types import Classes, Count, Decay, ImageShape, Rate, Weight, Widths
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
@@ -67,21 +66,19 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        num_classes: int = 10,
-        style_dim: int = 10,
-        widths: Sequence[int] = (1000, 1000),
-        input_noise: float = 0.3,
-        turn: float = 0.0,
-        scale: float = 0.0,
-        shift: float = 0.0,
-        learning_rate: float = 5e-4,
-        decay_steps: int | None = None,
+        image_shape: ImageShape = (28, 28, 1),
+        num_classes: Classes = 10,
+        style_dim: Count = 10,
+        widths: Widths = (1000, 1000),
+        input_noise: Weight = 0.3,
+        turn: Weight = 0.0,
+        scale: Decay = 0.0,
+        shift: Weight = 0.0,
+        learning_rate: Rate = 5e-4,
+        decay_steps: Count | None = None,
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
-        checks.at_least(2, num_classes=num_classes)
-        checks.at_least(1, style_dim=style_dim)
         self.image_shape = tuple(image_shape)
         self.num_classes, self.style_dim = num_classes, style_dim
         self.input_noise = input_noise

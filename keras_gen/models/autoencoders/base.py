@@ -3,8 +3,6 @@
 A subclass builds its networks and takes the options below as keyword arguments.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import ops
 
@@ -13,6 +11,7 @@ from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
+from keras_gen.core.types import Count, ImageShape, Natural, Rate
 from keras_gen.distributions import priors
 
 
@@ -37,16 +36,13 @@ class Autoencoder(GenerativeModel):
         *,
         encoder: keras.Model,
         decoder: keras.Model,
-        image_shape: tuple[int, int, int] | None,
-        learning_rate: float = 1e-3,
-        halving_steps: int | None = None,
-        density_components: int = 0,
+        image_shape: ImageShape | None,
+        learning_rate: Rate = 1e-3,
+        halving_steps: Count | None = None,
+        density_components: Natural = 0,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        checks.positive(learning_rate=learning_rate)
-        if halving_steps is not None:
-            checks.counts(halving_steps=halving_steps)
         self.learning_rate, self.halving_steps = learning_rate, halving_steps
         self.encoder = encoder
         self.decoder = decoder
@@ -129,10 +125,3 @@ class Autoencoder(GenerativeModel):
     def decoded(self, codes):
         """Images decoded from codes (batch, latent_dim), clipped to [-1, 1]."""
         return ops.clip(self.decoder(codes, training=False), -1.0, 1.0)
-
-
-def check_sizes(latent_dim: int, widths: Sequence[int] = ()) -> None:
-    """Refuses sizes of codes and hidden layers that are not ints of at least 1."""
-    checks.counts(
-        latent_dim=latent_dim, **{f"widths[{i}]": w for i, w in enumerate(widths)}
-    )

@@ -8,10 +8,9 @@ all layers.
    Extraction", 2011.
 """
 
-from collections.abc import Sequence
-
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
+from keras_gen.core.types import Count, ImageShape, Widths
+from keras_gen.models.autoencoders.base import Autoencoder
 from keras_gen.networks.autoencoder import conv_decoder, conv_encoder
 
 
@@ -33,13 +32,12 @@ class ConvAE(Autoencoder):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        widths: Sequence[int] = (32, 64),
-        latent_dim: int = 30,
+        image_shape: ImageShape = (28, 28, 1),
+        widths: Widths = (32, 64),
+        latent_dim: Count = 30,
         pooling: bool = False,
         **options,
     ):
-        check_sizes(latent_dim, widths)
         super().__init__(
             encoder=conv_encoder(image_shape, widths, latent_dim, pooling),
             decoder=conv_decoder(image_shape, widths, latent_dim),

@@ -6,17 +6,16 @@ convolutional networks.
 1. Vincent et al., "Stacked Denoising Autoencoders", 2010.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 from keras import ops
 
 from keras_gen import losses
-from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.noise import for_each_row
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
+from keras_gen.core.types import Count, ImageShape, Weight, Widths
+from keras_gen.models.autoencoders.base import Autoencoder
 from keras_gen.models.autoencoders.corruptions import OF_PIXELS, check_level
 from keras_gen.networks.autoencoder import (
     conv_decoder,
@@ -67,20 +66,17 @@ class DenoisingAE(Autoencoder):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
+        image_shape: ImageShape = (28, 28, 1),
         network: Literal["stacked", "conv"] = "conv",
-        widths: Sequence[int] | None = None,
-        latent_dim: int = 128,
+        widths: Widths | None = None,
+        latent_dim: Count = 128,
         noise: Literal["gaussian", "masking", "salt_and_pepper"] = "gaussian",
-        level: float = 0.5,
+        level: Weight = 0.5,
         **options,
     ):
-        checks.one_of(NETWORKS, network=network)
-        checks.one_of(OF_PIXELS, noise=noise)
         check_level(noise, level)
         if widths is None:
             widths = (500,) if network == "stacked" else (32, 64)
-        check_sizes(latent_dim, widths)
         encoder, decoder = NETWORKS[network]
         super().__init__(
             encoder=encoder(image_shape, widths, latent_dim),

@@ -17,7 +17,8 @@ from keras import layers
 from keras_gen import losses
 from keras_gen.core.game import Player
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
+from keras_gen.core.types import Count, ImageShape, Rate
+from keras_gen.models.autoencoders.base import Autoencoder
 
 
 class Mean(layers.Layer):
@@ -94,13 +95,12 @@ class LinearAE(Autoencoder):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        latent_dim: int = 30,
-        learning_rate: float = 5e-3,
-        halving_steps: int | None = 700,
+        image_shape: ImageShape = (28, 28, 1),
+        latent_dim: Count = 30,
+        learning_rate: Rate = 5e-3,
+        halving_steps: Count | None = 700,
         **options,
     ):
-        check_sizes(latent_dim)
         mean = Mean(int(np.prod(image_shape)), name="mean")
         super().__init__(
             encoder=linear_encoder(image_shape, latent_dim, mean),

@@ -17,11 +17,11 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.inputs import Input
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
+from keras_gen.core.types import Count, ImageShape
+from keras_gen.models.autoencoders.base import Autoencoder
 
 # Seeded, since a recurrent layer without a seed draws one for its dropout, which a
 # saved file does not restore.
@@ -104,10 +104,10 @@ class RecurrentAE(Autoencoder):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] | None = (28, 28, 1),
-        features: int | None = None,
-        latent_dim: int = 30,
-        width: int = 128,
+        image_shape: ImageShape | None = (28, 28, 1),
+        features: Count | None = None,
+        latent_dim: Count = 30,
+        width: Count = 128,
         cell: Literal["lstm", "gru"] = "lstm",
         padding: float = -2.0,
         **options,
@@ -117,9 +117,6 @@ class RecurrentAE(Autoencoder):
                 "Expected image_shape or features, and None for the other, got "
                 f"{image_shape} and {features}."
             )
-        checks.one_of(CELLS, cell=cell)
-        check_sizes(latent_dim)
-        checks.counts(width=width)
         sizes = (CELLS[cell], width, latent_dim)
         if features is None:
             networks = (
@@ -127,7 +124,6 @@ class RecurrentAE(Autoencoder):
                 image_decoder(image_shape, *sizes),
             )
         else:
-            checks.counts(features=features)
             networks = (
                 sequence_encoder(features, *sizes, padding),
                 sequence_decoder(features, *sizes),

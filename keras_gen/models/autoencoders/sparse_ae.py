@@ -7,17 +7,18 @@ activations small (L1). With several replicas, the mean is over the batch of all
 1. Ng, "Sparse autoencoder", CS294A lecture notes, 2011.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
+from annotated_types import Interval
 from keras import layers, ops
 
 from keras_gen import losses
-from keras_gen.core import checks
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, ImageShape, Weight
 from keras_gen.distribute import mean_over_replicas
-from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
+from keras_gen.models.autoencoders.base import Autoencoder
 
 # The default weight of each penalty. Near a target of 0.1, the divergence is about
 # (mean - target)^2 / (2 * 0.1 * 0.9), so that a squared distance needs 5.6 times its
@@ -102,19 +103,13 @@ class SparseAE(Autoencoder):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        latent_dim: int = 300,
+        image_shape: ImageShape = (28, 28, 1),
+        latent_dim: Count = 300,
         penalty: Literal["kl", "squared", "l1"] = "kl",
-        target: float = 0.1,
-        weight: float | None = None,
+        target: Annotated[float, Interval(gt=0, lt=1)] = 0.1,
+        weight: Weight | None = None,
         **options,
     ):
-        check_sizes(latent_dim)
-        checks.one_of(PENALTIES, penalty=penalty)
-        if not 0 < target < 1:
-            raise ValueError(f"Expected a target in (0, 1), got {target}.")
-        if weight is not None:
-            checks.at_least(0, weight=weight)
         super().__init__(
             encoder=sparse_encoder(image_shape, latent_dim),
             decoder=sparse_decoder(image_shape, latent_dim),

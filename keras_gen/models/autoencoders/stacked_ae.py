@@ -24,7 +24,8 @@ from keras_gen.core import checks
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
-from keras_gen.models.autoencoders.base import Autoencoder, check_sizes
+from keras_gen.core.types import Count, ImageShape, Weight
+from keras_gen.models.autoencoders.base import Autoencoder
 from keras_gen.models.autoencoders.corruptions import OF_PIXELS, OF_UNITS, check_level
 from keras_gen.networks.autoencoder import stacked_decoder, stacked_encoder
 
@@ -46,13 +47,12 @@ class StackedAE(Autoencoder):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        widths: Sequence[int] = (500, 250),
-        latent_dim: int = 30,
+        image_shape: ImageShape = (28, 28, 1),
+        widths: Sequence[Count] = (500, 250),
+        latent_dim: Count = 30,
         tied: bool = False,
         **options,
     ):
-        check_sizes(latent_dim, widths)
         encoder = stacked_encoder(image_shape, widths, latent_dim)
         super().__init__(
             encoder=encoder,
@@ -124,9 +124,9 @@ class Pair(GenerativeModel):
     def __init__(
         self,
         model: StackedAE,
-        index: int,
+        index: Count,
         noise: str | None = None,
-        level: float = 0.0,
+        level: Weight = 0.0,
     ):
         super().__init__(name=f"pair_{index}")
         self.image_shape = model.image_shape

@@ -10,12 +10,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.core import checks, schedules
+from keras_gen.core import schedules
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import Input, label_input, mask_input
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.noise import for_each_row
+from keras_gen.core.types import Classes, Count, Decay, Rate
 from keras_gen.distributions.likelihoods import draw_binary
 from keras_gen.layers import RasterLayer
 
@@ -54,18 +55,13 @@ class AutoregressiveModel(GenerativeModel):
         self,
         *,
         network: keras.Model,
-        num_classes: int | None = None,
-        average: float | None = None,
-        learning_rate: float = 2e-3,
-        decay_steps: int | None = None,
+        num_classes: Classes | None = None,
+        average: Decay | None = None,
+        learning_rate: Rate = 2e-3,
+        decay_steps: Count | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if num_classes is not None:
-            checks.at_least(2, num_classes=num_classes)
-        checks.positive(learning_rate=learning_rate)
-        if decay_steps is not None:
-            checks.counts(decay_steps=decay_steps)
         self.learning_rate, self.decay_steps = learning_rate, decay_steps
         self.network = network
         self.image_shape = network.output_shape[1:4]

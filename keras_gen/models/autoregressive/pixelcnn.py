@@ -16,6 +16,7 @@ from typing import Literal
 import keras
 
 from keras_gen.core.registry import register
+from keras_gen.core.types import Classes, Count, Decay, ImageShape
 from keras_gen.layers import GatedStacks, PixelHead
 from keras_gen.models.autoregressive.base import AutoregressiveModel, default_output
 
@@ -79,13 +80,13 @@ class PixelCNN(AutoregressiveModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        num_blocks: int = 7,
-        filters: int = 32,
-        kernel_size: int = 3,
+        image_shape: ImageShape = (28, 28, 1),
+        num_blocks: Count = 7,
+        filters: Count = 32,
+        kernel_size: Count = 3,
         output: Literal["bernoulli", "categorical", "logistic_mixture"] | None = None,
-        num_classes: int | None = None,
-        average: float | None = 0.999,
+        num_classes: Classes | None = None,
+        average: Decay | None = 0.999,
         **options,
     ):
         super().__init__(

@@ -13,8 +13,8 @@ from typing import Literal
 import keras
 from keras import layers
 
-from keras_gen.core import checks
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, Decay, ImageShape
 from keras_gen.layers import (
     DiagonalBiLSTM,
     FastCropping2D,
@@ -81,15 +81,14 @@ class PixelRNN(AutoregressiveModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
+        image_shape: ImageShape = (28, 28, 1),
         cell: Literal["diagonal_bilstm", "row_lstm"] = "diagonal_bilstm",
-        num_layers: int = 7,
-        hidden: int = 16,
+        num_layers: Count = 7,
+        hidden: Count = 16,
         output: Literal["bernoulli", "categorical", "logistic_mixture"] | None = None,
-        average: float | None = 0.999,
+        average: Decay | None = 0.999,
         **options,
     ):
-        checks.one_of(CELLS, cell=cell)
         super().__init__(
             network=recurrent_network(
                 tuple(image_shape),

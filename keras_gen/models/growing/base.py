@@ -19,8 +19,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from keras_gen.core import checks, keras_internals
+from keras_gen.core import keras_internals
 from keras_gen.core.inputs import Input, image_input
+from keras_gen.core.types import Count
 from keras_gen.layers import Fade
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.models.growing.schedule import Grow, Phase
@@ -90,14 +91,12 @@ class GrowingModel(AdversarialModel):
         *,
         generator: keras.Model,
         discriminator: tuple[keras.Model, dict],
-        start: int,
-        phase_images: int | None,
+        start: Count,
+        phase_images: Count | None,
         **options,
     ):
         network, self._hidden = discriminator
         super().__init__(generator=generator, discriminator=network, **options)
-        if phase_images is not None:
-            checks.at_least(1, phase_images=phase_images)
         self.first, self.last = level_of(start), level_of(self.shape[0])
         self.phase_images = phase_images
         self.growth = Growth(self.first, name="growth")

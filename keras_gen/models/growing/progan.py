@@ -16,8 +16,9 @@ the code takes them within the convolution before it.
 
 from keras import ops
 
-from keras_gen.core import checks
+from keras_gen import losses
 from keras_gen.core.registry import register
+from keras_gen.core.types import Classes, Count, Decay, ImageShape, Rate, Weight
 from keras_gen.layers.equalized import HE
 from keras_gen.models.growing.base import DEFAULTS_BEFORE, GrowingModel
 from keras_gen.networks.growing import (
@@ -73,22 +74,21 @@ class ProGAN(GrowingModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (32, 32, 1),
-        latent_dim: int = 128,
-        base_maps: int | None = None,
-        max_maps: int | None = None,
-        start: int = 4,
-        phase_images: int | None = None,
-        num_classes: int | None = None,
-        loss: str = "wasserstein",
-        gradient_penalty: float = 10.0,
-        drift: float = 0.001,
-        average: float | None = 0.999,
-        first_gain: float = HE / 4,
+        image_shape: ImageShape = (32, 32, 1),
+        latent_dim: Count = 128,
+        base_maps: Count | None = None,
+        max_maps: Count | None = None,
+        start: Count = 4,
+        phase_images: Count | None = None,
+        num_classes: Classes | None = None,
+        loss: losses.AdversarialName = "wasserstein",
+        gradient_penalty: Weight = 10.0,
+        drift: Weight = 0.001,
+        average: Decay | None = 0.999,
+        first_gain: Rate = HE / 4,
         **options,
     ):
         shape, first = check_shape(image_shape, start)
-        checks.positive(first_gain=first_gain)
         maps = chosen_maps(shape[0], base_maps, max_maps)
         sizes = (*maps.values(), first, num_classes)
         super().__init__(

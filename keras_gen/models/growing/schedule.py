@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import keras
 
 from keras_gen import distribute
-from keras_gen.core import checks
+from keras_gen.core.arguments import check_fields, checked
+from keras_gen.core.types import Count, Natural, Rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,19 +23,15 @@ class Phase:
         learning_rate: Learning rate of all players; None keeps theirs.
     """
 
-    side: int
-    fade: int
-    stable: int
-    batch_size: int | None = None
-    learning_rate: float | None = None
+    side: Count
+    fade: Natural
+    stable: Natural
+    batch_size: Count | None = None
+    learning_rate: Rate | None = None
 
     def __post_init__(self):
         """Refuses numbers that no phase can have."""
-        checks.at_least(0, fade=self.fade, stable=self.stable)
-        if self.batch_size is not None:
-            checks.at_least(1, batch_size=self.batch_size)
-        if self.learning_rate is not None:
-            checks.positive(learning_rate=self.learning_rate)
+        check_fields(self)
 
 
 class Grow(keras.callbacks.Callback):
@@ -50,6 +47,7 @@ class Grow(keras.callbacks.Callback):
             level. None uses the model's `default_schedule()` for the length of the run.
     """
 
+    @checked
     def __init__(self, schedule: Sequence[Phase] | None = None):
         super().__init__()
         self.schedule, self._is_given = schedule, schedule is not None

@@ -24,12 +24,22 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.core import checks
+from keras_gen import losses
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import Input, seed_input
 from keras_gen.core.noise import for_each_row
 from keras_gen.core.registry import register
+from keras_gen.core.types import (
+    Classes,
+    Count,
+    Decay,
+    ImageShape,
+    Natural,
+    Rate,
+    Share,
+    Weight,
+)
 from keras_gen.layers import Blur, Learned
 from keras_gen.models.growing.base import DEFAULTS_BEFORE, GrowingModel
 from keras_gen.networks.growing import (
@@ -111,27 +121,26 @@ class StyleGAN(GrowingModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (32, 32, 1),
-        latent_dim: int = 128,
-        style_dim: int = 128,
-        mapping_depth: int = 8,
-        mapping_rate: float = 0.01,
-        base_maps: int | None = None,
-        max_maps: int | None = None,
-        start: int = 8,
-        phase_images: int | None = None,
-        mixing: float = 0.9,
-        truncation_layers: int = 8,
-        num_classes: int | None = None,
-        loss: str = "non_saturating",
-        r1: float | None = None,
-        r1_every: int = 1,
-        average: float | None = 0.999,
+        image_shape: ImageShape = (32, 32, 1),
+        latent_dim: Count = 128,
+        style_dim: Count = 128,
+        mapping_depth: Count = 8,
+        mapping_rate: Rate = 0.01,
+        base_maps: Count | None = None,
+        max_maps: Count | None = None,
+        start: Count = 8,
+        phase_images: Count | None = None,
+        mixing: Share = 0.9,
+        truncation_layers: Natural = 8,
+        num_classes: Classes | None = None,
+        loss: losses.AdversarialName = "non_saturating",
+        r1: Weight | None = None,
+        r1_every: Count = 1,
+        average: Decay | None = 0.999,
         downsampling: Literal["strided", "pooled"] = "strided",
         **options,
     ):
         shape, first = check_shape(image_shape, start)
-        checks.fraction(mixing=mixing)
         maps = chosen_maps(shape[0], base_maps, max_maps)
         sizes = (*maps.values(), first)
         r1 = default_r1(shape[0]) if r1 is None else r1

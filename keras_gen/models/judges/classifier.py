@@ -15,12 +15,13 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
-from keras_gen.core import checks, schedules
+from keras_gen.core import schedules
 from keras_gen.core.abilities import transforms
 from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
+from keras_gen.core.types import Classes, Count, Decay, ImageShape, Weight
 from keras_gen.networks.normalization import batch_norm
 
 
@@ -75,20 +76,22 @@ class Classifier(GenerativeModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        num_classes: int = 10,
+        image_shape: ImageShape = (28, 28, 1),
+        num_classes: Classes = 10,
         target: Literal["label", "domain"] = "label",
-        width: int = 16,
-        turn: float = 0.2,
-        scale: float = 0.1,
-        shift: float = 2.0,
-        decay_steps: int | None = None,
-        average: float | None = 0.999,
+        width: Count = 16,
+        turn: Weight = 0.2,
+        scale: Decay = 0.1,
+        shift: Weight = 2.0,
+        decay_steps: Count | None = None,
+        average: Decay | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        checks.at_least(2, num_classes=num_classes)
-        checks.one_of(("label", "domain"), target=target)
+        if min(image_shape[:2]) < 4:
+            raise ValueError(
+                f"Expected sides of at least 4 pixels, got {tuple(image_shape)}."
+            )
         self.image_shape = tuple(image_shape)
         self.num_classes, self.target = num_classes, target
         self.decay_steps = decay_steps

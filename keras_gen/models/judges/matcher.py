@@ -16,13 +16,13 @@ import keras
 from keras import ops
 
 from keras_gen import losses
-from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import caption_input
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, Decay, ImageShape, Rate, Weight
 from keras_gen.layers.text_encoder import TextEncoder
 from keras_gen.networks.matching import image_encoder, unit
 
@@ -54,19 +54,18 @@ class Matcher(GenerativeModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (32, 32, 3),
-        units: int = 128,
-        width: int = 32,
-        buckets: int = 8192,
-        temperature: float = 0.1,
-        turn: float = 0.1,
-        scale: float = 0.1,
-        shift: float = 2.0,
-        average: float | None = 0.999,
+        image_shape: ImageShape = (32, 32, 3),
+        units: Count = 128,
+        width: Count = 32,
+        buckets: Count = 8192,
+        temperature: Rate = 0.1,
+        turn: Weight = 0.1,
+        scale: Decay = 0.1,
+        shift: Weight = 2.0,
+        average: Decay | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        checks.positive(temperature=temperature)
         self.image_shape, self.temperature = tuple(image_shape), temperature
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
         self.image_encoder = image_encoder(self.image_shape, units, width)

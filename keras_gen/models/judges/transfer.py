@@ -6,10 +6,10 @@
 import keras
 from keras import layers, ops
 
-from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
+from keras_gen.core.types import Classes
 from keras_gen.models.judges.classifier import cross_entropy
 
 
@@ -70,10 +70,14 @@ class EncoderClassifier(GenerativeModel):
     figures = ("accuracy",)
 
     def __init__(
-        self, source: str, config: dict, num_classes: int, freeze: bool = True, **kwargs
+        self,
+        source: str,
+        config: dict,
+        num_classes: Classes,
+        freeze: bool = True,
+        **kwargs,
     ):
         super().__init__(**kwargs)
-        checks.counts(num_classes=num_classes)
         cls = keras.saving.get_registered_object(f"keras_gen>{source}")
         # The whole model, since its encoder may share weights with its other parts.
         self.source = cls.from_config(config)

@@ -28,11 +28,11 @@ from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, ImageShape, Rate
 from keras_gen.distributions import priors
 
 tfd = tfp.distributions
 
-COVARIANCES = ("diagonal", "full", "low_rank")
 START_ROWS = 10_000  # Number of images that the initial weights are fitted to.
 
 
@@ -243,19 +243,16 @@ class GMM(GenerativeModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        num_components: int = 20,
+        image_shape: ImageShape = (28, 28, 1),
+        num_components: Count = 20,
         covariance: Literal["diagonal", "full", "low_rank"] = "diagonal",
-        rank: int = 10,
-        min_deviation: float = 0.01,
-        learning_rate: float = 1e-3,
-        decay_steps: int | None = None,
+        rank: Count = 10,
+        min_deviation: Rate = 0.01,
+        learning_rate: Rate = 1e-3,
+        decay_steps: Count | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        checks.one_of(COVARIANCES, covariance=covariance)
-        checks.at_least(1, num_components=num_components)
-        checks.positive(min_deviation=min_deviation)
         self.image_shape = tuple(image_shape)
         dimensions = int(np.prod(self.image_shape))
         if covariance == "low_rank" and not 1 <= rank < dimensions:

@@ -24,12 +24,12 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
-from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import Input, image_input
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, Decay, ImageShape, Rate, Widths
 from keras_gen.distributions import priors
 from keras_gen.models.parts import proposals
 from keras_gen.networks.dcgan import dcgan_discriminator, num_exact_halvings, uncapped
@@ -190,29 +190,22 @@ class PuzzleGAN(GenerativeModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (64, 64, 3),
-        num_parts: int = 3,
-        part_sizes: Sequence[int] = proposals.SIZES,
-        noise_dim: int = 128,
-        units: int = 128,
-        width: int = 64,
-        max_maps: int | None = 512,
-        halvings: int | None = None,
-        discriminator_moves: int = 2,
-        fade_from: float = 1e-2,
-        fade_to: float = 1e-4,
-        fade_steps: int = 20_000,
-        average: float | None = 0.999,
+        image_shape: ImageShape = (64, 64, 3),
+        num_parts: Count = 3,
+        part_sizes: Widths = proposals.SIZES,
+        noise_dim: Count = 128,
+        units: Count = 128,
+        width: Count = 64,
+        max_maps: Count | None = 512,
+        halvings: Count | None = None,
+        discriminator_moves: Count = 2,
+        fade_from: Rate = 1e-2,
+        fade_to: Rate = 1e-4,
+        fade_steps: Count = 20_000,
+        average: Decay | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        checks.at_least(
-            1,
-            num_parts=num_parts,
-            discriminator_moves=discriminator_moves,
-            fade_steps=fade_steps,
-        )
-        checks.positive(fade_from=fade_from, fade_to=fade_to)
         self.image_shape, self.num_parts = tuple(image_shape), num_parts
         self.part_sizes = tuple(part_sizes)
         # Raises an error for sides and sizes that do not fit.

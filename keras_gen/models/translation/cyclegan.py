@@ -26,12 +26,12 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
-from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.core.schedules import LinearDecay
+from keras_gen.core.types import Count, Decay, ImageShape, Natural, Weight
 from keras_gen.models.translation.pool import draw_entries, exchange
 from keras_gen.networks.patch import patch_discriminator
 from keras_gen.networks.translators import GENERATORS, check_sides, zooming
@@ -93,29 +93,28 @@ class CycleGAN(GenerativeModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (64, 64, 3),
+        image_shape: ImageShape = (64, 64, 3),
         network: Literal["resnet", "unet"] = "resnet",
-        width: int = 64,
-        num_blocks: int = 6,
+        width: Count = 64,
+        num_blocks: Count = 6,
         zoom: bool = False,
-        discriminator_width: int = 32,
-        discriminator_blocks: int = 2,
-        cycle_weight: float = 10.0,
-        identity_weight: float = 0.5,
-        pool_size: int = 50,
-        constant_steps: int = 0,
-        decay_steps: int | None = None,
-        average: float | None = 0.999,
+        discriminator_width: Count = 32,
+        discriminator_blocks: Count = 2,
+        cycle_weight: Weight = 10.0,
+        identity_weight: Weight = 0.5,
+        pool_size: Natural = 50,
+        constant_steps: Natural = 0,
+        decay_steps: Count | None = None,
+        average: Decay | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_sides(image_shape, network, num_blocks)
-        checks.at_least(
-            0,
-            pool_size=pool_size,
-            cycle_weight=cycle_weight,
-            identity_weight=identity_weight,
-        )
+        if 1 << min(discriminator_blocks, 63) > min(image_shape[:2]):
+            raise ValueError(
+                "Expected discriminator_blocks that halve sides to 1 pixel at least, "
+                f"got {discriminator_blocks} with image_shape={image_shape}."
+            )
         self.image_shape = tuple(image_shape)
         self.cycle_weight, self.identity_weight = cycle_weight, identity_weight
         self.schedule = (constant_steps, decay_steps)

@@ -19,7 +19,6 @@ recognizes the target domain by traces that people do not see.
    section 2.1.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import keras
@@ -28,14 +27,22 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
-from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
-from keras_gen.core.augmentation import augment, check_augmentation
+from keras_gen.core.augmentation import Augmentations, augment
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import Input, label_input
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.core.schedules import LinearDecay
+from keras_gen.core.types import (
+    Classes,
+    Count,
+    Decay,
+    ImageShape,
+    Natural,
+    Rate,
+    Weight,
+)
 from keras_gen.networks.initializers import he_initializer
 from keras_gen.networks.translators import GENERATORS, check_sides, zooming
 
@@ -155,42 +162,32 @@ class StarGAN(GenerativeModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (128, 128, 3),
-        num_domains: int = 3,
+        image_shape: ImageShape = (128, 128, 3),
+        num_domains: Classes = 3,
         network: Literal["resnet", "unet"] = "resnet",
-        width: int = 64,
-        num_blocks: int = 6,
+        width: Count = 64,
+        num_blocks: Count = 6,
         zoom: bool = False,
-        critic_width: int = 32,
-        critic_moves: int = 5,
+        critic_width: Count = 32,
+        critic_moves: Count = 5,
         apart: bool = False,
-        gradient_penalty: float = 10.0,
-        class_weight: float = 1.0,
-        augmentation: Sequence[str] = (),
-        reconstruction_weight: float = 10.0,
-        identity_weight: float = 0.0,
-        learning_rate: float = 1e-4,
-        constant_steps: int = 0,
-        decay_steps: int | None = None,
-        average: float | None = 0.999,
+        gradient_penalty: Weight = 10.0,
+        class_weight: Weight = 1.0,
+        augmentation: Augmentations = (),
+        reconstruction_weight: Weight = 10.0,
+        identity_weight: Weight = 0.0,
+        learning_rate: Rate = 1e-4,
+        constant_steps: Natural = 0,
+        decay_steps: Count | None = None,
+        average: Decay | None = 0.999,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_sides(image_shape, network, num_blocks)
-        checks.at_least(2, num_domains=num_domains)
-        checks.at_least(1, critic_moves=critic_moves)
-        checks.at_least(
-            0,
-            gradient_penalty=gradient_penalty,
-            class_weight=class_weight,
-            reconstruction_weight=reconstruction_weight,
-            identity_weight=identity_weight,
-        )
-        checks.positive(learning_rate=learning_rate)
         self.image_shape = tuple(image_shape)
         self.num_domains, self.critic_moves = num_domains, critic_moves
         self.gradient_penalty, self.class_weight = gradient_penalty, class_weight
-        self.augmentation = check_augmentation(augmentation)
+        self.augmentation = tuple(augmentation)
         self.reconstruction_weight = reconstruction_weight
         self.identity_weight, self.learning_rate = identity_weight, learning_rate
         self.schedule = (constant_steps, decay_steps)

@@ -13,7 +13,6 @@ and inverse autoregressive posteriors [4].
 """
 
 import math
-from collections.abc import Sequence
 from typing import Literal
 
 import keras
@@ -21,20 +20,18 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
 
-from keras_gen.core import checks, schedules
+from keras_gen.core import schedules
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, ImageShape, Natural, Rate, Weight, Widths
 from keras_gen.distributions import posteriors, priors
 from keras_gen.distributions.likelihoods import LIKELIHOODS
 from keras_gen.layers.flow import Flow
 from keras_gen.networks.vae import NETWORKS, default_widths
 
 tfd = tfp.distributions
-
-PRIORS = ("normal", "mixture", "vamp", "flow")
-POSTERIORS = ("gaussian", "iaf")
 
 
 @register("vae", batch_size=100, image_shape=(28, 28, 1))
@@ -95,41 +92,33 @@ class VAE(GenerativeModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (28, 28, 1),
-        latent_dim: int = 40,
+        image_shape: ImageShape = (28, 28, 1),
+        latent_dim: Count = 40,
         network: Literal["mlp", "conv"] = "mlp",
-        widths: Sequence[int] | None = None,
+        widths: Widths | None = None,
         likelihood: Literal["bernoulli", "gaussian", "discretized_logistic"]
         | None = None,
         prior: Literal["normal", "mixture", "vamp", "flow"] = "normal",
-        num_components: int = 500,
+        num_components: Count = 500,
         posterior: Literal["gaussian", "iaf"] = "gaussian",
         flow: Literal["realnvp", "maf"] = "realnvp",
-        flow_steps: int = 8,
-        flow_width: int = 128,
-        beta: float = 1.0,
-        kl_warmup: int = 0,
-        free_bits: float = 0.0,
-        num_importance_samples: int = 1,
-        learning_rate: float = 5e-4,
-        decay_steps: int | None = None,
-        num_samples: int = 500,
+        flow_steps: Count = 8,
+        flow_width: Count = 128,
+        beta: Weight = 1.0,
+        kl_warmup: Natural = 0,
+        free_bits: Weight = 0.0,
+        num_importance_samples: Count = 1,
+        learning_rate: Rate = 5e-4,
+        decay_steps: Count | None = None,
+        num_samples: Count = 500,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        checks.one_of(NETWORKS, network=network)
         if widths is None:
             widths = default_widths(network, image_shape)
         if likelihood is None:
             is_grey = image_shape[-1] == 1
             likelihood = "bernoulli" if is_grey else "discretized_logistic"
-        checks.one_of(LIKELIHOODS, likelihood=likelihood)
-        checks.one_of(PRIORS, prior=prior)
-        checks.one_of(POSTERIORS, posterior=posterior)
-        checks.at_least(0, beta=beta, kl_warmup=kl_warmup, free_bits=free_bits)
-        checks.at_least(
-            1, num_importance_samples=num_importance_samples, num_samples=num_samples
-        )
         if free_bits and num_importance_samples > 1:
             raise ValueError(
                 "The importance-weighted bound has no KL term with free bits: expected "
