@@ -45,6 +45,7 @@ from keras_gen.core.inputs import (
 )
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.noise import for_each_row
+from keras_gen.core.types import Classes, Count, Decay, ImageShape, Rate
 from keras_gen.distributions import priors
 from keras_gen.layers.text_encoder import TextEncoder
 from keras_gen.models.diffusion import samplers
@@ -55,6 +56,7 @@ NETWORKS = {
     "dit": denoisers.transformer,
     "mlp": denoisers.residual_mlp,
 }
+Sampler = Literal["dpm++", "heun", "ddim", "euler", "ancestral", "consistency"]
 MAX_GUIDANCE = 20.0
 
 
@@ -96,21 +98,21 @@ class DiffusionModel(GenerativeModel):
         self,
         *,
         process,
-        image_shape: tuple[int, int, int] | None = (32, 32, 1),
-        point_dim: int | None = None,
+        image_shape: ImageShape | None = (32, 32, 1),
+        point_dim: Count | None = None,
         network: Literal["unet", "dit", "mlp"] | None = None,
         settings: Mapping | None = None,
-        num_classes: int | None = None,
-        text_units: int | None = None,
-        buckets: int = 8192,
+        num_classes: Classes | None = None,
+        text_units: Count | None = None,
+        buckets: Count = 8192,
         prompts: Sequence[str] = (),
-        dropped: float = 0.1,
-        outputs: int = 1,
-        average: float | None = 0.999,
-        learning_rate: float = 1e-3,
-        decay_steps: int | None = None,
-        steps: int = 50,
-        sampler: str = "dpm++",
+        dropped: Decay = 0.1,
+        outputs: Count = 1,
+        average: Decay | None = 0.999,
+        learning_rate: Rate = 1e-3,
+        decay_steps: Count | None = None,
+        steps: Count = 50,
+        sampler: Sampler = "dpm++",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -121,19 +123,11 @@ class DiffusionModel(GenerativeModel):
             )
         if network is None:
             network = "mlp" if image_shape is None else "unet"
-        checks.one_of(NETWORKS, network=network)
         if (network == "mlp") != (image_shape is None):
             raise ValueError(
                 "Expected network='unet' or 'dit' for images and 'mlp' for points, got "
                 f"{network!r}."
             )
-        checks.one_of(samplers.SAMPLERS, sampler=sampler)
-        checks.counts(steps=steps)
-        checks.positive(learning_rate=learning_rate)
-        if not 0 <= dropped < 1:
-            raise ValueError(f"Expected dropped in [0, 1), got {dropped}.")
-        if num_classes is not None:
-            checks.at_least(2, num_classes=num_classes)
         if num_classes is not None and text_units is not None:
             raise ValueError("Expected num_classes or text_units, got both.")
         self.process = process

@@ -17,15 +17,13 @@ t at all times.
 3. Geng et al., "Consistency Models Made Easy", 2024 (stages; weights 1 / (t - r)).
 """
 
-from typing import Literal
-
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.core import checks
 from keras_gen.core.registry import register
-from keras_gen.models.diffusion.base import DiffusionModel, rows_of
-from keras_gen.models.diffusion.flow_matching import EMPHASES, FlowMatching
+from keras_gen.core.types import Count, ImageShape, Natural
+from keras_gen.models.diffusion.base import DiffusionModel, Sampler, rows_of
+from keras_gen.models.diffusion.flow_matching import Emphasis, FlowMatching
 from keras_gen.models.diffusion.processes import Straight
 
 HUBER = 0.00054  # Times the root of the number of dimensions ([2], section 3.3).
@@ -59,19 +57,20 @@ class Consistency(DiffusionModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] | None = (32, 32, 1),
-        stage_steps: int = 2_000,
-        first_stage: int = 0,
-        last_stage: int = 8,
-        times: Literal["uniform", "logit_normal"] = "logit_normal",
-        steps: int = 1,
-        sampler: str = "consistency",
+        image_shape: ImageShape | None = (32, 32, 1),
+        stage_steps: Count = 2_000,
+        first_stage: Natural = 0,
+        last_stage: Natural = 8,
+        times: Emphasis = "logit_normal",
+        steps: Count = 1,
+        sampler: Sampler = "consistency",
         **options,
     ):
-        checks.counts(stage_steps=stage_steps)
-        checks.at_least(0, first_stage=first_stage)
-        checks.at_least(first_stage, last_stage=last_stage)
-        checks.one_of(EMPHASES, times=times)
+        if last_stage < first_stage:
+            raise ValueError(
+                f"Expected last_stage of at least first_stage={first_stage}, got "
+                f"{last_stage}."
+            )
         super().__init__(
             process=Straight(times),
             image_shape=image_shape,

@@ -12,21 +12,20 @@ over all steps.
 """
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import tensorflow as tf
+from annotated_types import Ge
 from keras import ops
 
-from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.registry import register
+from keras_gen.core.types import ImageShape, Rate
 from keras_gen.models.diffusion import samplers
 from keras_gen.models.diffusion.base import DiffusionModel, rows_of
-from keras_gen.models.diffusion.processes import SCHEDULES, VariancePreserving
+from keras_gen.models.diffusion.processes import VariancePreserving
 
-PREDICTIONS = ("noise", "data", "v")
-VARIANCES = ("lower", "upper", "learned")
 HALF_LEVEL = 1.0 / 255.0  # Half of the distance of two grey levels in [-1, 1].
 
 
@@ -63,23 +62,16 @@ class DDPM(DiffusionModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] | None = (32, 32, 1),
+        image_shape: ImageShape | None = (32, 32, 1),
         schedule: Literal["cosine", "linear"] = "cosine",
-        num_timesteps: int = 1000,
+        num_timesteps: Annotated[int, Ge(2)] = 1000,
         prediction: Literal["noise", "data", "v"] = "noise",
         variance: Literal["lower", "upper", "learned"] = "lower",
-        min_snr: float | None = None,
-        bound_weight: float = 0.001,
+        min_snr: Rate | None = None,
+        bound_weight: Rate = 0.001,
         clip: bool = True,
         **options,
     ):
-        checks.one_of(SCHEDULES, schedule=schedule)
-        checks.one_of(PREDICTIONS, prediction=prediction)
-        checks.one_of(VARIANCES, variance=variance)
-        checks.at_least(2, num_timesteps=num_timesteps)
-        checks.positive(bound_weight=bound_weight)
-        if min_snr is not None:
-            checks.positive(min_snr=min_snr)
         if variance == "learned":
             options["outputs"] = 2
         super().__init__(

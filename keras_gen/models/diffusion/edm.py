@@ -6,9 +6,9 @@
 
 import tensorflow as tf
 
-from keras_gen.core import checks
 from keras_gen.core.registry import register
-from keras_gen.models.diffusion.base import DiffusionModel
+from keras_gen.core.types import Count, ImageShape, Rate
+from keras_gen.models.diffusion.base import DiffusionModel, Sampler
 from keras_gen.models.diffusion.processes import VarianceExploding
 
 
@@ -39,24 +39,21 @@ class EDM(DiffusionModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] | None = (32, 32, 1),
-        data_deviation: float = 0.5,
+        image_shape: ImageShape | None = (32, 32, 1),
+        data_deviation: Rate = 0.5,
         mean: float = -1.2,
-        deviation: float = 1.2,
-        smallest: float = 0.002,
-        largest: float = 80.0,
-        rho: float = 7.0,
-        steps: int = 18,
-        sampler: str = "heun",
+        deviation: Rate = 1.2,
+        smallest: Rate = 0.002,
+        largest: Rate = 80.0,
+        rho: Rate = 7.0,
+        steps: Count = 18,
+        sampler: Sampler = "heun",
         **options,
     ):
-        checks.positive(
-            data_deviation=data_deviation,
-            deviation=deviation,
-            smallest=smallest,
-            largest=largest,
-            rho=rho,
-        )
+        if smallest >= largest:
+            raise ValueError(
+                f"Expected smallest below largest, got {smallest} and {largest}."
+            )
         super().__init__(
             process=VarianceExploding(smallest, largest, rho, mean, deviation),
             image_shape=image_shape,

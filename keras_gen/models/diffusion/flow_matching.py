@@ -27,13 +27,13 @@ import scipy.optimize
 import scipy.spatial
 import tensorflow as tf
 
-from keras_gen.core import checks
 from keras_gen.core.abilities import transforms
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, ImageShape
 from keras_gen.models.diffusion.base import DiffusionModel
 from keras_gen.models.diffusion.processes import Straight
 
-EMPHASES = ("uniform", "logit_normal")
+Emphasis = Literal["uniform", "logit_normal"]
 EXACT_DIMENSIONS = 4  # Up to this dimension, `log_prob` computes traces exactly.
 LEVEL = 2.0 / 255.0  # Distance of two grey levels of bytes in [-1, 1].
 
@@ -70,15 +70,12 @@ class FlowMatching(DiffusionModel):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] | None = (32, 32, 1),
+        image_shape: ImageShape | None = (32, 32, 1),
         pairing: Literal["random", "optimal"] = "random",
-        times: Literal["uniform", "logit_normal"] = "uniform",
-        probes: int = 1,
+        times: Emphasis = "uniform",
+        probes: Count = 1,
         **options,
     ):
-        checks.one_of(("random", "optimal"), pairing=pairing)
-        checks.one_of(EMPHASES, times=times)
-        checks.counts(probes=probes)
         super().__init__(process=Straight(times), image_shape=image_shape, **options)
         self.pairing, self.probes = pairing, probes
 

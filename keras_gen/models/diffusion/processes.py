@@ -21,8 +21,6 @@ import tensorflow as tf
 
 from keras_gen.models.diffusion.samplers import Path
 
-SCHEDULES = ("linear", "cosine")
-
 
 def signal_levels(schedule: Literal["linear", "cosine"], count: int) -> np.ndarray:
     """The squared factors of the data after each of a number of noising steps.
@@ -52,7 +50,7 @@ class VariancePreserving:
     Time is the index of a step over the number of steps, from 0 (least noise).
 
     Attributes:
-        schedule: Growth of the variances, one of `SCHEDULES`.
+        schedule: Growth of the variances: "linear" or "cosine".
         num_timesteps: Number of noising steps.
     """
 

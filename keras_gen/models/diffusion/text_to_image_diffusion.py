@@ -10,6 +10,7 @@ a server takes captions as strings.
 from collections.abc import Sequence
 
 from keras_gen.core.registry import register
+from keras_gen.core.types import Count, ImageShape
 from keras_gen.models.diffusion.flow_matching import FlowMatching
 
 PROMPTS = (
@@ -44,8 +45,8 @@ class TextToImageDiffusion(FlowMatching):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int] = (64, 64, 3),
-        text_units: int = 128,
+        image_shape: ImageShape = (64, 64, 3),
+        text_units: Count = 128,
         prompts: Sequence[str] = PROMPTS,
         **options,
     ):
