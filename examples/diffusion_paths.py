@@ -57,7 +57,7 @@ def main(picture: str, epochs: int = 20):
         samples = model.sample_points(2000, seed=0, steps=50)
         top.scatter(*samples.T, s=2)
         places = paths(model, 100, 100)
-        bottom.plot(*places.T, color="grey", linewidth=0.5)
+        bottom.plot(*np.moveaxis(places, -1, 0), color="grey", linewidth=0.5)
         bottom.scatter(*places[-1].T, s=4, zorder=2)
         lengths = np.linalg.norm(np.diff(places, axis=0), axis=-1).sum(axis=0)
         chords = np.linalg.norm(places[-1] - places[0], axis=-1)
