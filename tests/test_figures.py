@@ -1,5 +1,7 @@
 """Extractors, and all figures of a set of images at once."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -38,6 +40,100 @@ def test_a_saved_model_gives_the_same_features(network, tmp_path):
     np.testing.assert_allclose(found.features(IMAGES), expected, atol=1e-6)
 
 
+def classifier():
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.Flatten()(inputs)
+    x = keras.layers.Dense(5, "tanh")(x)
+    return keras.Model(inputs, keras.layers.Dense(3, "softmax")(x), name="mine")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_users_network_in_a_file_gives_features(suffix, network, tmp_path):
+    path = tmp_path / f"mine{suffix}"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*legacy")
+        network.save(path)
+    found = metrics.extractor(path)
+    assert found.name.startswith(path.name) and not found.has_classes
+    expected = network(IMAGES).numpy()
+    np.testing.assert_allclose(found.features(IMAGES), expected, atol=1e-6)
+    assert found.num_features == 5
+
+
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_the_features_of_a_classifier_are_the_inputs_of_its_last_layer(
+    is_alone, tmp_path
+):
+    network = classifier()
+    if is_alone:  # A layer of its own for the softmax.
+        logits = keras.layers.Dense(3)(network.layers[-2].output)
+        network = keras.Model(network.input, keras.layers.Softmax()(logits))
+    network.save(tmp_path / "mine.keras")
+    for source in (network, tmp_path / "mine.keras"):
+        found = metrics.extractor(source)
+        np.testing.assert_allclose(
+            found.probabilities(IMAGES), network(IMAGES), atol=1e-6
+        )
+        inner = keras.Model(network.input, network.layers[2].output)
+        np.testing.assert_allclose(found.features(IMAGES), inner(IMAGES), atol=1e-6)
+
+
+def test_a_network_of_any_size_takes_that_of_the_images(tmp_path):
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
+    keras.Model(inputs, x).save(tmp_path / "mine.keras")
+    assert metrics.extractor(tmp_path / "mine.keras", (16, 16, 3)).num_features == 4
+    with pytest.raises(ValueError, match="image_shape"):
+        metrics.extractor(tmp_path / "mine.keras")
+
+
+def save_maps(path):
+    inputs = keras.Input((8, 8, 1))
+    keras.Model(inputs, keras.layers.Conv2D(2, 3)(inputs)).save(path)
+
+
+def save_pair(path):
+    inputs = [keras.Input((8, 8, 1)), keras.Input((8, 8, 1))]
+    x = keras.layers.Flatten()(keras.layers.Add()(inputs))
+    keras.Model(inputs, x).save(path)
+
+
+def save_gan(path):
+    keras_gen.zoo.load("gan", image_shape=(8, 8, 1), widths=[8]).save(path)
+
+
+@pytest.mark.parametrize(
+    "save, suffix, message",
+    [
+        (lambda path: classifier().save_weights(path), ".weights.h5", "InceptionV3"),
+        (save_maps, ".keras", "features .batch, numbers."),
+        (save_pair, ".keras", "one input"),
+        (save_gan, ".keras", "generative model GAN"),
+        (lambda path: path.write_text("no network"), ".keras", "neither"),
+        (lambda path: path.write_bytes(b"PK none"), ".keras", "can be loaded"),
+    ],
+)
+def test_files_that_give_no_features_are_refused_in_a_sentence(
+    save, suffix, message, tmp_path
+):
+    path = tmp_path / f"mine{suffix}"
+    save(path)
+    with pytest.raises(ValueError, match=message) as caught:
+        metrics.extractor(path)
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+
+
+def test_inception_takes_what_keras_has_downloaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(ValueError, match=r"https://\S+_kernels.h5.* --features"):
+        metrics.extractor("inception")
+    path = tmp_path / "models" / metrics.features.INCEPTION_FILE
+    path.parent.mkdir()
+    path.write_text("the weights")
+    monkeypatch.setattr(metrics.features, "_inception", lambda path: path)
+    assert metrics.extractor("inception") == path
+
+
 @pytest.mark.slow
 def test_inception_takes_the_users_weights(tmp_path):
     keras.applications.InceptionV3(weights=None).save_weights(
@@ -49,7 +145,8 @@ def test_inception_takes_the_users_weights(tmp_path):
     np.testing.assert_allclose(found.probabilities(IMAGES[:2]).sum(axis=1), 1, 1e-3)
 
 
-def test_extractors_that_are_not_there_are_explained(tmp_path):
+def test_extractors_that_are_not_there_are_explained(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(ValueError, match="keras.applications.InceptionV3"):
         metrics.extractor("inception")
     with pytest.raises(ValueError, match="'stacked_mnist', 'inception'"):
@@ -282,3 +379,67 @@ def test_a_source_is_measured_by_the_extractor_of_its_name(data, channels, name)
 def test_colour_images_without_an_extractor_are_refused(data):
     with pytest.raises(ValueError, match="features"):
         metrics.features.default_features(data, (28, 28, 3))
+
+
+# Transparency.
+
+
+def test_images_with_alpha_are_measured_on_white(network, tmp_path):
+    random = np.random.default_rng(3)
+    colours, opacity = np.split(random.uniform(-1, 1, (100, 8, 8, 4)), [3], axis=-1)
+    share = (opacity + 1) / 2
+    on_white = share * colours + 1 - share
+    with_alpha = np.concatenate([colours, opacity], axis=-1)
+    real = np.repeat(IMAGES, 3, axis=-1)
+    first, second = (
+        metrics.image_figures(images, real, features=network)
+        for images in (with_alpha, on_white)
+    )
+    assert first == pytest.approx(second, rel=1e-4, abs=1e-6)
+    pixels = random.integers(0, 256, (160, 8, 8, 4), np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=pixels[:80], x_test=pixels[80:])
+    gan = keras_gen.zoo.load("gan", image_shape=(8, 8, 4), widths=[8])
+    gan.compile(seed=0)
+    evaluation = metrics.Evaluation(
+        gan, tmp_path / "a.npz", num_images=60, features=network
+    )
+    figures = evaluation.run()
+    assert figures["frechet_distance"] > figures["frechet_distance_floor"]
+    assert evaluation.pictures()
+    assert evaluation.context.generated.images.shape[-1] == 3
+    with pytest.raises(ValueError, match="features"):
+        metrics.Scale("mnist", (8, 8, 4))
+
+
+# Reports.
+
+
+def test_reports_show_all_figures_in_words_and_in_80_columns():
+    found = {"frechet_distance": 1.5, "frechet_distance_floor": 0.25}
+    found |= {"my_own_figure": 3, "test_vae_loss": 2.0, "features": "mnist"}
+    found |= {"l1_gain_twemoji_to_openmoji": 0.1, "copies_in_features": 0.01}
+    text = metrics.report.lines(found)
+    assert max(map(len, text)) <= 80 and "…" not in "".join(text)
+    assert text[:2] == [
+        "Samples against real images                     value       floor  better",
+        "  Fréchet distance                                1.5        0.25  lower",
+    ]
+    names = {row.name for rows in metrics.report.groups(found).values() for row in rows}
+    assert names == {name for name in found if not name.endswith("_floor")}
+    assert metrics.words.words("my_own_figure").name == "my own figure"
+
+
+def test_every_figure_of_the_cards_has_words():
+    for name in keras_gen.zoo.names():
+        for weights in keras_gen.zoo.weights_of(name):
+            figures = keras_gen.zoo.card(name, weights)["figures"]
+            groups = metrics.report.groups(figures)
+            assert metrics.words.OTHERS not in groups, groups[metrics.words.OTHERS]
+            assert max(map(len, metrics.report.lines(figures))) <= 80
+
+
+def test_equal_subsets_have_no_error(network):
+    few = metrics.image_figures(IMAGES, IMAGES[::-1].copy(), features=network)
+    assert "kernel_distance_error" not in few  # It was 4e-17.
+    some = metrics.image_figures(IMAGES[:200], IMAGES, features=network)
+    assert some["kernel_distance_error"] > 1e-6

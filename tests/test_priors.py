@@ -240,9 +240,13 @@ def test_pseudo_inputs_become_training_images_once():
     prior = priors.Vamp(posterior, (1, 2, 1), 3)
     images = np.linspace(-1, 1, 8).reshape(4, 1, 2, 1).astype("float32")
     prior.initialize([images[:2], images[2:]])
-    np.testing.assert_allclose(prior.pseudo_inputs(), 0.9 * images[:3], rtol=1e-6)
+    found = prior.pseudo_inputs().numpy()
+    rows = [
+        np.flatnonzero(np.isclose(images, row / 0.9).all((1, 2, 3))) for row in found
+    ]
+    assert len(np.unique(np.concatenate(rows))) == 3  # Three different images.
     prior.initialize([-images])
-    np.testing.assert_allclose(prior.pseudo_inputs(), 0.9 * images[:3], rtol=1e-6)
+    np.testing.assert_array_equal(prior.pseudo_inputs(), found)
     assert len(prior.weights) == 2  # Without those of the encoder.
 
 

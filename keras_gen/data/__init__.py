@@ -141,7 +141,10 @@ def load(
             for opaque; with one or three, transparent parts become white. None keeps
             the source's shape, without alpha.
         batch_size: Number of images in a batch.
-        shuffle: Boolean, whether every epoch has another order.
+        shuffle: Boolean, whether every epoch has another order. Arrays and folders are
+            shuffled as a whole. Of large data sets and of a `tf.data.Dataset`, the next
+            element is drawn from 10,000 at a time: there is a warning if these come in
+            the order of their classes.
         seed: Seed of the order (together with TensorFlow's global seed, if that is set)
             and of a folder's split. With None every run has another order, and a folder
             is split by seed 0.

@@ -100,6 +100,39 @@ def draw_rows(
     return [(-number, row) for number, _, row in ordered], seen
 
 
+def draw_images(
+    batches: Iterable, count: int, seed: int, among: int = 100_000
+) -> np.ndarray:
+    """Images that are drawn from the first batches, for initial weights.
+
+    Args:
+        batches: Batches of images, (batch, height, width, channels).
+        count: Largest number of images.
+        seed: Seed of the draw.
+        among: Number of images, rounded up to whole batches, that are read: data may be
+            endless.
+
+    Returns:
+        Images (at most count, height, width, channels).
+
+    Raises:
+        ValueError: For no images.
+    """
+
+    def first():
+        read = 0
+        for batch in batches:
+            yield {"image": np.asarray(batch)}
+            read += len(batch)
+            if read >= among:
+                return
+
+    found, _ = draw_rows(first(), count, seed)
+    if not found:
+        raise ValueError("Expected images, got none.")
+    return np.stack([row["image"] for _, row in found])
+
+
 def _numbered(batches, seed, by):
     start = hashlib.blake2b(str(int(seed)).encode(), digest_size=8)
     for batch in batches:

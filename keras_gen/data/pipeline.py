@@ -16,6 +16,10 @@ LABELS = ("label", "domain")  # Features that are labels.
 # Share of the range by which images of a dataset may lie outside of it: later batches
 # than the first are not looked at closely.
 OVERSHOOT = 0.1
+SHUFFLE_BUFFER = 10_000  # Number of elements of a dataset among which one is drawn.
+# Number of labels that tell data that are in the order of their classes: at random,
+# they would hardly ever be all the same, or in ascending order.
+LOOKED_AT = 1_000
 
 
 # Images.
@@ -196,7 +200,7 @@ def dataset_batches(
     drop_remainder: bool = False,
     image_shape: tuple[int, int, int] | None = None,
     value_range: tuple[float, float] | None = None,
-    shuffle_buffer: int = 10_000,
+    shuffle_buffer: int = SHUFFLE_BUFFER,
 ) -> tf.data.Dataset:
     """Batches from a `tf.data.Dataset` of single elements.
 
@@ -208,7 +212,8 @@ def dataset_batches(
         drop_remainder: Boolean, whether a last, smaller batch is dropped.
         image_shape: Shape of the images in batches; None keeps that of the elements.
         value_range: Values of black and white, as for `prepare`.
-        shuffle_buffer: Number of elements among which the next one is drawn.
+        shuffle_buffer: Number of elements among which the next one is drawn. There is
+            a warning if there are more, in the order of their labels.
 
     Raises:
         ValueError: For other elements, or images of varying shape without
@@ -227,6 +232,7 @@ def dataset_batches(
             f"Expected image_shape=..., for images of varying shape {spec.shape}."
         )
     if shuffle:
+        _warn_of_order(dataset, shuffle_buffer)
         dataset = dataset.shuffle(shuffle_buffer, seed, reshuffle_each_iteration=True)
 
     @tf.autograph.experimental.do_not_convert
@@ -242,6 +248,32 @@ def dataset_batches(
 
     dataset = dataset.map(one, num_parallel_calls=AUTOTUNE)
     return dataset.batch(batch_size, drop_remainder).prefetch(AUTOTUNE)
+
+
+def _warn_of_order(dataset, shuffle_buffer):
+    """Warns of data in the order of their classes that a buffer does not shuffle."""
+    count = int(dataset.cardinality())
+    names = set(LABELS) & set(dataset.element_spec)
+    if 0 <= count <= shuffle_buffer or not names:
+        return
+    name = min(names)
+    looked_at = min(LOOKED_AT, shuffle_buffer)
+    found = dataset.map(lambda element: element[name]).take(looked_at)
+    found = list(found.as_numpy_iterator())
+    are_numbers = all(np.size(value) == 1 for value in found)
+    if len(found) < looked_at or not are_numbers:
+        return
+    values = np.ravel(found)
+    if values.dtype.kind not in "iu" or not (values[1:] >= values[:-1]).all():
+        return
+    if count < 0 and not any(True for _ in dataset.skip(shuffle_buffer).take(1)):
+        return
+    warnings.warn(
+        f"The first {len(values):,} elements of the dataset are in the order of their "
+        f"{name}s, and only {shuffle_buffer:,} of them are shuffled at a time: batches "
+        "will hold few classes. Shuffle its files, or the whole dataset, first.",
+        stacklevel=6,
+    )
 
 
 def _inside(images, value_range):

@@ -22,6 +22,7 @@ from keras import ops
 from keras_gen.core.arguments import checked
 from keras_gen.core.noise import for_each_row
 from keras_gen.core.types import Classes, Count, ImageShape, Natural
+from keras_gen.data.draws import draw_images
 from keras_gen.layers.flow import Flow as FlowLayer
 
 tfd = tfp.distributions
@@ -172,19 +173,16 @@ class Vamp(keras.layers.Layer):
         )
         self.built = True
 
-    def initialize(self, batches: Iterable) -> None:
-        """Sets the pseudo-inputs to 0.9 times the first images of batches, once.
+    def initialize(self, batches: Iterable, seed: int = 0) -> None:
+        """Sets the pseudo-inputs to 0.9 times images that are drawn, once.
 
         Args:
             batches: Batches of images, float32 (batch, height, width, channels).
+            seed: Seed of the draw, which does not depend on the order of the images.
         """
         if self.initialized.numpy():
             return
-        images = []
-        for batch in batches:
-            images.extend(np.asarray(batch))
-            if len(images) >= self.num_components:
-                break
+        images = draw_images(batches, self.num_components, seed)
         self.pixels.assign(0.9 * np.resize(images, self.pixels.shape))
         self.initialized.assign(1.0)
 

@@ -29,6 +29,7 @@ from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, ImageShape, Rate
+from keras_gen.data.draws import draw_images
 from keras_gen.distributions import priors
 
 tfd = tfp.distributions
@@ -269,18 +270,14 @@ class GMM(GenerativeModel):
         )
 
     def initialize(self, batches):
-        """Sets the initial weights once, by k-means on the first images of the data."""
-        if self.gaussians.initialized.numpy():
-            return
-        rows = []
-        for batch in batches:
-            rows.extend(np.reshape(batch["image"], (len(batch["image"]), -1)))
-            if len(rows) >= START_ROWS:
-                break
-        self._initialize(np.stack(rows[:START_ROWS]))
+        """Sets the initial weights once, by k-means on images drawn by the seed."""
+        if not self.gaussians.initialized.numpy():
+            self._initialize(batch["image"] for batch in batches)
 
-    def _initialize(self, rows):
-        """Sets the weights from k-means of rows (batch, dimensions)."""
+    def _initialize(self, batches):
+        """Sets the weights from k-means of images that are drawn from batches."""
+        images = draw_images(batches, START_ROWS, int(self.seed.numpy()))
+        rows = images.reshape(len(images), -1)
         if len(rows) < self.num_components:
             raise ValueError(
                 f"Expected at least {self.num_components} images, one for each "
@@ -343,7 +340,7 @@ class GMM(GenerativeModel):
         images = np.concatenate([batch["image"].numpy() for batch in batches])
         rows = images.reshape(len(images), -1)
         if not layer.initialized.numpy():
-            self._initialize(rows[:START_ROWS])
+            self._initialize([images])
         weights, means, covariances = layer.moments()
         is_full = layer.covariance == "full"
         mixture = GaussianMixture(

@@ -167,9 +167,10 @@ class VAE(GenerativeModel):
         return priors.Flow(self.latent_dim, *flow, name="prior")
 
     def initialize(self, batches):
-        """Training images become the pseudo-inputs of a "vamp" prior."""
+        """Training images, drawn by the seed, become a "vamp" prior's pseudo-inputs."""
         if isinstance(self.prior, priors.Vamp):
-            self.prior.initialize(batch["image"] for batch in batches)
+            images = (batch["image"] for batch in batches)
+            self.prior.initialize(images, int(self.seed.numpy()))
 
     def players(self):
         """One player trains encoder, decoder, prior and likelihood together."""
