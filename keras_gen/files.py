@@ -18,6 +18,7 @@ except ImportError:  # Windows has no locks of this kind.
 PREFIX, SUFFIX = ".aside-", ".part"
 DAY = 24 * 60 * 60
 MAX_TEXT = 2**24  # Bytes; cards and settings have some thousand.
+MAX_DEPTH = 100
 
 
 # Writing.
@@ -244,7 +245,23 @@ def parse_json(text: str | bytes, source: str | os.PathLike) -> dict:
         raise ValueError(
             f"Expected a JSON object in {source}, got {type(contents).__name__}."
         )
+    if _depth(contents) > MAX_DEPTH:
+        raise ValueError(f"Expected at most {MAX_DEPTH} levels of JSON in {source}.")
     return contents
+
+
+def _depth(value):
+    """Number of levels of lists and dicts, counted without recursion."""
+    levels, layer = 0, [value]
+    while layer:
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, (list, dict))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        levels += 1
+    return levels
 
 
 def check_entries(contents: dict, kinds: dict, source: str | os.PathLike) -> None:

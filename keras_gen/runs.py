@@ -18,6 +18,7 @@ The folder of a run holds:
 """
 
 import contextlib
+import csv
 import dataclasses
 import datetime
 import functools
@@ -78,7 +79,7 @@ class Settings:
         labels: Number of labels to keep; all others are hidden. None keeps all.
         mirror: Boolean, whether half of the images are flipped horizontally.
         batch_size: Number of images in a batch; None uses that of the preset.
-        epochs: Number of epochs, counted from the start of the run.
+        epochs: Number of epochs, at least 1, counted from the start of the run.
         steps_per_epoch: Number of steps that count as an epoch; None uses all data.
         weights: Weights to start from: the name of weights that ship, the path of a
             `.keras` file, or of a run's folder. None starts from random weights.
@@ -113,8 +114,8 @@ class Settings:
     def __post_init__(self):
         if self.batch_size is None:
             object.__setattr__(self, "batch_size", preset(self.name).batch_size)
-        checks.counts(batch_size=self.batch_size)
-        checks.at_least(0, epochs=self.epochs, seed=self.seed)
+        checks.counts(batch_size=self.batch_size, epochs=self.epochs)
+        checks.at_least(0, seed=self.seed)
         if self.steps_per_epoch is not None:
             checks.counts(steps_per_epoch=self.steps_per_epoch)
         if self.labels is not None:
@@ -213,6 +214,7 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike, settings: Settings):
         self._folder, self._settings = pathlib.Path(folder), settings
+        self._made = []  # Folders made by `create`, which go if nothing is written.
 
     @classmethod
     @_shows_settings
@@ -249,13 +251,18 @@ class Run:
         overrides = _plain(settings.pop("overrides", None) or {})
         chosen = Settings(name, os.fspath(data), overrides=overrides, **settings)
         zoo.check_overrides(name, overrides)
+        parent = pathlib.Path(runs) / name if folder is None else pathlib.Path(folder)
+        missing = [path for path in (parent, *parent.parents) if not path.exists()]
         if folder is None:
-            return cls(_new_folder(pathlib.Path(runs) / name), chosen)
-        folder = pathlib.Path(folder)
-        if (folder / SETTINGS).exists() or (folder / MODEL).exists():
+            folder = _new_folder(parent)
+            missing.insert(0, folder)
+        elif (parent / SETTINGS).exists() or (parent / MODEL).exists():
             raise ValueError(f"Expected a new folder, got {folder}, which holds a run.")
-        folder.mkdir(parents=True, exist_ok=True)
-        return cls(folder, chosen)
+        else:
+            parent.mkdir(parents=True, exist_ok=True)
+        run = cls(folder, chosen)
+        run._made = missing
+        return run
 
     @classmethod
     def open(cls, folder: str | os.PathLike, name: str | None = None) -> "Run":
@@ -270,7 +277,10 @@ class Run:
         """
         path = pathlib.Path(folder) / SETTINGS
         if not path.is_file():
-            raise ValueError(f"Expected a run's folder with {SETTINGS}, got {folder}.")
+            lacks = "" if path.parent.is_dir() else ", which does not exist"
+            raise ValueError(
+                f"Expected a run's folder with {SETTINGS}, got {folder}{lacks}."
+            )
         settings = Settings.read(path)
         if name is not None and settings.name != name:
             raise ValueError(
@@ -335,8 +345,9 @@ class Run:
         that cannot be read are left out.
 
         Args:
-            epochs: Number of epochs, counted from the start of the run. None, or a
-                smaller number than in the settings, uses the number in the settings.
+            epochs: Number of epochs, counted from the start of the run: the new end,
+                which may be earlier or later than that of the settings. None uses the
+                number in the settings.
             overrides: Arguments of the model that replace those of the settings. They
                 must fit the checkpoint's weights.
             verbose: Verbosity: 0 is silent, 1 shows a progress bar, 2 prints a line for
@@ -347,22 +358,42 @@ class Run:
             The trained model.
 
         Raises:
-            ValueError: For data, weights or arguments that do not fit. The folder is
-                not changed, or removed if training never started.
+            ValueError: For data, weights or arguments that do not fit, or fewer epochs
+                than the run has done. The folder is not changed, or removed if training
+                never started.
         """
         overrides = {**self.settings.overrides, **_plain(overrides or {})}
         zoo.check_overrides(self.settings.name, overrides)
         settings = dataclasses.replace(
             self.settings,
-            epochs=max(epochs or 0, self.settings.epochs),
+            epochs=self.settings.epochs if epochs is None else epochs,
             overrides=overrides,
         )
+        self._check_end(settings.epochs, self._logged())
         try:
             return self._train(settings, verbose, more_callbacks)
         except BaseException:
-            with contextlib.suppress(OSError):
-                self.folder.rmdir()  # Does nothing unless the folder is empty.
+            for folder in self._made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # Does nothing unless the folder is empty.
             raise
+
+    def _check_end(self, epochs, done):
+        """Refuses an end that lies before the epochs that are done."""
+        if epochs < done:
+            raise ValueError(
+                f"Expected epochs of at least {done}, as many as {self.folder} has "
+                f"done, got {epochs}."
+            )
+
+    def _logged(self):
+        """Number of epochs in the log: as many as are done, or one fewer."""
+        path = self.folder / "log.csv"
+        if not path.is_file() or not self.model_path.is_file():
+            return 0
+        with open(path, encoding="utf-8", newline="") as file:
+            epochs = [row.get("epoch") or "" for row in csv.DictReader(file)]
+        return max((int(text) + 1 for text in epochs if text.isdigit()), default=0)
 
     def _train(self, settings, verbose, more_callbacks):
         keras.utils.set_random_seed(settings.seed)
@@ -379,6 +410,11 @@ class Run:
         batches, validation = _load_data(settings, model, say, is_new)
         if is_new:
             say(_model_line(settings, model))
+        if is_new and (self.folder / SETTINGS).is_file():
+            say(
+                f"Run: {self.folder} was stopped in its first epoch, and starts anew "
+                "with its settings"
+            )
         log = keras.callbacks.CSVLogger(str(self.folder / LOG), append=True)
         try:
             model.fit(
@@ -406,10 +442,12 @@ class Run:
         """The callbacks that write the run's files."""
 
         def keep(logs):
-            _drop_rows(self.folder / LOG, int(model.epoch.numpy()))
+            done = int(model.epoch.numpy())
+            self._check_end(settings.epochs, done)
+            _drop_rows(self.folder / LOG, done)
             settings.write(self.folder / SETTINGS)
             self._settings = settings
-            say(*self._start_lines(int(model.epoch.numpy())))
+            say(*self._start_lines(done))
 
         chosen = [
             # `fit` reads the checkpoint before training begins: if overrides do not fit
@@ -433,7 +471,8 @@ class Run:
         last = self.settings.epochs
         if done >= last and done:
             return [
-                f"Run: {self.folder} is complete; a larger number of epochs goes on"
+                f"Run: {self.folder} is complete; to go on: {self.resume_command} "
+                f"--epochs {2 * last}"
             ]
         batches = f"with batches of {self.settings.batch_size:,}"
         if done:

@@ -40,17 +40,15 @@ def parameters():
 
 
 @pytest.mark.parametrize("parameter", list(parameters()))
-def test_every_option_is_described_in_words_that_the_help_shows(parameter):
+def test_every_option_is_described(parameter):
     assert parameter.help and parameter.help.endswith(".")
-    # Rich reads square brackets as markup and does not print them.
-    assert "[" not in f"{parameter.help} {parameter.show_default}"
 
 
 def test_help_shows_defaults_that_are_given_in_words():
-    text = " ".join(run("train", "--help").output.replace("│", " ").split())
+    text = " ".join(run("train", "--help").output.split())
     assert "[default: (all data)]" in text
     assert "[default: (20, or that of the resumed run)]" in text
-    text = " ".join(run("export", "--help").output.replace("│", " ").split())
+    text = " ".join(run("export", "--help").output.split())
     assert "SERVED=NAME:WEIGHTS" in text and "[default: (the next one)]" in text
 
 
@@ -61,16 +59,108 @@ def test_train_has_an_option_for_every_setting_with_the_same_default():
     assert set(arguments.descriptions_of(runs.Settings)) == set(settings)
     for name in set(settings) - {"name", "data", "epochs", "overrides"}:
         assert options[name].default == settings[name].default, name
+    assert f"({settings['epochs'].default}, or that" in run("train", "--help").output
+    root = inspect.signature(COMMANDS["export"]).parameters["root"].default
+    assert root == keras_gen.export.deploy.ROOT
 
 
-def test_list_and_show():
-    listed = run("list").output
-    assert "dcgan" in listed and "vae" in listed
+def test_version():
+    done = run("--version")
+    assert done.exit_code == 0
+    assert done.stdout == f"keras-gen {keras_gen.__version__}\n"
+
+
+def test_list_fits_80_columns_and_has_a_line_for_each_model():
+    lines = run("list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["name", *keras_gen.zoo.names()]
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("dcgan  ") and line.endswith(" mnist") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "task, expected",
+    [
+        ("translation", {"cyclegan", "stargan"}),
+        ("text-to-image", {"text_to_image"}),
+        ("completion", {"pixelcnn", "pixelrnn"}),
+        ("classification", {"classifier", "semi_aae", "stargan"}),
+        ("infer_codes", {"infogan"}),
+    ],
+)
+def test_list_selects_models_by_task_or_ability(task, expected):
+    assert expected <= set(json.loads(run("list", "--task", task, "--json").stdout))
+    others = {"gan", "linear_ae", "matcher"}
+    assert not others & set(json.loads(run("list", "--task", task, "--json").stdout))
+
+
+def test_every_model_has_a_task():
+    listed = json.loads(run("list", "--json").stdout)
+    assert set(listed) == set(keras_gen.zoo.names())
+    assert all(entry["tasks"] for entry in listed.values())
+    wrong = run("list", "--task", "translatoin")
+    assert wrong.exit_code == 2 and "translation" in wrong.stderr
+
+
+def test_show_explains_each_argument():
     card = json.loads(run("show", "dcgan", "--json").output)
     assert card["configuration"]["image_shape"] == [32, 32, 1]
+    text = run("show", "dcgan").stdout
+    described = arguments.descriptions_of(keras_gen.models.DCGAN)
+    for name in card["arguments"]:
+        (entry,) = [e for e in text.split("\n\n") if e.startswith(f"  {name}: ")]
+        assert described[name] in " ".join(entry.split()), name
+        assert f"default {json.dumps(card['arguments'][name])}" in entry
+    assert "image_shape: [32, 32, 1] in this preset, default [64, 64, 3]" in text
+    assert "sample: Draws images" in text
+    assert '"frechet_distance"' in run("show", "dcgan", "--weights", "mnist").stdout
+
+
+def test_errors_go_to_the_standard_error_with_2_for_usage_and_1_for_others(tmp_path):
     wrong = run("show", "dcgann")
-    assert wrong.exit_code == 2 and "Nearest: dcgan" in wrong.output
-    assert "Traceback" not in wrong.output
+    assert wrong.exit_code == 2 and wrong.stdout == ""
+    assert wrong.stderr.startswith("Error: ") and "Nearest: dcgan" in wrong.stderr
+    assert run("show").exit_code == run("train", "gan", "--epoch").exit_code == 2
+    (tmp_path / "a.png").write_text("mine")
+    done = run("sample", "gan", "-n", 1, "-o", tmp_path / "a.png")
+    assert done.exit_code == 1 and done.stdout == "" and "--force" in done.stderr
+    assert (tmp_path / "a.png").read_text() == "mine"
+
+
+def test_text_of_users_is_no_markup_and_is_not_wrapped(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    name = "[b] a long name [/red] of a model that is longer than the terminal is wide"
+    done = run("show", name)
+    assert done.exit_code == 2 and f"got '{name}'" in done.stderr
+    assert done.stderr.count("\n") == 1 and "\x1b" not in done.stderr
+
+
+def test_the_hint_of_a_model_that_does_not_sample_is_a_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("sample", "cyclegan", "--weights", "emoji")
+    assert done.exit_code == 2
+    command = done.stderr.rpartition("Try: ")[2].strip()
+    assert command.startswith("keras-gen run cyclegan translate --weights emoji --data")
+    done = run(*shlex.split(command)[1:], "-n", 1)
+    assert done.exit_code == 0 and (tmp_path / "translate.png").exists()
+
+
+def test_weights_may_be_left_out_only_if_one_set_ships(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run("sample", "gan", "-n", 1)
+    assert done.exit_code == 0 and done.stdout == "1 images are in samples.png.\n"
+    assert "gan mnist" in done.stderr
+    assert "samples-2.png" in run("sample", "gan", "-n", 1).stdout
+    done = run("sample", "vae", "-n", 1)
+    assert done.exit_code == 2 and "--weights mnist_flow" in done.stderr
+
+
+def test_export_refuses_a_folder_of_the_users(tmp_path):
+    for name in ("cat.jpg", "dog.jpg"):
+        (tmp_path / "photos" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "photos" / name).write_bytes(b"picture")
+    done = run("export", "gan:mnist", "--to", tmp_path / "photos")
+    assert done.exit_code == 2 and "cat.jpg" in done.stderr
+    assert {p.name for p in (tmp_path / "photos").iterdir()} == {"cat.jpg", "dog.jpg"}
 
 
 # Keras warns of weights that do not fit before it fails.
@@ -103,7 +193,7 @@ def test_train_resume_sample_export(tmp_path):
     assert keras_gen.zoo.load("dcgan", folder / "model.keras").r1 == 2
     for wrong in (["--set", "packing=2"], ["--batch-size", 16], ["--set", "r2=1"]):
         failed = run("train", "dcgan", "--resume", folder, "--epochs", 9, *wrong)
-        assert failed.exit_code == 2 and "Error" in failed.output
+        assert failed.exit_code == 2 and failed.stderr.startswith("Error")
     assert (folder / "run.json").read_text() == settled
     with open(folder / "log.csv") as file:
         rows = list(csv.DictReader(file))
@@ -173,25 +263,67 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
     done = run(*shlex.split(command)[1:])
     assert done.exit_code == 0 and f"Run: resumes {folder}, epoch 2 " in done.output
     assert f"The model is in '{folder / 'model.keras'}'." in done.output
+    *_, sample, export = done.stdout.splitlines()
+    assert shlex.split(sample)[:3] == ["keras-gen", "sample", "gan"]
+    assert run(*shlex.split(sample)[1:], "-o", tmp_path / "a.png").exit_code == 0
+    assert shlex.split(export)[:3] == ["keras-gen", "export", "gan"]
 
 
 @pytest.mark.parametrize(
     "where, message",
     [
+        ("zoo.load", "Stopped before training began; nothing was written."),
         ("data.load", "Stopped before training began; nothing was written."),
+        ("callbacks.EpochTime.on_train_begin", "Stopped in the first epoch; "),
         ("callbacks.EpochTime.on_epoch_begin", "Stopped in the first epoch; "),
+        ("callbacks.EpochTime.on_train_batch_end", "Stopped in the first epoch; "),
+        ("callbacks.Checkpoint.on_epoch_end", "Stopped in the first epoch; "),
     ],
 )
 def test_ctrl_c_before_the_first_checkpoint(where, message, tmp_path, monkeypatch):
     def stop(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"keras_gen.{where}", stop)
-    done = run("train", "gan", *SMALL, "--runs", tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"keras_gen.{where}", stop)
+        done = run("train", "gan", *SMALL, "--runs", tmp_path / "runs")
     assert done.exit_code == 130
-    assert done.output.splitlines()[-1].startswith(message)
-    folders = list((tmp_path / "gan").iterdir())
-    assert len(folders) == ("again with" in done.output)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(message)
+    command = last.partition("again with: ")[2]
+    if not command:
+        assert not list(tmp_path.iterdir())
+        return
+    (folder,) = (tmp_path / "runs" / "gan").iterdir()
+    done = run(*shlex.split(command)[1:])
+    assert done.exit_code == 0, done.stderr
+    assert f"{folder} was stopped in its first epoch, and starts anew" in done.stdout
+    assert keras_gen.zoo.load("gan", folder).get_config()["widths"] == [8]
+
+
+def test_ctrl_c_in_other_commands_has_the_shells_code(monkeypatch):
+    def stop(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras_gen.zoo, "load", stop)
+    done = run("sample", "gan")
+    assert done.exit_code == 130 and done.stderr.endswith("Stopped.\n")
+
+
+def test_epochs_given_with_resume_are_the_new_end(tmp_path):
+    done = run("train", "gan", *SMALL[:-1], 30, "--runs", tmp_path, "--epochs", 1)
+    assert done.exit_code == 0, done.stderr
+    (folder,) = (tmp_path / "gan").iterdir()
+    path = folder / "run.json"
+    path.write_text(path.read_text().replace('"epochs": 1', '"epochs": 30'))
+    assert run("train", "gan", "--resume", folder, "--epochs", 2).exit_code == 0
+    with open(folder / "log.csv") as file:
+        assert len(list(csv.DictReader(file))) == 2
+    assert json.loads(path.read_text())["epochs"] == 2
+    for epochs, message in ((1, "at least 2, as many"), (0, "epochs"), (-1, "epochs")):
+        done = run("train", "gan", "--resume", folder, "--epochs", epochs)
+        assert done.exit_code == 2 and message in done.stderr
+    assert json.loads(path.read_text())["epochs"] == 2
 
 
 def test_jit_is_passed_to_compile_and_kept_by_the_run(tmp_path, monkeypatch):
@@ -248,6 +380,10 @@ def test_evaluate_prints_figures_and_writes_a_report(tmp_path, monkeypatch):
         (["train", "gan", "--resume", ".", "--seed", "3"], "--seed"),
         (["sample", "dcgan", "--weights", "nowhere"], "ship for 'dcgan'"),
         (["train", "dcgan", "--data", "minst"], "mnist"),
+        (["train", "dcgan", "--data", "mnist", "--epochs", "0"], "epochs"),
+        (["train", "dcgan", "--data", "mnist", "--epochs", "-1"], "epochs"),
+        (["sample", "gan", "-n", "0"], "-n"),
+        (["traverse", "vae", "--coordinates", "a"], "whole numbers"),
     ],
 )
 def test_mistakes_are_reported_in_one_line_and_leave_no_files(
@@ -256,7 +392,7 @@ def test_mistakes_are_reported_in_one_line_and_leave_no_files(
     monkeypatch.chdir(tmp_path)
     done = run(*arguments)
     assert done.exit_code == 2
-    assert message in done.output.replace("\n", " ")
+    assert message in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.output
     assert not list(tmp_path.rglob("*.*"))
-    assert not list(tmp_path.glob("runs/*/*"))
+    assert not list(tmp_path.iterdir())

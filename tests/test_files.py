@@ -158,6 +158,7 @@ def test_texts_that_are_too_large_or_not_json_are_refused(tmp_path):
         (b"{", "Expected JSON"),
         (b"[" * 10**5, "Expected JSON"),
         (b"[]", "Expected a JSON object"),
+        (b'{"a": ' + b"[" * 200 + b"]" * 200 + b"}", "at most 100 levels"),
         (b" " * (files.MAX_TEXT + 1), "at most 16,777,216 bytes"),
     ):
         path.write_bytes(content)

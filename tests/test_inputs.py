@@ -13,6 +13,7 @@ from keras_gen.core.inputs import (
     OneOf,
     Uniform,
     caption_input,
+    check_rows,
     image_input,
     label_input,
     latent_input,
@@ -58,6 +59,20 @@ def test_examples_pass_the_check_in_python_and_in_a_graph(entry):
         (image_input((2, 2, 1)), np.full((1, 2, 2, 1), np.nan), "finite images"),
         (latent_input(2), np.full((1, 2), 1e300), "beyond float32"),
         (latent_input(2), np.array([["a", "b"]]), "latents of float32"),
+        (latent_input(2), [[1.0, 2.0], [1.0]], "rows have one shape"),
+        (latent_input(2), np.ones((1, 2), bool), "float32, got bool"),
+        (latent_input(2), np.ones((1, 2), complex), "float32, got complex"),
+        (latent_input(2), [[10**30, 1]], "float32, got greater numbers"),
+        (image_input((2, 2, 1)), np.zeros((1, 2, 2, 1), np.uint8), "got uint8"),
+        (mask_input((2,)), np.full((1, 2), 0.5), "mask of 0 and 1"),
+        (mask_input((2,)), np.full((1, 2), 2), "mask of 0 and 1"),
+        (label_input(3), [0.0, 1.0], "int64, got float64"),
+        (label_input(3), [0.7, 1.0], "int64, got float64"),
+        (label_input(3), [True, False], "int64, got bool"),
+        (label_input(3), [2**70, 1], "int64, got greater numbers"),
+        (label_input(3), [[1], [1, 2]], "rows have one shape"),
+        (caption_input(), ["a", None], "strings, got None"),
+        (caption_input(), [1, 2], "strings, got 1"),
         (label_input(3), np.array([3]), "labels from 0 to 2, got values from 3 to 3"),
         (label_input(3), np.array([0.5]), "labels of int64, got float64"),
         (label_input(3), np.array([2**64 - 1], np.uint64), "fit int64"),
@@ -67,6 +82,19 @@ def test_examples_pass_the_check_in_python_and_in_a_graph(entry):
 def test_rows_that_do_not_fit_are_refused(entry, value, message):
     with pytest.raises(ValueError, match=message):
         entry.check(value)
+
+
+def test_masks_may_be_bool():
+    mask = mask_input((2,)).check([[True, False]])
+    assert mask.dtype == np.float32 and mask.tolist() == [[1.0, 0.0]]
+
+
+def test_one_value_may_stand_for_all_rows():
+    inputs = {"latents": latent_input(2), "labels": label_input(3)}
+    found = check_rows(inputs, {"latents": np.zeros((4, 2)), "labels": 2})
+    assert found["labels"].tolist() == [2] * 4
+    with pytest.raises(ValueError, match="labels whose rows have one shape"):
+        check_rows(inputs, {"latents": np.zeros((4, 2)), "labels": [[1], [1, 2]]})
 
 
 def test_a_graph_refuses_what_python_refuses():

@@ -108,7 +108,7 @@ def test_spectral_normalization_replaces_batch_normalization_by_default(cls):
 
 @every_model
 def test_unknown_normalizations_are_refused(cls):
-    with pytest.raises(ValueError, match="Expected normalization of"):
+    with pytest.raises(ValueError, match="Expected normalization, 'batch'"):
         build(cls, normalization="group")
 
 

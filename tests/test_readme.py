@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 RESULTS = (ROOT / "docs" / "results.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+KIT = sorted(ROOT.glob("export/*.md"))
 NOTES = sorted(ROOT.glob("zoo/*/NOTES.md"))
 
 # Two steps and a few images, so that tests are faster than the examples themselves.
@@ -87,6 +88,14 @@ def test_every_command_of_a_page_exists_with_its_options(page):
             assert result.exit_code == 0, line
             for option in (word for word in words if re.match(r"--?[a-z]", word)):
                 assert re.search(rf"{option}\b", result.output), (line, option)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *KIT], ids=lambda page: page.name)
+def test_commands_of_a_page_quote_brackets_which_zsh_would_expand(page):
+    for block in blocks(page.read_text(), "bash"):
+        for line in block.splitlines():
+            code = re.sub(r"'[^']*'|\"[^\"]*\"", "", line).partition("#")[0]
+            assert "[" not in code, line
 
 
 def test_documents_are_short_enough_to_be_read():

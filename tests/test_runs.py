@@ -168,7 +168,9 @@ def test_overrides_of_a_resumed_run_are_kept_if_they_fit(tmp_path):
     run.train(2, {"r1": 2.0}, verbose=0)
     assert run.settings.overrides["r1"] == run.load_model().r1 == 2.0
     assert Run.open(run.folder).settings == run.settings
-    again = run.train(1, verbose=0)  # Fewer epochs than it has change nothing.
+    with pytest.raises(ValueError, match="at least 2, as many as .* has done, got 1"):
+        run.train(1, verbose=0)
+    again = run.train(verbose=0)
     assert run.settings.epochs == 2 and int(again.epoch.value) == 2
 
 
@@ -271,7 +273,8 @@ def test_a_run_that_resumes_says_so_shortly(told, capsys):
     run.train(verbose=2)
     left_out, line = capsys.readouterr().out.splitlines()
     assert left_out == told[1][3]
-    assert line == f"Run: {run.folder} is complete; a larger number of epochs goes on"
+    command = f"{run.resume_command} --epochs 4"
+    assert line == f"Run: {run.folder} is complete; to go on: {command}"
     run.train(3, verbose=2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == [
@@ -435,7 +438,8 @@ def test_a_folder_without_a_run_is_refused(text, message, tmp_path):
         ("dcgan", {"overrides": {"dtype": "float16"}}, "got 'dtype'"),
         ("dcgan", {"overrides": {"width": object()}}, "plain values"),
         ("dcgan", {"epoch": 3}, "epoch"),
-        ("dcgan", {"epochs": -1}, "epochs >= 0"),
+        ("dcgan", {"epochs": -1}, "epochs that is an int >= 1"),
+        ("dcgan", {"epochs": 0}, "epochs that is an int >= 1"),
         ("dcgan", {"steps_per_epoch": 0}, "steps_per_epoch that is an int >= 1"),
     ],
 )
@@ -446,12 +450,31 @@ def test_mistakes_are_found_before_a_folder_is_made(name, options, message, tmp_
 
 
 def test_a_run_that_cannot_start_leaves_no_folder(tmp_path):
-    run = Run.create("gan", "minst", runs=tmp_path)
+    run = Run.create("gan", "minst", runs=tmp_path / "runs")
     with pytest.raises(ValueError, match="mnist"):
         run.train(verbose=0)
-    assert not list((tmp_path / "gan").iterdir())
+    assert not list(tmp_path.iterdir())
     with pytest.raises(ValueError, match="run that was trained"):
         run.load_model()
+
+
+def test_a_run_that_cannot_start_leaves_folders_that_were_there(tmp_path):
+    (tmp_path / "mine").mkdir()
+    run = Run.create("gan", "minst", folder=tmp_path / "mine")
+    with pytest.raises(ValueError, match="mnist"):
+        run.train(verbose=0)
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
+
+
+def test_the_end_is_compared_with_the_checkpoint_if_the_log_is_behind(tmp_path):
+    run = Run.create("gan", "mnist", folder=tmp_path / "run", epochs=2, **OPTIONS)
+    run.train(verbose=0)
+    log = run.folder / "log.csv"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
+    settings = (run.folder / "run.json").read_text()
+    with pytest.raises(ValueError, match="at least 2"):
+        Run.open(run.folder).train(1, verbose=0)
+    assert (run.folder / "run.json").read_text() == settings
 
 
 def test_folders_of_one_second_are_numbered_and_runs_are_not_overwritten(tmp_path):

@@ -592,14 +592,20 @@ def test_errors_name_what_is_wrong_with_a_folder(models, tmp_path):
     assert deploy.labels(folder, "vae") == {"stable": 1}
     for wrong, message in (
         ({"label": "a/b"}, "letters, digits"),
+        ({"label": 3}, "letters, digits.*got 3"),
+        ({"label": ""}, "letters, digits"),
         ({"version": 1}, "new version"),
         ({"version": 2**63}, str(2**63 - 1)),
         ({"version": 0}, ">= 1"),
     ):
         with pytest.raises(ValueError, match=message):
             deploy.add(models["vae"], folder, "vae", **options, **wrong)
-    with pytest.raises(ValueError, match=str(2**63)):
-        deploy.set_label(folder, "vae", "stable", 2**63)
+    for wrong in (2**63, -1, "x", "\xb2", 1.0, True, None):
+        with pytest.raises(ValueError, match=r"a version of 'vae', \[1\], got"):
+            deploy.set_label(folder, "vae", "stable", wrong)
+    (folder / "models.config").write_bytes(b"\xff")
+    with pytest.raises(ValueError, match="models.config"):
+        deploy.labels(folder, "vae")
     (folder / "models.config").write_text("model_config_list { confg {} }")
     with pytest.raises(ValueError, match="confg"):
         deploy.add(models["vae"], folder, "vae", **options)
@@ -617,6 +623,32 @@ def test_a_model_without_the_label_stable_gets_it(models, tmp_path):
     deploy.add(models["vae"], tmp_path, "vae", label="old", version=1000, **options)
     wanted = {"stable": 2, "canary": 3, "old": 1000}
     assert deploy.labels(tmp_path, "vae") == wanted
+
+
+def test_a_label_waits_for_the_writer_of_another_one(models, tmp_path, monkeypatch):
+    options = {"abilities": ["encode"], "batch_sizes": (1,)}
+    deploy.add(models["vae"], tmp_path, "vae", **options)
+    write, names = deploy.write_config, [f"label{i}" for i in range(8)]
+
+    def write_slowly(*args):
+        time.sleep(0.01)  # Without a lock, others would read the old file meanwhile.
+        write(*args)
+
+    monkeypatch.setattr(deploy, "write_config", write_slowly)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: deploy.set_label(tmp_path, "vae", n, 1), names))
+    wanted = {"stable": 1, **dict.fromkeys(names, 1)}
+    assert deploy.labels(tmp_path, "vae") == wanted
+
+
+def test_cards_of_exports_that_are_damaged_are_refused(models, tmp_path):
+    options = {"abilities": ["encode"], "batch_sizes": (1,)}
+    path = keras_gen.export.save(models["vae"], tmp_path, **options)
+    card = path / "assets.extra" / "card.json"
+    for text in (card.read_text()[:-9], "[]", "{}", '{"signatures": 3}', "\0"):
+        card.write_text(text)
+        with pytest.raises(ValueError, match="card.json"):
+            keras_gen.export.read_card(path)
 
 
 def test_labels_that_change_during_an_export_are_kept(models, tmp_path, monkeypatch):

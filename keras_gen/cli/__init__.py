@@ -1,42 +1,72 @@
-"""The command line: `keras-gen list | show | train | sample | export | ...`.
+"""The command line: `keras-gen list | show | train | sample | run | export | ...`.
 
-The modules of this package parse and print; the work is done by `keras_gen`.
+The modules of this package parse and print; the work is done by `keras_gen`. They
+import it by its name alone, so that `keras-gen --help` loads only what it needs.
 """
 
 import inspect
+from typing import Annotated
 
 import typer
 
+import keras_gen
 from keras_gen import quiet
 from keras_gen.cli.common import errors_in_one_line
 from keras_gen.cli.evaluate import evaluate
 from keras_gen.cli.export import export, label
 from keras_gen.cli.models import list_models, show
 from keras_gen.cli.query import query
+from keras_gen.cli.run import run
 from keras_gen.cli.sample import sample
 from keras_gen.cli.train import train
-from keras_gen.cli.walks import interpolate, traverse
+from keras_gen.cli.walks import interpolate, mix, nearest, traverse
 
 COMMANDS = {
     "list": list_models,
     "show": show,
     "train": train,
     "sample": sample,
+    "run": run,
     "evaluate": evaluate,
+    "interpolate": interpolate,
+    "traverse": traverse,
+    "mix": mix,
+    "nearest": nearest,
     "export": export,
     "label": label,
     "query": query,
-    "interpolate": interpolate,
-    "traverse": traverse,
 }
 
+# Without Rich, which would read brackets in help and in messages as markup, and wrap
+# commands in boxes.
 app = typer.Typer(
     help="Generative models for Keras 3: list, train, sample from and export them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
-app.callback()(quiet.start)
+
+def _print_version(is_wanted):
+    if is_wanted:
+        print(f"keras-gen {keras_gen.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version.",
+            is_eager=True,
+            callback=_print_version,
+        ),
+    ] = False,
+):
+    """Generative models for Keras 3: list, train, sample from, and export them."""
+    quiet.start()
 
 
 def _help_of(command):

@@ -1,17 +1,23 @@
-"""Common parts of the commands: options, values of --set, and error messages."""
+"""Common parts of the commands: options, weights, output files, tables and errors.
+
+Results are printed to the standard output, and notes, progress and errors to the
+standard error. Text is printed as it is: paths may contain brackets, and commands may
+be longer than a line, so that nothing is read as markup or wrapped.
+"""
 
 import contextlib
 import json
 import pathlib
-from collections.abc import Iterable, Iterator
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
-import rich
-import rich.markup
 import typer
 
-# Help texts must not contain square brackets, which rich reads as markup and does not
-# print.
+import keras_gen
+
 Name = Annotated[
     str, typer.Argument(help="Name of the model; `keras-gen list` shows all.")
 ]
@@ -22,6 +28,15 @@ Weights = Annotated[
         "folder of a run, or of a folder with a card."
     ),
 ]
+TrainedWeights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        help="Name of weights that ship ('mnist'), or path of a .keras file, of the "
+        "folder of a run, or of a folder with a card.",
+        show_default="those that ship, if there is one set",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -30,15 +45,33 @@ Overrides = Annotated[
         help="Argument of the model and its value as JSON; may be repeated.",
     ),
 ]
-Picture = Annotated[
-    pathlib.Path, typer.Option("-o", "--output", help="Path of the PNG file.")
-]
 Scale = Annotated[
-    int, typer.Option(help="Size of an image's pixel in pixels of the picture.")
+    int, typer.Option(min=1, help="Size of an image's pixel in pixels of the picture.")
 ]
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object instead of a table.")
 ]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace files that exist at --output.")
+]
+
+
+def output_option(what: str, default: str):
+    """The annotation of the option `--output`.
+
+    Args:
+        what: Description of the file, "Path of the PNG file".
+        default: Name of the file without the option.
+    """
+    return Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help=f"{what}.",
+            show_default=f"{default}, with a number if that exists",
+        ),
+    ]
 
 
 def parse_values(items: Iterable[str] | None) -> dict[str, Any]:
@@ -59,12 +92,165 @@ def parse_values(items: Iterable[str] | None) -> dict[str, Any]:
     return parsed
 
 
+# Weights.
+
+
+def choose_weights(name: str, weights: str | None) -> str:
+    """The weights to use: those given, or else the only ones that ship.
+
+    Raises:
+        ValueError: For an unknown model, or no weights where there are not exactly one.
+    """
+    shipped = keras_gen.zoo.weights_of(name)
+    if weights is not None:
+        return weights
+    if len(shipped) != 1:
+        known = " or ".join(f"--weights {known}" for known in shipped)
+        raise ValueError(
+            f"Expected {known or '--weights'}, or --weights with a .keras file or the "
+            "folder of a run, got none."
+        )
+    note(f"Weights: {name} {shipped[0]}, which ship")
+    return shipped[0]
+
+
+def data_of(name: str, weights: str) -> tuple[str | None, str]:
+    """Name or path of the data that weights were trained with, and a split to try.
+
+    Args:
+        name: Name of the model.
+        weights: Its weights, as the user gave them.
+
+    Returns:
+        None in place of the data where they are unknown.
+    """
+    if weights in keras_gen.zoo.weights_of(name):
+        return keras_gen.zoo.card(name, weights).get("data"), "test"
+    path = pathlib.Path(weights)
+    folder = path if path.is_dir() else path.parent
+    with contextlib.suppress(ValueError, OSError):
+        settings = keras_gen.runs.Settings.read(folder / keras_gen.runs.SETTINGS)
+        return settings.data, settings.validation or settings.split
+    return None, "test"
+
+
+# What is printed.
+
+
+def command_line(*words) -> str:
+    """A shell command that can be copied, with its words quoted as they need.
+
+    >>> command_line("train", "gan", "--data", "my photos", "--set", "widths=[8]")
+    "keras-gen train gan --data 'my photos' --set 'widths=[8]'"
+    """
+    return shlex.join(["keras-gen", *map(str, words)])
+
+
+def note(text: str) -> None:
+    """Prints a line on the standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def width_of_output() -> int:
+    """Number of columns of the terminal; 80 in a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 80
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence], shrink: int | None):
+    """Prints rows in aligned columns, one line for each row.
+
+    Args:
+        heads: Names of the columns.
+        rows: Values of each row, in the order of the columns.
+        shrink: Index of the column whose texts are cut where lines would be longer than
+            the terminal is wide; None cuts none.
+    """
+    lines = [[str(value) for value in row] for row in (heads, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if shrink is not None:
+        free = width_of_output() - sum(widths) - 2 * (len(widths) - 1)
+        widths[shrink] = max(min(widths[shrink], widths[shrink] + free), 12)
+    for line in lines:
+        cells = [
+            shorten(text, width).ljust(width)
+            for text, width in zip(line, widths, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+
+
+def shorten(text: str, width: int) -> str:
+    """A text of at most `width` characters, whose end is replaced by dots.
+
+    >>> shorten("Variational autoencoder", 20)
+    'Variational...'
+    """
+    if len(text) <= width:
+        return text
+    cut = text[: max(width - 3, 0)]
+    if " " in cut and text[len(cut)] not in " ,.":
+        cut = cut[: cut.rindex(" ")]
+    return f"{cut.rstrip(' ,.')}..."
+
+
+# Output files.
+
+
+def free_path(
+    output: pathlib.Path | None, default: str, suffixes: Sequence[str], force: bool
+) -> pathlib.Path:
+    """The path of an output, without its suffix if it stands for several files.
+
+    Args:
+        output: Path that the user gave, or None.
+        default: Path without one; it gets a number if a file is there.
+        suffixes: Suffixes of the files that are written beside `path`; ("",) if the
+            path is that of the file.
+        force: Boolean, whether files that exist are replaced.
+
+    Raises:
+        FileExistsError: For a file that exists, unless it is to be replaced.
+    """
+    if output is None:
+        base = pathlib.Path(default)
+        path, count = base, 1
+        while any(_beside(path, suffix).exists() for suffix in suffixes):
+            count += 1
+            path = base.with_name(f"{base.stem}-{count}{base.suffix}")
+        return path
+    for suffix in suffixes:
+        path = _beside(output, suffix)
+        if path.is_dir():
+            raise IsADirectoryError(f"Expected the path of a file, got {path}.")
+        if path.exists() and not force:
+            raise FileExistsError(
+                f"Expected a new file, got {path}, which exists; --force replaces it."
+            )
+    return output
+
+
+def _beside(path, suffix):
+    return path.with_suffix(suffix) if suffix else path
+
+
+# Errors.
+
+
 @contextlib.contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """Prints expected errors without a traceback, and ends with exit code 2."""
+    """Prints expected errors on the standard error, without a traceback.
+
+    Raises:
+        typer.Exit: With code 2 for values that do not fit, 1 for what fails otherwise,
+            and 130 after Ctrl-C, as shells have it.
+    """
     try:
         yield
-    except (ValueError, OSError, FloatingPointError) as error:
-        rich.print("[red]Error:[/red]", end=" ")
-        rich.print(rich.markup.escape(str(error)))
+    except ValueError as error:
+        note(f"Error: {error}")
         raise typer.Exit(2) from error
+    except (OSError, FloatingPointError) as error:
+        note(f"Error: {error}")
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        note("\nStopped.")
+        raise typer.Exit(130) from error

@@ -1,13 +1,14 @@
 """`keras-gen export` and `keras-gen label`: a folder for TF Serving."""
 
 import pathlib
+import shlex
 from typing import Annotated
 
-import rich
 import typer
 
 import keras_gen
 from keras_gen.cli.common import Weights
+from keras_gen.cli.usage import query_example
 
 Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
 
@@ -51,6 +52,7 @@ def export(
     ] = "/serving",
 ):
     """Makes or extends a folder for TF Serving: models, configuration, manifests."""
+    deploy = keras_gen.export.deploy
     chosen = [_parse_served(name, weights) for name in names]
     _check_targets([served for served, _, _ in chosen], to, version, label)
     for served, preset, source in chosen:
@@ -59,13 +61,11 @@ def export(
         if source in keras_gen.zoo.weights_of(preset):
             card["trained"] = keras_gen.zoo.card(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
-        path = keras_gen.export.deploy.add(
-            model, to, served, version, label=label, root=root, **options
-        )
-        rich.print(f"{path}: {_describe_labels(to, served)}")
-    rich.print("What to type next:")
-    rich.print(f"  cd {to} && docker compose --profile cpu up")
-    rich.print(f"  keras-gen query localhost:8500 {chosen[0][0]}")
+        path = deploy.add(model, to, served, version, label=label, root=root, **options)
+        print(f"{path}: {_describe_labels(to, served)}")
+    print("What to type next:")
+    print(f"  (cd {shlex.quote(str(to))} && docker compose --profile cpu up)")
+    print(f"  {query_example(model, served)}")
 
 
 def label(
@@ -83,13 +83,14 @@ def label(
     Moving the label stable to another version releases that version, or rolls back to
     it.
     """
+    deploy = keras_gen.export.deploy
     if remove == (version is not None):
         raise ValueError("Expected a version, or --remove.")
     if remove:
         keras_gen.export.deploy.remove_label(to, served, name)
     else:
-        keras_gen.export.deploy.set_label(to, served, name, version)
-    rich.print(f"{served}: {_describe_labels(to, served)}")
+        deploy.set_label(to, served, name, version)
+    print(f"{served}: {_describe_labels(to, served)}")
 
 
 def _parse_served(text, weights):

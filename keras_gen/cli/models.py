@@ -1,31 +1,162 @@
 """`keras-gen list` and `keras-gen show`: the models and their cards."""
 
+import inspect
 import json
+import textwrap
+from typing import Annotated
 
-import rich
-import rich.markup
-import rich.table
+import typer
 
 import keras_gen
 from keras_gen import index
-from keras_gen.cli.common import AsJson, Name, Weights
+from keras_gen.cli.common import AsJson, Name, Weights, print_table, width_of_output
+
+# What a model is for, and the abilities of which it has one.
+TASKS = {
+    "generation": {"sample", "assemble"},
+    "translation": {"translate"},
+    "text-to-image": set(),  # Those that sample from captions.
+    "autoencoding": {"reconstruct", "reconstruct_sequences"},
+    "denoising": {"denoise"},
+    "completion": {"complete"},
+    "classification": {"classify"},
+    "matching": {"match"},
+    "likelihood": {"log_prob"},
+    "codes": {"infer_codes"},
+    "parts": {"assemble"},
+}
 
 
-def list_models():
+def tasks_of(name: str) -> list[str]:
+    """The tasks of a model, which follow from its abilities.
+
+    >>> tasks_of("stargan")
+    ['translation', 'classification']
+    """
+    from keras_gen.core.abilities import abilities_of
+    from keras_gen.core.registry import preset
+
+    chosen = preset(name)
+    config = {**keras_gen.zoo.arguments(chosen.model), **chosen.config}
+    abilities = abilities_of(chosen.model, config)
+    tasks = [task for task, needed in TASKS.items() if needed & set(abilities)]
+    if "sample" in abilities and "captions" in abilities["sample"].inputs:
+        tasks.insert(1, "text-to-image")
+    return tasks
+
+
+def list_models(
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Only models for a task: {', '.join(TASKS)}; or with an ability, "
+            "such as encode."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+):
     """Lists all models, with the weights that ship for them."""
-    table = rich.table.Table("name", "what it is", "weights")
-    for name, summary in index.models().items():
-        table.add_row(name, summary, ", ".join(index.weights_of(name)))
-    rich.print(table)
+    headings = "name", "what it is", "weights"
+    if task is None and not as_json:  # Quick: nothing of TensorFlow is imported.
+        found = index.models().items()
+        rows = [(n, text, ", ".join(index.weights_of(n))) for n, text in found]
+        print_table(headings, [(n, t.removesuffix("."), w) for n, t, w in rows], 1)
+        return
+    zoo = keras_gen.zoo
+    cards = {name: zoo.card(name) for name in zoo.names()}
+    tasks = {name: tasks_of(name) for name in cards}
+    if task is not None:
+        known = {*TASKS, *(a for card in cards.values() for a in card["abilities"])}
+        if task not in known:
+            raise ValueError(
+                f"Expected a task ({', '.join(TASKS)}) or an ability, got {task!r}."
+            )
+        cards = {
+            name: card
+            for name, card in cards.items()
+            if task in tasks[name] or task in card["abilities"]
+        }
+    if as_json:
+        keys = ("summary", "abilities", "weights")
+        chosen = {
+            name: {"tasks": tasks[name], **{key: card[key] for key in keys}}
+            for name, card in cards.items()
+        }
+        print(json.dumps(chosen))
+        return
+    rows = [
+        (name, card["summary"].removesuffix("."), ", ".join(card["weights"]))
+        for name, card in cards.items()
+    ]
+    print_table(headings, rows, 1)
 
 
 def show(name: Name, weights: Weights = None, as_json: AsJson = False):
-    """Shows the card of a model, with its arguments and abilities, or of weights."""
+    """Shows a model: its arguments and abilities; or the card of weights."""
     card = keras_gen.zoo.card(name, weights)
     if as_json:
         print(json.dumps(card))
-        return
-    for key, value in card.items():
-        if isinstance(value, (dict, list)):
-            value = json.dumps(value, indent=2)
-        rich.print(f"[bold]{key}[/bold]: {rich.markup.escape(str(value))}")
+    elif weights is None:
+        _show_model(name, card)
+    else:
+        for key, value in card.items():
+            is_plain = not isinstance(value, (dict, list))
+            print(f"{key}: {value if is_plain else json.dumps(value, indent=2)}")
+
+
+def _show_model(name, card):
+    print(f"{name}: {card['summary']}")
+    print(f"\n{card['description']}")
+    print("\nArguments, for --set NAME=VALUE and keras_gen.zoo.load:")
+    for argument, lines in _arguments(name, card).items():
+        print(f"\n  {argument}: {lines[0]}")
+        for line in lines[1:]:
+            print(f"      {line}")
+    print(f"\nBatch size: {card['batch_size']}")
+    print(f"Tasks: {', '.join(tasks_of(name)) or 'none'}")
+    print(f"Weights: {', '.join(card['weights']) or 'none'}")
+    print("\nAbilities, for keras-gen run:")
+    from keras_gen.core.registry import preset
+
+    for ability in card["abilities"]:
+        print(f"  {ability}: {getattr(preset(name).model, ability).ability.summary}")
+    print(f"\nkeras-gen run {name} prints what each ability takes.")
+
+
+def _arguments(name, card):
+    """Lines on each argument: its default and type, then its description."""
+    from keras_gen.core.arguments import descriptions_of, parameters_of
+    from keras_gen.core.registry import preset
+
+    cls, found = preset(name).model, {}
+    parameters, described = parameters_of(cls), descriptions_of(cls)
+    width = max(min(width_of_output(), 88) - 6, 30)
+    for argument, default in card["arguments"].items():
+        facts = [f"default {_as_json(default)}"]
+        if argument in card["configuration"]:
+            value = _as_json(card["configuration"][argument])
+            if value != facts[0].removeprefix("default "):
+                facts.insert(0, f"{value} in this preset")
+        kind = _kind(parameters[argument].annotation)
+        text = described.get(argument, "")
+        found[argument] = [
+            f"{', '.join(facts)}",
+            *([f"Type: {kind}"] if kind else []),
+            *textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False),
+        ]
+    return found
+
+
+def _as_json(value):
+    """A value as --set takes it."""
+    try:
+        return json.dumps(value)
+    except TypeError:
+        return str(value)
+
+
+def _kind(annotation):
+    """What an annotation allows, in words; "" for none."""
+    if annotation is inspect.Parameter.empty:
+        return ""
+    return inspect.formatannotation(annotation).replace("typing.", "")

@@ -4,11 +4,10 @@ import json
 import pathlib
 from typing import Annotated
 
-import rich
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Picture, Scale, parse_values
+from keras_gen.cli.common import Force, Scale, free_path, output_option, parse_values
 
 
 def query(
@@ -27,7 +26,8 @@ def query(
         ),
     ] = None,
     n: Annotated[
-        int, typer.Option("-n", help="Number of rows, for abilities that draw them.")
+        int,
+        typer.Option("-n", min=1, help="Number of rows, for abilities that draw them."),
     ] = 64,
     seed: Annotated[
         int | None, typer.Option(help="Seed of what is drawn.", show_default="random")
@@ -43,14 +43,15 @@ def query(
     label: Annotated[
         str, typer.Option(help="Label of the version to use; '' uses the newest.")
     ] = "stable",
-    output: Picture = pathlib.Path("answer.png"),
+    output: output_option("Path of the PNG file, for images", "answer.png") = None,
+    force: Force = False,
     scale: Scale = 2,
 ):
     """Sends a request to a server; images become a grid, other results are JSON."""
-    # Imported here, since they import TensorFlow.
     from keras_gen.core.inputs import SEED, with_role
     from keras_gen.export.signatures import draws_rows, inputs_of
 
+    output = free_path(output, "answer.png", ("",), force)
     given = {**parse_values(arguments), **({"images": images} if images else {})}
     with keras_gen.export.Client(address, served, label=label or None) as client:
         signatures = client.card["signatures"]
@@ -65,6 +66,6 @@ def query(
         answer = getattr(client, ability)(**given)
     if answer.ndim == 4:
         keras_gen.images.save_grid(answer, output, scale=scale)
-        rich.print(f"{len(answer)} images are in {output}.")
+        print(f"{len(answer)} images are in {output}.")
     else:
         print(json.dumps(answer.tolist()))

@@ -1,31 +1,47 @@
 """`keras-gen sample`: a grid of samples."""
 
-import pathlib
 from typing import Annotated
 
-import rich
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Name, Picture, Scale, Weights
+from keras_gen.cli.common import (
+    Force,
+    Name,
+    Scale,
+    TrainedWeights,
+    choose_weights,
+    free_path,
+    output_option,
+)
+from keras_gen.cli.usage import first_example
 
 
 def sample(
     name: Name,
-    weights: Weights,
-    n: Annotated[int, typer.Option("-n", help="Number of images.")] = 64,
+    weights: TrainedWeights = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of images.")] = 64,
     seed: Annotated[
         int | None,
         typer.Option(
-            help="Seed: the same seed gives the same images.", show_default="random"
+            min=0,
+            help="Seed: the same seed gives the same images.",
+            show_default="random",
         ),
     ] = None,
-    output: Picture = pathlib.Path("samples.png"),
+    output: output_option("Path of the PNG file", "samples.png") = None,
+    force: Force = False,
     scale: Scale = 2,
 ):
     """Draws images from a trained model into one grid."""
+    weights = choose_weights(name, weights)
+    path = free_path(output, "samples.png", ("",), force)
     model = keras_gen.zoo.load(name, weights)
     if "sample" not in model.abilities():
-        raise ValueError(f"{name} has no distribution to sample from.")
-    keras_gen.images.save_grid(model.sample(n, seed=seed), output, scale=scale)
-    rich.print(f"{n} images are in {output}.")
+        command = first_example(model, name, weights)
+        raise ValueError(
+            f"Expected a model that samples images, got {name}, which does not. "
+            f"Try: {command}"
+        )
+    keras_gen.images.save_grid(model.sample(n, seed=seed), path, scale=scale)
+    print(f"{n} images are in {path}.")

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Name, Overrides, Weights, parse_values
+from keras_gen.cli.common import (
+    Name,
+    Overrides,
+    Weights,
+    command_line,
+    note,
+    parse_values,
+)
+from keras_gen.cli.usage import first_example
 
 
 def train(
@@ -25,7 +33,8 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Number of epochs, counted from the start of the run.",
+            help="Number of epochs, counted from the start of the run; with --resume, "
+            "the new end.",
             show_default="20, or that of the resumed run",
         ),
     ] = None,
@@ -94,13 +103,15 @@ def train(
     The folder holds the settings (run.json), the log (log.csv, and tensorboard/ for
     TensorBoard), a grid of samples for each epoch (samples/), and the model with
     everything that training needs (model.keras). With --resume, an interrupted run
-    continues from there.
+    continues from there; one that was stopped in its first epoch starts anew with its
+    settings.
     """
+    Run = keras_gen.runs.Run
     verbose = "auto" if sys.stdout.isatty() else 2
     if resume is not None:
         _refuse_with_resume(context)
-        run = keras_gen.runs.Run.open(resume, name)
-        _train(run, epochs, parse_values(overrides), verbose=verbose)
+        run = Run.open(resume, name)
+        model = _train(run, epochs, parse_values(overrides), verbose=verbose)
     else:
         if data is None:
             raise ValueError("Expected --data: 'mnist', another name, or a folder.")
@@ -122,11 +133,13 @@ def train(
             strategy=strategy,
             jit=jit,
         )
-        _train(run, verbose=verbose)
-    path = shlex.quote(str(run.model_path))
-    print(f"The model is in {path}. What to type next:")
-    print(f"  keras-gen sample {name} --weights {path}")
-    print(f"  keras-gen export {name} --weights {path}")
+        model = _train(run, verbose=verbose)
+    path = str(run.model_path)
+    print(f"The model is in {shlex.quote(path)}. What to type next:")
+    example = first_example(model, name, path)
+    if example is not None:
+        print(f"  {example}")
+        print(f"  {command_line('export', name, '--weights', path)}")
 
 
 def _train(run, *args, **options):
@@ -136,9 +149,10 @@ def _train(run, *args, **options):
         typer.Exit: With code 130, as a shell has it, after Ctrl-C.
     """
     try:
-        run.train(*args, **options)
+        return run.train(*args, **options)
     except KeyboardInterrupt as error:
-        print(f"\n{_stopped(run)}")
+        print(flush=True)
+        note(_stopped(run))
         raise typer.Exit(130) from error
 
 

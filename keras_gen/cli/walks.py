@@ -1,48 +1,63 @@
-"""`keras-gen interpolate` and `keras-gen traverse`: walks through latent space."""
+"""Pictures of latent space and of neighbours: walks, mixed styles, nearest images."""
 
+import functools
 import pathlib
 from typing import Annotated
 
-import numpy as np
-import rich
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Name, Scale, Weights
+from keras_gen.cli.common import (
+    Force,
+    Name,
+    Scale,
+    TrainedWeights,
+    choose_weights,
+    data_of,
+    free_path,
+    output_option,
+)
 
 Data = Annotated[
-    str,
-    typer.Option(help="Data set whose test images are encoded, if the model encodes."),
+    str | None,
+    typer.Option(
+        help="Data set whose test images are encoded, if the model encodes.",
+        show_default="that of the weights",
+    ),
 ]
-Steps = Annotated[int, typer.Option(help="Number of images in each walk.")]
+Steps = Annotated[int, typer.Option(min=2, help="Number of images in each walk.")]
 LatentSeed = Annotated[
-    int, typer.Option(help="Seed of latents, if they are drawn from a prior.")
+    int, typer.Option(min=0, help="Seed of latents, if they are drawn from a prior.")
 ]
-Output = Annotated[
-    pathlib.Path,
-    typer.Option("-o", "--output", help="Path of the files without .png and .gif."),
-]
+walk_output = functools.partial(
+    output_option, "Path of the files without .png and .gif"
+)
+SUFFIXES = (".png", ".gif")
 
 
 def interpolate(
     name: Name,
-    weights: Weights,
-    data: Data = "mnist",
-    n: Annotated[int, typer.Option("-n", help="Number of walks.")] = 8,
+    weights: TrainedWeights = None,
+    data: Data = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of walks.")] = 8,
     steps: Steps = 11,
     spherical: Annotated[
         bool,
         typer.Option(help="Walk along arcs, for Gaussian latents, instead of lines."),
     ] = False,
     seed: LatentSeed = 0,
-    output: Output = pathlib.Path("interpolation"),
+    output: walk_output("interpolation") = None,
+    force: Force = False,
     scale: Scale = 2,
 ):
     """Walks from latents to other latents: a grid with a row for each walk, and a GIF.
 
     The ends are encoded images, or samples of the prior if the model cannot encode.
     """
-    model = keras_gen.zoo.load(name, weights)
+    weights = choose_weights(name, weights)
+    output = free_path(output, "interpolation", SUFFIXES, force)
+    model = _load(name, weights, "decode")
+    data = data or data_of(name, weights)[0] or "mnist"
     ends = keras_gen.latent.of_data(model, data, 2 * n, seed)
     walks = keras_gen.latent.interpolate(model, ends[:n], ends[n:], steps, spherical)
     _write_walks(walks, output, scale)
@@ -50,15 +65,16 @@ def interpolate(
 
 def traverse(
     name: Name,
-    weights: Weights,
-    data: Data = "mnist",
+    weights: TrainedWeights = None,
+    data: Data = None,
     coordinates: Annotated[
         str | None,
         typer.Option(help="Coordinates, as in '0,3,7'.", show_default="the first ten"),
     ] = None,
     steps: Steps = 11,
     seed: LatentSeed = 0,
-    output: Output = pathlib.Path("traversal"),
+    output: walk_output("traversal") = None,
+    force: Force = False,
     scale: Scale = 2,
 ):
     """Walks along coordinates: a grid with a row for each coordinate, and a GIF.
@@ -66,11 +82,17 @@ def traverse(
     All walks start from one image (or one sample of the prior). A coordinate goes from
     the 1st to the 99th percentile of its values for 1000 images.
     """
-    model = keras_gen.zoo.load(name, weights)
-    latents = keras_gen.latent.of_data(model, data, 1000, seed)
-    chosen = range(min(10, latents.shape[1]))
-    if coordinates is not None:
-        chosen = [int(word) for word in coordinates.split(",")]
+    import numpy as np
+
+    latent = keras_gen.latent
+    chosen = None if coordinates is None else whole_numbers(coordinates)
+    weights = choose_weights(name, weights)
+    output = free_path(output, "traversal", SUFFIXES, force)
+    model = _load(name, weights, "decode")
+    data = data or data_of(name, weights)[0] or "mnist"
+    latents = latent.of_data(model, data, 1000, seed)
+    if chosen is None:
+        chosen = range(min(10, latents.shape[1]))
     walks = [
         keras_gen.latent.traverse(
             model, latents[:1], i, keras_gen.latent.spread(latents, i, steps)
@@ -80,10 +102,131 @@ def traverse(
     _write_walks(np.stack(walks), output, scale)
 
 
+def mix(
+    name: Name,
+    weights: TrainedWeights = None,
+    layers: Annotated[
+        str,
+        typer.Option(help="Layers with the styles of the top row, 0 is the coarsest."),
+    ] = "0,1,2,3",
+    n: Annotated[
+        int, typer.Option("-n", min=1, help="Number of rows and of columns.")
+    ] = 5,
+    seed: LatentSeed = 0,
+    output: output_option("Path of the PNG file", "mix.png") = None,
+    force: Force = False,
+    scale: Scale = 2,
+):
+    """Mixes styles: a table of images with the layers of two others.
+
+    The images of the top row give the styles of the chosen layers, and those of the
+    left column give all others.
+    """
+    chosen = whole_numbers(layers)
+    weights = choose_weights(name, weights)
+    path = free_path(output, "mix.png", ("",), force)
+    model = _load(name, weights, "map")
+    latents = keras_gen.latent.draw(model, 2 * n, seed)
+    table = keras_gen.latent.mix_styles(model, latents[:n], latents[n:], chosen)
+    flat = table.reshape(-1, *table.shape[2:])
+    keras_gen.images.save_grid(flat, path, table.shape[1], scale)
+    print(f"The table is in {path}.")
+
+
+def nearest(
+    name: Name,
+    weights: TrainedWeights = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Data set that is searched.", show_default="that of the weights"
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Part of the data.")] = "train",
+    n: Annotated[int, typer.Option("-n", min=1, help="Number of samples.")] = 8,
+    k: Annotated[
+        int, typer.Option("-k", min=1, help="Number of neighbours of each sample.")
+    ] = 7,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
+    output: output_option("Path of the PNG file", "nearest.png") = None,
+    force: Force = False,
+    scale: Scale = 2,
+):
+    """Shows samples, and beside each the training images whose pixels are nearest.
+
+    Distances are of pixels. `keras-gen evaluate` measures whether samples are copies.
+    """
+    weights = choose_weights(name, weights)
+    path = free_path(output, "nearest.png", ("",), force)
+    data = data or data_of(name, weights)[0]
+    if data is None:
+        raise ValueError("Expected --data, with the training images, got none.")
+    model = _load(name, weights, "sample")
+    samples = model.sample(n, seed=seed)
+    neighbours = _neighbours(samples, data, split, k)
+    picture = keras_gen.metrics.memorisation.neighbours_grid(samples, neighbours)
+    content = keras_gen.images.png(picture, scale)
+    keras_gen.files.write_aside(
+        path, lambda aside: pathlib.Path(aside).write_bytes(content)
+    )
+    print(f"{n} samples and their nearest images are in {path}.")
+
+
+def _neighbours(samples, data, split, k):
+    """The k nearest images of each sample, (samples, k, height, width, channels)."""
+    import numpy as np
+
+    options = {"image_shape": samples.shape[1:], "shuffle": False, "batch_size": 1000}
+    batches = keras_gen.data.load(data, split, features=("image",), **options)
+    flat, best = samples.reshape(len(samples), -1), None
+    for batch in batches:
+        images = batch["image"].numpy()
+        count = min(k, len(images))
+        distances, places = keras_gen.metrics.memorisation.nearest(
+            flat, images.reshape(len(images), -1), count
+        )
+        found = distances, images[places]
+        if best is not None:
+            found = tuple(
+                np.concatenate(pair, axis=1) for pair in zip(best, found, strict=True)
+            )
+            order = np.argsort(found[0], axis=1, kind="stable")[:, :k]
+            rows = np.arange(len(samples))[:, None]
+            found = tuple(array[rows, order] for array in found)
+        best = found
+    return best[1]
+
+
+def whole_numbers(text: str) -> list[int]:
+    """The whole numbers in a text, with commas between them.
+
+    >>> whole_numbers("0,3, 7")
+    [0, 3, 7]
+
+    Raises:
+        ValueError: For another text.
+    """
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdigit() for word in words):
+        raise ValueError(f"Expected whole numbers, as in '0,3,7', got {text!r}.")
+    return [int(word) for word in words]
+
+
+def _load(name, weights, ability):
+    """The model, which must have an ability."""
+    model = keras_gen.zoo.load(name, weights)
+    if ability not in model.abilities():
+        others = ", ".join(model.abilities()) or "none"
+        raise ValueError(
+            f"Expected a model with the ability {ability}, got {name} with {others}."
+        )
+    return model
+
+
 def _write_walks(walks, output, scale):
     """A PNG and a GIF of images (walks, steps, height, width, channels)."""
-    picture, animation = output.with_suffix(".png"), output.with_suffix(".gif")
+    picture, animation = (output.with_suffix(suffix) for suffix in SUFFIXES)
     flat = walks.reshape(-1, *walks.shape[2:])
     keras_gen.images.save_grid(flat, picture, walks.shape[1], scale)
     keras_gen.images.save_animation(walks.swapaxes(0, 1), animation, scale=scale)
-    rich.print(f"The walks are in {picture} and {animation}.")
+    print(f"The walks are in {picture} and {animation}.")

@@ -55,17 +55,23 @@ class Checkpoint(keras.callbacks.Callback):
 
         Raises:
             ValueError: For a model that is compiled with other kinds of optimizers, or
-                a file that is damaged or does not fit. The model is then as it was.
+                a file that is damaged or does not fit.
         """
         if not self.resume or not self.path.exists():
             self.epoch = 0
             model.epoch.assign(0)  # Weights to start from may count their own epochs.
             return False
         _check_optimizers(model, self.path)
-        with warnings.catch_warnings():
-            # Keras passes over the state of an optimizer with other slots.
-            warnings.filterwarnings("error", message="Skipping variable loading")
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
             model.load_weights(self.path)
+        for warning in warned:
+            # Keras passes over the state of an optimizer with other slots.
+            if "Skipping variable loading" in str(warning.message):
+                raise ValueError(
+                    f"Expected optimizers with the slots of those in {self.path}, got "
+                    "others, such as with another momentum or amsgrad."
+                )
         self.epoch = int(model.epoch.numpy())
         return True
 

@@ -94,7 +94,8 @@ class Input:
 
     def repeated(self, value, count: int):
         """Repeats a single value `count` times; returns rows unchanged."""
-        is_single = not self.shape and np.ndim(value) == 0
+        has_rows = isinstance(value, (list, tuple)) or np.ndim(value) > 0
+        is_single = not self.shape and not has_rows
         return np.repeat(value, count) if is_single else value
 
     def default_rows(self, generators: Sequence[np.random.Generator]) -> list:
@@ -108,8 +109,13 @@ class Input:
         Raises:
             ValueError: For another shape, type or range, or values that are not finite.
         """
-        # As objects, since NumPy's own strings drop null bytes at the end.
-        array = np.asarray(value, object if self.dtype == "string" else None)
+        try:
+            # As objects, since NumPy's own strings drop null bytes at the end.
+            array = np.asarray(value, object if self.dtype == "string" else None)
+        except ValueError as error:
+            raise ValueError(
+                f"Expected {self.name} whose rows have one shape, got others."
+            ) from error
         fits = array.ndim == self.rank and all(
             wanted in (None, got)
             for wanted, got in zip(self.shape, array.shape[1:], strict=True)
@@ -120,11 +126,13 @@ class Input:
                 f"Expected {self.name} of shape ({expected}), got {array.shape}."
             )
         if self.dtype == "string":
+            others = [v for v in array.flat if not isinstance(v, (str, bytes))]
+            if others:
+                raise ValueError(
+                    f"Expected {self.name} that are strings, got {others[0]!r}."
+                )
             return array
-        if array.dtype.kind not in ("iu" if self.dtype == "int64" else "fiu"):
-            raise ValueError(
-                f"Expected {self.name} of {self.dtype}, got {array.dtype}."
-            )
+        self._check_kind(array)
         if self.dtype == "int64" and (array > MAX_SEED).any():
             raise ValueError(f"Expected {self.name} that fit int64, got {array.max()}.")
         with np.errstate(over="ignore"):
@@ -136,6 +144,22 @@ class Input:
             )
         self._check_range(cast)
         return cast
+
+    def _check_kind(self, array):
+        """Refuses other kinds of numbers than the declared one, before the cast."""
+        kinds = "iu" if self.dtype == "int64" else "fiu"
+        if self.role == MASK:
+            kinds += "b"
+        if array.dtype.kind not in kinds:
+            got = array.dtype
+            if array.dtype.kind == "O" and all(type(v) is int for v in array.flat):
+                got = "greater numbers"
+            raise ValueError(f"Expected {self.name} of {self.dtype}, got {got}.")
+        if self.role == IMAGE and array.dtype == np.uint8:
+            raise ValueError(
+                f"Expected {self.name} that are floats in [-1, 1], got uint8. "
+                "keras_gen.images.from_uint8 converts 0..255."
+            )
 
     def _check_range(self, array):
         if self.range is None or not array.size:
@@ -341,13 +365,13 @@ def check_rows(inputs: Mapping[str, Input], arguments: Mapping) -> dict:
     Raises:
         ValueError: For values that do not fit, or different numbers of rows.
     """
-    count = np.shape(arguments[next(iter(inputs))])[:1]
-    arrays = {
-        name: declared.check(
-            declared.repeated(arguments[name], *count) if count else arguments[name]
-        )
-        for name, declared in inputs.items()
-    }
+    arrays, count = {}, None
+    for name, declared in inputs.items():
+        value = arguments[name]
+        if count is not None:
+            value = declared.repeated(value, count)
+        arrays[name] = declared.check(value)
+        count = len(arrays[name]) if count is None else count
     rows = {name: len(array) for name, array in arrays.items()}
     if len(set(rows.values())) > 1:
         raise ValueError(f"Expected equal numbers of rows, got {rows}.")

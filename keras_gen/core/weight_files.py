@@ -242,6 +242,8 @@ def _opened(path, limit=math.inf):
 
 
 def _check(model, path):
+    if str(path).endswith(".json"):  # Keras's list of files of a larger model.
+        return
     count = sum(math.prod(variable.shape) for variable in _variables(model))
     limit = BYTES_PER_WEIGHT * count + SPARE
     with _opened(path, limit) as file:
@@ -387,8 +389,14 @@ def no_larger_than(path: str | os.PathLike) -> Iterator[None]:
 
 
 def _shape_of(value):
-    """The shape of an initial value, or of what a function would return."""
+    """The shape of an initial value, or of what a function would return.
+
+    It is () for a function that only runs eagerly.
+    """
     if callable(value):
-        with tf.Graph().as_default():  # Adds operations, and runs none.
-            value = value()
+        try:
+            with tf.Graph().as_default():  # Adds operations, and runs none.
+                value = value()
+        except Exception:
+            return ()
     return tuple(value.shape)

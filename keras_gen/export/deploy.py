@@ -162,12 +162,11 @@ def set_label(
     """
     _check_name("a label", label)
     _entry(read_config(folder), name)
-    number = str(version)
     known = versions_in(pathlib.Path(folder) / "models" / name)
-    if not re.fullmatch("[0-9]+", number) or int(number[:20]) not in known:
-        raise ValueError(f"Expected a version of {name!r}, {known}, got {version!r}.")
+    if str(version) not in map(str, known):
+        raise ValueError(f"Expected a version of {name!r}, {known}, got {version}.")
     with _changed(folder) as config:
-        _entry(config, name).version_labels[label] = int(number)
+        _entry(config, name).version_labels[label] = int(version)
 
 
 def remove_label(folder: str | os.PathLike, name: str, label: str) -> None:

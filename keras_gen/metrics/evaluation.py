@@ -91,12 +91,13 @@ class Evaluation:
         self.figures = {}
         own = model.own_figures() if model else []
         self._known = [*FIGURES, *own]
-        for figure in self._applicable():
-            self._check_number(figure)
+        needs = [(f.least_images(self.context), f) for f in self._applicable()]
+        for least, figure in sorted(needs, key=lambda need: need[0], reverse=True):
+            self._check_number(figure, least)
 
-    def _check_number(self, figure):
+    def _check_number(self, figure, least):
         """Refuses fewer images than a figure needs."""
-        least, context = figure.least_images(self.context), self.context
+        context = self.context
         if context.num_images < least:
             raise ValueError(
                 f"Expected num_images >= {least}, for {figure.title!r}, got "
