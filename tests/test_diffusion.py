@@ -501,13 +501,13 @@ def test_captions_condition_images():
         (denoisers.transformer, {"width": 8, "depth": 1, "heads": 2}),
     ],
 )
-def test_networks_start_at_zero_and_depend_on_all_inputs(build, settings):
+def test_networks_start_near_zero_and_depend_on_all_inputs(build, settings):
     keras.utils.set_random_seed(0)
     network = build((16, 16, 3), 3, num_classes=2, **settings)
     random = np.random.default_rng(0)
     x = random.normal(size=(2, 16, 16, 3)).astype(np.float32)
     time, labels = np.array([0.3, 0.3], np.float32), np.array([0, 0])
-    assert not network([x, time, labels]).numpy().any()
+    assert np.abs(network([x, time, labels]).numpy()).max() < 0.01
     network.set_weights([0.2 * random.normal(size=w.shape) for w in network.weights])
     base = network([x, time, labels]).numpy()
     assert base.shape == x.shape

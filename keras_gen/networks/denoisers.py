@@ -21,6 +21,7 @@ from keras import layers
 from keras_gen.layers.learned import Learned
 from keras_gen.layers.modulated_group_norm import ModulatedGroupNorm
 from keras_gen.layers.time_embedding import TimeEmbedding
+from keras_gen.networks.initializers import near_zero
 
 
 def entry(shape: tuple[int, ...], units: int, num_classes: int | None, text: int):
@@ -120,19 +121,21 @@ def unet(
             x = layers.Conv2D(factor * width, 3, padding="same")(x)
     x = layers.Activation("silu")(ModulatedGroupNorm()([x, features]))
     x = layers.Conv2D(
-        outputs * patch**2, 3, padding="same", kernel_initializer="zeros"
+        outputs * patch**2, 3, padding="same", kernel_initializer=near_zero()
     )(x)
     return _denoiser(inputs, _from_patches(x, patch))
 
 
 def _block(x, features, maps, dropout):
-    """Two convolutions and a shortcut; the second starts at 0 ([2], section 3)."""
+    """Two convolutions and a shortcut; the second starts near 0 ([2], section 3)."""
     inner = layers.Activation("silu")(ModulatedGroupNorm()([x, features]))
     inner = layers.Conv2D(maps, 3, padding="same")(inner)
     inner = layers.Activation("silu")(ModulatedGroupNorm()([inner, features]))
     if dropout:
         inner = layers.Dropout(dropout)(inner)
-    inner = layers.Conv2D(maps, 3, padding="same", kernel_initializer="zeros")(inner)
+    inner = layers.Conv2D(maps, 3, padding="same", kernel_initializer=near_zero())(
+        inner
+    )
     if x.shape[-1] != maps:
         x = layers.Conv2D(maps, 1)(x)
     return layers.Add()([x, inner])
@@ -150,11 +153,11 @@ def _attention(x, heads):
 
 def _self_attention(x, heads, width, zeros=False):
     attention = layers.MultiHeadAttention(
-        heads, max(1, width // heads), output_shape=width
+        heads, max(1, width // heads), output_shape=width, use_bias=False
     )
     outcome = attention(x, x)
-    if zeros:  # The projection starts at 0, so that the block starts as the identity.
-        outcome = layers.Dense(width, kernel_initializer="zeros")(outcome)
+    if zeros:  # The projection starts near 0, so that the block starts as the identity.
+        outcome = layers.Dense(width, kernel_initializer=near_zero())(outcome)
     return outcome
 
 
@@ -230,7 +233,7 @@ def transformer(
     for _ in range(depth):
         x = _transformer_block(x, features, width, heads, dropout)
     scale, shift = _modulation(features, width, 2)
-    x = layers.Dense(outputs * patch**2, kernel_initializer="zeros")(
+    x = layers.Dense(outputs * patch**2, kernel_initializer=near_zero())(
         _modulated(x, scale, shift)
     )
     x = layers.Reshape((rows, columns, outputs * patch**2))(x)
@@ -246,8 +249,8 @@ def _transformer_block(x, features, width, heads, dropout):
 
 
 def _modulation(features, width, count):
-    """Vectors (batch, 1, width) that are linear in the condition and start at 0."""
-    dense = layers.Dense(count * width, kernel_initializer="zeros")(features)
+    """Vectors (batch, 1, width) that are linear in the condition and start near 0."""
+    dense = layers.Dense(count * width, kernel_initializer=near_zero())(features)
     split = layers.Reshape((count, width))(dense)
     return [layers.Cropping1D((i, count - 1 - i))(split) for i in range(count)]
 
@@ -295,5 +298,7 @@ def residual_mlp(
             inner = layers.Dropout(dropout)(inner)
         inner = layers.Dense(width)(layers.Activation("silu")(inner))
         x = layers.Add()([x, inner])
-    x = layers.Dense(outputs, kernel_initializer="zeros")(layers.Activation("silu")(x))
+    x = layers.Dense(outputs, kernel_initializer=near_zero())(
+        layers.Activation("silu")(x)
+    )
     return _denoiser(inputs, x)

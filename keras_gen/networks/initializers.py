@@ -19,3 +19,11 @@ def he_initializer() -> keras.initializers.Initializer:
     normalization: He et al., "Delving Deep into Rectifiers", 2015, section 2.2.
     """
     return keras.initializers.HeNormal()
+
+
+def near_zero():
+    """The initializer of layers whose output should start at 0.
+
+    Weights of exactly 0 would give the layers before them no gradient in the first step.
+    """
+    return keras.initializers.VarianceScaling(1e-6, "fan_avg", "uniform")

@@ -52,6 +52,7 @@ class Consistency(DiffusionModel):
         "image_shape": (8, 8, 1),
         "settings": {"width": 4, "multipliers": (1,), "num_blocks": 1},
         "steps": 2,
+        "learning_rate": 0.01,
     }
     fixed_options = ("outputs",)
 

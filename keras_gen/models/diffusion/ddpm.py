@@ -56,6 +56,7 @@ class DDPM(DiffusionModel):
         "image_shape": (8, 8, 1),
         "settings": {"width": 4, "multipliers": (1,), "num_blocks": 1},
         "steps": 2,
+        "learning_rate": 0.01,
         "num_timesteps": 4,
     }
     fixed_options = ("outputs",)

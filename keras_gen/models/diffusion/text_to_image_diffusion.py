@@ -40,6 +40,7 @@ class TextToImageDiffusion(FlowMatching):
         "text_units": 4,
         "buckets": 8,
         "steps": 2,
+        "learning_rate": 0.01,
     }
     fixed_options = ("outputs", "num_classes", "point_dim")
 
