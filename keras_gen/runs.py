@@ -214,7 +214,7 @@ class Run:
 
     def __init__(self, folder: str | os.PathLike, settings: Settings):
         self._folder, self._settings = pathlib.Path(folder), settings
-        self._made = []  # Folders made by `create`, which go if nothing is written.
+        self._made = []
 
     @classmethod
     @_shows_settings
@@ -260,9 +260,12 @@ class Run:
             raise ValueError(f"Expected a new folder, got {folder}, which holds a run.")
         else:
             parent.mkdir(parents=True, exist_ok=True)
-        run = cls(folder, chosen)
-        run._made = missing
-        return run
+        return cls(folder, chosen)._with_made(missing)
+
+    def _with_made(self, folders):
+        """The run, with the folders that go if nothing is written, innermost first."""
+        self._made = folders
+        return self
 
     @classmethod
     def open(cls, folder: str | os.PathLike, name: str | None = None) -> "Run":
@@ -369,7 +372,8 @@ class Run:
             epochs=self.settings.epochs if epochs is None else epochs,
             overrides=overrides,
         )
-        self._check_end(settings.epochs, self._logged())
+        # A killed run may have logged an epoch whose checkpoint it did not write.
+        self._check_end(settings.epochs, self._logged() - 1)
         try:
             return self._train(settings, verbose, more_callbacks)
         except BaseException:
@@ -387,8 +391,8 @@ class Run:
             )
 
     def _logged(self):
-        """Number of epochs in the log: as many as are done, or one fewer."""
-        path = self.folder / "log.csv"
+        """Number of epochs in the log: as many as are done, or one more."""
+        path = self.folder / LOG
         if not path.is_file() or not self.model_path.is_file():
             return 0
         with open(path, encoding="utf-8", newline="") as file:

@@ -2,10 +2,13 @@
 
 import dataclasses
 import inspect
+import io
 import json
 import math
+import pathlib
 import types as builtin_types
 import typing
+import zipfile
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
@@ -119,7 +122,8 @@ def out_of_range(annotation):
 def test_every_argument_has_an_annotation_that_the_check_understands(cls):
     parameters = arguments.parameters_of(cls)
     assert {"name", "dtype"} <= set(parameters) or cls.__name__ == "Pair"
-    assert set(arguments.kinds_of(cls)) == set(parameters), cls
+    unknown = set(parameters) - set(arguments.kinds_of(cls))
+    assert not unknown, f"annotate {unknown} with types as in keras_gen/core/types.py"
 
 
 # Any finite number can mark the padding of a sequence.
@@ -179,6 +183,30 @@ def test_configurations_that_ship_are_right(name, begins):
         config.pop("dtype", None)
         with pytest.raises(Begun):
             cls(**config)
+
+
+OLD = json.loads(
+    (pathlib.Path(__file__).parent / "data" / "keras_files_0_1.json").read_text()
+)
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_configurations_of_old_files_are_right(name, begins):
+    folder = pathlib.Path(__file__).parent / "data"
+    with zipfile.ZipFile(folder / "keras_files_0_1.zip") as archive:
+        with zipfile.ZipFile(io.BytesIO(archive.read(f"{name}.keras"))) as file:
+            saved = json.loads(file.read("config.json"))
+    config = {n: untupled(v) for n, v in saved["config"].items() if n != "dtype"}
+    cls = PRESETS[name].model
+    with pytest.raises(Begun):
+        cls(**cls.upgrade_config(config))
+
+
+def untupled(value):
+    """The list in the place of a tuple as Keras writes it."""
+    if isinstance(value, dict) and value.get("class_name") == "__tuple__":
+        return value["config"]["value"]
+    return value
 
 
 EXAMPLES = [

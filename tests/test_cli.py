@@ -121,7 +121,8 @@ def test_errors_go_to_the_standard_error_with_2_for_usage_and_1_for_others(tmp_p
     assert wrong.stderr.startswith("Error: ") and "Nearest: dcgan" in wrong.stderr
     assert run("show").exit_code == run("train", "gan", "--epoch").exit_code == 2
     (tmp_path / "a.png").write_text("mine")
-    done = run("sample", "gan", "-n", 1, "-o", tmp_path / "a.png")
+    output = ("-o", tmp_path / "a.png")
+    done = run("run", "gan", "sample", "-n", 1, *output)
     assert done.exit_code == 1 and done.stdout == "" and "--force" in done.stderr
     assert (tmp_path / "a.png").read_text() == "mine"
 

@@ -1,4 +1,4 @@
-"""`keras-gen run`: abilities on the command line, with tiny models and a user's files."""
+"""`keras-gen run`: abilities on the command line, with tiny models and files."""
 
 import csv
 import json
@@ -20,8 +20,8 @@ MODELS = {
     "stargan": {"image_shape": SHAPE, "num_domains": 3},
     "cyclegan": {"image_shape": SHAPE},
     "classifier": {"image_shape": SHAPE, "num_classes": 3},
-    "cgan": {"image_shape": (8, 8, 1), "num_classes": 3, "latent_dim": 4},
-    "text_to_image": {"image_shape": SHAPE},
+    "cgan": {"num_classes": 3, "latent_dim": 4},
+    "text_to_image": {},
     "pixelcnn": {"image_shape": (8, 8, 1)},
     "stacked_ae": {"image_shape": (8, 8, 1), "widths": [4], "latent_dim": 3},
 }

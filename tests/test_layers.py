@@ -1,6 +1,7 @@
 """Layers in raster order: which pixels they depend on, and drawing pixel by pixel."""
 
 import itertools
+import pathlib
 
 import keras
 import numpy as np
@@ -8,10 +9,13 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 from keras import ops
+from tensorflow.python.grappler import tf_optimizer
 
+import keras_gen
 from keras_gen.layers import (
     DiagonalBiLSTM,
     GatedStacks,
+    LeakyReLU,
     MaskedConv2D,
     PixelHead,
     RowLSTM,
@@ -289,3 +293,64 @@ def test_a_channels_parameters_depend_on_the_channels_before_it():
 def test_arguments_that_do_not_fit_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def optimized(function, *arguments):
+    """Runs TensorFlow's optimizer of graphs; unlike training, it raises its errors."""
+    graph = tf.function(function).get_concrete_function(*arguments).graph
+    definition = graph.as_graph_def()
+    for node in definition.node:
+        node.device = "/job:localhost/replica:0/task:0/device:CPU:0"
+    with tf.Graph().as_default() as copy:
+        tf.graph_util.import_graph_def(definition, name="")
+        meta_graph = tf.compat.v1.train.export_meta_graph(
+            graph_def=definition, graph=copy
+        )
+    targets = meta_graph.collection_def["train_op"].node_list.value
+    targets.extend(tensor.name for tensor in graph.outputs)
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.fail_on_optimizer_errors = True
+    config.graph_options.rewrite_options.min_graph_nodes = -1
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
+
+
+@pytest.mark.parametrize("layer", [keras.layers.LeakyReLU, LeakyReLU])
+def test_leaky_relu_behind_a_convolution_lets_tensorflow_fuse_the_rest(layer):
+    """If that of Keras no longer fails, ours is not needed any more."""
+    convolution, activation = keras.layers.Conv2D(4, 3), layer(0.2)
+    images = tf.reshape(tf.range(200.0), (2, 10, 10, 1))
+    convolution.build(images.shape)
+    weights = [variable.value for variable in convolution.trainable_variables]
+
+    def step(batch):
+        with tf.GradientTape() as tape:
+            outputs = activation(convolution(batch), training=True)
+            loss = tf.reduce_mean(outputs)
+        return [loss, *tape.gradient(loss, weights)]
+
+    if layer is LeakyReLU:
+        fused = [node.op for node in optimized(step, images).node]
+        assert "_FusedConv2D" in fused and "LeakyReluGrad" in fused
+    else:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="missing node"):
+            optimized(step, images)
+
+
+def test_leaky_relu_has_the_values_and_gradients_of_that_of_keras():
+    inputs = tf.constant([[-2.0, -0.0, 0.0, 3.0]])
+    results = []
+    for layer in (LeakyReLU(0.2), keras.layers.LeakyReLU(0.2)):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs, training=True)
+        results.append([outputs, tape.gradient(outputs, inputs)])
+        np.testing.assert_array_equal(outputs, layer(inputs, training=False))
+    np.testing.assert_array_equal(*results)
+
+
+def test_networks_have_no_other_leaky_relu():
+    package = pathlib.Path(keras_gen.__file__).parent
+    users = [
+        p.name for p in package.rglob("*.py") if "layers.LeakyReLU(" in p.read_text()
+    ]
+    assert not users

@@ -232,13 +232,17 @@ def test_a_run_is_tested_on_its_own_split(tmp_path, network, monkeypatch):
             made.append(self)
 
     monkeypatch.setattr(metrics, "Evaluation", Kept)
-    for command in (["run"], ["stacked_ae", "--weights", "run/model.keras"]):
+    folder = str(tmp_path / "photos")
+    for command in (
+        ["run"],
+        ["stacked_ae", "--weights", "run/model.keras", "--data", folder],
+    ):
         done = CliRunner().invoke(app, ["evaluate", *command, "--json"])
         assert done.exit_code == 0, done.output
     trained = rows_of(keras_gen.data.load("photos", seed=3, batch_size=1))
     assert len(trained) == 54
+    assert [evaluation.context.data for evaluation in made] == ["photos", folder]
     for evaluation in made:
-        assert evaluation.context.data == "photos"
         tested = rows_of(evaluation.context.test)
         assert len(tested) == 6 and not tested & trained
     # The split of another seed shares images with the training.

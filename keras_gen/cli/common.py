@@ -195,44 +195,37 @@ def shorten(text: str, width: int) -> str:
 # Output files.
 
 
-def free_path(
-    output: pathlib.Path | None, default: str, suffixes: Sequence[str], force: bool
-) -> pathlib.Path:
-    """The path of an output, without its suffix if it stands for several files.
+def new_path(name: str, suffixes: Sequence[str] = ("",)) -> pathlib.Path:
+    """A path where nothing lies: the name, or the name with a number.
 
     Args:
-        output: Path that the user gave, or None.
-        default: Path without one; it gets a number if a file is there.
-        suffixes: Suffixes of the files that are written beside `path`; ("",) if the
-            path is that of the file.
-        force: Boolean, whether files that exist are replaced.
+        name: Name of the file.
+        suffixes: Suffixes of the files that are written with this name; ("",) if it is
+            that of the file.
+    """
+    base = pathlib.Path(name)
+    path, count = base, 1
+    while any(pathlib.Path(f"{path}{suffix}").exists() for suffix in suffixes):
+        count += 1
+        path = base.with_name(f"{base.stem}-{count}{base.suffix}")
+    return path
+
+
+def refuse_existing(path: pathlib.Path, force: bool) -> None:
+    """Refuses to replace a file.
 
     Raises:
         FileExistsError: For a file that exists, unless it is to be replaced.
     """
-    if output is None:
-        base = pathlib.Path(default)
-        path, count = base, 1
-        while any(_beside(path, suffix).exists() for suffix in suffixes):
-            count += 1
-            path = base.with_name(f"{base.stem}-{count}{base.suffix}")
-        return path
-    for suffix in suffixes:
-        path = _beside(output, suffix)
-        if path.is_dir():
-            raise IsADirectoryError(f"Expected the path of a file, got {path}.")
-        if path.exists() and not force:
-            raise FileExistsError(
-                f"Expected a new file, got {path}, which exists; --force replaces it."
-            )
-    return output
-
-
-def _beside(path, suffix):
-    return path.with_suffix(suffix) if suffix else path
+    if path.exists() and not force:
+        raise FileExistsError(
+            f"Expected a new file, got {path}, which exists; --force replaces it."
+        )
 
 
 # Errors.
+
+REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND")  # Codes of servers for values and names.
 
 
 @contextlib.contextmanager
@@ -250,7 +243,8 @@ def errors_in_one_line() -> Iterator[None]:
         raise typer.Exit(2) from error
     except (OSError, FloatingPointError) as error:
         note(f"Error: {error}")
-        raise typer.Exit(1) from error
+        is_usage = getattr(error, "code", None) in REFUSALS
+        raise typer.Exit(2 if is_usage else 1) from error
     except KeyboardInterrupt as error:
         note("\nStopped.")
         raise typer.Exit(130) from error

@@ -194,7 +194,7 @@ def _split_seed(trained, data):
 
     It is printed what this means for the images that are tested.
     """
-    if trained is None or trained.data != data:
+    if trained is None or _place_of(trained.data) != _place_of(data):
         return 0
     if trained.split.partition("[")[0] != "train":
         _say(
@@ -202,6 +202,12 @@ def _split_seed(trained, data):
             "be among the test images."
         )
     return trained.seed
+
+
+def _place_of(data):
+    """The path of a folder, however it is written; other sources as they are."""
+    path = pathlib.Path(data).expanduser()
+    return str(path.resolve()) if path.exists() else data
 
 
 def _say(line):

@@ -1,6 +1,5 @@
 """`keras-gen list` and `keras-gen show`: the models and their cards."""
 
-import inspect
 import json
 import textwrap
 from typing import Annotated
@@ -124,12 +123,12 @@ def _show_model(name, card):
 
 
 def _arguments(name, card):
-    """Lines on each argument: its default and type, then its description."""
-    from keras_gen.core.arguments import descriptions_of, parameters_of
+    """Lines on each argument: its default and values, then its description."""
+    from keras_gen.core.arguments import descriptions_of, kinds_of
     from keras_gen.core.registry import preset
 
     cls, found = preset(name).model, {}
-    parameters, described = parameters_of(cls), descriptions_of(cls)
+    kinds, described = kinds_of(cls), descriptions_of(cls)
     width = max(min(width_of_output(), 88) - 6, 30)
     for argument, default in card["arguments"].items():
         facts = [f"default {_as_json(default)}"]
@@ -137,11 +136,12 @@ def _arguments(name, card):
             value = _as_json(card["configuration"][argument])
             if value != facts[0].removeprefix("default "):
                 facts.insert(0, f"{value} in this preset")
-        kind = _kind(parameters[argument].annotation)
-        text = described.get(argument, "")
+        kind, text = kinds.get(argument, ""), described.get(argument, "")
+        # Descriptions end with the range of a number.
+        is_said = kind.removesuffix(" or None").capitalize() in text
         found[argument] = [
             f"{', '.join(facts)}",
-            *([f"Type: {kind}"] if kind else []),
+            *([] if is_said else [f"Takes {kind}."]),
             *textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False),
         ]
     return found
@@ -153,10 +153,3 @@ def _as_json(value):
         return json.dumps(value)
     except TypeError:
         return str(value)
-
-
-def _kind(annotation):
-    """What an annotation allows, in words; "" for none."""
-    if annotation is inspect.Parameter.empty:
-        return ""
-    return inspect.formatannotation(annotation).replace("typing.", "")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Force, Scale, free_path, output_option, parse_values
+from keras_gen.cli.common import Scale, new_path, output_option, parse_values
 
 
 def query(
@@ -44,14 +44,13 @@ def query(
         str, typer.Option(help="Label of the version to use; '' uses the newest.")
     ] = "stable",
     output: output_option("Path of the PNG file, for images", "answer.png") = None,
-    force: Force = False,
     scale: Scale = 2,
 ):
     """Sends a request to a server; images become a grid, other results are JSON."""
     from keras_gen.core.inputs import SEED, with_role
     from keras_gen.export.signatures import draws_rows, inputs_of
 
-    output = free_path(output, "answer.png", ("",), force)
+    output = output or new_path("answer.png")
     given = {**parse_values(arguments), **({"images": images} if images else {})}
     with keras_gen.export.Client(address, served, label=label or None) as client:
         signatures = client.card["signatures"]

@@ -5,7 +5,7 @@ import io
 import math
 
 import keras_gen
-from keras_gen.cli.common import free_path, note, print_table
+from keras_gen.cli.common import new_path, note, print_table, refuse_existing
 from keras_gen.cli.pictures import save_labelled
 from keras_gen.cli.requests import class_names
 
@@ -22,21 +22,20 @@ def check_output(output, force):
             f"{str(output)!r}."
         )
     if output.suffix and not output.is_dir():
-        free_path(output, "", ("",), force)
+        refuse_existing(output, force)
     elif output.is_dir() and any(output.iterdir()) and not force:
         raise FileExistsError(
             f"Expected a new or empty folder, got {output}; --force writes into it."
         )
 
 
-def write(request, answer, output, force: bool, scale: int | None) -> None:
+def write(request, answer, output, scale: int | None) -> None:
     """Writes a result to a file or a folder, or prints it.
 
     Args:
         request: The `Request`.
         answer: Its result, an array.
         output: Path that the user gave, or None.
-        force: Boolean, whether files that exist are replaced.
         scale: Pixels of the file for each pixel of an image, or None.
     """
     images = _as_images(request, answer, output)
@@ -48,7 +47,7 @@ def write(request, answer, output, force: bool, scale: int | None) -> None:
         _print(request, answer)
         return
     if output is None:
-        output = free_path(None, default, ("",), force)
+        output = new_path(default)
         kind = output.suffix
     if kind == ".csv":
         _write_csv(request, answer, output)

@@ -139,4 +139,4 @@ def run(
     if as_json:
         print(json.dumps(answer.tolist()))
     else:
-        results.write(request, answer, output, force, scale)
+        results.write(request, answer, output, scale)

@@ -6,12 +6,11 @@ import typer
 
 import keras_gen
 from keras_gen.cli.common import (
-    Force,
     Name,
     Scale,
     TrainedWeights,
     choose_weights,
-    free_path,
+    new_path,
     output_option,
 )
 from keras_gen.cli.usage import first_example
@@ -30,12 +29,11 @@ def sample(
         ),
     ] = None,
     output: output_option("Path of the PNG file", "samples.png") = None,
-    force: Force = False,
     scale: Scale = 2,
 ):
     """Draws images from a trained model into one grid."""
     weights = choose_weights(name, weights)
-    path = free_path(output, "samples.png", ("",), force)
+    path = output or new_path("samples.png")
     model = keras_gen.zoo.load(name, weights)
     if "sample" not in model.abilities():
         command = first_example(model, name, weights)

@@ -8,13 +8,12 @@ import typer
 
 import keras_gen
 from keras_gen.cli.common import (
-    Force,
     Name,
     Scale,
     TrainedWeights,
     choose_weights,
     data_of,
-    free_path,
+    new_path,
     output_option,
 )
 
@@ -47,7 +46,6 @@ def interpolate(
     ] = False,
     seed: LatentSeed = 0,
     output: walk_output("interpolation") = None,
-    force: Force = False,
     scale: Scale = 2,
 ):
     """Walks from latents to other latents: a grid with a row for each walk, and a GIF.
@@ -55,7 +53,7 @@ def interpolate(
     The ends are encoded images, or samples of the prior if the model cannot encode.
     """
     weights = choose_weights(name, weights)
-    output = free_path(output, "interpolation", SUFFIXES, force)
+    output = output or new_path("interpolation", SUFFIXES)
     model = _load(name, weights, "decode")
     data = data or data_of(name, weights)[0] or "mnist"
     ends = keras_gen.latent.of_data(model, data, 2 * n, seed)
@@ -74,7 +72,6 @@ def traverse(
     steps: Steps = 11,
     seed: LatentSeed = 0,
     output: walk_output("traversal") = None,
-    force: Force = False,
     scale: Scale = 2,
 ):
     """Walks along coordinates: a grid with a row for each coordinate, and a GIF.
@@ -87,7 +84,7 @@ def traverse(
     latent = keras_gen.latent
     chosen = None if coordinates is None else whole_numbers(coordinates)
     weights = choose_weights(name, weights)
-    output = free_path(output, "traversal", SUFFIXES, force)
+    output = output or new_path("traversal", SUFFIXES)
     model = _load(name, weights, "decode")
     data = data or data_of(name, weights)[0] or "mnist"
     latents = latent.of_data(model, data, 1000, seed)
@@ -114,7 +111,6 @@ def mix(
     ] = 5,
     seed: LatentSeed = 0,
     output: output_option("Path of the PNG file", "mix.png") = None,
-    force: Force = False,
     scale: Scale = 2,
 ):
     """Mixes styles: a table of images with the layers of two others.
@@ -124,7 +120,7 @@ def mix(
     """
     chosen = whole_numbers(layers)
     weights = choose_weights(name, weights)
-    path = free_path(output, "mix.png", ("",), force)
+    path = output or new_path("mix.png")
     model = _load(name, weights, "map")
     latents = keras_gen.latent.draw(model, 2 * n, seed)
     table = keras_gen.latent.mix_styles(model, latents[:n], latents[n:], chosen)
@@ -149,7 +145,6 @@ def nearest(
     ] = 7,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     output: output_option("Path of the PNG file", "nearest.png") = None,
-    force: Force = False,
     scale: Scale = 2,
 ):
     """Shows samples, and beside each the training images whose pixels are nearest.
@@ -157,7 +152,7 @@ def nearest(
     Distances are of pixels. `keras-gen evaluate` measures whether samples are copies.
     """
     weights = choose_weights(name, weights)
-    path = free_path(output, "nearest.png", ("",), force)
+    path = output or new_path("nearest.png")
     data = data or data_of(name, weights)[0]
     if data is None:
         raise ValueError("Expected --data, with the training images, got none.")

@@ -31,12 +31,9 @@ MAX_RATIO = 1100  # DEFLATE compresses by 1,032 at most.
 # weight, and the slots of optimizers.
 WEIGHTS_PER_BYTE = 8
 
-# Modules of the classes that a saved optimizer may consist of.
-MODULES = (
-    "keras.optimizers",
-    "keras.optimizers.schedules",
-    "keras_gen.core.schedules",
-)
+# Modules of the classes that a saved optimizer may consist of, besides schedules that
+# are registered in this process, such as those of this package.
+MODULES = ("keras.optimizers", "keras.optimizers.schedules")
 
 
 class _Refused(ValueError):
@@ -98,8 +95,8 @@ def optimizers_of(compiled: dict, path: str | os.PathLike) -> dict[str, dict]:
         path: Path of the file.
 
     Raises:
-        ValueError: For anything else than optimizers and schedules of Keras or of this
-            package: other classes may run any code.
+        ValueError: For anything else than optimizers and schedules of Keras, or
+            schedules that are registered: other classes may run any code.
     """
     source = f"the compile_config of {path}"
     if not isinstance(compiled, dict):
@@ -118,7 +115,7 @@ def optimizers_of(compiled: dict, path: str | os.PathLike) -> dict[str, dict]:
 def _refuse_objects(value, path):
     """Refuses descriptions of objects of other classes, however deep they are."""
     if isinstance(value, dict):
-        if "class_name" in value and value.get("module") not in MODULES:
+        if "class_name" in value and not _is_known(value):
             raise ValueError(
                 f"Expected an optimizer of Keras, got {value['class_name']!r} of "
                 f"{value.get('module')!r} in {path}."
@@ -127,6 +124,15 @@ def _refuse_objects(value, path):
     if isinstance(value, list):
         for item in value:
             _refuse_objects(item, path)
+
+
+def _is_known(saved):
+    """Whether a description is of a class of Keras, or of a registered schedule."""
+    name = str(saved.get("registered_name"))
+    registered = keras.saving.get_registered_object(name)
+    schedule = keras.optimizers.schedules.LearningRateSchedule
+    is_schedule = isinstance(registered, type) and issubclass(registered, schedule)
+    return is_schedule or saved.get("module") in MODULES
 
 
 def check_whole(path: str | os.PathLike) -> None:

@@ -113,8 +113,11 @@ def parse(text: str) -> Selection:
     for condition in found:
         for term in condition.split("&"):
             _check_attribute(term.removeprefix("!"), text)
-    if not len(_rows(selection)[0]):
-        raise ValueError(f"Expected conditions that some face meets, got {text!r}.")
+    domains = set(_rows(selection)[1])
+    if not domains or len(domains) < len(found) > 1:
+        raise ValueError(
+            f"Expected conditions each of which some face meets, got {text!r}."
+        )
     return selection
 
 
@@ -200,6 +203,10 @@ def batches(
     """
     selection = parse(name)
     arrays = _select(split, selection, features)
+    if not len(arrays["row"]):
+        raise ValueError(
+            f"Expected faces in the split {split!r} of {name!r}, got none."
+        )
     size = _size(image_shape)
     dataset = pipeline.array_batches(arrays, **batching)
 
@@ -266,8 +273,6 @@ def _select(split, selection, features=()):
 
     found = select(split, {"train": part(~is_test), "test": part(is_test)})
     row = found["row"]
-    if not len(row):
-        raise ValueError(f"Expected faces in {split!r} of {selection}, got none.")
     attributes, labels = _attributes()
     found["attributes"] = attributes[row].astype(np.float32)
     found["label"] = labels[row]
@@ -491,7 +496,7 @@ def draw(rows: np.ndarray, size: int = 64) -> np.ndarray:
     """Draws faces, uint8 (count, size, size, 3).
 
     Args:
-        rows: Whole numbers (count,), positions of the faces in the split "all".
+        rows: Numbers of the faces, whole (count,): n is face n // 4 of hand n % 4.
         size: Width and height in pixels, 64 or 128.
     """
     rows, size, hands = np.asarray(rows), int(size), hand_names()

@@ -9,6 +9,7 @@ from keras_gen.layers.fade import Fade
 from keras_gen.layers.fast_cropping import FastCropping2D
 from keras_gen.layers.flow import Flow
 from keras_gen.layers.gated_stacks import GatedStacks
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.layers.learned import Learned
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.layers.masked_dense import MaskedDense
@@ -38,6 +39,7 @@ __all__ = [
     "FastCropping2D",
     "Flow",
     "GatedStacks",
+    "LeakyReLU",
     "Learned",
     "MaskedConv2D",
     "MaskedDense",

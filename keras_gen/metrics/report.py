@@ -175,7 +175,7 @@ def curves(log) -> bytes:
                 axes.plot(*zip(*points, strict=True), label=label)
         axes.set(title=name, xlabel="epoch")
         if f"val_{name}" in table[0]:
-            axes.legend()
+            axes.legend(loc="upper right")  # "best" may warn that it is slow.
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=100)
     return file.getvalue()

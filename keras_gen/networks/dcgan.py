@@ -11,6 +11,7 @@ import keras
 from keras import layers
 
 from keras_gen.core import checks
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.networks.cropping import cropped
@@ -146,8 +147,9 @@ def scales(
     check_sides(image_shape)
     if halvings is None:
         halvings = num_halvings(image_shape)
-    most = math.inf if max_maps is None else max_maps
-    checks.at_least(1, halvings=halvings, max_maps=most, width=width)
+    limits = {} if max_maps is None else {"max_maps": max_maps}
+    checks.at_least(1, halvings=halvings, width=width, **limits)
+    most = limits.get("max_maps", math.inf)
     height, image_width, _ = image_shape
     return [
         (-(-height >> i), -(-image_width >> i), min(width << (i - 1), most))
@@ -267,14 +269,14 @@ def dcgan_discriminator(
         )(x)
         if i > 0:
             x = _normalized(x, normalization)
-        x = layers.LeakyReLU(0.2)(x)
+        x = LeakyReLU(0.2)(x)
     if stddev:
         x = MinibatchStdDev()(x)
     x = layers.Flatten()(x)
     dense = SpectralDense if spectral else layers.Dense
     if hidden is not None:
         x = dense(hidden, use_bias=is_bare, kernel_initializer=initializer())(x)
-        x = layers.LeakyReLU(0.2)(_normalized(x, normalization))
+        x = LeakyReLU(0.2)(_normalized(x, normalization))
     options = {"kernel_initializer": initializer()}
     return (head or logit_head)(inputs, x, dense, **options)
 

@@ -20,6 +20,7 @@ from keras_gen.layers import (
     EqualizedConv2D,
     EqualizedDense,
     Fade,
+    LeakyReLU,
     MinibatchStdDev,
     PixelNorm,
 )
@@ -119,7 +120,7 @@ def downsample(x):
 
 def rectify(x):
     """Leaky ReLU with slope 0.2."""
-    return layers.LeakyReLU(0.2)(x)
+    return LeakyReLU(0.2)(x)
 
 
 def condition(latents, num_classes: int | None) -> tuple[list, object]:

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
 from keras_gen.layers.spectral import SpectralDense
 from keras_gen.networks.normalization import batch_norm
@@ -67,7 +68,7 @@ def mlp_discriminator(
     inputs, x = (entry or image_entry)(shape)
     x = layers.Flatten()(x)
     for width in widths:
-        x = layers.LeakyReLU(0.2)(dense(width)(x))
+        x = LeakyReLU(0.2)(dense(width)(x))
     if stddev:
         x = MinibatchStdDev()(x)
     return (head or logit_head)(inputs, x, dense)

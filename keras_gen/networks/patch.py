@@ -5,8 +5,8 @@
 """
 
 import keras
-from keras import layers
 
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.networks.residual import convolution
 
 
@@ -24,7 +24,7 @@ def patch_discriminator(
     inputs = x = keras.Input(image_shape)
     for i in range(num_blocks):
         x = convolution(x, width << i, 4, 2, reflect=False, norm=i > 0)
-        x = layers.LeakyReLU(0.2)(x)
-    x = layers.LeakyReLU(0.2)(convolution(x, width << num_blocks, 4, reflect=False))
+        x = LeakyReLU(0.2)(x)
+    x = LeakyReLU(0.2)(convolution(x, width << num_blocks, 4, reflect=False))
     x = convolution(x, 1, 4, reflect=False, norm=False, dtype="float32")
     return keras.Model(inputs, x, name=name)

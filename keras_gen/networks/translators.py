@@ -7,6 +7,7 @@ import keras
 from keras import layers, ops
 
 from keras_gen.core import checks
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.layers.zoom import Zoom
 from keras_gen.networks.initializers import dcgan_initializer
 from keras_gen.networks.residual import resnet_generator
@@ -33,9 +34,9 @@ def zooming(network: keras.Model, width: int = 16) -> keras.Model:
     x = layers.Concatenate()(inputs) if maps else images
     for i in range(2):
         x = layers.Conv2D(width << i, 4, strides=2, padding="same")(x)
-        x = layers.LeakyReLU(0.2)(x)
+        x = LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
-    x = layers.LeakyReLU(0.2)(layers.Dense(2 * width)(x))
+    x = LeakyReLU(0.2)(layers.Dense(2 * width)(x))
     # With small random weights the initial factors are near 1, but not equal to 1,
     # where bilinear interpolation has no gradient.
     x = layers.Dense(

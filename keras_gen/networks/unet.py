@@ -7,6 +7,7 @@
 import keras
 from keras import layers
 
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.networks.initializers import dcgan_initializer
 from keras_gen.networks.residual import conditioned, convolution, enlarge
 
@@ -39,7 +40,7 @@ def unet_generator(
         is_last = i == num_blocks - 1
         filters = width << min(i, 3)
         x = convolution(x, filters, 4, 2, reflect=False, norm=0 < i and not is_last)
-        x = layers.LeakyReLU(0.2)(x)
+        x = LeakyReLU(0.2)(x)
         skips.append(x)
     for i in reversed(range(1, num_blocks)):
         x = layers.ReLU()(enlarge(x, width << min(i - 1, 3)))

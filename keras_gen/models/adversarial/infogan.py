@@ -43,6 +43,7 @@ from keras_gen.core.types import (
     Weight,
 )
 from keras_gen.distributions import priors
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.dcgan import (
     batch_normalized,
@@ -70,7 +71,7 @@ def code_head(categories: Sequence[Classes], continuous: int) -> Callable:
     def head(inputs, features, dense, **options):
         logits = dense(1, dtype="float32", **options)(features)
         q = batch_norm()(layers.Dense(128)(features))
-        q = layers.LeakyReLU(0.1, name="q_features")(q)
+        q = LeakyReLU(0.1, name="q_features")(q)
         parameters = layers.Dense(sum(categories) + continuous, dtype="float32")(q)
         return keras.Model(inputs, [logits, parameters], name="discriminator")
 

@@ -37,6 +37,7 @@ from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, Decay, ImageShape, Rate, Weight
 from keras_gen.distributions import priors
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.layers.text_encoder import TextEncoder
 from keras_gen.networks.dcgan import (
     dcgan_discriminator,
@@ -81,10 +82,10 @@ def caption_head(
     """
     inputs = [keras.Input((features,)), keras.Input((text_units,))]
     x = layers.Reshape((positions, features // positions))(inputs[0])
-    text = layers.LeakyReLU(0.2)(layers.Dense(condition_units)(inputs[1]))
+    text = LeakyReLU(0.2)(layers.Dense(condition_units)(inputs[1]))
     text = layers.RepeatVector(positions)(text)
     x = layers.Concatenate()([x, text])
-    x = layers.LeakyReLU(0.2)(layers.Dense(4 * condition_units)(x))
+    x = LeakyReLU(0.2)(layers.Dense(4 * condition_units)(x))
     x = layers.Dense(1, dtype="float32")(layers.Flatten()(x))
     return keras.Model(inputs, x, name="head")
 
@@ -97,7 +98,7 @@ def conditioner(text_units: int, condition_units: int) -> keras.Model:
         condition_units: Dimension of a condition.
     """
     inputs = keras.Input((text_units,))
-    x = layers.LeakyReLU(0.2)(layers.Dense(2 * condition_units)(inputs))
+    x = LeakyReLU(0.2)(layers.Dense(2 * condition_units)(inputs))
     mean = layers.Dense(condition_units, dtype="float32")(x)
     log_variance = layers.Dense(condition_units, dtype="float32")(x)
     return keras.Model(inputs, [mean, log_variance], name="conditioner")

@@ -31,6 +31,7 @@ from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, Decay, ImageShape, Rate, Widths
 from keras_gen.distributions import priors
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.models.parts import proposals
 from keras_gen.networks.dcgan import dcgan_discriminator, num_exact_halvings, uncapped
 from keras_gen.networks.initializers import dcgan_initializer
@@ -60,7 +61,7 @@ def part_encoder(
             use_bias=not is_inner,
             kernel_initializer=dcgan_initializer(),
         )(x)
-        x = layers.LeakyReLU(0.2)(batch_norm(momentum=0.9)(x) if is_inner else x)
+        x = LeakyReLU(0.2)(batch_norm(momentum=0.9)(x) if is_inner else x)
         maps.append(x)
     code = layers.Dense(units, kernel_initializer=dcgan_initializer())(
         layers.Flatten()(x)

@@ -43,6 +43,7 @@ from keras_gen.core.types import (
     Rate,
     Weight,
 )
+from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.networks.initializers import he_initializer
 from keras_gen.networks.translators import GENERATORS, check_sides, zooming
 
@@ -76,7 +77,7 @@ def star_critic(
             padding="same",
             kernel_initializer=he_initializer(),
         )(x)
-        x = layers.LeakyReLU(0.01)(x)
+        x = LeakyReLU(0.01)(x)
         filters *= 2
     # The loss is a difference of outputs: a bias would have no gradient.
     patches = layers.Conv2D(
