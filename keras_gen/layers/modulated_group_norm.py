@@ -15,7 +15,7 @@ class ModulatedGroupNorm(layers.Layer):
 
     Statistics, scale and shift are combined into one factor and one addend for each
     map, so that the maps are read twice and written once. They are float32 under every
-    dtype policy. The modulation starts at 0.
+    dtype policy. The modulation starts near 0.
 
     Args:
         groups: Largest number of groups of maps ([1]); it is lowered to a number that
@@ -36,7 +36,11 @@ class ModulatedGroupNorm(layers.Layer):
         self.gamma = self.add_weight(name="gamma", shape=(maps,), initializer="ones")
         self.beta = self.add_weight(name="beta", shape=(maps,), initializer="zeros")
         self.projection = layers.Dense(
-            2 * maps, kernel_initializer="zeros", dtype="float32", name="projection"
+            2 * maps,
+            # Not 0, which would give the condition no gradient in the first step.
+            kernel_initializer=keras.initializers.VarianceScaling(1e-6),
+            dtype="float32",
+            name="projection",
         )
         self.projection.build((None, condition))
 

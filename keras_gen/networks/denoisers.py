@@ -147,16 +147,18 @@ def _attention(x, heads):
     inner = layers.Reshape((rows * columns, maps))(
         layers.GroupNormalization(groups=1, epsilon=1e-5)(x)
     )
-    inner = _self_attention(inner, heads, maps, zeros=True)
+    inner = _self_attention(inner, heads, maps, is_added=True)
     return layers.Add()([x, layers.Reshape((rows, columns, maps))(inner)])
 
 
-def _self_attention(x, heads, width, zeros=False):
+def _self_attention(x, heads, width, is_added=False):
     attention = layers.MultiHeadAttention(
         heads, max(1, width // heads), output_shape=width, use_bias=False
     )
     outcome = attention(x, x)
-    if zeros:  # The projection starts near 0, so that the block starts as the identity.
+    if (
+        is_added
+    ):  # The projection starts near 0, so that the block starts as the identity.
         outcome = layers.Dense(width, kernel_initializer=near_zero())(outcome)
     return outcome
 

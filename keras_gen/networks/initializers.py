@@ -21,9 +21,9 @@ def he_initializer() -> keras.initializers.Initializer:
     return keras.initializers.HeNormal()
 
 
-def near_zero():
-    """The initializer of layers whose output should start at 0.
+def near_zero() -> keras.initializers.Initializer:
+    """Weights of a layer whose output should start at 0.
 
-    Weights of exactly 0 would give the layers before them no gradient in the first step.
+    Weights of exactly 0 would give no gradient to the layers before it at first.
     """
     return keras.initializers.VarianceScaling(1e-6, "fan_avg", "uniform")
