@@ -164,8 +164,11 @@ def check_overrides(name: str, overrides: Iterable[str]) -> None:
         overrides: Names of arguments.
 
     Raises:
-        ValueError: For such a name; the message gives the nearest known arguments.
+        ValueError: For such a name; the message gives the nearest known arguments. Also
+            for "dtype", which is not an argument of a single model.
     """
+    if "dtype" in overrides:
+        raise ValueError(f"Expected arguments of {name}, got 'dtype': pass dtype=...")
     refuse_unknown(preset(name).model, overrides)
 
 

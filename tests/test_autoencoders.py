@@ -434,8 +434,9 @@ def test_two_replicas_with_other_halves_step_as_one_does(
     # The last player has the loss in question: others draw numbers for each replica.
     *_, name = alone.players()
     for model in (alone, shared):
-        still = {p: keras.optimizers.SGD(0.0) for p in model.players()}
-        model.compile({**still, name: keras.optimizers.SGD(0.1)}, seed=0)
+        with model.distribute_strategy.scope():
+            still = {p: keras.optimizers.SGD(0.0) for p in model.players()}
+            model.compile({**still, name: keras.optimizers.SGD(0.1)}, seed=0)
     batch = make_batch(alone, 8)
     batch["image"][4:] = batch["image"][4:] / 4 - 0.7  # Halves that differ.
     if "label" in batch:

@@ -217,7 +217,9 @@ def test_two_replicas_step_as_one_does(name, two_replicas, monkeypatch):
     # SGD, since its steps are proportional to gradients: with Adam, neither a sum would
     # differ from a mean, nor a gradient from a rounding error.
     for model in (alone, shared):
-        model.compile({p: keras.optimizers.SGD(0.1) for p in model.players()}, seed=0)
+        with model.distribute_strategy.scope():
+            steps = {p: keras.optimizers.SGD(0.1) for p in model.players()}
+            model.compile(steps, seed=0)
     before = values(alone.trainable_variables)
     both = {key: np.concatenate([value, value]) for key, value in half.items()}
     train(alone, half, count=2)

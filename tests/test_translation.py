@@ -580,5 +580,10 @@ PRESET_OVERRIDES = {
     },
     "text_to_image": {"image_shape": "[16,16,3]", "width": 2, "encoder_width": 2},
     "puzzle_gan": {"image_shape": "[16,16,3]", "width": 2},
-    "classifier": {"image_shape": "[16,16,3]", "width": 2, "target": "domain"},
+    "classifier": {
+        "image_shape": "[16,16,3]",
+        "width": 2,
+        "target": "domain",
+        "num_classes": 3,
+    },
 }

@@ -106,11 +106,10 @@ def train(
     continues from there; one that was stopped in its first epoch starts anew with its
     settings.
     """
-    Run = keras_gen.runs.Run
     verbose = "auto" if sys.stdout.isatty() else 2
     if resume is not None:
         _refuse_with_resume(context)
-        run = Run.open(resume, name)
+        run = keras_gen.runs.Run.open(resume, name)
         model = _train(run, epochs, parse_values(overrides), verbose=verbose)
     else:
         if data is None:

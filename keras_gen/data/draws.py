@@ -1,10 +1,12 @@
 """Parts of data that are drawn at random, whatever the order of the rows.
 
-Every row gets a number, a hash of a seed and of the row's content. The rows with the
-smallest numbers are drawn, in the order of the numbers, so that a sorted and a shuffled
-copy of a set give the same rows in the same order.
+Every row gets a number, a hash of a seed, of the row's content, and of how many equal
+rows came before it. The rows with the smallest numbers are drawn, in the order of the
+numbers, so that a sorted and a shuffled copy of a set give the same rows in the same
+order.
 """
 
+import collections
 import hashlib
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
@@ -134,7 +136,9 @@ def draw_images(
 
 
 def _numbered(batches, seed, by):
+    """Yields the number of each row, its batch, and its index there."""
     start = hashlib.blake2b(str(int(seed)).encode(), digest_size=8)
+    seen = collections.Counter()
     for batch in batches:
         names = sorted(batch if by is None else by)
         for index in range(len(batch[names[0]])):
@@ -142,6 +146,10 @@ def _numbered(batches, seed, by):
             for name in names:
                 value = batch[name][index]
                 content.update(value if isinstance(value, bytes) else value.tobytes())
+            copies = seen[content.digest()]
+            seen[content.digest()] += 1
+            if copies:  # Otherwise, all copies would be drawn, or none.
+                content.update(copies.to_bytes(8, "big"))
             yield int.from_bytes(content.digest(), "big"), batch, index
 
 

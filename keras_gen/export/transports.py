@@ -272,7 +272,7 @@ class Rest:
             is_late = thread.is_alive()
             exchange.cancel()
         code, details = exchange.failure()
-        if is_late:
+        if is_late or code == "DEADLINE_EXCEEDED":
             code, details = "DEADLINE_EXCEEDED", f"no whole answer within {timeout} s"
         if code:
             raise ServingError(self.address, code, details) from exchange.error
