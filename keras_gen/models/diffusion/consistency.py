@@ -50,7 +50,8 @@ class Consistency(DiffusionModel):
     figures = ("gap",)
     tiny = {
         "image_shape": (8, 8, 1),
-        "settings": {"width": 4, "multipliers": (1,), "num_blocks": 1},
+        "network": "dit",
+        "settings": {"width": 8, "depth": 1, "heads": 2},
         "steps": 2,
         "learning_rate": 0.01,
     }

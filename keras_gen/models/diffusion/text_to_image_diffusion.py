@@ -36,7 +36,8 @@ class TextToImageDiffusion(FlowMatching):
 
     tiny = {
         "image_shape": (8, 8, 3),
-        "settings": {"width": 4, "multipliers": (1,), "num_blocks": 1},
+        "network": "dit",
+        "settings": {"width": 8, "depth": 1, "heads": 2},
         "text_units": 4,
         "buckets": 8,
         "steps": 2,
