@@ -25,6 +25,8 @@ LICENCES = {
     "emoji": "Noto Emoji (Google), Apache-2.0; Twemoji (Twitter, others), CC BY 4.0; "
     "OpenMoji (the OpenMoji project), CC BY-SA 4.0; names and keywords of Unicode's "
     "CLDR, Unicode-3.0, by emojibase, MIT",
+    "faces": "Personas (Draftbit), ToonHead (Johan Melin), Avatar Illustration System "
+    "(Micah Lanier), Custom Avatar (Ashley Seo), CC BY 4.0",
 }
 
 
@@ -178,7 +180,7 @@ def main(
         dtype=dtype,
         samples=functools.partial(draw, model, data),
         data=data,
-        data_licence=LICENCES[data.partition("/")[0]],
+        data_licence=LICENCES[data.partition("/")[0].partition("?")[0]],
         command=run.command,
         figures=figures,
         figures_again=again,
