@@ -10,7 +10,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import keras_gen
+from keras_gen import metrics
 from keras_gen.layers import ModulatedGroupNorm, TimeEmbedding
+from keras_gen.metrics.figures import likelihood
 from keras_gen.models.diffusion import processes, samplers
 from keras_gen.models.diffusion.ddpm import _log_bytes
 from keras_gen.networks import denoisers
@@ -577,3 +579,55 @@ def test_time_embedding_is_cosines_and_sines():
     np.testing.assert_allclose(
         got, np.concatenate([np.cos(angles), np.sin(angles)]), atol=1e-6
     )
+
+
+# Export and figures.
+
+
+def test_numbers_of_steps_are_chosen_at_export(tmp_path):
+    model = perturbed(model_of())
+    folder = keras_gen.export.save(
+        model, tmp_path, abilities=["sample"], steps=[1, 4], sampler="euler"
+    )
+    card = keras_gen.export.read_card(folder)
+    names = ["sample", "sample_steps_1", "sample_steps_4"]
+    assert sorted(card["signatures"]) == names
+    served = tf.saved_model.load(folder).signatures
+    seeds = tf.constant([3, 4], tf.int64)
+    for name, steps in zip(names, (3, 1, 4), strict=True):
+        expected = model.sample(seed=seeds.numpy(), steps=steps, sampler="euler", n=2)
+        found = served[name](seed=seeds)["images"]
+        # The same operations; graphs may fuse them otherwise.
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stepz": 3}, "options of abilities.*'stepz'"),
+        ({"steps": []}, "steps with at least one value"),
+        ({"steps": 0}, "steps"),
+        ({"steps": [2, 0]}, "steps"),
+        ({"sampler": "magic"}, "sampler"),
+    ],
+)
+def test_wrong_options_are_refused_before_an_export(options, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        keras_gen.export.save(model_of(), tmp_path / "a", **options)
+    assert not (tmp_path / "a" / "1").exists()
+
+
+def test_figures_leave_out_latents_as_large_as_images(monkeypatch):
+    """Encoding thousands of images would take hours, and has no features to read."""
+    monkeypatch.setattr(likelihood, "NUM_INTEGRALS", 4)
+    images = np.random.default_rng(0).uniform(-1, 1, (40, 8, 8, 1)).astype(np.float32)
+    data = (images, np.arange(40) % 2)
+    context = metrics.figures.Context(perturbed(model_of()), data, num_images=8)
+    applying = {
+        type(figure).__name__
+        for figure in metrics.figures.FIGURES
+        if figure.applies(context)
+    }
+    assert {"Samples", "Distances", "Likelihood"} <= applying
+    assert not applying & {"Codes", "PathLength"}
+    assert likelihood.Likelihood().measure(context)["nll_images"] == 4
