@@ -516,7 +516,7 @@ def test_networks_start_near_zero_and_depend_on_all_inputs(build, settings):
     random = np.random.default_rng(0)
     x = random.normal(size=(2, 16, 16, 3)).astype(np.float32)
     time, labels = np.array([0.3, 0.3], np.float32), np.array([0, 0])
-    assert np.abs(network([x, time, labels]).numpy()).max() < 0.01
+    assert np.abs(network([x, time, labels]).numpy()).max() < 0.1
     network.set_weights([0.2 * random.normal(size=w.shape) for w in network.weights])
     base = network([x, time, labels]).numpy()
     assert base.shape == x.shape

@@ -38,7 +38,7 @@ class ModulatedGroupNorm(layers.Layer):
         self.projection = layers.Dense(
             2 * maps,
             # Not 0, which would give the condition no gradient in the first step.
-            kernel_initializer=keras.initializers.VarianceScaling(1e-6),
+            kernel_initializer=keras.initializers.VarianceScaling(1e-4),
             dtype="float32",
             name="projection",
         )

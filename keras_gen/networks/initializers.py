@@ -26,4 +26,4 @@ def near_zero() -> keras.initializers.Initializer:
 
     Weights of exactly 0 would give no gradient to the layers before it at first.
     """
-    return keras.initializers.VarianceScaling(1e-6, "fan_avg", "uniform")
+    return keras.initializers.VarianceScaling(1e-4, "fan_avg", "uniform")
