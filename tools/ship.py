@@ -137,6 +137,8 @@ def draw_growth(run: Run, path: pathlib.Path) -> None:
     as many bytes as the picture of samples.
     """
     files = sorted((run.folder / "samples").glob("*.png"))
+    if not files:
+        return
     chosen = np.unique(np.linspace(0, len(files) - 1, 24).round().astype(int))
     grids = [PIL.Image.open(files[index]).convert("RGB") for index in chosen]
     if len({grid.size for grid in grids}) < 2:
