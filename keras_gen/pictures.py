@@ -122,6 +122,8 @@ def draw_growth(folder: pathlib.Path, path: pathlib.Path) -> None:
         path: Path of the GIF file.
     """
     files = sorted(folder.glob("*.png"))
+    if not files:
+        return
     chosen = np.unique(np.linspace(0, len(files) - 1, 24).round().astype(int))
     grids = [PIL.Image.open(files[index]).convert("RGB") for index in chosen]
     if len({grid.size for grid in grids}) < 2:

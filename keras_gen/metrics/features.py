@@ -38,7 +38,8 @@ INCEPTION_HELP = (
 )
 # Extractors of colour images that apply a grey classifier to each channel.
 STACKED = {"stacked_mnist": "mnist"}
-DEFAULT_GREY = "mnist"  # Extractor for grey images of sources without their own.
+# Extractors for grey and for colour images of sources without their own.
+DEFAULT_GREY, DEFAULT_COLOUR = "mnist", "faces"
 
 
 class Extractor:
@@ -204,29 +205,53 @@ def default_features(data, image_shape: tuple[int, int, int]) -> str:
     """The name of the extractor that ships for images of a source.
 
     It is the one with the source's own name, unless the images have more channels than
-    it takes; for other grey images it is "mnist".
+    it takes; for other grey images it is "mnist", and for other colour images "faces",
+    of which `features_note` says what it is worth.
 
     >>> default_features("emoji/noto", (32, 32, 3))
     'emoji'
+    >>> default_features("photos", (64, 64, 3))
+    'faces'
 
     Args:
         data: A source; see `keras_gen.data.load`.
         image_shape: (height, width, channels) of the images to be measured.
-
-    Raises:
-        ValueError: If there is none.
     """
-    name = str(data).partition("/")[0].partition("?")[0]
-    channels = image_shape[-1]
+    name, channels = source_name(data), image_shape[-1]
     if channels <= _channels_of(name):
         return name
-    if channels == 1:
-        return DEFAULT_GREY
-    raise ValueError(
-        f"Expected features=... for colour images of {data!r}, for which no extractor "
-        "ships: InceptionV3's weights, or a network of your own (a .keras file or a "
-        f"SavedModel). {INCEPTION_HELP}"
+    return DEFAULT_GREY if channels == 1 else DEFAULT_COLOUR
+
+
+def features_note(data, features: Extractor) -> str | None:
+    """What an extractor that was trained on other images is worth; None for others.
+
+    Args:
+        data: The source that is measured.
+        features: The extractor.
+    """
+    name = features.name.removeprefix("classifier/").partition(" ")[0]
+    defaults = (DEFAULT_GREY, DEFAULT_COLOUR)
+    if not features.name.startswith("classifier/") or name not in defaults:
+        return None
+    if source_name(data) == name:
+        return None
+    return (
+        f"They were learnt from {name}: compare figures of these data with each other, "
+        f"not with published ones. For photographs, take Inception. {INCEPTION_HELP}"
     )
+
+
+def source_name(data) -> str:
+    """Name of a source without its part.
+
+    >>> source_name("emoji/noto"), source_name("faces?glasses")
+    ('emoji', 'faces')
+
+    Args:
+        data: A source; see `keras_gen.data.load`.
+    """
+    return str(data).partition("/")[0].partition("?")[0]
 
 
 def _channels_of(name):

@@ -16,6 +16,7 @@ from keras_gen.metrics.features import (
     default_features,
     extractor,
     measured_shape,
+    source_name,
 )
 from keras_gen.metrics.real import DEFAULT_IMAGES, RealData
 from keras_gen.metrics.scale import Scale
@@ -127,12 +128,22 @@ class Context:
         """Whether the model has this ability, with a single input of this role."""
         return [entry.role for entry in self.inputs_of(ability).values()] == [role]
 
+    @property
+    def has_small_latents(self) -> bool:
+        """Whether latents have fewer numbers than images.
+
+        Those of diffusion models are images in other coordinates: there are no features
+        to read off, and each costs as many evaluations of the network as a sample.
+        """
+        size = getattr(self.model, "latent_dim", None) or 0
+        return size < np.prod(self.image_shape)
+
     # The data.
 
     @property
     def source(self) -> str:
         """Name of the source, without its part: "emoji" for "emoji/noto"."""
-        return str(self.data).partition("/")[0].partition("?")[0]
+        return source_name(self.data)
 
     @property
     def has_labels(self) -> bool:
