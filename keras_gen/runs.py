@@ -82,7 +82,8 @@ class Settings:
         epochs: Number of epochs, at least 1, counted from the start of the run.
         steps_per_epoch: Number of steps that count as an epoch; None uses all data.
         weights: Weights to start from: the name of weights that ship, the path of a
-            `.keras` file, or of a run's folder. None starts from random weights.
+            `.keras` file, or of a run's folder, or "hf://user/name@revision". None
+            starts from random weights.
         overrides: Arguments of the model that replace those of the preset, by name.
         seed: Seed of the initial weights, of the order of the data, and of all noise.
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Weights, parse_values
+from keras_gen.cli.common import Weights, has_card, parse_values
 from keras_gen.cli.usage import query_example
 
 Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
@@ -68,7 +68,7 @@ def export(
     for served, preset, source in chosen:
         model = keras_gen.zoo.load(preset, source)
         card = {"preset": preset}
-        if source in keras_gen.zoo.weights_of(preset):
+        if has_card(preset, source):
             card["trained"] = keras_gen.zoo.card(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
         options |= settings

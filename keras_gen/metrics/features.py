@@ -19,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from keras_gen import zoo
+from keras_gen.core import hub_client
 from keras_gen.core.inputs import check_image_range
 from keras_gen.core.model import GenerativeModel
 from keras_gen.data import pipeline
@@ -155,7 +156,8 @@ def extractor(
             "mnist": the classifier that ships, for digits of one channel;
             "stacked_mnist": that classifier on each of three channels, with 1000
             classes;
-            other weights that ship for the classifier ("emoji"), or a run of one;
+            other weights that ship for the classifier ("emoji"), a run of one, or
+            "hf://user/name" for one on the Hugging Face Hub;
             "inception", or a `.h5` file of InceptionV3's weights (Keras applications,
             with its classes): Inception features, for photographs. "inception" takes
             the file that Keras has downloaded;
@@ -176,7 +178,7 @@ def extractor(
         return features
     if isinstance(features, keras.Model):
         return _of_model(features, features.name, image_shape)
-    if features in zoo.weights_of("classifier"):
+    if features in zoo.weights_of("classifier") or hub_client.is_address(features):
         return _classifier(features)
     if features in STACKED:
         return _stacked(_classifier(STACKED[features]))
@@ -264,7 +266,7 @@ def _channels_of(name):
 def _classifier(weights):
     model = zoo.load("classifier", weights=weights)
     name = f"classifier/{weights}"
-    if weights in zoo.weights_of("classifier"):
+    if weights in zoo.weights_of("classifier") or hub_client.is_address(weights):
         name += f" {zoo.card('classifier', weights)['sha256'][:12]}"
     # Attributes are no classes, of which an image has one.
     classify = None if model.has_attributes else model.classify
