@@ -433,6 +433,8 @@ def test_a_run_is_pushed_by_the_command_line(hub, tmp_path, capsys):
     )  # Weights are rounded to half precision.
     assert run("push", "run", "someone/photos", "--public", "--dtype", "float16") == 0
     assert "stays private" in capsys.readouterr().out
+    shutil.rmtree(trained.folder / "samples")  # Models that draw nothing have none.
+    assert run("push", "run", "someone/plain") == 0
     saved = trained.model_path
     assert run("push", saved, "someone/more") == 0
     same_samples(zoo.load("hf://someone/more"), model)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Weights, has_card
+from keras_gen.cli.common import Weights, has_card, parse_values
 from keras_gen.cli.usage import query_example
 
 Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
@@ -47,12 +47,22 @@ def export(
     float16: Annotated[
         bool, typer.Option("--float16", help="Store weights in half the bytes.")
     ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Option of abilities and its value as JSON: steps=20, or a list, "
+            "steps=[1,10], for signatures of each; may be repeated.",
+        ),
+    ] = None,
     root: Annotated[
         str, typer.Option(help="Path of the folder on the server.")
     ] = "/serving",
 ):
     """Makes or extends a folder for TF Serving: models, configuration, manifests."""
     deploy = keras_gen.export.deploy
+    settings = parse_values(settings)
     chosen = [_parse_served(name, weights) for name in names]
     _check_targets([served for served, _, _ in chosen], to, version, label)
     for served, preset, source in chosen:
@@ -61,6 +71,7 @@ def export(
         if has_card(preset, source):
             card["trained"] = keras_gen.zoo.card(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
+        options |= settings
         path = deploy.add(model, to, served, version, label=label, root=root, **options)
         print(f"{path}: {_describe_labels(to, served)}")
     print("What to type next:")
