@@ -123,11 +123,12 @@ def test_models_of_one_family_do_not_need_those_of_a_later_one():
 
 
 def test_gradients_of_weights_are_taken_in_one_place():
-    """Elsewhere tapes differentiate with respect to images alone, for penalties."""
+    """Elsewhere tapes differentiate with respect to images: penalties, likelihoods."""
     tapes = [
         name for name, path in modules().items() if "GradientTape" in path.read_text()
     ]
-    assert sorted(tapes) == ["core.game", "losses"]
+    likelihoods = ["models.diffusion.flow_matching"]
+    assert sorted(tapes) == ["core.game", "losses", *likelihoods]
 
 
 def test_private_names_of_keras_are_used_in_one_place():
