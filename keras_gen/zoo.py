@@ -70,10 +70,10 @@ def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
             describes the model itself.
 
     Returns:
-        For weights: preset, configuration, data and their licence, the command that
-        trained them, measured figures, sha256. For a model: its summary, configuration,
-        batch size, arguments with their defaults, abilities, and the names of its
-        weights.
+        For weights: preset, configuration, data and their licence, the commands that
+        trained them one after the other, measured figures, sha256. For a model: its
+        summary, configuration, batch size, arguments with their defaults, abilities,
+        and the names of its weights.
 
     Raises:
         ValueError: For unknown names; the message names the nearest known ones.
@@ -311,6 +311,17 @@ def _read_card(folder):
     contents = files.read_json(path)
     kinds = {"model": str, "configuration": dict, "sha256": str}
     files.check_entries(contents, kinds, path)
+    return _with_commands(contents, path)
+
+
+def _with_commands(contents, path):
+    """The card with its commands as a list; version 0.1 wrote one string."""
+    if "commands" not in contents and isinstance(contents.get("command"), str):
+        found = {"command": ("commands", contents["command"].split(" && "))}
+        return dict(found.get(key, (key, value)) for key, value in contents.items())
+    commands = contents.get("commands", [])
+    if not isinstance(commands, list) or not all(isinstance(c, str) for c in commands):
+        raise ValueError(f"Expected a list of strings as commands in {path}.")
     return contents
 
 
@@ -410,7 +421,7 @@ def write_card(
         name: Name of the preset.
         dtype: Type of floats in the file of weights.
         samples: Function that writes a picture to a given path; None writes no picture.
-        **entries: Further entries of the card: data, data_licence, command, figures,
+        **entries: Further entries of the card: data, data_licence, commands, figures,
             notes, ...
 
     Returns:

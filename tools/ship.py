@@ -179,7 +179,7 @@ def main(
         samples=functools.partial(draw, model, data),
         data=data,
         data_licence=LICENCES[data.partition("/")[0]],
-        command=run.command,
+        commands=run.commands,
         figures=figures,
         figures_again=again,
         notes=notes,
