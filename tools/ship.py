@@ -26,6 +26,8 @@ LICENCES = {
     "emoji": "Noto Emoji (Google), Apache-2.0; Twemoji (Twitter, others), CC BY 4.0; "
     "OpenMoji (the OpenMoji project), CC BY-SA 4.0; names and keywords of Unicode's "
     "CLDR, Unicode-3.0, by emojibase, MIT",
+    "faces": "Personas (Draftbit), ToonHead (Johan Melin), Avatar Illustration System "
+    "(Micah Lanier), Custom Avatar (Ashley Seo), CC BY 4.0",
 }
 
 
@@ -182,7 +184,7 @@ def main(
         **stored,
         samples=functools.partial(draw, model, data),
         data=data,
-        data_licence=LICENCES[data.partition("/")[0]],
+        data_licence=LICENCES[data.partition("/")[0].partition("?")[0]],
         commands=run.commands,
         figures=figures,
         figures_again=again,

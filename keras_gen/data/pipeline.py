@@ -13,6 +13,7 @@ from keras_gen.data.ranges import check_values, default_range
 AUTOTUNE = tf.data.AUTOTUNE
 IMAGES = ("image", "image_b")  # Features that are images.
 LABELS = ("label", "domain")  # Features that are labels.
+ATTRIBUTES = "attributes"  # The feature that is 0 or 1 for each of several attributes.
 # Share of the range by which images of a dataset may lie outside of it: later batches
 # than the first are not looked at closely.
 OVERSHOOT = 0.1
@@ -332,6 +333,15 @@ def _check_labels(values, name, limits=None):
     return found
 
 
+def _check_attributes(values):
+    """Refuses attributes other than 0 and 1."""
+    wrong = ~np.isin(values, (0, 1))
+    if values.dtype.kind not in "biuf" or wrong.any():
+        raise ValueError(
+            f"Expected attributes that are 0 or 1, got {values[wrong].flat[0]!r}."
+        )
+
+
 def mirrored(dataset: tf.data.Dataset, seed: int | None = None) -> tf.data.Dataset:
     """Mirrors half of the images in batches left to right.
 
@@ -393,7 +403,7 @@ def batches(
 
     Args:
         x: Dataset of batches, an array of images, or a dict of arrays.
-        y: Labels, if x is an array of images.
+        y: Labels, if x is an array of images; or attributes, for models of these.
         shapes: Shape of each feature that the model takes, without the batch dimension.
             Other features are left out.
         batch_size: Batch size for arrays; None uses 64.
@@ -411,11 +421,14 @@ def batches(
     if not isinstance(x, tf.data.Dataset):
         x = dict(x) if isinstance(x, dict) else {"image": x}
         if y is not None:
-            x["label"] = y
+            is_attributes = ATTRIBUTES in shapes and "label" not in shapes
+            x[ATTRIBUTES if is_attributes else "label"] = y
         _check_names(x, shapes)
         arrays = {name: np.asarray(x[name]) for name in shapes}
         for name in set(LABELS) & set(arrays):
             arrays[name] = _check_labels(arrays[name], name, ranges.get(name))
+        if ATTRIBUTES in arrays:
+            _check_attributes(arrays[ATTRIBUTES])
         dataset = array_batches(
             arrays,
             batch_size=batch_size or 64,
@@ -440,7 +453,8 @@ def _check_shape(name, got, shape):
     if got.rank and got.is_compatible_with(shape):
         return
     wanted = ", ".join(("batch", *("any" if n is None else str(n) for n in shape[1:])))
-    raise ValueError(f"Expected {name}s of shape ({wanted}), got {tuple(got)}.")
+    names = name if name == ATTRIBUTES else f"{name}s"
+    raise ValueError(f"Expected {names} of shape ({wanted}), got {tuple(got)}.")
 
 
 def _check_counts(dataset, ranges):
@@ -504,6 +518,8 @@ def _check_first(dataset, ranges):
         _check_batch(batch[name])
     for name in set(LABELS) & set(batch):
         _check_labels(batch[name], name, ranges.get(name))
+    if ATTRIBUTES in batch:
+        _check_attributes(batch[ATTRIBUTES])
 
 
 def _check_batch(images):

@@ -26,7 +26,6 @@ from keras_gen.files import sha256
 
 BATCH = 256  # Images that an extractor processes at once.
 INCEPTION_SHAPE = (299, 299, 3)
-# Extractors of colour images that apply a grey classifier to each channel.
 # The file of weights, as Keras names it.
 INCEPTION_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
 INCEPTION_HELP = (
@@ -36,6 +35,7 @@ INCEPTION_HELP = (
     "keras.applications.InceptionV3() once where there is a network, and pass "
     "'inception'."
 )
+# Extractors of colour images that apply a grey classifier to each channel.
 STACKED = {"stacked_mnist": "mnist"}
 DEFAULT_GREY = "mnist"  # Extractor for grey images of sources without their own.
 
@@ -241,7 +241,9 @@ def _classifier(weights):
     name = f"classifier/{weights}"
     if weights in zoo.weights_of("classifier"):
         name += f" {zoo.card('classifier', weights)['sha256'][:12]}"
-    return Extractor(name, model.image_shape, model.features, model.classify)
+    # Attributes are no classes, of which an image has one.
+    classify = None if model.has_attributes else model.classify
+    return Extractor(name, model.image_shape, model.features, classify)
 
 
 def _stacked(digits):

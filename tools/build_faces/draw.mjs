@@ -25,6 +25,10 @@ async function tag(style) {
   }
 }
 
+// Resvg reads the type of a mask only as an attribute: as a style, an alpha mask is taken
+// for one of luminance, which hides what is dark.
+const legible = (svg) => svg.replaceAll(/style="mask-type:\s*(\w+)"/g, 'mask-type="$1"');
+
 const write = (bytes) => fs.writeSync(1, bytes);
 const jobs = fs.readFileSync(0, "utf-8").trim().split("\n").map(JSON.parse);
 if (process.argv[2] === "svg") {
@@ -36,6 +40,6 @@ if (process.argv[2] === "svg") {
 } else {
   for (const { svg, size } of jobs) {
     const fitTo = { mode: "width", value: size };
-    write(new Resvg(svg, { fitTo }).render().pixels);
+    write(new Resvg(legible(svg), { fitTo }).render().pixels);
   }
 }

@@ -5,6 +5,7 @@ one, write a subclass and append an instance to `FIGURES`, or return it from a m
 `own_figures`; nothing else needs to change.
 """
 
+from keras_gen.metrics.figures.arithmetic import Arithmetic
 from keras_gen.metrics.figures.base import Figure
 from keras_gen.metrics.figures.captions import Captions
 from keras_gen.metrics.figures.categories import Categories
@@ -43,6 +44,7 @@ FIGURES: list[Figure] = [
     Memorisation(),
     Parzen(),
     LabelAgreement(),
+    Arithmetic(),
     PathLength(),
 ]
 

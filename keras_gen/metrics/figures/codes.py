@@ -47,7 +47,8 @@ def _encoder(context):
     An ability that also takes labels is not used: it would reveal the labels to the
     probe.
     """
-    for name in ("encode", "features"):
+    names = ("encode", "features") if context.has_small_latents else ("features",)
+    for name in names:
         if context.takes_only(name, IMAGE):
             return getattr(context.model, name)
     return None

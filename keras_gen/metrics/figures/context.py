@@ -127,6 +127,16 @@ class Context:
         """Whether the model has this ability, with a single input of this role."""
         return [entry.role for entry in self.inputs_of(ability).values()] == [role]
 
+    @property
+    def has_small_latents(self) -> bool:
+        """Whether latents have fewer numbers than images.
+
+        Those of diffusion models are images in other coordinates: there are no features
+        to read off, and each costs as many evaluations of the network as a sample.
+        """
+        size = getattr(self.model, "latent_dim", None) or 0
+        return size < np.prod(self.image_shape)
+
     # The data.
 
     @property

@@ -23,6 +23,8 @@ class PathLength(Figure):
     def applies(self, context):
         """For models whose `decode` takes only latents, with a prior over them."""
         prior = getattr(context.model, "prior", None)
+        if not context.has_small_latents:
+            return False
         if prior is None or not context.takes_only("decode", LATENT):
             return False
         return prior.distribution().event_shape == (context.model.latent_dim,)

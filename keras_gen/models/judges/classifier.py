@@ -3,7 +3,8 @@
 It is a small convolutional network similar to VGG [1] with batch normalization [2],
 trained on shifted, rotated and scaled copies of images. Its last hidden layer gives the
 features for the Fréchet distance and others; its classes are used to count the modes
-that samples cover.
+that samples cover. Trained on attributes, each of which an image has or not, it judges
+whether samples have those that were asked for.
 
 1. Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
    Recognition", 2015.
@@ -26,22 +27,24 @@ from keras_gen.networks.normalization import batch_norm
 
 
 def classifier_network(
-    image_shape: tuple[int, int, int], num_classes: int, width: int
+    image_shape: tuple[int, int, int], num_classes: int, width: int, num_blocks: int = 3
 ) -> keras.Model:
-    """Images in [-1, 1] to features (batch, 4 * width) and logits (batch, num_classes).
+    """Images in [-1, 1] to features and logits (batch, num_classes).
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
         num_classes: Number of classes.
-        width: Feature maps of the first block; they double twice.
+        width: Feature maps of the first block; they double from block to block. The
+            last ones are the features.
+        num_blocks: Number of blocks of two convolutions; between them, maps are halved.
     """
     inputs = x = keras.Input(image_shape)
-    for block in range(3):
+    for block in range(num_blocks):
         for _ in range(2):
             x = layers.Conv2D(width << block, 3, padding="same", use_bias=False)(x)
             x = batch_norm()(x)
             x = layers.ReLU()(x)
-        if block < 2:
+        if block < num_blocks - 1:
             x = layers.MaxPooling2D()(x)
     x = layers.GlobalAveragePooling2D(dtype="float32", name="features")(x)
     logits = layers.Dense(num_classes, dtype="float32", name="logits")(x)
@@ -52,15 +55,18 @@ def classifier_network(
 class Classifier(GenerativeModel):
     """Convolutional classifier whose features and classes measure samples.
 
-    The logs show `accuracy`, the share of images whose most probable class is right.
+    The logs show `accuracy`, the share of images whose most probable class is right; of
+    attributes, the share of all that are right.
 
     Args:
         image_shape: Shape of an image, (height, width, channels).
-        num_classes: Number of classes, at least 2. Labels are ints from 0 to
-            `num_classes - 1`.
-        target: Name of the batch's feature with the labels: "label", or "domain" for a
-            classifier of styles.
-        width: Feature maps of the first block; they double twice.
+        num_classes: Number of classes, at least 2, or of attributes. Labels are ints
+            from 0 to `num_classes - 1`.
+        target: Name of the batch's feature to recognise: "label"; "domain" for a
+            classifier of styles; or "attributes", of which an image has any number: 0
+            or 1 for each, (batch, num_classes).
+        width: Feature maps of the first block; they double from block to block.
+        num_blocks: Number of blocks of two convolutions; between them, maps are halved.
         turn: Largest angle by which training images are rotated, in radians.
         scale: Largest change of training images' size, as a fraction.
         shift: Largest shift of training images, in pixels.
@@ -78,8 +84,9 @@ class Classifier(GenerativeModel):
         self,
         image_shape: ImageShape = (28, 28, 1),
         num_classes: Classes = 10,
-        target: Literal["label", "domain"] = "label",
+        target: Literal["label", "domain", "attributes"] = "label",
         width: Count = 16,
+        num_blocks: Count = 3,
         turn: Weight = 0.2,
         scale: Decay = 0.1,
         shift: Weight = 2.0,
@@ -88,20 +95,29 @@ class Classifier(GenerativeModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if min(image_shape[:2]) < 4:
+        least = 1 << (num_blocks - 1)
+        if min(image_shape[:2]) < least:
             raise ValueError(
-                f"Expected sides of at least 4 pixels, got {tuple(image_shape)}."
+                f"Expected sides of at least {least} pixels, got {tuple(image_shape)}."
             )
         self.image_shape = tuple(image_shape)
         self.num_classes, self.target = num_classes, target
         self.decay_steps = decay_steps
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
-        self.classifier = classifier_network(self.image_shape, num_classes, width)
+        self.classifier = classifier_network(
+            self.image_shape, num_classes, width, num_blocks
+        )
         self.keep_average(self.classifier, average)
 
+    @property
+    def has_attributes(self) -> bool:
+        """Whether the outputs are attributes, of which an image has any number."""
+        return self.target == "attributes"
+
     def batch_shapes(self):
-        """An image and its label."""
-        return {"image": self.image_shape, self.target: ()}
+        """An image, and its label or attributes."""
+        shape = (self.num_classes,) if self.has_attributes else ()
+        return {"image": self.image_shape, self.target: shape}
 
     def players(self):
         """One player."""
@@ -113,22 +129,33 @@ class Classifier(GenerativeModel):
         return {"classifier": keras.optimizers.Adam(rate)}
 
     def classifier_loss(self, batch, shared, training):
-        """Mean cross-entropy in nats; of the averaged network when not training."""
+        """Mean cross-entropy in nats; of the averaged network when not training.
+
+        Of attributes it is the mean of their sums.
+        """
         images, labels = batch["image"], batch[self.target]
         network = self.classifier if training else self.averaged(self.classifier)
         if training:
             images = distort(images, self.noise_seed("distortion"), **self.distortion)
         _, logits = network(images, training=training)
-        return cross_entropy(logits, labels)
+        entropy = attribute_entropy if self.has_attributes else cross_entropy
+        return entropy(logits, labels)
 
     @transforms("probabilities")
     def classify(self, images):
-        """Probabilities of the classes, float32 (batch, num_classes)."""
-        return ops.softmax(self.averaged(self.classifier)(images, training=False)[1])
+        """Probabilities of the classes, float32 (batch, num_classes).
+
+        Rows sum to 1, but not those of attributes.
+        """
+        logits = self.averaged(self.classifier)(images, training=False)[1]
+        return ops.sigmoid(logits) if self.has_attributes else ops.softmax(logits)
 
     @transforms("features")
     def features(self, images):
-        """The last hidden layer, float32 (batch, 4 * width)."""
+        """The last hidden layer, float32 (batch, features).
+
+        There are `width` features, times 2 for every block after the first.
+        """
         return self.averaged(self.classifier)(images, training=False)[0]
 
 
@@ -147,3 +174,22 @@ def cross_entropy(logits, labels) -> tuple:
     hits = ops.one_hot(labels, logits.shape[-1])
     loss = -ops.mean(ops.sum(hits * ops.log_softmax(logits), axis=-1))
     return loss, {"accuracy": ops.cast(right, "float32")}
+
+
+def attribute_entropy(logits, attributes) -> tuple:
+    """The loss of a classifier of attributes, and its figures.
+
+    Args:
+        logits: Logits of the attributes, float32 (batch, attributes).
+        attributes: Which of them an image has, 0 or 1, (batch, attributes).
+
+    Returns:
+        The sum of the attributes' cross-entropies in nats, a scalar that is the mean
+        over rows; and `{"accuracy": ...}`, for each row the share of attributes for
+        which the more probable value is right.
+    """
+    attributes = ops.cast(attributes, "float32")
+    entropies = ops.binary_crossentropy(attributes, logits, from_logits=True)
+    right = ops.equal(logits > 0, attributes > 0)
+    accuracy = ops.mean(ops.cast(right, "float32"), axis=-1)
+    return ops.mean(ops.sum(entropies, axis=-1)), {"accuracy": accuracy}

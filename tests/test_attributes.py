@@ -1,0 +1,76 @@
+"""Figures about attributes, with models and judges that are exact."""
+
+import types
+
+import numpy as np
+import pytest
+
+from keras_gen import latent
+from keras_gen.metrics.figures.arithmetic import Arithmetic
+
+NAMES = ["hat", "smile", "glasses"]
+
+
+class Faces:
+    """Latents of -1 or 1: glasses and smile. Images show them in their two halves."""
+
+    latent_dim = 2
+
+    def decode(self, latents):
+        return np.repeat(latents[:, None, :, None], 4, axis=1).astype(np.float32)
+
+
+class Judge:
+    image_shape = (4, 2, 1)
+
+    def classify(self, images):
+        glasses, smile = images.mean(axis=(1, 3)).T > 0
+        return np.stack([np.zeros(len(images)), smile, glasses], axis=1)
+
+
+class Context:
+    """What the figure asks of a `keras_gen.metrics.figures.Context`."""
+
+    source, seed = "faces", 0
+
+    def __init__(self):
+        self.model, self.pictures = Faces(), {}
+        data = types.SimpleNamespace(attribute_names=NAMES)
+        self.real = types.SimpleNamespace(load=lambda split: data)
+
+    def load_judge(self, preset, weights):
+        return Judge(), f"{preset}/{weights}"
+
+    def keep(self, figure, title, rows):
+        self.pictures[title] = rows
+
+
+@pytest.fixture
+def binary(monkeypatch):
+    """Latents are drawn from the four corners."""
+
+    def draw(model, n, seed):
+        return np.random.default_rng(seed).choice([-1.0, 1.0], (n, 2))
+
+    monkeypatch.setattr(latent, "draw", draw)
+
+
+def test_arithmetic_adds_what_the_first_has_and_the_second_lacks(binary):
+    context = Context()
+    figures = Arithmetic().measure(context)
+    assert figures["arithmetic_agreement"] == 1.0
+    drawn = latent.draw(None, 2_000, 0)
+    floor = np.mean((drawn[:, 0] > 0) & (drawn[:, 1] < 0))
+    assert figures["arithmetic_floor"] == pytest.approx(floor)
+    (rows,) = context.pictures.values()
+    assert rows.shape == (16, 10, 4, 2, 1)
+    glasses, smile = rows.mean(axis=(2, 4)).transpose(2, 0, 1) > 0
+    expected = [1] * 3 + [0] * 6 + [1]
+    np.testing.assert_array_equal(glasses, np.tile(expected, (16, 1)))
+    expected = [1] * 6 + [0] * 4
+    np.testing.assert_array_equal(smile, np.tile(expected, (16, 1)))
+
+
+def test_arithmetic_needs_examples_of_each_kind(monkeypatch):
+    monkeypatch.setattr(latent, "draw", lambda model, n, seed: np.ones((n, 2)))
+    assert Arithmetic().measure(Context()) == {}
