@@ -8,10 +8,13 @@ that the index needs no care when a model is added.
 """
 
 import ast
+import contextlib
 import dataclasses
 import functools
 import importlib.resources
 import pathlib
+
+from keras_gen import plugins
 
 PACKAGE = pathlib.Path(__file__).parent
 
@@ -56,36 +59,75 @@ def weights_of(name: str) -> list[str]:
     return sorted(card.parent.name for card in cards)
 
 
-@functools.cache
 def entries() -> tuple[Entry, ...]:
-    """All classes that are registered with Keras."""
+    """All classes that are registered with Keras, first those of this package.
+
+    Those of other packages are the ones that their sources show; see `plugins`.
+    """
+    others = (entry for plugin in plugins.installed() for entry in entries_of(plugin))
+    return (*own_entries(), *others)
+
+
+@functools.cache
+def own_entries() -> tuple[Entry, ...]:
+    """The classes of this package that are registered with Keras."""
     paths = (path for folder in PACKAGE.iterdir() for path in folder.rglob("*.py"))
-    return tuple(entry for path in sorted(paths) for entry in _entries_in(path))
+    return tuple(e for path in sorted(paths) for e in _entries_in(path, _module(path)))
 
 
-def _entries_in(path):
+def entries_of(plugin: plugins.Plugin) -> list[Entry]:
+    """The registered classes in the sources of another package; nothing is imported.
+
+    Sources that cannot be read show none.
+    """
+    found = []
+    for module, path in plugin.sources():
+        with contextlib.suppress(OSError, ValueError, SyntaxError):
+            found += list(_entries_in(path, module))
+    return found
+
+
+def presets_of(plugin: plugins.Plugin) -> list[str]:
+    """The names of presets that the sources of another package show."""
+    return [entry.preset for entry in entries_of(plugin) if entry.preset]
+
+
+def _module(path):
+    return ".".join(["keras_gen", *path.relative_to(PACKAGE).with_suffix("").parts])
+
+
+def _entries_in(path, module):
     source = path.read_text(encoding="utf-8")
     if "register" not in source:  # Spares most files the parsing.
         return
-    module = ".".join(["keras_gen", *path.relative_to(PACKAGE).with_suffix("").parts])
     for node in ast.parse(source).body:
         for call in getattr(node, "decorator_list", ()):
             function = ast.unparse(getattr(call, "func", call)).split(".")[-1]
-            if function in ("register", "register_keras_serializable"):
+            if function == "register_keras_serializable" or _is_preset(function, call):
                 yield _entry(node, call, function, module)
+
+
+def _is_preset(function, call):
+    """Whether a decorator is `register("name", ...)`."""
+    first = next(iter(getattr(call, "args", ())), None)
+    return function == "register" and isinstance(getattr(first, "value", None), str)
 
 
 def _entry(node, call, function, module):
     """The entry of a class, from its node and that of the decorator."""
-    options = {keyword.arg: keyword.value for keyword in call.keywords}
     is_preset = function == "register"
-    saved = node.name
-    if not is_preset and "name" in options:
-        saved = ast.literal_eval(options["name"])
+    saved, package = node.name, "keras_gen"
+    if not is_preset:
+        arguments = dict(
+            zip(("package", "name"), getattr(call, "args", ()), strict=False)
+        )
+        arguments |= {k.arg: k.value for k in getattr(call, "keywords", ())}
+        values = {key: ast.literal_eval(value) for key, value in arguments.items()}
+        package, saved = values.get("package", "Custom"), values.get("name") or saved
     return Entry(
         module,
         node.name,
-        f"keras_gen>{saved}",
+        f"{package}>{saved}",
         ast.literal_eval(call.args[0]) if is_preset else None,
         (ast.get_docstring(node) or "").split("\n")[0],
     )

@@ -86,7 +86,8 @@ class Settings:
         epochs: Number of epochs, at least 1, counted from the start of the run.
         steps_per_epoch: Number of steps that count as an epoch; None uses all data.
         weights: Weights to start from: the name of weights that ship, the path of a
-            `.keras` file, or of a run's folder. None starts from random weights.
+            `.keras` file, or of a run's folder, or "hf://user/name@revision". None
+            starts from random weights.
         networks: Names of the networks that start from `weights`, with commas between
             them, such as "encoder,decoder"; all others start from random weights. None
             takes all networks from `weights`.

@@ -4,8 +4,12 @@
     images = model.sample(16, seed=0)
 
 Weights that ship are in `zoo/<preset>/<weights>/` of the repository: `card.json`,
-`weights.safetensors`, and pictures, which are not part of the package. Loading runs no
-code from files: cards are JSON, and weights are arrays.
+`weights.safetensors`, and pictures, which are not part of the package. The same two
+files are read from the Hugging Face Hub:
+
+    model = keras_gen.zoo.load("hf://someone/dcgan-birds")
+
+Loading runs no code from files: cards are JSON, and weights are arrays.
 """
 
 import difflib
@@ -26,21 +30,22 @@ from keras_gen import (
     index,
     models,  # noqa: F401 Fills the registry.
 )
-from keras_gen.core import averages, checks, weight_files
+from keras_gen.core import averages, checks, hub_client, weight_files
 from keras_gen.core.abilities import abilities_of
 from keras_gen.core.arguments import defaults_of, refuse_unknown
 from keras_gen.core.model import GenerativeModel
-from keras_gen.core.registry import PRESETS, preset
+from keras_gen.core.registry import PRESETS, load_plugins, preset
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 
 def names() -> list[str]:
-    """The names of all models, sorted.
+    """The names of all models, sorted, with those of packages that bring presets.
 
     >>> keras_gen.zoo.names()[:3]
     ['aae', 'cgan', 'classifier']
     """
+    load_plugins()
     return sorted(PRESETS)
 
 
@@ -56,7 +61,12 @@ def weights_of(name: str) -> list[str]:
     return index.weights_of(preset(name).name)
 
 
-def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
+def card(
+    name: str,
+    weights: str | os.PathLike | None = None,
+    *,
+    revision: str | None = None,
+) -> dict[str, Any]:
     """A description of a model, or of weights for it, in plain types.
 
     >>> keras_gen.zoo.card("gan")["configuration"]
@@ -65,9 +75,10 @@ def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
     'mnist'
 
     Args:
-        name: Name of the model.
-        weights: Name of weights that ship, or path of a folder with a card; None
-            describes the model itself.
+        name: Name of the model; or "hf://user/name", without `weights`.
+        weights: Name of weights that ship, path of a folder with a card, or
+            "hf://user/name"; None describes the model itself.
+        revision: Branch, tag or commit on the Hugging Face Hub; None is "main".
 
     Returns:
         For weights: preset, configuration, data and their licence, the commands that
@@ -78,8 +89,9 @@ def card(name: str, weights: str | os.PathLike | None = None) -> dict[str, Any]:
     Raises:
         ValueError: For unknown names; the message names the nearest known ones.
     """
+    name, weights = _resolve(name, weights, revision)
     if weights is not None:
-        return _read_card(_find(name, weights))
+        return _read_card(*_find(name, weights, (CARD,)))
     chosen = preset(name)
     known = arguments(chosen.model)
     abilities = abilities_of(chosen.model, {**known, **chosen.config})
@@ -100,6 +112,7 @@ def load(
     name: str,
     weights: str | os.PathLike | None = None,
     *,
+    revision: str | None = None,
     dtype: str | None = None,
     **overrides,
 ) -> GenerativeModel:
@@ -113,11 +126,15 @@ def load(
     (8, 8, 3)
 
     Args:
-        name: Name of the model, one of `names()`.
+        name: Name of the model, one of `names()`; or "hf://user/name", without
+            `weights`: the card in that repository of the Hugging Face Hub names the
+            model.
         weights: Weights to load, with the configuration that they were trained with:
-            the name of weights that ship ("mnist"), or the path of a `.keras` file from
-            `model.save`, of a run's folder, or of a folder with a card. None starts
-            from random weights.
+            the name of weights that ship ("mnist"), the path of a `.keras` file from
+            `model.save`, of a run's folder, or of a folder with a card, or
+            "hf://user/name" or "hf://user/name@revision". None starts from random
+            weights.
+        revision: Branch, tag or commit on the Hugging Face Hub; None is "main".
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
             the one in force.
         **overrides: Arguments of the model's class, which replace those of the preset
@@ -125,24 +142,28 @@ def load(
 
     Raises:
         ValueError: For unknown names (the message names the nearest known ones), or
-            files that are damaged, do not belong together or do not fit the model.
+            files that are damaged, do not belong together or do not fit the model. Also
+            in one sentence for repositories of the hub that are missing, gated or
+            cannot be reached.
     """
+    name, weights = _resolve(name, weights, revision)
     chosen = preset(name)
     check_overrides(name, overrides)
     if weights is None:
         return _build(chosen.model, {**chosen.config, **overrides}, dtype)
-    path = _find(name, weights)
+    path, source = _find(name, weights, (CARD, WEIGHTS))
     if path.is_file():
         return _load_archive(chosen, path, overrides, dtype)
-    contents = _read_card(path)
+    contents = _read_card(path, source)
     if contents["model"] != chosen.model.__name__:
         raise ValueError(
-            f"Expected weights of {chosen.model.__name__}, got {path} of "
+            f"Expected weights of {chosen.model.__name__}, got {source} of "
             f"{contents['model']}."
         )
-    arrays = _weights_of_card(path, contents)
-    config = _saved_config(chosen, contents["configuration"], path / CARD)
-    model = _build_saved(chosen, {**config, **overrides}, dtype, path / CARD, arrays)
+    arrays = _weights_of_card(path, contents, source)
+    card_name = f"{source}/{CARD}"
+    config = _saved_config(chosen, contents["configuration"], card_name)
+    model = _build_saved(chosen, {**config, **overrides}, dtype, card_name, arrays)
     load_weights(model, arrays, without=contents.get("without", ()))
     return model
 
@@ -312,31 +333,77 @@ def named_weights(
 # Finding and reading weights.
 
 
-def _find(name, weights):
-    """The folder or file of weights, from the name of weights that ship or a path."""
+def _resolve(name, weights, revision):
+    """The preset's name and the weights; both from a card if `name` is "hf://..."."""
+    in_name, in_weights = map(hub_client.is_address, (name, weights))
+    if revision is not None and not (in_name or in_weights):
+        raise ValueError(
+            f"Expected a revision only with hf://user/name, got {revision!r}."
+        )
+    if in_weights and not in_name:
+        return name, str(hub_client.parse(weights, revision))
+    if not in_name:
+        return name, weights
+    if weights is not None:
+        raise ValueError(
+            f"Expected {name!r} without other weights, got {str(weights)!r}."
+        )
+    address = str(hub_client.parse(name, revision))
+    contents = _read_card(*_fetched(address, (CARD,)))
+    files.check_entries(contents, {"preset": str}, f"{address}/{CARD}")
+    try:
+        return preset(contents["preset"]).name, address
+    except ValueError as error:
+        raise ValueError(
+            f"{error} {address} needs it: this version of keras_gen lacks it, or it "
+            "belongs to another package."
+        ) from error
+
+
+def _fetched(address, names):
+    """The folder in the hub's cache with files of a repository, and the address."""
+    return hub_client.fetch(hub_client.parse(address), names), address
+
+
+def _find(name, weights, names):
+    """The folder or file of weights, and what messages call it.
+
+    Args:
+        name: Name of the model.
+        weights: Name of weights that ship, a path, or an address of the hub.
+        names: Names of the files that are wanted, for the hub.
+    """
     shipped = weights_of(name)
     if weights in shipped:
-        return index.weights_folder() / name / weights
+        path = index.weights_folder() / name / weights
+        return path, str(path)
+    if hub_client.is_address(weights):
+        return _fetched(weights, names)
     path = pathlib.Path(weights)
     if (path / "card.json").is_file() or (path.is_file() and path.suffix == ".keras"):
-        return path
+        return path, str(path)
     if (path / "model.keras").is_file():  # A run's folder.
-        return path / "model.keras"
+        return path / "model.keras", str(path / "model.keras")
     near = difflib.get_close_matches(str(weights), shipped, n=3, cutoff=0.4)
     known = ", ".join(near or shipped) or "none"
     raise ValueError(
-        f"Expected weights that ship for {name!r} ({known}), a .keras file, or the "
-        f"folder of a run or of a card, got {str(weights)!r}."
+        f"Expected weights that ship for {name!r} ({known}), a .keras file, the "
+        f"folder of a run or of a card, or hf://user/name, got {str(weights)!r}."
     )
 
 
-def _read_card(folder):
-    """The card in a folder, with the entries that `load` needs."""
-    path = pathlib.Path(folder) / CARD
-    contents = files.read_json(path)
+def _read_card(folder, source):
+    """The card in a folder, with the entries that `load` needs.
+
+    Args:
+        folder: Path of the folder.
+        source: Name of the folder, for messages.
+    """
+    name = f"{source}/{CARD}"
+    contents = files.parse_json(files.read_text(pathlib.Path(folder) / CARD), name)
     kinds = {"model": str, "configuration": dict, "sha256": str}
-    files.check_entries(contents, kinds, path)
-    return _with_commands(contents, path)
+    files.check_entries(contents, kinds, name)
+    return _with_commands(contents, name)
 
 
 def _with_commands(contents, path):
@@ -350,8 +417,8 @@ def _with_commands(contents, path):
     return contents
 
 
-def _weights_of_card(folder, contents):
-    """The path of the weights that a card describes."""
+def _weights_of_card(folder, contents, source):
+    """The path of the weights that a card describes, whose SHA-256 is compared."""
     path, wanted = folder / WEIGHTS, contents["sha256"]
     if not path.is_file():
         raise ValueError(f"Expected {WEIGHTS} beside the card, got none in {folder}.")
@@ -362,11 +429,26 @@ def _weights_of_card(folder, contents):
     new = folder / _new_name(wanted)
     if new.is_file() and files.sha256(new) == wanted:
         return new
+    remedy = "Copy both files again, or write them by keras_gen.zoo.write_card."
+    if hub_client.is_address(source):
+        remedy = f"If the cache was damaged, delete {folder.parents[1]}."
     raise ValueError(
-        f"Expected {path} with sha256 {wanted}, got {found}: the file is not the one "
-        "that the card describes. Copy both files again, or write them by "
-        "keras_gen.zoo.write_card."
+        f"Expected {source}/{WEIGHTS} with sha256 {wanted}, got {found}: the file is "
+        f"not the one that the card describes. {remedy}"
     )
+
+
+def weights_path(folder: str | os.PathLike) -> pathlib.Path:
+    """The path of the weights in a folder with a card.
+
+    Args:
+        folder: Path of the folder.
+
+    Raises:
+        ValueError: If there are none, or not those that the card describes.
+    """
+    folder = pathlib.Path(folder)
+    return _weights_of_card(folder, _read_card(folder, str(folder)), str(folder))
 
 
 def configuration(name: str, path: str | os.PathLike) -> dict[str, Any]:

@@ -424,3 +424,35 @@ def test_celeb_a_has_its_40_attributes_in_the_order_of_their_names(tmp_path):
     for caption, row in zip(batch["caption"], expected, strict=True):
         present = [n for n, has in zip(data.attribute_names, row, strict=True) if has]
         assert caption.decode() == ", ".join(present).replace("_", " ").lower()
+
+
+def test_attributes_are_chosen_and_ordered_by_the_name():
+    chosen = keras_gen.data.load(
+        "faces/micah?attributes=smile,glasses", "test", shuffle=False, batch_size=40
+    )
+    everything = keras_gen.data.load(
+        "faces/micah", "test", shuffle=False, batch_size=40
+    )
+    assert chosen.attribute_names == ["smile", "glasses"]
+    columns = [everything.attribute_names.index(n) for n in chosen.attribute_names]
+    few, all_ = next(iter(chosen)), next(iter(everything))
+    np.testing.assert_array_equal(few["id"], all_["id"])
+    expected = all_["attributes"].numpy()[:, columns]
+    np.testing.assert_array_equal(few["attributes"], expected)
+    facts = keras_gen.data.describe("faces/micah?attributes=smile,glasses")
+    assert facts.details == ("2 attributes",)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("attributes=smille", "'smile'"),
+        ("attributes=", "attributes"),
+        ("attributes=smile,smile", "each once"),
+        ("attributes=smile&attributes=hat", "once"),
+        ("split=id&split=id", "once"),
+    ],
+)
+def test_wrong_choices_of_attributes_are_refused(query, message):
+    with pytest.raises(ValueError, match=message):
+        keras_gen.data.load(f"faces?{query}")

@@ -5,6 +5,8 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import scipy.ndimage
+import skimage.data
 import tensorflow as tf
 
 import keras_gen
@@ -369,16 +371,53 @@ def test_a_model_brings_figures_of_its_own():
         ("emoji", 3, "emoji"),
         ("emoji/noto,twemoji", 3, "emoji"),
         ("emoji", 1, "emoji"),
+        ("faces/micah?glasses", 3, "faces"),
+        ("cifar10", 3, "faces"),
+        ("mnist", 3, "faces"),
+        ("folder/of/photos", 3, "faces"),
     ],
 )
 def test_a_source_is_measured_by_the_extractor_of_its_name(data, channels, name):
     assert metrics.features.default_features(data, (28, 28, channels)) == name
 
 
-@pytest.mark.parametrize("data", ["mnist", "cifar10", "emoji_style_not"])
-def test_colour_images_without_an_extractor_are_refused(data):
-    with pytest.raises(ValueError, match="features"):
-        metrics.features.default_features(data, (28, 28, 3))
+@pytest.mark.parametrize(
+    ("data", "features", "is_foreign"),
+    [
+        ("photos", "faces", True),
+        ("fashion_mnist", "mnist", True),
+        ("faces/micah", "faces", False),
+        ("mnist", "mnist", False),
+        ("photos", "emoji", False),  # The user's own choice.
+    ],
+)
+def test_features_of_other_images_come_with_a_note(data, features, is_foreign):
+    note = metrics.features.features_note(data, metrics.extractor(features))
+    assert (note is not None) == is_foreign
+    if is_foreign:
+        assert "Inception" in note and "not with published ones" in note
+
+
+@pytest.mark.parametrize("change", ["blur", "noise"])
+def test_features_of_faces_order_changes_of_photos(change):
+    """They were learnt from drawings; larger changes are farther all the same."""
+    photos = [skimage.data.astronaut(), skimage.data.coffee(), skimage.data.cat()]
+    random = np.random.default_rng(0)
+    crops = []
+    for photo in photos:
+        for _ in range(100):
+            y, x = (random.integers(0, side - 64) for side in photo.shape[:2])
+            crops.append(photo[y : y + 64, x : x + 64] / 127.5 - 1)
+    crops = np.array(crops, np.float32)
+    distances = []
+    for size in (0.5, 1.0, 2.0):
+        if change == "blur":
+            changed = scipy.ndimage.gaussian_filter(crops, (0, size, size, 0))
+        else:
+            changed = crops + 0.1 * size * random.normal(size=crops.shape)
+        figures = metrics.image_figures(changed.clip(-1, 1), crops, features="faces")
+        distances.append(figures["frechet_distance"])
+    assert 0 < distances[0] < distances[1] < distances[2]
 
 
 # Transparency.

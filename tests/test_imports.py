@@ -8,7 +8,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "keras_gen"
 # From the lowest storey to the highest. A module belongs to the longest prefix of its
 # name, and imports from its own storey or from those below.
 STOREYS = (
-    ("index", "quiet", "registration"),
+    ("index", "plugins", "quiet", "registration"),
     ("files", "distribute", "losses", "core"),
     ("images",),
     ("data",),
@@ -18,8 +18,9 @@ STOREYS = (
     ("models",),
     ("zoo",),
     ("latent", "metrics", "export"),
-    ("callbacks",),
+    ("callbacks", "pictures"),
     ("runs",),
+    ("hub",),
     ("", "cli"),  # keras_gen itself, and the command line.
 )
 

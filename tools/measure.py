@@ -5,19 +5,13 @@
 
 import json
 import pathlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import keras_gen
 from keras_gen.files import write_text
-
-
-def measured(model: keras_gen.GenerativeModel, data: str) -> dict[str, Any]:
-    """All figures of a model, rounded to the digits that cards show."""
-    model.compile(seed=0)
-    figures = keras_gen.metrics.evaluate(model, data)
-    return {k: round(v, 5) if isinstance(v, float) else v for k, v in figures.items()}
+from keras_gen.hub.publishing import measured
 
 
 def main(

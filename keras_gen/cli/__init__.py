@@ -11,10 +11,11 @@ import typer
 
 import keras_gen
 from keras_gen import quiet
-from keras_gen.cli.common import errors_in_one_line
+from keras_gen.cli.common import errors_in_one_line, show_warnings_in_one_line
 from keras_gen.cli.evaluate import evaluate
 from keras_gen.cli.export import export, label
 from keras_gen.cli.models import list_models, show
+from keras_gen.cli.push import push
 from keras_gen.cli.query import query
 from keras_gen.cli.reproduce import reproduce
 from keras_gen.cli.run import run
@@ -37,6 +38,7 @@ COMMANDS = {
     "export": export,
     "label": label,
     "query": query,
+    "push": push,
 }
 
 # Without Rich, which would read brackets in help and in messages as markup, and wrap
@@ -69,6 +71,7 @@ def main(
 ):
     """Generative models for Keras 3: list, train, sample from, and export them."""
     quiet.start()
+    show_warnings_in_one_line()
 
 
 def _help_of(command):

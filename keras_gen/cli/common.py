@@ -11,6 +11,7 @@ import pathlib
 import shlex
 import shutil
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
@@ -24,16 +25,18 @@ Name = Annotated[
 Weights = Annotated[
     str | None,
     typer.Option(
-        help="Name of weights that ship ('mnist'), or path of a .keras file, of the "
-        "folder of a run, or of a folder with a card."
+        help="Name of weights that ship ('mnist'), path of a .keras file, of a run's "
+        "folder or of a folder with a card, or hf://user/name[@revision] for the "
+        "Hugging Face Hub."
     ),
 ]
 TrainedWeights = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help="Name of weights that ship ('mnist'), or path of a .keras file, of the "
-        "folder of a run, or of a folder with a card.",
+        help="Name of weights that ship ('mnist'), path of a .keras file, of a run's "
+        "folder or of a folder with a card, or hf://user/name[@revision] for the "
+        "Hugging Face Hub.",
         show_default="those that ship, if there is one set",
     ),
 ]
@@ -107,8 +110,8 @@ def choose_weights(name: str, weights: str | None) -> str:
     if len(shipped) != 1:
         known = " or ".join(f"--weights {known}" for known in shipped)
         raise ValueError(
-            f"Expected {known or '--weights'}, or --weights with a .keras file or the "
-            "folder of a run, got none."
+            f"Expected {known or '--weights'}, or --weights with a .keras file, the "
+            "folder of a run, or hf://user/name, got none."
         )
     note(f"Weights: {name} {shipped[0]}, which ship")
     return shipped[0]
@@ -124,14 +127,30 @@ def data_of(name: str, weights: str) -> tuple[str | None, str]:
     Returns:
         None in place of the data where they are unknown.
     """
-    if weights in keras_gen.zoo.weights_of(name):
-        return keras_gen.zoo.card(name, weights).get("data"), "test"
+    if has_card(name, weights):
+        with contextlib.suppress(ValueError, OSError):  # Loading shows the error.
+            return keras_gen.zoo.card(name, weights).get("data"), "test"
+        return None, "test"
     path = pathlib.Path(weights)
     folder = path if path.is_dir() else path.parent
     with contextlib.suppress(ValueError, OSError):
         settings = keras_gen.runs.Settings.read(folder / keras_gen.runs.SETTINGS)
         return settings.data, settings.validation or settings.split
     return None, "test"
+
+
+def has_card(name: str, weights: str) -> bool:
+    """Whether weights have a card: those that ship, of a folder, or of the hub.
+
+    Args:
+        name: Name of the model.
+        weights: Its weights, as the user gave them.
+    """
+    from keras_gen.core import hub_client
+
+    is_shipped = weights in keras_gen.zoo.weights_of(name)
+    has_file = (pathlib.Path(weights) / keras_gen.zoo.CARD).is_file()
+    return is_shipped or has_file or hub_client.is_address(weights)
 
 
 # What is printed.
@@ -223,7 +242,23 @@ def refuse_existing(path: pathlib.Path, force: bool) -> None:
         )
 
 
-# Errors.
+# Errors and warnings.
+
+
+_show = warnings.showwarning
+
+
+def show_warnings_in_one_line() -> None:
+    """Prints warnings for users on the standard error, without their place in code."""
+    warnings.showwarning = _show_in_one_line
+
+
+def _show_in_one_line(message, category, *args, **kwargs):
+    if issubclass(category, UserWarning):
+        note(f"Warning: {message}")
+    else:
+        _show(message, category, *args, **kwargs)
+
 
 REFUSALS = ("INVALID_ARGUMENT", "NOT_FOUND")  # Codes of servers for values and names.
 

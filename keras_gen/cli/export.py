@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Weights, note
+from keras_gen.cli.common import Weights, has_card, note
 from keras_gen.cli.usage import query_example
 
 Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
@@ -142,7 +142,7 @@ def _write_files(chosen, format, to, abilities):
 def _card_of(preset, source):
     """What an export's card says of the weights."""
     card = {"preset": preset}
-    if source in keras_gen.zoo.weights_of(preset):
+    if has_card(preset, source):
         card["trained"] = keras_gen.zoo.card(preset, source)
     return card
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen import index
+from keras_gen import index, plugins
 from keras_gen.cli.common import AsJson, Name, Weights, print_table, width_of_output
 
 # What a model is for, and the abilities of which it has one.
@@ -56,7 +56,8 @@ def list_models(
 ):
     """Lists all models, with the weights that ship for them."""
     headings = "name", "what it is", "weights"
-    if task is None and not as_json:  # Quick: nothing of TensorFlow is imported.
+    is_quick = all(map(index.presets_of, plugins.installed()))
+    if task is None and not as_json and is_quick:  # TensorFlow is not imported.
         found = index.models().items()
         rows = [(n, text, ", ".join(index.weights_of(n))) for n, text in found]
         print_table(headings, [(n, t.removesuffix("."), w) for n, t, w in rows], 1)
@@ -95,7 +96,7 @@ def show(name: Name, weights: Weights = None, as_json: AsJson = False):
     card = keras_gen.zoo.card(name, weights)
     if as_json:
         print(json.dumps(card))
-    elif weights is None:
+    elif "summary" in card:
         _show_model(name, card)
     else:
         for key, value in card.items():

@@ -2,9 +2,13 @@
 
 import dataclasses
 import difflib
+import functools
+import warnings
 from collections.abc import Callable
 
 import keras
+
+from keras_gen import index, plugins
 
 BATCH_SIZE = 64  # That of presets without one of their own.
 
@@ -48,29 +52,63 @@ def register(
         **config: Arguments of the class.
 
     Raises:
-        ValueError: If the name is taken.
+        ValueError: If the name is taken, or that of the class: files of weights name
+            the class.
     """
 
     def decorate(cls):
-        if name in PRESETS:
+        modules = {e.preset: e.module for e in index.own_entries() if e.preset}
+        if name in PRESETS or modules.get(name, cls.__module__) != cls.__module__:
             raise ValueError(f"Expected a new name, got {name!r}, which is taken.")
+        _refuse_taken(cls)
         PRESETS[name] = Preset(name, cls, config, batch_size)
         return keras.saving.register_keras_serializable("keras_gen")(cls)
 
     return decorate
 
 
+def _refuse_taken(cls):
+    """Refuses a class whose name in files is that of another.
+
+    Of packages that are not imported, only this one counts: another may be broken.
+    """
+    known = keras.saving.get_custom_objects().get(f"keras_gen>{cls.__name__}", cls)
+    is_ours = known.__module__.startswith("keras_gen.")
+    is_imported = isinstance(known, type) and issubclass(known, keras.Layer)
+    if known.__module__ != cls.__module__ and (is_ours or is_imported):
+        raise ValueError(
+            f"Expected a new name of the class, got {cls.__name__!r}, which "
+            f"{known.__module__} has."
+        )
+
+
+@functools.cache
+def load_plugins() -> None:
+    """Imports the packages that bring models, once; warns of those that fail."""
+    for failure in plugins.failures():
+        warnings.warn(failure, stacklevel=3)
+
+
 def preset(name: str) -> Preset:
     """The preset with the given name.
 
     Raises:
-        ValueError: For an unknown name; the message names the nearest known ones.
+        ValueError: For an unknown name; the message names the nearest known ones, and
+            packages whose models cannot be used.
     """
+    if str(name).startswith("hf://"):
+        raise ValueError(
+            f"Expected a model's name, got {name!r}, which stands for weights: pass it "
+            "as weights."
+        )
+    if name not in PRESETS:
+        failures = plugins.failures()
     if name not in PRESETS:
         near = difflib.get_close_matches(str(name), PRESETS, n=3, cutoff=0.4)
         known = near or sorted(PRESETS)
-        raise ValueError(
+        first = (
             f"Expected a model's name, got {name!r}. "
             f"{'Nearest' if near else 'There are'}: {', '.join(known)}."
         )
+        raise ValueError(" ".join((first, *failures)))
     return PRESETS[name]

@@ -9,7 +9,9 @@ The name of a selection is "faces", and optionally hands and attributes:
 - "faces?glasses", "faces?!glasses", "faces/micah?glasses&smile&!beard": the faces with
   and without attributes;
 - "faces?black_hair,blond_hair": the faces to which exactly one of several conditions
-  applies, whose index is their `domain`. With "image_b" they are the two domains.
+  applies, whose index is their `domain`. With "image_b" they are the two domains;
+- "faces?attributes=glasses,beard,smile": all faces, whose `attributes` are these alone,
+  in this order.
 
 The split "test" has a tenth of the faces, by their ids. In "faces?split=combinations",
 it has a tenth of the combinations of `COMBINED` and hair colours, which never occur in
@@ -58,11 +60,13 @@ class Selection:
         hands: Names of the hands.
         conditions: Texts such as "glasses&!smile"; none selects all faces of the hands.
         division: Way of splitting, "id" or "combinations".
+        attributes: Names of the attributes that faces have; none stands for all.
     """
 
     hands: tuple[str, ...]
     conditions: tuple[str, ...] = ()
     division: str = "id"
+    attributes: tuple[str, ...] = ()
 
     @property
     def domain_names(self) -> tuple[str, ...]:
@@ -72,6 +76,8 @@ class Selection:
     def __str__(self):
         terms = [",".join(self.conditions)] if self.conditions else []
         terms += [f"split={self.division}"] if self.division != "id" else []
+        names = ",".join(self.attributes)
+        terms += [f"attributes={names}"] if names else []
         hands = "" if self.hands == hand_names() else f"/{','.join(self.hands)}"
         return f"faces{hands}{'?' if terms else ''}{'&'.join(terms)}"
 
@@ -88,12 +94,14 @@ def is_selection(source: object) -> bool:
 def parse(text: str) -> Selection:
     """The selection that a text names.
 
-    >>> parse("faces/micah?glasses,!glasses&split=id")
-    Selection(hands=('micah',), conditions=('glasses', '!glasses'), division='id')
+    >>> parse("faces/micah?glasses,!glasses").conditions
+    ('glasses', '!glasses')
+    >>> parse("faces?split=combinations&attributes=beard,smile").attributes
+    ('beard', 'smile')
 
     Raises:
-        ValueError: For an unknown hand, attribute or way of splitting, for a hand that
-            is named twice, and for conditions that exclude every face.
+        ValueError: For an unknown hand, attribute or way of splitting, for a hand or an
+            attribute that is named twice, and for conditions that exclude every face.
     """
     path, _, query = text.partition("?")
     _, slash, named = path.partition("/")
@@ -101,15 +109,18 @@ def parse(text: str) -> Selection:
     if not set(chosen) <= set(hand_names()) or len(set(chosen)) < len(chosen):
         raise ValueError(f"Expected hands of {hand_names()}, each once, got {text!r}.")
     terms = query.split("&") if query else []
-    divisions = [term for term in terms if term.startswith("split=")]
-    conditions = "&".join(term for term in terms if term not in divisions)
-    division = divisions[0].removeprefix("split=") if divisions else "id"
-    if len(divisions) > 1 or division not in _DIVISIONS:
-        raise ValueError(
-            f"Expected split=id or split=combinations, once, got {text!r}."
-        )
+    division = _setting("split=", terms, text) or "id"
+    attributes = _setting("attributes=", terms, text)
+    conditions = "&".join(terms)
+    if division not in _DIVISIONS:
+        raise ValueError(f"Expected split=id or split=combinations, got {text!r}.")
+    kept = () if attributes is None else tuple(attributes.split(","))
+    for name in kept:
+        _check_attribute(name, text)
+    if len(set(kept)) < len(kept):
+        raise ValueError(f"Expected attributes=..., each once, got {text!r}.")
     found = tuple(conditions.split(",")) if conditions else ()
-    selection = Selection(chosen, found, division)
+    selection = Selection(chosen, found, division, kept)
     for condition in found:
         for term in condition.split("&"):
             _check_attribute(term.removeprefix("!"), text)
@@ -119,6 +130,17 @@ def parse(text: str) -> Selection:
             f"Expected conditions each of which some face meets, got {text!r}."
         )
     return selection
+
+
+def _setting(key, terms, text):
+    """The value of a term such as "split=id", which is taken from the terms."""
+    given = [term for term in terms if term.startswith(key)]
+    if len(given) > 1:
+        raise ValueError(f"Expected {key}... once, got {text!r}.")
+    for term in given:
+        terms.remove(term)
+        return term.removeprefix(key)
+    return None
 
 
 def sides(text: str) -> list[str]:
@@ -222,7 +244,7 @@ def batches(
     dataset = dataset.prefetch(pipeline.AUTOTUNE)
     dataset.class_names = class_names()
     dataset.domain_names = list(selection.domain_names)
-    dataset.attribute_names = attribute_names()
+    dataset.attribute_names = list(selection.attributes) or attribute_names()
     return dataset
 
 
@@ -252,7 +274,7 @@ def describe(name: str, split: str, **facts) -> summary.Description:
         class_names=tuple(class_names()),
         domain_names=selection.domain_names,
         division=division,
-        details=(f"{len(attribute_names())} attributes",),
+        details=(f"{len(selection.attributes or attribute_names())} attributes",),
         **facts,
     )
 
@@ -274,6 +296,8 @@ def _select(split, selection, features=()):
     found = select(split, {"train": part(~is_test), "test": part(is_test)})
     row = found["row"]
     attributes, labels = _attributes()
+    columns = [attribute_names().index(name) for name in selection.attributes]
+    attributes = attributes[:, columns] if columns else attributes
     found["attributes"] = attributes[row].astype(np.float32)
     found["label"] = labels[row]
     if not features or "caption" in features:

@@ -19,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike
 
 from keras_gen import zoo
+from keras_gen.core import hub_client
 from keras_gen.core.inputs import check_image_range
 from keras_gen.core.model import GenerativeModel
 from keras_gen.data import pipeline
@@ -37,7 +38,8 @@ INCEPTION_HELP = (
 )
 # Extractors of colour images that apply a grey classifier to each channel.
 STACKED = {"stacked_mnist": "mnist"}
-DEFAULT_GREY = "mnist"  # Extractor for grey images of sources without their own.
+# Extractors for grey and for colour images of sources without their own.
+DEFAULT_GREY, DEFAULT_COLOUR = "mnist", "faces"
 
 
 class Extractor:
@@ -154,7 +156,8 @@ def extractor(
             "mnist": the classifier that ships, for digits of one channel;
             "stacked_mnist": that classifier on each of three channels, with 1000
             classes;
-            other weights that ship for the classifier ("emoji"), or a run of one;
+            other weights that ship for the classifier ("emoji"), a run of one, or
+            "hf://user/name" for one on the Hugging Face Hub;
             "inception", or a `.h5` file of InceptionV3's weights (Keras applications,
             with its classes): Inception features, for photographs. "inception" takes
             the file that Keras has downloaded;
@@ -175,7 +178,7 @@ def extractor(
         return features
     if isinstance(features, keras.Model):
         return _of_model(features, features.name, image_shape)
-    if features in zoo.weights_of("classifier"):
+    if features in zoo.weights_of("classifier") or hub_client.is_address(features):
         return _classifier(features)
     if features in STACKED:
         return _stacked(_classifier(STACKED[features]))
@@ -202,29 +205,53 @@ def default_features(data, image_shape: tuple[int, int, int]) -> str:
     """The name of the extractor that ships for images of a source.
 
     It is the one with the source's own name, unless the images have more channels than
-    it takes; for other grey images it is "mnist".
+    it takes; for other grey images it is "mnist", and for other colour images "faces",
+    of which `features_note` says what it is worth.
 
     >>> default_features("emoji/noto", (32, 32, 3))
     'emoji'
+    >>> default_features("photos", (64, 64, 3))
+    'faces'
 
     Args:
         data: A source; see `keras_gen.data.load`.
         image_shape: (height, width, channels) of the images to be measured.
-
-    Raises:
-        ValueError: If there is none.
     """
-    name = str(data).partition("/")[0].partition("?")[0]
-    channels = image_shape[-1]
+    name, channels = source_name(data), image_shape[-1]
     if channels <= _channels_of(name):
         return name
-    if channels == 1:
-        return DEFAULT_GREY
-    raise ValueError(
-        f"Expected features=... for colour images of {data!r}, for which no extractor "
-        "ships: InceptionV3's weights, or a network of your own (a .keras file or a "
-        f"SavedModel). {INCEPTION_HELP}"
+    return DEFAULT_GREY if channels == 1 else DEFAULT_COLOUR
+
+
+def features_note(data, features: Extractor) -> str | None:
+    """What an extractor that was trained on other images is worth; None for others.
+
+    Args:
+        data: The source that is measured.
+        features: The extractor.
+    """
+    name = features.name.removeprefix("classifier/").partition(" ")[0]
+    defaults = (DEFAULT_GREY, DEFAULT_COLOUR)
+    if not features.name.startswith("classifier/") or name not in defaults:
+        return None
+    if source_name(data) == name:
+        return None
+    return (
+        f"They were learnt from {name}: compare figures of these data with each other, "
+        f"not with published ones. For photographs, take Inception. {INCEPTION_HELP}"
     )
+
+
+def source_name(data) -> str:
+    """Name of a source without its part.
+
+    >>> source_name("emoji/noto"), source_name("faces?glasses")
+    ('emoji', 'faces')
+
+    Args:
+        data: A source; see `keras_gen.data.load`.
+    """
+    return str(data).partition("/")[0].partition("?")[0]
 
 
 def _channels_of(name):
@@ -239,7 +266,7 @@ def _channels_of(name):
 def _classifier(weights):
     model = zoo.load("classifier", weights=weights)
     name = f"classifier/{weights}"
-    if weights in zoo.weights_of("classifier"):
+    if weights in zoo.weights_of("classifier") or hub_client.is_address(weights):
         name += f" {zoo.card('classifier', weights)['sha256'][:12]}"
     # Attributes are no classes, of which an image has one.
     classify = None if model.has_attributes else model.classify

@@ -42,13 +42,11 @@ class Scale:
             image_shape: (height, width, channels) of the images to be measured. Images
                 with alpha are measured on white.
             features: Feature extractor, or what `keras_gen.metrics.extractor` makes one
-                of. None uses the one that ships for the source, or for grey images.
+                of. None uses the one that ships for the source, or else for grey or
+                colour images.
             num_images: Number of real images of either split, and of samples.
             seed: Seed of the choice of real images, of samples and of subsets.
             **split: Arguments `test_fraction` and `split_seed` of `RealData`.
-
-        Raises:
-            ValueError: For colour images without features, if none ship for the source.
         """
         if not isinstance(data, RealData):
             data = RealData(data, None, num_images, seed, **split)

@@ -142,6 +142,7 @@ _WORDS = [
      "change of features along straight lines between styles"),
     ("path_length_w_error", PATHS, "path length between styles, error", "", _ERROR),
     ("features", SETTINGS, "features", "", "network that images are compared with"),
+    ("features_note", SETTINGS, "worth of these features", "", ""),
     ("judge", SETTINGS, "judge", "", "model that scores results"),
     ("num_generated", SETTINGS, "samples", "", ""),
     ("num_real", SETTINGS, "training images", "", ""),

@@ -5,11 +5,13 @@
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from keras_gen import latent
 from keras_gen.core.inputs import LATENT
+from keras_gen.data import faces
 from keras_gen.metrics.features import resized
 from keras_gen.metrics.figures.base import Figure
 
@@ -25,17 +27,23 @@ class JudgedSource:
 
     Attributes:
         judge: Preset and weights of the classifier.
+        names: Function that returns the names of its attributes.
         added: Attribute that the arithmetic adds.
         absent: Attribute that the images have from which it is taken, but not the
             result.
     """
 
     judge: tuple[str, str]
+    names: Callable[[], list[str]]
     added: str
     absent: str
 
 
-JUDGED = {"faces": JudgedSource(("classifier", "faces"), "glasses", "smile")}
+JUDGED = {
+    "faces": JudgedSource(
+        ("classifier", "faces"), faces.attribute_names, "glasses", "smile"
+    )
+}
 
 
 class Arithmetic(Figure):
@@ -66,7 +74,7 @@ class Arithmetic(Figure):
         """
         source, model = JUDGED[context.source], context.model
         judge, judge_name = context.load_judge(*source.judge)
-        names = list(context.real.load("test").attribute_names)
+        names = source.names()
         columns = [names.index(source.added), names.index(source.absent)]
 
         def judged(images):

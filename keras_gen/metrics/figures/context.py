@@ -16,6 +16,7 @@ from keras_gen.metrics.features import (
     default_features,
     extractor,
     measured_shape,
+    source_name,
 )
 from keras_gen.metrics.real import DEFAULT_IMAGES, RealData
 from keras_gen.metrics.scale import Scale
@@ -142,7 +143,7 @@ class Context:
     @property
     def source(self) -> str:
         """Name of the source, without its part: "emoji" for "emoji/noto"."""
-        return str(self.data).partition("/")[0].partition("?")[0]
+        return source_name(self.data)
 
     @property
     def has_labels(self) -> bool:

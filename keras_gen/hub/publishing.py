@@ -1,0 +1,397 @@
+"""Pushing a model to the hub: what is written, and what of the hub's is kept."""
+
+import contextlib
+import functools
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from keras_gen import files, metrics, pictures, runs, zoo
+from keras_gen.core import checks, hub_client, weight_files
+from keras_gen.core.hub_client import Address, in_words
+from keras_gen.core.model import GenerativeModel
+from keras_gen.core.registry import PRESETS, load_plugins, preset
+from keras_gen.data import licences
+from keras_gen.hub import readme
+
+README, CONFIG = "README.md", "config.json"
+PICTURES = (".png", ".gif", ".jpg")
+SECONDS = 60  # Until the hub must answer a request that writes.
+_LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
+
+
+def push(
+    source: GenerativeModel | runs.Run | str | os.PathLike,
+    repository: str,
+    *,
+    name: str | None = None,
+    private: bool | None = None,
+    create_pr: bool = False,
+    message: str | None = None,
+    licence: str | None = None,
+    data: str | None = None,
+    data_licence: str | None = None,
+    command: str | None = None,
+    figures: Mapping[str, Any] | None = None,
+    published: Mapping[str, float] | None = None,
+    notes: str | None = None,
+    evaluate: bool = False,
+    dtype: Literal["float32", "float16"] | None = None,
+) -> str:
+    """Pushes a model to the Hugging Face Hub, and prints what was done.
+
+    The repository is made if it does not exist. One commit holds `card.json`,
+    `weights.safetensors`, `README.md`, `config.json` and pictures. The README is
+    written from the card. Its last line holds the SHA-256 of the rest: if they do not
+    fit, or the line is missing, somebody has edited it, and it is kept as it is. Other
+    files of the repository stay. The commit is refused if others push at the same time.
+
+    A path of a data set of your own does not leave this machine: the card names the
+    last folder of it alone.
+
+        keras_gen.hub.push(model, "someone/dcgan-birds", data="birds")
+
+    Args:
+        source: Model; or a run, or the path of a run's folder, of a folder with a card,
+            or of a `.keras` file. A folder with a card is pushed with its pictures, and
+            its entries cannot be replaced.
+        repository: Name of the repository, as "user/name".
+        name: Name of the model's preset; None finds it by the class.
+        private: Boolean, whether a new repository is private; None leaves it to the
+            account. If True, a repository that is public is refused.
+        create_pr: Boolean, whether a pull request is opened instead of a commit.
+        message: Message of the commit; None names the model.
+        licence: Licence of the weights, by the hub's identifier ("apache-2.0", "mit",
+            "cc-by-4.0"); None states none.
+        data: Data set that the model was trained on; None is that of the run.
+        data_licence: Licence of the data; None is that of data which ship.
+        command: Command that trained the model; None is that of the run.
+        figures: Figures of `keras_gen.metrics.evaluate`, or others, by name; None
+            writes a card without figures.
+        published: Published values of figures, by name, for the README.
+        notes: Notes: what was left out, what to expect.
+        evaluate: Boolean, whether figures are measured first, which takes minutes.
+        dtype: Type of the stored weights; None is "float32".
+
+    Returns:
+        Address of the commit, or of the pull request.
+
+    Raises:
+        ValueError: In one sentence, before any work, for names that the hub does not
+            allow, arguments that do not fit, a missing token or client; and for what
+            the hub refuses.
+    """
+    address = check(repository, licence=licence, dtype=dtype)
+    entries = {
+        "data": data,
+        "data_licence": data_licence,
+        "command": command,
+        "figures": None if figures is None else dict(figures),
+        "published": None if published is None else dict(published),
+        "notes": notes,
+    }
+    entries = {key: value for key, value in entries.items() if value is not None}
+    if evaluate and "figures" in entries:
+        raise ValueError("Expected figures or evaluate=True, got both.")
+    if message is not None and not message.strip():
+        raise ValueError("Expected a message of the commit, got an empty one.")
+    with in_words(address), _answers_in_time():
+        found = _found(address, private)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = pathlib.Path(folder) / "repository"
+        card, model = _prepare(source, prepared, name, entries, evaluate, dtype)
+        shown = _pictures_in(prepared)
+        text = readme.written(card, model, repository, shown, licence)
+        (prepared / README).write_text(text, "utf-8")
+        config = {"library_name": "keras_gen", "model_type": card["preset"]}
+        (prepared / CONFIG).write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+        message = message or f"{card['preset']}, pushed by keras_gen"
+        with in_words(address), _answers_in_time():
+            return _commit(address, found, prepared, private, create_pr, message)
+
+
+def check(
+    repository: str, *, licence: str | None = None, dtype: str | None = None, **others
+) -> Address:
+    """Refuses what can be known to be wrong before a model is pushed.
+
+    Args:
+        repository: Name of the repository.
+        licence: Licence of the weights.
+        dtype: Type of the stored weights.
+        **others: Further arguments of `push`, whose names are checked.
+
+    Returns:
+        The repository.
+
+    Raises:
+        ValueError: For a wrong name or argument, and without the hub's client, a token
+            or a network.
+    """
+    hub_client.check_repository(repository)
+    known = set(push.__kwdefaults__)
+    if set(others) - known:
+        raise ValueError(
+            f"Expected arguments of push ({', '.join(sorted(known))}), got "
+            f"{sorted(set(others) - known)}."
+        )
+    if licence is not None and not _LICENCE.fullmatch(licence):
+        raise ValueError(
+            "Expected the hub's identifier of a licence, such as 'apache-2.0', got "
+            f"{licence!r}."
+        )
+    if dtype is not None:
+        checks.one_of(("float32", "float16"), dtype=dtype)
+    address = Address(repository)
+    hub = hub_client.client()
+    with in_words(address):
+        if hub.constants.is_offline_mode():
+            raise hub.errors.OfflineModeIsEnabled
+        if hub.get_token() is None:
+            raise hub.errors.LocalTokenNotFoundError
+    return address
+
+
+def measured(model: GenerativeModel, data: str) -> dict[str, Any]:
+    """All figures of a model, rounded to the digits that cards show.
+
+    Args:
+        model: The model, which is compiled anew.
+        data: Data set with a test split.
+    """
+    model.compile(seed=0)
+    figures = metrics.evaluate(model, data)
+    return {k: round(v, 5) if isinstance(v, float) else v for k, v in figures.items()}
+
+
+# The files.
+
+
+def _prepare(source, folder, name, entries, evaluate, dtype):
+    """Writes card, weights and pictures into a new folder.
+
+    Returns:
+        The card, and the model as it was stored.
+    """
+    path = source.folder if isinstance(source, runs.Run) else source
+    is_path = not isinstance(source, GenerativeModel)
+    if is_path and (pathlib.Path(path) / zoo.CARD).is_file():
+        if entries or dtype or evaluate:
+            raise ValueError(
+                f"Expected no further entries for {path}, whose card is complete, got "
+                f"{sorted(entries) or 'evaluate or dtype'}."
+            )
+        return _copy_card(pathlib.Path(path), folder, name)
+    run = None
+    if is_path and (pathlib.Path(path) / runs.SETTINGS).is_file():
+        run = runs.Run.open(path, name)
+        defaults = {
+            "data": run.settings.data,
+            "command": run.command,
+        }
+        entries = {**defaults, **entries}
+        source, name = run.load_model(), run.settings.name
+    elif is_path:
+        source, name = _load_archive(path, name)
+    name = name or name_of(source)
+    data = entries.get("data")
+    licence = None if data is None else licences.of(data)
+    if licence is not None:
+        entries = {"data_licence": licence, **entries}
+    entries = _without_paths(entries)
+    done = {"epochs": int(source.epoch.numpy()), "steps": int(source.step.numpy())}
+    done = {key: value for key, value in done.items() if value}
+    write = functools.partial(
+        zoo.write_card, folder=folder, name=name, dtype=dtype or "float32"
+    )
+    if evaluate and data is None:
+        raise ValueError("Expected the data to evaluate on, got none: pass data=.")
+    samples = functools.partial(_draw, source, data)
+    card = write(source, samples=samples, **done, **entries)
+    model = zoo.load(name, folder)  # What is pushed can be loaded.
+    if evaluate:
+        figures = measured(model, data)
+        card = write(model, **done, **entries, figures=figures)
+    if run is not None:
+        pictures.draw_growth(run.folder / "samples", folder / "growth.gif")
+    return card, model
+
+
+def name_of(model: GenerativeModel) -> str:
+    """The name of the preset of a model's class.
+
+    Raises:
+        ValueError: If there is none, or more than one.
+    """
+    load_plugins()
+    found = sorted(key for key, value in PRESETS.items() if value.model is type(model))
+    if len(found) != 1:
+        raise ValueError(
+            f"Expected a model with one preset, got {type(model).__name__} with "
+            f"{', '.join(found) or 'none'}: pass name=, or register it."
+        )
+    return found[0]
+
+
+def _load_archive(path, name):
+    """The model in a `.keras` file, and the name of its preset."""
+    path = pathlib.Path(path)
+    if not path.is_file() or path.suffix != ".keras":
+        raise ValueError(
+            "Expected a model, the folder of a run or of a card, or a .keras file, got "
+            f"{str(path)!r}."
+        )
+    if name is None:
+        load_plugins()
+        wanted = weight_files.read_config(path)["class_name"]
+        found = [k for k, v in PRESETS.items() if v.model.__name__ == wanted]
+        if len(found) != 1:
+            raise ValueError(f"Expected name= for {path}, a {wanted}, got none.")
+        name = found[0]
+    return zoo.load(name, path), name
+
+
+def _copy_card(source, folder, name):
+    """Copies a folder with a card, which must load."""
+    card = zoo.card(name or "", source) if name else files.read_json(source / zoo.CARD)
+    files.check_entries(card, {"preset": str}, source / zoo.CARD)
+    chosen = preset(card["preset"]).name
+    if name is not None and name != chosen:
+        raise ValueError(f"Expected a card of {name!r}, got one of {chosen!r}.")
+    model = zoo.load(chosen, source)
+    folder.mkdir(parents=True)
+    shutil.copyfile(source / zoo.CARD, folder / zoo.CARD)
+    shutil.copyfile(zoo.weights_path(source), folder / zoo.WEIGHTS)
+    for picture in _pictures_in(source):
+        shutil.copyfile(source / picture, folder / picture)
+    return card, model
+
+
+def _pictures_in(folder):
+    """Names of the pictures in a folder, samples first."""
+    names = [p.name for p in folder.iterdir() if p.suffix in PICTURES]
+    return sorted(names, key=lambda name: (name != "samples.png", name))
+
+
+def _draw(model, data, path):
+    try:
+        pictures.draw(model, data, path)
+    except (ValueError, OSError) as error:  # The data may lie elsewhere.
+        print(f"No pictures: {error}")
+
+
+def _without_paths(entries):
+    """The entries, in which files and folders are named without their paths."""
+    entries = dict(entries)
+    if entries.get("data") is not None:
+        data, entries["data"] = str(entries["data"]), _last_parts(entries["data"])
+        if data != entries["data"]:
+            named = entries["data"]
+            print(f"The card names the data {named!r}, without the path {data!r}.")
+    if entries.get("command") is not None:
+        words = shlex.split(entries["command"])
+        entries["command"] = shlex.join(map(_last_parts, words))
+    if "commands" in entries:
+        split = map(shlex.split, entries["commands"])
+        entries["commands"] = [shlex.join(map(_last_parts, words)) for words in split]
+    return entries
+
+
+def _last_parts(text):
+    """A text, in which each path between commas is replaced by its last part."""
+    parts = str(text).split(",")
+    return ",".join(
+        pathlib.PurePath(part).name if _is_path(part) else part for part in parts
+    )
+
+
+def _is_path(text):
+    is_marked = text.startswith(("./", "../", "~"))
+    return is_marked or os.path.isabs(text) or "/" in text and os.path.exists(text)
+
+
+# The hub.
+
+
+@contextlib.contextmanager
+def _answers_in_time() -> Iterator[None]:
+    """Limits the time for answers in its scope; the client itself waits forever."""
+    hub = hub_client.client()
+    session = hub.get_session()
+    before, limit = session.timeout, hub.constants.HF_HUB_DOWNLOAD_TIMEOUT
+    is_set = limit != hub.constants.DEFAULT_DOWNLOAD_TIMEOUT
+    session.timeout = limit if is_set else SECONDS
+    try:
+        yield
+    finally:
+        session.timeout = before
+
+
+def _found(address, private):
+    """What the hub says of a repository; None if it does not exist yet.
+
+    Raises:
+        ValueError: If it is public and should be private.
+    """
+    hub = hub_client.client()
+    try:
+        limit = hub.get_session().timeout.read
+        found = hub.HfApi().model_info(address.repository, timeout=limit)
+    except hub.errors.GatedRepoError:
+        raise
+    except hub.errors.RepositoryNotFoundError:
+        return None
+    if private and not found.private:
+        raise hub_client.Refusal(
+            f"Expected a private repository, got {address}, which is public."
+        )
+    if private is False and found.private:
+        print(f"{address} exists, and stays private.")
+    return found
+
+
+def _commit(address, found, folder, private, create_pr, message):
+    """Makes the repository if needed, and one commit of a folder's files."""
+    hub = hub_client.client()
+    api = hub.HfApi(library_name="keras_gen")
+    if found is None:
+        api.create_repo(address.repository, private=private, exist_ok=True)
+        found = _found(address, None)
+    names = sorted(path.name for path in folder.iterdir())
+    kept = _kept_readme(address, found)
+    if kept:
+        names.remove(README)
+    before = found.sha
+    done = api.create_commit(
+        address.repository,
+        [hub.CommitOperationAdd(name, str(folder / name)) for name in names],
+        commit_message=message,
+        create_pr=create_pr,
+        parent_commit=before,
+    )
+    if kept:
+        print(f"{README} of {address} was edited on the hub, and is kept as it is.")
+    if done.oid == before and not create_pr:
+        print(f"{address} holds these files already: nothing was changed.")
+    else:
+        print(f"{address}: {', '.join(names)} are in {done.pr_url or done.commit_url}")
+    return done.pr_url or done.commit_url
+
+
+def _kept_readme(address, found):
+    """Whether the repository has a README that somebody wrote or edited."""
+    if README not in {file.rfilename for file in found.siblings or ()}:
+        return False
+    path = hub_client.client().hf_hub_download(
+        address.repository, README, revision=found.sha
+    )
+    try:
+        return not readme.is_unedited(files.read_text(path))
+    except ValueError:  # Somebody else wrote what is not UTF-8.
+        return True

@@ -1,0 +1,140 @@
+"""Pictures of a trained model, for cards: samples, or what else the model makes."""
+
+import itertools
+import pathlib
+
+import numpy as np
+import PIL.Image
+
+from keras_gen import data as sources
+from keras_gen import images, latent
+from keras_gen.core.model import GenerativeModel
+
+
+def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
+    """Writes the pictures of a card; models without such an ability have none.
+
+    Args:
+        model: The model.
+        data: Data set that the model was trained on; its test images are used if the
+            pictures need images. None leaves out such pictures.
+        path: Path of the PNG file. For some models, further files are written next to
+            it.
+    """
+    abilities = model.abilities()
+    if hasattr(model, "pictures") and data is not None:
+        test = sources.load(
+            data,
+            "test",
+            features=tuple(model.batch_shapes()),
+            image_shape=model.image_shape,
+            batch_size=16,
+            seed=0,
+        )
+        rows = model.pictures({k: v.numpy() for k, v in next(iter(test)).items()})
+        flat = rows.reshape(-1, *rows.shape[2:])
+        images.save_grid(flat, path, columns=rows.shape[1], scale=2)
+    elif "sample" in abilities:
+        images.save_grid(model.sample(64, 0), path)
+        if hasattr(model, "draw_codes") and model.latent_dim == 2 and data is not None:
+            draw_plane(model, data, path.with_name("plane.png"))
+        if "infer_codes" in abilities:
+            draw_codes(model, path.with_name("traversal.png"))
+        if hasattr(model, "mix"):
+            draw_mixing(model, path.with_name("mixing.png"))
+    elif "reconstruct" in abilities and data is not None:
+        test = sources.load(
+            data, "test", image_shape=model.image_shape, batch_size=256, shuffle=False
+        )
+        real = next(iter(test))["image"].numpy()
+        shown, make = real[:40], model.reconstruct
+        if "denoise" in abilities:
+            shown, make = model.corrupt(shown, seed=0), model.denoise
+        pairs = np.stack([shown, make(shown)], axis=1)
+        pairs = pairs.reshape(-1, *pairs.shape[2:])
+        images.save_grid(pairs, path, columns=10, scale=2)
+        if hasattr(model, "filters"):
+            filters = path.with_name("filters.png")
+            images.save_grid(model.filters(), filters)
+            histogram = path.with_name("activations.png")
+            latent.histogram(model, real, histogram)
+
+
+def draw_plane(model, data, path):
+    """Draws the codes of test images beside samples of the prior."""
+    test = sources.load(
+        data,
+        "test",
+        features=("image", "label"),
+        image_shape=model.image_shape,
+        batch_size=5000,
+        shuffle=False,
+    )
+    batch = next(iter(test))
+    real, labels = (batch[name].numpy() for name in ("image", "label"))
+    latent.beside_prior(model, real, path, labels)
+
+
+def draw_codes(model, path):
+    """Draws a row for each category, in which the continuous codes vary in turn.
+
+    Each continuous code goes from -2 to 2 while the others are 0. The noise is the same
+    in all images.
+    """
+    count, values = model.categories[0], np.linspace(-2, 2, 9)
+    num_codes = sum(model.categories) + model.continuous
+    codes = np.zeros((count, model.continuous, len(values), num_codes))
+    codes[np.arange(count), :, :, np.arange(count)] = 1
+    for index in range(model.continuous):
+        codes[:, index, :, sum(model.categories) + index] = values
+    flat = codes.reshape(-1, num_codes).astype(np.float32)
+    drawn = model.sample(len(flat), seed=np.zeros(len(flat), np.int64), codes=flat)
+    columns = model.continuous * len(values)
+    images.save_grid(drawn, path, columns=columns)
+
+
+def draw_mixing(model, path):
+    """Draws three tables of style mixing, one below the other.
+
+    The images of the top row determine the coarse styles in the first table, the middle
+    styles in the second and the fine styles in the third. Coarse styles are those of
+    layers up to 8x8, middle styles those of the next level, fine styles all others.
+    """
+    latents = latent.draw(model, 12, seed=3)
+    ends = sorted({min(end, model.num_layers) for end in (0, 4, 6, model.num_layers)})
+    tables = [
+        latent.mix_styles(model, latents[:8], latents[8:], range(*layers))
+        for layers in itertools.pairwise(ends)
+    ]
+    rows = np.concatenate(tables)
+    flat = rows.reshape(-1, *rows.shape[2:])
+    images.save_grid(flat, path, columns=rows.shape[1])
+
+
+def draw_growth(folder: pathlib.Path, path: pathlib.Path) -> None:
+    """Writes a GIF of a run's sample grids, if the images grew.
+
+    It shows the upper half of the grids, of at most 24 epochs: a frame in colour takes
+    as many bytes as the picture of samples.
+
+    Args:
+        folder: Path of the folder with the grids, which may not exist.
+        path: Path of the GIF file.
+    """
+    files = sorted(folder.glob("*.png"))
+    if not files:
+        return
+    chosen = np.unique(np.linspace(0, len(files) - 1, 24).round().astype(int))
+    grids = [PIL.Image.open(files[index]).convert("RGB") for index in chosen]
+    if len({grid.size for grid in grids}) < 2:
+        return
+    width, height = grids[-1].size
+    frames = [
+        grid.resize((width, height), PIL.Image.NEAREST)
+        .crop((0, 0, width, height // 2))
+        .quantize(64, dither=PIL.Image.Dither.NONE)
+        for grid in grids
+    ]
+    frames[0].save(
+        path, format="gif", save_all=True, append_images=frames[1:], duration=200
+    )
