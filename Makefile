@@ -1,10 +1,10 @@
-# Targets: demo, test, slow, lint, bench, bench-figures, bench-serving, clean. All but
-# clean set up .venv first.
+# Targets: demo, test, slow, lint, bench, bench-figures, bench-serving, dist, clean. All
+# but clean set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test slow lint bench bench-figures bench-serving clean
+.PHONY: demo test slow lint bench bench-figures bench-serving dist clean
 
 demo: .venv/installed
 	$(BIN)/python -m keras_gen.quiet examples/mnist_dcgan.py
@@ -29,12 +29,24 @@ bench-figures: .venv/installed
 bench-serving: .venv/installed
 	$(BIN)/python benchmarks/serving.py
 
-# Made again whenever pyproject.toml changes, so that no dependency is missing.
-.venv/installed: pyproject.toml
+# Wheels and source archives of both distributions in dist/. They are checked, and
+# installed into a new environment, which draws samples with weights that ship.
+dist: .venv/installed
+	rm -rf build dist zoo/build
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir dist zoo
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv build/environment
+	build/environment/bin/python -m pip install --quiet dist/*.whl
+	cd build && environment/bin/keras-gen sample dcgan --weights mnist -o samples.png
+	ls -l dist build/samples.png
+
+# Made again whenever dependencies change, so that none is missing.
+.venv/installed: pyproject.toml zoo/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --editable ./zoo --editable ".[dev,zoo]"
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv build dist *.egg-info zoo/build zoo/*.egg-info

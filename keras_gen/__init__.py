@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from keras_gen.core.model import GenerativeModel
     from keras_gen.distributions import priors
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = [
     "GenerativeModel",
     "Lazy",

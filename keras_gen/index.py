@@ -1,4 +1,4 @@
-"""An index of the package: its models and weights, without importing TensorFlow.
+"""An index of the package's models, without importing TensorFlow.
 
 >>> models()["dcgan"]
 'Deep convolutional generative adversarial network.'
@@ -11,7 +11,6 @@ import ast
 import contextlib
 import dataclasses
 import functools
-import importlib.resources
 import pathlib
 
 from keras_gen import plugins
@@ -42,21 +41,6 @@ def models() -> dict[str, str]:
     """The summary of each model, by the name of its preset, sorted."""
     presets = {entry.preset: entry.summary for entry in entries() if entry.preset}
     return dict(sorted(presets.items()))
-
-
-def weights_folder() -> pathlib.Path:
-    """Path of the folder of weights that ship."""
-    return pathlib.Path(str(importlib.resources.files("keras_gen.cards")))
-
-
-def weights_of(name: str) -> list[str]:
-    """The names of the weights that ship for a model, sorted; empty if none do.
-
-    Args:
-        name: Name of the model's preset.
-    """
-    cards = (weights_folder() / name).glob("*/card.json")
-    return sorted(card.parent.name for card in cards)
 
 
 def entries() -> tuple[Entry, ...]:

@@ -3,9 +3,11 @@
     model = keras_gen.zoo.load("dcgan", weights="mnist")
     images = model.sample(16, seed=0)
 
-Weights that ship are in `zoo/<preset>/<weights>/` of the repository: `card.json`,
-`weights.safetensors`, and pictures, which are not part of the package. The same two
-files are read from the Hugging Face Hub:
+Weights that ship are a distribution of their own, keras-gen-zoo; in the repository they
+are in `zoo/<preset>/<weights>/`: `card.json`, `weights.safetensors`, and pictures,
+which are not part of the distribution. Weights of one's own have names too if
+KERAS_GEN_ZOO, or `add`, names their folder or index; see `keras_gen.catalogue`. The
+same two files are read from the Hugging Face Hub:
 
     model = keras_gen.zoo.load("hf://someone/dcgan-birds")
 
@@ -26,17 +28,33 @@ import numpy as np
 import safetensors.numpy
 
 from keras_gen import (
+    catalogue,
     files,
-    index,
     models,  # noqa: F401 Fills the registry.
 )
+from keras_gen.catalogue import add
 from keras_gen.core import averages, checks, hub_client, weight_files
 from keras_gen.core.abilities import abilities_of
 from keras_gen.core.arguments import defaults_of, refuse_unknown
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import PRESETS, load_plugins, preset
+from keras_gen.weight_index import CARD, WEIGHTS, write_index
 
-WEIGHTS, CARD = "weights.safetensors", "card.json"
+__all__ = [
+    "add",
+    "arguments",
+    "card",
+    "check_overrides",
+    "configuration",
+    "load",
+    "load_weights",
+    "names",
+    "save_weights",
+    "weights_of",
+    "weights_path",
+    "write_card",
+    "write_index",
+]
 
 
 def names() -> list[str]:
@@ -50,15 +68,16 @@ def names() -> list[str]:
 
 
 def weights_of(name: str) -> list[str]:
-    """The names of the weights that ship for a model, sorted.
+    """The names of the weights for a model, sorted: those that ship, and one's own.
 
     >>> keras_gen.zoo.weights_of("stacked_ae")
     ['mnist', 'tied']
 
     Raises:
-        ValueError: For an unknown name; the message names the nearest known ones.
+        ValueError: For an unknown name, with the nearest known ones in the message; or
+            a place in KERAS_GEN_ZOO that is not there or is damaged.
     """
-    return index.weights_of(preset(name).name)
+    return catalogue.weights_of(preset(name).name)
 
 
 def card(
@@ -76,7 +95,7 @@ def card(
 
     Args:
         name: Name of the model; or "hf://user/name", without `weights`.
-        weights: Name of weights that ship, path of a folder with a card, or
+        weights: Name of weights (see `weights_of`), path of a folder with a card, or
             "hf://user/name"; None describes the model itself.
         revision: Branch, tag or commit on the Hugging Face Hub; None is "main".
 
@@ -130,7 +149,7 @@ def load(
             `weights`: the card in that repository of the Hugging Face Hub names the
             model.
         weights: Weights to load, with the configuration that they were trained with:
-            the name of weights that ship ("mnist"), the path of a `.keras` file from
+            a name of `weights_of` ("mnist"), the path of a `.keras` file from
             `model.save`, of a run's folder, or of a folder with a card, or
             "hf://user/name" or "hf://user/name@revision". None starts from random
             weights.
@@ -145,6 +164,7 @@ def load(
             files that are damaged, do not belong together or do not fit the model. Also
             in one sentence for repositories of the hub that are missing, gated or
             cannot be reached.
+        OSError: For weights of an index that cannot be downloaded.
     """
     name, weights = _resolve(name, weights, revision)
     chosen = preset(name)
@@ -370,12 +390,12 @@ def _find(name, weights, names):
 
     Args:
         name: Name of the model.
-        weights: Name of weights that ship, a path, or an address of the hub.
-        names: Names of the files that are wanted, for the hub.
+        weights: Name of weights, a path, or an address of the hub.
+        names: Names of the files that are wanted; others are not downloaded.
     """
-    shipped = weights_of(name)
-    if weights in shipped:
-        path = index.weights_folder() / name / weights
+    place = catalogue.find(preset(name).name, weights)
+    if place is not None:
+        path = place.folder(name, weights, WEIGHTS in names)
         return path, str(path)
     if hub_client.is_address(weights):
         return _fetched(weights, names)
@@ -384,11 +404,13 @@ def _find(name, weights, names):
         return path, str(path)
     if (path / "model.keras").is_file():  # A run's folder.
         return path / "model.keras", str(path / "model.keras")
-    near = difflib.get_close_matches(str(weights), shipped, n=3, cutoff=0.4)
-    known = ", ".join(near or shipped) or "none"
+    known = weights_of(name)
+    near = difflib.get_close_matches(str(weights), known, n=3, cutoff=0.4)
+    problem = catalogue.problem()
     raise ValueError(
-        f"Expected weights that ship for {name!r} ({known}), a .keras file, the "
-        f"folder of a run or of a card, or hf://user/name, got {str(weights)!r}."
+        f"Expected a name of weights for {name!r} ({', '.join(near or known) or 'none'}"
+        "), a .keras file, the folder of a run or of a card, or hf://user/name, got "
+        f"{str(weights)!r}" + (f"; {problem}." if problem else ".")
     )
 
 

@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.pop("KERAS_GEN_ZOO", None)  # Tests count the weights that ship.
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_gen
+from keras_gen import catalogue
 
 CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
@@ -19,10 +21,11 @@ tf.config.set_logical_device_configuration(
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Sets fixed seeds, and restores the dtype policy after the test."""
+    """Sets fixed seeds; restores the dtype policy and the zoo's places after a test."""
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+    catalogue._added.clear()
 
 
 @pytest.fixture

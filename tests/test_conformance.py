@@ -76,7 +76,8 @@ def call(model, ability, arrays):
 @every_model
 def test_a_move_changes_its_players_weights_and_no_others(name):
     model = tiny(name)
-    records, last, _ = record_step(model, make_batch(model, 4))
+    # A high rate, since gradients through gates near 0 are tiny.
+    records, last, _ = record_step(model, make_batch(model, 4), rate=1.0)
     places = {id(v): i for i, v in enumerate(model.variables)}
     trained = {places[id(v)] for v in model.trainable_variables}
     weights = [before for _, before, _ in records] + [last]
@@ -150,10 +151,11 @@ def test_rows_do_not_depend_on_who_shares_the_batch(name):
         arrays = inputs_of(model, ability, rows=5)
         together = call(model, ability, arrays)
         alone = call(model, ability, {k: v[3:4] for k, v in arrays.items()})
-        np.testing.assert_allclose(together[3], alone[0], rtol=1e-4, atol=1e-6)
+        # Samplers amplify rounding errors over their steps; a grey level is 8e-3.
+        np.testing.assert_allclose(together[3], alone[0], rtol=1e-4, atol=1e-4)
     if "sample" in model.abilities():
         few, many = model.sample(2, seed=7), model.sample(6, seed=7)
-        np.testing.assert_allclose(few, many[:2], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(few, many[:2], rtol=1e-4, atol=1e-4)
         assert not np.allclose(many[0], many[1])
         assert not np.allclose(many[:2], model.sample(2, seed=8))
 

@@ -8,8 +8,16 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "keras_gen"
 # From the lowest storey to the highest. A module belongs to the longest prefix of its
 # name, and imports from its own storey or from those below.
 STOREYS = (
-    ("index", "plugins", "quiet", "registration"),
-    ("files", "distribute", "losses", "core"),
+    (
+        "index",
+        "plugins",
+        "quiet",
+        "registration",
+        "files",
+        "downloads",
+        "weight_index",
+    ),
+    ("catalogue", "distribute", "losses", "core"),
     ("images",),
     ("data",),
     ("core.model",),

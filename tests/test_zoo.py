@@ -82,7 +82,7 @@ def test_errors_for_unknown_names_give_the_nearest_known_ones():
         zoo.load("dcgann")
     with pytest.raises(ValueError, match=r"Nearest: .*latent_dim"):
         zoo.load("gan", latent_dims=3)
-    with pytest.raises(ValueError, match=r"ship for 'dcgan' \(mnist\)"):
+    with pytest.raises(ValueError, match=r"weights for 'dcgan' \(mnist\)"):
         zoo.load("dcgan", weights="mnistt")
 
 

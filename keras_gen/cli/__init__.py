@@ -14,6 +14,7 @@ from keras_gen import quiet
 from keras_gen.cli.common import errors_in_one_line, show_warnings_in_one_line
 from keras_gen.cli.evaluate import evaluate
 from keras_gen.cli.export import export, label
+from keras_gen.cli.index import index
 from keras_gen.cli.models import list_models, show
 from keras_gen.cli.push import push
 from keras_gen.cli.query import query
@@ -35,6 +36,7 @@ COMMANDS = {
     "traverse": traverse,
     "mix": mix,
     "nearest": nearest,
+    "index": index,
     "export": export,
     "label": label,
     "query": query,

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 import keras_gen
+from keras_gen import catalogue
 
 Name = Annotated[
     str, typer.Argument(help="Name of the model; `keras-gen list` shows all.")
@@ -25,19 +26,19 @@ Name = Annotated[
 Weights = Annotated[
     str | None,
     typer.Option(
-        help="Name of weights that ship ('mnist'), path of a .keras file, of a run's "
-        "folder or of a folder with a card, or hf://user/name[@revision] for the "
-        "Hugging Face Hub."
+        help="Name of weights that `keras-gen list` shows ('mnist'), path of a .keras "
+        "file, of a run's folder or of a folder with a card, or "
+        "hf://user/name[@revision] for the Hugging Face Hub.",
     ),
 ]
 TrainedWeights = Annotated[
     str | None,
     typer.Option(
         "--weights",
-        help="Name of weights that ship ('mnist'), path of a .keras file, of a run's "
-        "folder or of a folder with a card, or hf://user/name[@revision] for the "
-        "Hugging Face Hub.",
-        show_default="those that ship, if there is one set",
+        help="Name of weights that `keras-gen list` shows ('mnist'), path of a .keras "
+        "file, of a run's folder or of a folder with a card, or "
+        "hf://user/name[@revision] for the Hugging Face Hub.",
+        show_default="those that are listed, if there is one set",
     ),
 ]
 Overrides = Annotated[
@@ -99,22 +100,24 @@ def parse_values(items: Iterable[str] | None) -> dict[str, Any]:
 
 
 def choose_weights(name: str, weights: str | None) -> str:
-    """The weights to use: those given, or else the only ones that ship.
+    """The weights to use: those given, or else the only ones that have a name.
 
     Raises:
         ValueError: For an unknown model, or no weights where there are not exactly one.
     """
-    shipped = keras_gen.zoo.weights_of(name)
+    listed = keras_gen.zoo.weights_of(name)
     if weights is not None:
         return weights
-    if len(shipped) != 1:
-        known = " or ".join(f"--weights {known}" for known in shipped)
+    if len(listed) != 1:
+        known = " or ".join(f"--weights {known}" for known in listed)
+        problem = catalogue.problem()
         raise ValueError(
             f"Expected {known or '--weights'}, or --weights with a .keras file, the "
-            "folder of a run, or hf://user/name, got none."
+            "folder of a run, or hf://user/name, got none"
+            + (f"; {problem}." if problem else ".")
         )
-    note(f"Weights: {name} {shipped[0]}, which ship")
-    return shipped[0]
+    note(f"Weights: {name} {listed[0]}, of {catalogue.find(name, listed[0]).title}")
+    return listed[0]
 
 
 def data_of(name: str, weights: str) -> tuple[str | None, str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Weights, has_card, note
+from keras_gen.cli.common import Weights, has_card, note, parse_values
 from keras_gen.cli.usage import query_example
 
 Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
@@ -63,6 +63,15 @@ def export(
     float16: Annotated[
         bool, typer.Option("--float16", help="Store weights in half the bytes.")
     ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Option of abilities and its value as JSON: steps=20, or a list, "
+            "steps=[1,10], for signatures of each; may be repeated.",
+        ),
+    ] = None,
     root: Annotated[
         str, typer.Option(help="Path of the folder on the server.")
     ] = "/serving",
@@ -74,11 +83,12 @@ def export(
     """
     if format not in FORMATS:
         raise ValueError(f"Expected a format of {FORMATS}, got {format!r}.")
+    settings = parse_values(settings)
     chosen = [_parse_served(name, weights) for name in names]
     if format != "saved_model":
-        if float16 or version is not None or label is not None:
+        if float16 or settings or version is not None or label is not None:
             raise ValueError(
-                "Expected --float16, --version and --label with saved_model alone, "
+                "Expected --float16, --set, --version and --label with saved_model alone, "
                 f"got --format {format}."
             )
         _write_files(chosen, format, to or pathlib.Path(format), abilities)
@@ -90,6 +100,7 @@ def export(
         model = keras_gen.zoo.load(preset, source)
         card = _card_of(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
+        options |= settings
         path = deploy.add(model, to, served, version, label=label, root=root, **options)
         print(f"{path}: {_describe_labels(to, served)}")
     print("What to type next:")

@@ -7,8 +7,15 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen import index, plugins
-from keras_gen.cli.common import AsJson, Name, Weights, print_table, width_of_output
+from keras_gen import catalogue, index, plugins
+from keras_gen.cli.common import (
+    AsJson,
+    Name,
+    Weights,
+    note,
+    print_table,
+    width_of_output,
+)
 
 # What a model is for, and the abilities of which it has one.
 TASKS = {
@@ -54,12 +61,17 @@ def list_models(
     ] = None,
     as_json: AsJson = False,
 ):
-    """Lists all models, with the weights that ship for them."""
+    """Lists all models, with the weights that ship for them, and those of your own.
+
+    KERAS_GEN_ZOO names places of your own: paths of folders, and https:// addresses of
+    indexes, separated by colons (on Windows by semicolons).
+    """
+    _note_what_is_not_listed()
     headings = "name", "what it is", "weights"
     is_quick = all(map(index.presets_of, plugins.installed()))
     if task is None and not as_json and is_quick:  # TensorFlow is not imported.
         found = index.models().items()
-        rows = [(n, text, ", ".join(index.weights_of(n))) for n, text in found]
+        rows = [(n, text, ", ".join(catalogue.weights_of(n))) for n, text in found]
         print_table(headings, [(n, t.removesuffix("."), w) for n, t, w in rows], 1)
         return
     zoo = keras_gen.zoo
@@ -91,6 +103,16 @@ def list_models(
     print_table(headings, rows, 1)
 
 
+def _note_what_is_not_listed():
+    """Says which weights cannot be used: those of another version, or of no model."""
+    if problem := catalogue.problem():
+        note(f"Not all weights are listed: {problem}.")
+    for place in catalogue.places():
+        if unknown := place.presets() - set(index.models()):
+            names = ", ".join(sorted(unknown))
+            note(f"Not listed: weights in {place.title} for {names}, not a model here.")
+
+
 def show(name: Name, weights: Weights = None, as_json: AsJson = False):
     """Shows a model: its arguments and abilities; or the card of weights."""
     card = keras_gen.zoo.card(name, weights)
@@ -98,6 +120,8 @@ def show(name: Name, weights: Weights = None, as_json: AsJson = False):
         print(json.dumps(card))
     elif "summary" in card:
         _show_model(name, card)
+        if problem := catalogue.problem():
+            note(f"Not all weights are shown: {problem}.")
     else:
         for key, value in card.items():
             is_plain = not isinstance(value, (dict, list))

@@ -12,8 +12,11 @@ from keras_gen.cli.common import (
     choose_weights,
     new_path,
     output_option,
+    parse_values,
 )
 from keras_gen.cli.usage import first_example
+
+PART = 16  # Images that are drawn at once.
 
 
 def sample(
@@ -30,8 +33,18 @@ def sample(
     ] = None,
     output: output_option("Path of the PNG file", "samples.png") = None,
     scale: Scale = 2,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Option of the model's sampling and its value as JSON, such as "
+            "steps=20; may be repeated.",
+        ),
+    ] = None,
 ):
     """Draws images from a trained model into one grid."""
+    settings = parse_values(settings)
     weights = choose_weights(name, weights)
     path = output or new_path("samples.png")
     model = keras_gen.zoo.load(name, weights)
@@ -41,5 +54,42 @@ def sample(
             f"Expected a model that samples images, got {name}, which does not. "
             f"Try: {command}"
         )
-    keras_gen.images.save_grid(model.sample(n, seed=seed), path, scale=scale)
+    unknown = sorted(set(settings) - set(model.abilities()["sample"].options))
+    if unknown:
+        options = ", ".join(model.abilities()["sample"].options) or "none"
+        raise ValueError(
+            f"Expected --set with an option of {name}'s sampling ({options}), got "
+            f"{unknown[0]!r}."
+        )
+    keras_gen.images.save_grid(drawn(model, n, seed, settings), path, scale=scale)
     print(f"{n} images are in {path}.")
+
+
+def drawn(model, n: int, seed: int | None, options: dict):
+    """Draws images in parts, and shows how many are drawn, if that takes a while.
+
+    Args:
+        model: The model.
+        n: Number of images.
+        seed: Seed of the draw; None draws one.
+        options: Options of `model.sample`, by name.
+
+    Returns:
+        Images, float32 (n, height, width, channels), in [-1, 1]: those of one call.
+    """
+    import numpy as np
+    from rich.console import Console
+    from rich.progress import track
+
+    from keras_gen.core.noise import row_seeds
+
+    seeds = row_seeds(n, seed)
+    parts = [seeds[start : start + PART] for start in range(0, n, PART)]
+    shown = track(
+        parts,
+        "Drawing",
+        console=Console(stderr=True),
+        transient=True,
+        disable=len(parts) < 2,
+    )
+    return np.concatenate([model.sample(seed=s, n=len(s), **options) for s in shown])

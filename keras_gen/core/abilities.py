@@ -151,6 +151,11 @@ def draws(output: str, needs: str | None = None):
                 n = _count(conditions)
             values = max(map(math.prod, _known_shapes(self)), default=1)
             fits_memory(n, 8 + 8 * values)
+            conditions = {
+                name: value
+                for name, value in conditions.items()
+                if value is not None or name in this.options
+            }
             seeds = row_seeds(n, seed)
             drawn = default_conditions(this.declared(self), seeds, conditions)
             return this.run(self, {**drawn, **conditions, "seed": seeds})
@@ -166,7 +171,8 @@ def draws(output: str, needs: str | None = None):
 def transforms(output: str, needs: str | None = None):
     """Makes a method of rows an ability that returns one row for each row.
 
-    Seeds among its arguments may be omitted, or be a single seed for all rows.
+    Seeds among its arguments may be omitted, or be a single seed for all rows. So may
+    numbers whose `Input` has a default.
 
     Args:
         output: Name of the output tensor, such as "images", "latents" or "log_prob".
@@ -184,10 +190,11 @@ def transforms(output: str, needs: str | None = None):
             bound = signature.bind(self, *args, **kwargs)
             arguments = dict(list(bound.arguments.items())[1:])
             for entry in this.declared(self).values():
+                given, count = arguments.get(entry.name), len(arguments[this.inputs[0]])
                 if entry.role == SEED:
-                    seed = arguments.get(entry.name)
-                    count = len(arguments[this.inputs[0]])
-                    arguments[entry.name] = row_seeds(count, seed)
+                    arguments[entry.name] = row_seeds(count, given)
+                elif given is None and isinstance(entry.default, (int, float)):
+                    arguments[entry.name] = np.full(count, entry.default)
             return this.run(self, arguments)
 
         method.__signature__ = _typed(signature, this)
@@ -216,7 +223,9 @@ def _drawing_signature(function):
         inspect.Parameter("seed", kind, default=None, annotation=int | ROWS | None),
     ]
     conditions = [
-        p.replace(kind=p.KEYWORD_ONLY, default=None, annotation=ROWS | None)
+        p
+        if p.kind is p.KEYWORD_ONLY
+        else p.replace(kind=p.KEYWORD_ONLY, default=None, annotation=ROWS | None)
         for p in parameters[2:]
     ]
     return inspect.Signature([*first, *conditions], return_annotation=np.ndarray)

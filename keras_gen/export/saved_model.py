@@ -40,6 +40,7 @@ def save(
     float16: bool = False,
     batch_sizes: Iterable[Count] = BATCH_SIZES,
     card: dict | None = None,
+    **options,
 ) -> pathlib.Path:
     """Exports a model as `path/<version>/`.
 
@@ -69,18 +70,21 @@ def save(
             requests have these sizes, and clients send at most the largest number of
             rows.
         card: Further entries for the card.
+        **options: Options of abilities, such as the `steps` of a diffusion model's
+            sampler. One value, `steps=20`, holds for all signatures. Of several,
+            `steps=[1, 10]`, each has signatures of its own, `sample_steps_1` and so on.
 
     Returns:
         The version's folder.
 
     Raises:
         ValueError: If the version exists already, the model does not have the
-            abilities, or one of them cannot be served.
+            abilities or the options, or one of them cannot be served.
     """
     path = pathlib.Path(path)
     version = check_version(path, version)
     batch_sizes = _check_batch_sizes(batch_sizes)
-    signatures = signatures_of(model, abilities)
+    signatures = signatures_of(model, abilities, options)
     weights = _Halved(model) if float16 else contextlib.nullcontext()
     graphs = {name: _trace(name, s, weights) for name, s in signatures.items()}
     contents = {
@@ -93,7 +97,7 @@ def save(
         "signatures": {n: s.describe(graphs[n]) for n, s in signatures.items()},
     }
     if float16:
-        exact = signatures_of(model, abilities)
+        exact = signatures_of(model, abilities, options)
         contents["differences"] = _differences(exact, graphs)
     text = json.dumps(contents, indent=2) + "\n"
     signatures["describe"] = _describe(text)

@@ -6,6 +6,7 @@ an error that names the input and says what was expected.
 
 import dataclasses
 import functools
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 
@@ -148,12 +149,15 @@ def draws_rows(card: dict, name: str) -> bool:
 
 
 def signatures_of(
-    model: GenerativeModel, abilities: Iterable[str] | None = None
+    model: GenerativeModel,
+    abilities: Iterable[str] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> dict[str, Signature]:
     """The signatures of a model by name.
 
     There is a signature for every ability, and `ability_option_choice` for every choice
-    of an option after `*` that is annotated `Literal[...]`. If the model decodes
+    of an option after `*` that is annotated `Literal[...]`, and for every value that
+    `options` lists. If the model decodes
     latents, there is `interpolate` between latents; if it also encodes images, there is
     `interpolate_images` between images. For each signature that takes images, there is
     another one, `..._bytes`, that takes them as encoded files.
@@ -162,9 +166,12 @@ def signatures_of(
         model: Model, a `GenerativeModel`.
         abilities: Names of the abilities to export, which may include "interpolate";
             None exports all.
+        options: Values of options of abilities, by name: one value for all signatures,
+            or a list of values, each of which has signatures of its own.
 
     Raises:
-        ValueError: For abilities that the model does not have, or a model without any.
+        ValueError: For abilities or options that the model does not have, or a model
+            without any ability.
     """
     known = model.abilities()
     walks = ["interpolate"] if "decode" in known else []
@@ -175,16 +182,17 @@ def signatures_of(
             f"Expected abilities of {model.name!r}, {[*known, *walks]}, got "
             f"{unknown or wanted}."
         )
+    fixed, listed = _sorted_options(options or {}, known.values())
     # Each ability is traced once: signatures for interpolation and for files call its
     # graph.
     graphs = {
-        name: _graph(functools.partial(ability.function, model))
+        name: _graph(functools.partial(ability.function, model, **_own(ability, fixed)))
         for name, ability in known.items()
     }
     found = {}
     for name in wanted:
         if name in known:
-            found |= _of_ability(model, known[name], graphs[name])
+            found |= _of_ability(model, known[name], graphs[name], fixed, listed)
         else:
             found |= _walks(model, known, graphs)
     for name, signature in list(found.items()):
@@ -198,7 +206,35 @@ def _graph(function):
     return tf.function(function, autograph=False)
 
 
-def _of_ability(model, ability, graph):
+def _sorted_options(options, abilities):
+    """The options with one value, and those with several."""
+    names = {name for ability in abilities for name in ability.options}
+    for name, value in options.items():
+        if name not in names:
+            raise ValueError(
+                f"Expected options of abilities, {sorted(names)}, got {name!r}."
+            )
+        if isinstance(value, (list, tuple)) and not value:
+            raise ValueError(f"Expected {name} with at least one value, got none.")
+    listed = {n: v for n, v in options.items() if isinstance(v, (list, tuple))}
+    return {n: v for n, v in options.items() if n not in listed}, listed
+
+
+def _own(ability, options):
+    """Those of the options that an ability has."""
+    return {name: v for name, v in options.items() if name in ability.options}
+
+
+def _name_of_choice(choice):
+    """A choice in the name of a signature: letters, digits and underscores.
+
+    >>> [_name_of_choice(choice) for choice in (10, "dpm++", "local attention")]
+    ['10', 'dpm', 'local_attention']
+    """
+    return re.sub("[^0-9A-Za-z]+", "_", str(choice)).strip("_")
+
+
+def _of_ability(model, ability, graph, fixed, listed):
     """An ability with the defaults of its options, and with each of their choices."""
     signature = Signature(
         ability.summary, ability.declared(model), ability.output, graph, ability.draws
@@ -206,12 +242,14 @@ def _of_ability(model, ability, graph):
     found = {ability.name: signature}
     for option in ability.options:
         hint = typing.get_type_hints(ability.function).get(option)
-        if typing.get_origin(hint) is typing.Literal:
-            for choice in typing.get_args(hint):
-                chosen = functools.partial(ability.function, model, **{option: choice})
-                found[f"{ability.name}_{option}_{choice}"] = dataclasses.replace(
-                    signature, function=_graph(chosen)
-                )
+        choices = listed.get(option, ())
+        if typing.get_origin(hint) is typing.Literal and option not in fixed:
+            choices = typing.get_args(hint)
+        for choice in choices:
+            arguments = {**_own(ability, fixed), option: choice}
+            chosen = functools.partial(ability.function, model, **arguments)
+            name = f"{ability.name}_{option}_{_name_of_choice(choice)}"
+            found[name] = dataclasses.replace(signature, function=_graph(chosen))
     return found
 
 

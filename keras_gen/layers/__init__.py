@@ -14,6 +14,7 @@ from keras_gen.layers.learned import Learned
 from keras_gen.layers.masked_convolution import MaskedConv2D
 from keras_gen.layers.masked_dense import MaskedDense
 from keras_gen.layers.minibatch_stddev import MinibatchStdDev
+from keras_gen.layers.modulated_group_norm import ModulatedGroupNorm
 from keras_gen.layers.noise import AddNoise
 from keras_gen.layers.pixel_head import PixelHead
 from keras_gen.layers.pixel_norm import PixelNorm
@@ -22,6 +23,7 @@ from keras_gen.layers.reflection_padding import ReflectionPadding2D
 from keras_gen.layers.row_lstm import RowLSTM
 from keras_gen.layers.spectral import SpectralConv2D, SpectralDense
 from keras_gen.layers.text_encoder import TextEncoder
+from keras_gen.layers.time_embedding import TimeEmbedding
 from keras_gen.layers.transposed_dense import TransposedDense
 from keras_gen.layers.zoom import Zoom
 
@@ -42,6 +44,7 @@ __all__ = [
     "MaskedConv2D",
     "MaskedDense",
     "MinibatchStdDev",
+    "ModulatedGroupNorm",
     "PixelHead",
     "PixelNorm",
     "RasterLayer",
@@ -50,6 +53,7 @@ __all__ = [
     "SpectralConv2D",
     "SpectralDense",
     "TextEncoder",
+    "TimeEmbedding",
     "TransposedDense",
     "Zoom",
 ]

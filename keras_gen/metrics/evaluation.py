@@ -91,6 +91,8 @@ class Evaluation:
         self.figures = {}
         own = model.own_figures() if model else []
         self._known = [*FIGURES, *own]
+        for figure in self._applicable():
+            figure.check(self.context)
         needs = [(f.least_images(self.context), f) for f in self._applicable()]
         for least, figure in sorted(needs, key=lambda need: need[0], reverse=True):
             self._check_number(figure, least)

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
-from keras_gen import zoo
+from keras_gen import catalogue, zoo
 from keras_gen.core import hub_client
 from keras_gen.core.inputs import check_image_range
 from keras_gen.core.model import GenerativeModel
@@ -197,7 +197,8 @@ def extractor(
     raise ValueError(
         f"Expected features of {zoo.weights_of('classifier')}, {names}, a file of a "
         "Keras model or of InceptionV3's weights, a classifier's run, or the folder of "
-        f"a SavedModel, got {str(features)!r}."
+        f"a SavedModel, got {str(features)!r}"
+        + (f"; {problem}." if (problem := catalogue.problem()) else ".")
     )
 
 
@@ -216,10 +217,18 @@ def default_features(data, image_shape: tuple[int, int, int]) -> str:
     Args:
         data: A source; see `keras_gen.data.load`.
         image_shape: (height, width, channels) of the images to be measured.
+
+    Raises:
+        ValueError: If the extractors that ship are not installed.
     """
     name, channels = source_name(data), image_shape[-1]
     if channels <= _channels_of(name):
         return name
+    if problem := catalogue.problem():
+        raise ValueError(
+            f"Expected features=..., or the classifiers that ship, to measure {data!r}:"
+            f" {problem}."
+        )
     return DEFAULT_GREY if channels == 1 else DEFAULT_COLOUR
 
 

@@ -79,6 +79,8 @@ _WORDS = [
     ("bits_per_dim", LIKELIHOOD, "bits per dimension", LOWER,
      "the same per pixel and channel, in bits"),
     ("nll_samples", LIKELIHOOD, "importance samples", "", "per image, of the estimate"),
+    ("nll_images", LIKELIHOOD, "test images of the likelihood", "",
+     "fewer than elsewhere, since each takes many evaluations of the network"),
     ("parzen_nats", LIKELIHOOD, "Parzen log-likelihood, nats", HIGHER,
      "of test images under Gaussians around samples"),
     ("parzen_nats_error", LIKELIHOOD, "Parzen log-likelihood, error", "", _ERROR),

@@ -18,6 +18,13 @@ from keras_gen.models.autoencoders import (
     StackedAE,
 )
 from keras_gen.models.autoregressive import PixelCNN, PixelRNN
+from keras_gen.models.diffusion import (
+    DDPM,
+    EDM,
+    Consistency,
+    FlowMatching,
+    TextToImageDiffusion,
+)
 from keras_gen.models.growing import ProGAN, StyleGAN
 from keras_gen.models.judges import Classifier, Matcher, classifier_from
 from keras_gen.models.mixtures import GMM
@@ -29,10 +36,14 @@ __all__ = [
     "AAE",
     "Classifier",
     "ConditionalGAN",
+    "Consistency",
     "ConvAE",
     "CycleGAN",
     "DCGAN",
+    "DDPM",
     "DenoisingAE",
+    "EDM",
+    "FlowMatching",
     "GAN",
     "GMM",
     "InfoGAN",
@@ -49,6 +60,7 @@ __all__ = [
     "StarGAN",
     "StyleGAN",
     "TextToImage",
+    "TextToImageDiffusion",
     "VAE",
     "WGANGP",
     "classifier_from",

@@ -19,3 +19,11 @@ def he_initializer() -> keras.initializers.Initializer:
     normalization: He et al., "Delving Deep into Rectifiers", 2015, section 2.2.
     """
     return keras.initializers.HeNormal()
+
+
+def near_zero() -> keras.initializers.Initializer:
+    """Weights of a layer whose output should start at 0.
+
+    Weights of exactly 0 would give no gradient to the layers before it at first.
+    """
+    return keras.initializers.VarianceScaling(1e-4, "fan_avg", "uniform")

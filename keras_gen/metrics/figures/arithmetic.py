@@ -67,6 +67,10 @@ class Arithmetic(Figure):
             and context.model.latent_distribution() is not None
         )
 
+    def check(self, context):
+        """Refuses a missing classifier."""
+        context.check_judge(*JUDGED[context.source].judge)
+
     def measure(self, context):
         """Draws and judges samples, and what their latents add up to.
 

@@ -42,6 +42,13 @@ class Figure:
         """
         return 1
 
+    def check(self, context: Context) -> None:
+        """Refuses, before an evaluation starts, what this could not measure with.
+
+        Raises:
+            ValueError: For example, for weights that are not installed.
+        """
+
     def measure(self, context: Context) -> dict:
         """Computes the figures.
 

@@ -34,6 +34,10 @@ class Captions(Figure):
         """As many as a matcher compares, if every image has its own caption."""
         return CANDIDATES
 
+    def check(self, context):
+        """Refuses a missing matcher."""
+        context.check_judge(*JUDGE)
+
     def measure(self, context):
         """Draws two samples of each caption."""
         judge, judge_name = context.load_judge(*JUDGE)

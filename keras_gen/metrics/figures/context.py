@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_gen import zoo
+from keras_gen import catalogue, zoo
 from keras_gen.core import checks
 from keras_gen.core.inputs import Input, with_role
 from keras_gen.core.model import GenerativeModel
@@ -207,6 +207,18 @@ class Context:
             "pixels": lambda images: images.reshape(len(images), -1),
             "features": self.extractor.features,
         }
+
+    def check_judge(self, name: str, weights: str) -> None:
+        """Refuses a default for `load_judge` that is not there.
+
+        Raises:
+            ValueError: If the user gave no judge and the weights are not installed.
+        """
+        if self.judge is None and catalogue.find(name, weights) is None:
+            reason = catalogue.problem() or "they are not listed"
+            raise ValueError(
+                f"Expected judge=..., or the weights {weights!r} of {name!r}: {reason}."
+            )
 
     def load_judge(self, name: str, weights: str) -> tuple[GenerativeModel, str]:
         """The model that scores images, and its name.

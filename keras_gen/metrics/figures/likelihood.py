@@ -7,6 +7,7 @@ from keras_gen.metrics import densities
 from keras_gen.metrics.figures.base import Figure
 
 LEVELS = 256  # Levels of a pixel, for bits per dimension of densities.
+NUM_INTEGRALS = 1_000  # Images whose likelihood is an integral over many steps.
 
 
 class Likelihood(Figure):
@@ -14,7 +15,9 @@ class Likelihood(Figure):
 
     For models of binary pixels, each pixel is drawn black or white once. For a density,
     bits per dimension assume 256 levels. `nll_samples` is the number of importance
-    samples for models whose likelihood is an estimate.
+    samples for models whose likelihood is an estimate. `nll_images` is the number of
+    test images for models whose likelihood is an integral over steps, each of which
+    evaluates the network: 1,000, or fewer.
     """
 
     title = "likelihood"
@@ -29,7 +32,13 @@ class Likelihood(Figure):
         if "num_samples" in context.abilities["log_prob"].options:
             options["num_samples"] = context.num_samples
             figures["nll_samples"] = context.num_samples
-        images = np.concatenate([batch["image"].numpy() for batch in context.test])
+        batches = context.test
+        if "steps" in context.abilities["log_prob"].options:
+            count = min(NUM_INTEGRALS, context.num_images)
+            batches = context.draw("test", count=count)
+        images = np.concatenate([batch["image"].numpy() for batch in batches])
+        if batches is not context.test:
+            figures["nll_images"] = len(images)
         if getattr(model, "is_binary", False):
             images = image_files.binarize(images, context.seed)
         nats = -float(np.mean(model.log_prob(images, **options)))

@@ -48,6 +48,10 @@ class Translations(Figure):
         """For models that `translate`, on sources in `ALIGNED`."""
         return "translate" in context.abilities and context.source in ALIGNED
 
+    def check(self, context):
+        """Refuses a missing classifier."""
+        context.check_judge(*ALIGNED[context.source].judge)
+
     def measure(self, context):
         """Translates the test images in every direction, and back.
 

@@ -1,0 +1,83 @@
+"""Group normalization [1] whose scale and shift depend on a condition [2].
+
+1. Wu and He, "Group Normalization", 2018.
+2. Dhariwal and Nichol, "Diffusion Models Beat GANs on Image Synthesis", 2021, section 3
+   ("adaptive group normalization").
+"""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("keras_gen")
+class ModulatedGroupNorm(layers.Layer):
+    """y = norm(x) (1 + scale) + shift, with scale and shift linear in a condition [2].
+
+    Statistics, scale and shift are combined into one factor and one addend for each
+    map, so that the maps are read twice and written once. They are float32 under every
+    dtype policy. The modulation starts near 0.
+
+    Args:
+        groups: Largest number of groups of maps ([1]); it is lowered to a number that
+            divides that of the maps.
+        epsilon: Number that is added to variances.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, groups: int = 32, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.groups, self.epsilon = groups, epsilon
+
+    def build(self, shapes):
+        """Adds a scale and a shift for each map, and the condition's projection."""
+        maps, condition = shapes[0][-1], shapes[1][-1]
+        limit = min(self.groups, maps)
+        self.used_groups = next(n for n in range(limit, 0, -1) if maps % n == 0)
+        self.gamma = self.add_weight(name="gamma", shape=(maps,), initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=(maps,), initializer="zeros")
+        self.projection = layers.Dense(
+            2 * maps,
+            # Not 0, which would give the condition no gradient in the first step.
+            kernel_initializer=keras.initializers.VarianceScaling(1e-4),
+            dtype="float32",
+            name="projection",
+        )
+        self.projection.build((None, condition))
+
+    def call(self, inputs):
+        """Maps (batch, height, width, maps) and conditions (batch, numbers) to maps."""
+        x, condition = inputs
+        maps, groups = x.shape[-1], self.used_groups
+        wide = ops.cast(x, "float32")
+        means = ops.mean(wide, axis=(1, 2))
+        squares = ops.mean(ops.square(wide), axis=(1, 2))
+        shape = (-1, groups, maps // groups)
+        mean = ops.mean(ops.reshape(means, shape), axis=-1, keepdims=True)
+        square = ops.mean(ops.reshape(squares, shape), axis=-1, keepdims=True)
+        variance = ops.maximum(square - ops.square(mean), 0.0)
+        inverse = ops.rsqrt(variance + self.epsilon)
+        mean, inverse = (
+            ops.reshape(
+                ops.broadcast_to(v, ops.shape(ops.reshape(means, shape))), (-1, maps)
+            )
+            for v in (mean, inverse)
+        )
+        scale, shift = ops.split(self.projection(condition), 2, axis=-1)
+        factor = inverse * self.gamma * (1.0 + scale)
+        addend = self.beta * (1.0 + scale) + shift - mean * factor
+        factor, addend = (
+            ops.cast(v, self.compute_dtype)[:, None, None] for v in (factor, addend)
+        )
+        return x * factor + addend
+
+    def compute_output_shape(self, shapes):
+        """The shape of the maps."""
+        return shapes[0]
+
+    def get_config(self) -> dict:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "groups": self.groups,
+            "epsilon": self.epsilon,
+        }

@@ -1,0 +1,633 @@
+"""Base class of diffusion models: a network that predicts, a process, a sampler.
+
+Training draws a time and mixes the data with noise, x = alpha x0 + sigma e. The network
+F gets x and the time. As in [2], section 5, a model says how F's output becomes the
+estimate of x0:
+
+    D(x) = skip x + out F(in x, time)
+
+with `precondition`, three numbers at each time, and how errors of F at each time are
+weighted, with `weight`. Training minimises weight |F - (x0 - skip x) / out|^2. So
+predictions of the noise, of x0, of v [3], of a velocity [4], and those of [2] are lines
+of numbers, and all samplers work with all models.
+
+1. Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020.
+2. Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models",
+   2022.
+3. Salimans and Ho, "Progressive Distillation for Fast Sampling of Diffusion Models",
+   2022.
+4. Lipman et al., "Flow Matching for Generative Modeling", 2023.
+5. Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022.
+6. Meng et al., "SDEdit: Guided Image Synthesis and Editing with Stochastic Differential
+   Equations", 2022.
+7. Kingma et al., "Variational Diffusion Models", 2021, appendix I.1 (equally spread
+   times).
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_gen.core import checks, schedules
+from keras_gen.core.abilities import draws, transforms
+from keras_gen.core.game import Player
+from keras_gen.core.inputs import (
+    NUMBER,
+    Input,
+    caption_input,
+    label_input,
+    mask_input,
+)
+from keras_gen.core.model import GenerativeModel
+from keras_gen.core.noise import for_each_row
+from keras_gen.core.types import Classes, Count, Decay, ImageShape, Rate
+from keras_gen.distributions import priors
+from keras_gen.layers.text_encoder import TextEncoder
+from keras_gen.models.diffusion import samplers
+from keras_gen.networks import denoisers
+
+NETWORKS = {
+    "unet": denoisers.unet,
+    "dit": denoisers.transformer,
+    "mlp": denoisers.residual_mlp,
+}
+Sampler = Literal["dpm++", "heun", "ddim", "euler", "ancestral", "consistency"]
+MAX_GUIDANCE = 20.0
+
+
+class DiffusionModel(GenerativeModel):
+    """A denoiser, trained at all noise levels, and samplers that use it.
+
+    Args:
+        process: Forward process, one of `keras_gen.models.diffusion.processes`.
+        image_shape: Shape of an image, (height, width, channels); None for points.
+        point_dim: Dimension of a point, such as 2 for the plane; only with
+            `image_shape=None`.
+        network: Kind of the network: "unet"; "dit", a transformer; or "mlp", for
+            points. None uses "unet" for images and "mlp" for points.
+        settings: Arguments of that network, by name, such as `{"width": 32}`; see
+            `keras_gen.networks.denoisers`.
+        num_classes: Number of classes for whose labels samples can be drawn; None for
+            no labels.
+        text_units: Dimension of encoded captions, for models that draw from captions;
+            None for no captions.
+        buckets: Rows of the table of words and parts of words, with captions.
+        prompts: Captions from which `sample` draws if none are given.
+        dropped: Share of the rows whose condition the network does not get in training,
+            so that it also learns without; needed for guidance ([5]).
+        outputs: Number of numbers that the network returns for each number of the data.
+        average: Decay of the network's moving average, which is used for everything
+            except training; None keeps no average.
+        learning_rate: Initial learning rate of Adam.
+        decay_steps: Steps of cosine decay of the learning rate to 0; None keeps it
+            constant.
+        steps: Default number of steps of a sampler.
+        sampler: Default sampler: "dpm++", "heun", "ddim", "euler", "ancestral" or
+            "consistency"; see `keras_gen.models.diffusion.samplers`.
+        **kwargs: Arguments of `GenerativeModel`: `name`.
+    """
+
+    fixed_options = ("outputs",)
+
+    def __init__(
+        self,
+        *,
+        process,
+        image_shape: ImageShape | None = (32, 32, 1),
+        point_dim: Count | None = None,
+        network: Literal["unet", "dit", "mlp"] | None = None,
+        settings: Mapping | None = None,
+        num_classes: Classes | None = None,
+        text_units: Count | None = None,
+        buckets: Count = 8192,
+        prompts: Sequence[str] = (),
+        dropped: Decay = 0.1,
+        outputs: Count = 1,
+        average: Decay | None = 0.999,
+        learning_rate: Rate = 1e-3,
+        decay_steps: Count | None = None,
+        steps: Count = 50,
+        sampler: Sampler = "dpm++",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if (image_shape is None) == (point_dim is None):
+            raise ValueError(
+                "Expected image_shape, or image_shape=None and point_dim, got "
+                f"{image_shape} and {point_dim}."
+            )
+        if network is None:
+            network = "mlp" if image_shape is None else "unet"
+        if (network == "mlp") != (image_shape is None):
+            raise ValueError(
+                "Expected network='unet' or 'dit' for images and 'mlp' for points, got "
+                f"{network!r}."
+            )
+        if num_classes is not None and text_units is not None:
+            raise ValueError("Expected num_classes or text_units, got both.")
+        self.process = process
+        self.shape = (point_dim,) if image_shape is None else tuple(image_shape)
+        self.image_shape = None if image_shape is None else self.shape
+        self.feature = "point" if image_shape is None else "image"
+        self.num_classes, self.dropped = num_classes, dropped
+        self.text_units, self.prompts = text_units, tuple(prompts)
+        self.learning_rate, self.decay_steps = learning_rate, decay_steps
+        self.steps, self.sampler = steps, sampler
+        self.latent_dim = int(np.prod(self.shape))
+        self.prior = priors.Normal(self.latent_dim, name="prior")
+        self.network = build_network(
+            network,
+            dict(settings or {}),
+            shape=self.shape,
+            outputs=outputs * self.shape[-1],
+            num_classes=num_classes,
+            text=text_units or 0,
+        )
+        if text_units is not None:
+            self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
+        self.keep_average(self.network, average)
+
+    # What a model says of itself.
+
+    def precondition(self, alpha, sigma) -> tuple:
+        """The numbers skip, out and in at noise levels, each of their shape.
+
+        Args:
+            alpha: Factors of the data, float32.
+            sigma: Standard deviations of the noise, float32.
+        """
+        raise NotImplementedError
+
+    def weight(self, alpha, sigma):
+        """The weight of the network's squared errors at noise levels; 1 by default."""
+        return tf.ones_like(sigma)
+
+    # Conditions.
+
+    def condition(self, batch: Mapping):
+        """The condition of a batch for the network; None for models without any."""
+        return self.condition_of(batch.get("label"), batch.get("caption"))
+
+    def condition_of(self, labels, captions):
+        """Labels, or encoded captions, or None: what the network takes."""
+        if captions is None:
+            return labels
+        return self.text_encoder(captions)
+
+    def no_condition(self, condition):
+        """The condition that stands for none: another label, or a vector of zeros."""
+        if self.text_units is not None:
+            return tf.zeros_like(condition)
+        return tf.fill(tf.shape(condition), tf.cast(self.num_classes, condition.dtype))
+
+    # Declarations.
+
+    def batch_shapes(self):
+        """An image or a point, and its label or its caption."""
+        shapes = {self.feature: self.shape}
+        if self.num_classes is not None:
+            shapes["label"] = ()
+        if self.text_units is not None:
+            shapes["caption"] = ()
+        return shapes
+
+    def inputs(self):
+        """The usual inputs, and those of conditions and of edits, or points."""
+        extra = []
+        if self.num_classes is not None:
+            extra.append(label_input(self.num_classes))
+        if self.text_units is not None:
+            extra.append(caption_input(self.prompts))
+        if extra:
+            extra.append(
+                Input(
+                    "guidance",
+                    role=NUMBER,
+                    range=(0.0, MAX_GUIDANCE),
+                    default=1.0,
+                    description="Factor of the condition's effect: 0 without, 1 as "
+                    "trained, above 1 more typical and less varied.",
+                )
+            )
+        if self.image_shape is None:
+            extra.append(Input("points", self.shape, description="Points."))
+        else:
+            extra.append(mask_input((*self.image_shape[:2], 1)))
+            extra.append(
+                Input(
+                    "strength",
+                    role=NUMBER,
+                    range=(0.0, 1.0),
+                    default=0.5,
+                    description="Share of the way to noise: 0 keeps the image, 1 "
+                    "draws another one.",
+                )
+            )
+        return {**super().inputs(), **{entry.name: entry for entry in extra}}
+
+    def players(self):
+        """One player, with the name of the network."""
+        networks = [self.network]
+        if self.text_units is not None:
+            networks.append(self.text_encoder)
+        return {"network": Player(networks, self.denoising_loss)}
+
+    def default_optimizers(self):
+        """Adam, by default at 1e-3."""
+        rate = schedules.cosine(self.learning_rate, self.decay_steps)
+        return {"network": keras.optimizers.Adam(rate)}
+
+    # Training.
+
+    def denoising_loss(self, batch, shared, training):
+        """The mean weighted squared error of the network's output.
+
+        Times are equally spread over the batch, from a common random start ([7]).
+        """
+        data = self.data_of(batch)
+        time = self.process.times(self.spread(tf.shape(data)[0]))
+        noise = self.paired_noise(data)
+        condition = self.dropped_condition(batch) if training else self.condition(batch)
+        return self.loss_at(data, noise, time, condition, training)
+
+    def data_of(self, batch):
+        """The batch's images or points, as the network learns to draw them."""
+        return batch[self.feature]
+
+    def paired_noise(self, data):
+        """Noise for each row of the data, in its shape."""
+        return self.noise("noise", tf.shape(data))
+
+    def spread(self, count):
+        """Numbers in [0, 1), float32 (count,), in a random order and equally spread."""
+        start = self.noise("time", [count], "uniform")
+        position = tf.range(count, dtype=tf.float32) / tf.cast(count, tf.float32)
+        return tf.math.floormod(start[0] + position, 1.0)
+
+    def loss_at(self, data, noise, time, condition, training):
+        """The loss at given times; see `denoising_loss`."""
+        alpha, sigma = self.process.levels(time)
+        x = rows_of(alpha, data) * data + rows_of(sigma, data) * noise
+        network = self.network if training else self.averaged(self.network)
+        output = self.predict_output(
+            network, x, time, alpha, sigma, condition, training
+        )
+        return self.loss_of_output(output, data, x, time)
+
+    def loss_of_output(self, output, data, x, time):
+        """The loss, or a pair of it and figures, of the network's output.
+
+        Args:
+            output: Output of the network for noisy data, at `time`.
+            data: Data, (batch, ...).
+            x: Noisy data, (batch, ...).
+            time: Times, (batch,).
+        """
+        alpha, sigma = self.process.levels(time)
+        skip, out, _ = self.precondition(alpha, sigma)
+        target = (data - rows_of(skip, data) * x) / rows_of(out, data)
+        error = ops.mean(ops.square(output - target), axis=list(range(1, len(x.shape))))
+        return ops.mean(self.weight(alpha, sigma) * error)
+
+    def predict_output(self, network, x, time, alpha, sigma, condition, training=False):
+        """The network's output F for noisy data at times (batch,)."""
+        factor = self.precondition(alpha, sigma)[2]
+        inputs = [rows_of(factor, x) * x, time]
+        inputs += [] if condition is None else [condition]
+        return network(inputs, training=training)
+
+    def dropped_condition(self, batch):
+        """The condition of a batch, without that of a random share of the rows."""
+        condition = self.condition(batch)
+        if condition is None or not self.dropped:
+            return condition
+        chance = self.noise("dropped", [tf.shape(condition)[0]], "uniform")
+        is_dropped = rows_of(chance < self.dropped, condition)
+        return tf.where(is_dropped, self.no_condition(condition), condition)
+
+    # Sampling.
+
+    def denoiser(self, path: samplers.Path, condition=None, guidance=None):
+        """The averaged network as a denoiser on a path, with guidance ([5]).
+
+        Args:
+            path: Points of the forward process.
+            condition: Condition of each row for the network, or None.
+            guidance: Factor of the condition's effect, float32 (batch,), or None.
+
+        Returns:
+            Function from x and the index of a point to the estimate of x0.
+        """
+        tables = [
+            tf.constant(table, tf.float32)
+            for table in (path.time, path.alpha, path.sigma)
+        ]
+
+        def denoise(x, i):
+            level = [table[i] for table in tables]
+            data, position = self.estimate(x, *level, condition)
+            if condition is not None:
+                data = tf.cond(
+                    tf.reduce_all(guidance == 1.0),
+                    lambda: data,
+                    lambda: guided(x, level, data),
+                )
+            return data if position is None else (data, position)
+
+        def guided(x, level, bound):
+            free, _ = self.estimate(x, *level, self.no_condition(condition))
+            factor = rows_of(guidance, x)
+            return tf.where(factor == 1.0, bound, free + factor * (bound - free))
+
+        return denoise
+
+    def estimate(self, x, time, alpha, sigma, condition):
+        """The estimate of x0 at one time, by the averaged network.
+
+        Returns:
+            The estimate, in the shape of x, and the position of the variance between
+            its bounds, as `samplers.ancestral` takes it; None if it is not learned.
+        """
+        time, alpha, sigma = (
+            tf.repeat(value, tf.shape(x)[0]) for value in (time, alpha, sigma)
+        )
+        network = self.averaged(self.network)
+        output = self.predict_output(network, x, time, alpha, sigma, condition)
+        return self.estimate_of_output(output, x, alpha, sigma)
+
+    def estimate_of_output(self, output, x, alpha, sigma):
+        """The pair that `estimate` returns, from the network's output."""
+        skip, out, _ = self.precondition(alpha, sigma)
+        return rows_of(skip, x) * x + rows_of(out, x) * output, None
+
+    def draw_along(self, path, latents, seed, condition, guidance, sampler):
+        """Runs a sampler from latents; random samplers draw from the rows' seeds."""
+        known = set(samplers.SAMPLERS) - set(samplers.RANDOM if seed is None else ())
+        checks.one_of(sorted(known), sampler=sampler)
+        noise = tf.reshape(latents, (-1, *self.shape))
+        start = tf.constant(path.sigma[0], tf.float32) * noise
+        denoise = self.denoiser(path, condition, guidance)
+        draw = None if seed is None else self.row_noise(seed)
+        return samplers.SAMPLERS[sampler](denoise, start, path, draw)
+
+    def row_noise(self, seed, stream: int = 1):
+        """A function from the index of a draw to noise from the rows' seeds."""
+
+        def draw(i):
+            def of_row(key):
+                key = tf.random.experimental.stateless_fold_in(key, i)
+                return tf.random.stateless_normal(self.shape, key)
+
+            return for_each_row(of_row, seed, self.shape, stream=stream)
+
+        return draw
+
+    def latents(self, seed):
+        """Standard normal latents (batch, latent_dim), from the rows' seeds."""
+        return priors.sample_rows(self.prior.distribution(), seed)
+
+    def path_of(self, steps: int | None) -> samplers.Path:
+        """The points of a sampler in a number of steps; None uses the model's."""
+        steps = self.steps if steps is None else steps
+        checks.counts(steps=steps)
+        return self.process.path(steps)
+
+    def finished(self, x):
+        """Samples in [-1, 1]; points as they are."""
+        return x if self.image_shape is None else tf.clip_by_value(x, -1.0, 1.0)
+
+    # Abilities.
+
+    @draws("images", needs="image_shape")
+    def sample(
+        self,
+        seed,
+        labels=None,
+        captions=None,
+        guidance=None,
+        *,
+        steps: int | None = None,
+        sampler: str | None = None,
+    ):
+        """Draws images, float32 (n, height, width, channels), in [-1, 1].
+
+        Models with classes take `labels`, int (n,), models of captions `captions`,
+        strings (n,), and both `guidance`. `steps` is the number of steps of the
+        sampler: more are slower and nearer to the exact solution. `sampler` is "dpm++",
+        "heun" (which evaluates the network twice a step), "ddim", "euler" or
+        "ancestral"; None uses the model's.
+        """
+        condition = self.condition_of(labels, captions)
+        return self._sample(seed, condition, guidance, steps, sampler)
+
+    @draws("points", needs="point_dim")
+    def sample_points(
+        self,
+        seed,
+        labels=None,
+        captions=None,
+        guidance=None,
+        *,
+        steps: int | None = None,
+        sampler: str | None = None,
+    ):
+        """Draws points, float32 (n, point_dim); the arguments are those of `sample`."""
+        condition = self.condition_of(labels, captions)
+        return self._sample(seed, condition, guidance, steps, sampler)
+
+    def _sample(self, seed, condition, guidance, steps, sampler):
+        path, sampler = self.path_of(steps), sampler or self.sampler
+        latents = self.latents(seed)
+        return self.finished(
+            self.draw_along(path, latents, seed, condition, guidance, sampler)
+        )
+
+    @transforms("images", needs="image_shape")
+    def decode(
+        self,
+        latents,
+        labels=None,
+        captions=None,
+        guidance=None,
+        *,
+        steps: int | None = None,
+        sampler: Literal["dpm++", "heun", "ddim", "euler"] | None = None,
+    ):
+        """Images of latents (batch, latent_dim), the noise at which samplers start.
+
+        Args:
+            latents: Standard normal numbers, (batch, height * width * channels).
+            labels: Classes, int (batch,), if the model has classes.
+            captions: Captions, strings (batch,), if the model takes captions.
+            guidance: Factor of the condition's effect, (batch,), for models with
+                classes or captions; 1 by default.
+            steps: Number of steps; None uses the model's.
+            sampler: A deterministic sampler; None uses the model's, or "ddim" if that
+                is random.
+
+        Returns:
+            Images, float32 (batch, height, width, channels), in [-1, 1].
+        """
+        path, sampler = self.path_of(steps), sampler or self._deterministic()
+        condition = self.condition_of(labels, captions)
+        return self.finished(
+            self.draw_along(path, latents, None, condition, guidance, sampler)
+        )
+
+    def _deterministic(self):
+        return "ddim" if self.sampler in samplers.RANDOM else self.sampler
+
+    @transforms("latents", needs="image_shape")
+    def encode(
+        self,
+        images,
+        labels=None,
+        captions=None,
+        guidance=None,
+        *,
+        steps: int | None = None,
+    ):
+        """The noise that `decode` turns into images: the deterministic way back.
+
+        Heun's method runs from the data, taken for data with the least noise, to noise.
+        With more steps, `decode` gives back the images more exactly.
+
+        Args:
+            images: Images, float32 (batch, height, width, channels), in [-1, 1].
+            labels: Classes, int (batch,), if the model has classes.
+            captions: Captions, strings (batch,), if the model takes captions.
+            guidance: Factor of the condition's effect, (batch,), for models with
+                classes or captions; 1 by default.
+            steps: Number of steps; None uses the model's.
+
+        Returns:
+            Latents, float32 (batch, latent_dim).
+        """
+        path = self.process.way_back(self.steps if steps is None else steps)
+        start = tf.constant(path.alpha[0], tf.float32) * images
+        denoise = self.denoiser(path, self.condition_of(labels, captions), guidance)
+        noise = samplers.heun(denoise, start, path) / float(path.sigma[-1])
+        return tf.reshape(noise, (-1, self.latent_dim))
+
+    @transforms("images", needs="image_shape")
+    def complete(
+        self,
+        images,
+        mask,
+        seed=None,
+        labels=None,
+        captions=None,
+        guidance=None,
+        *,
+        steps: int | None = None,
+    ):
+        """Keeps the observed pixels of images and draws the others (RePaint).
+
+        Each step is made 10 times, in groups of 10 ([5] of `samplers`), so that this
+        takes 10 times as long as `sample`.
+
+        Args:
+            images: Images, float32 (batch, height, width, channels), in [-1, 1]; values
+                of pixels that are not observed are ignored.
+            mask: Mask, float32 (batch, height, width, 1): 1 where a pixel is observed,
+                else 0.
+            seed: Seed of the draw, an int in [0, 2**31), or one for each row; None
+                draws one.
+            labels: Classes, int (batch,), if the model has classes.
+            captions: Captions, strings (batch,), if the model takes captions.
+            guidance: Factor of the condition's effect, (batch,), for models with
+                classes or captions; 1 by default.
+            steps: Number of steps; None uses the model's.
+
+        Returns:
+            Completed images, float32 (batch, height, width, channels), in [-1, 1].
+        """
+        path = self.path_of(steps)
+        noise = tf.reshape(self.latents(seed), (-1, *self.shape))
+        return self.finished(
+            samplers.repaint(
+                self.denoiser(path, self.condition_of(labels, captions), guidance),
+                float(path.sigma[0]) * noise,
+                path,
+                self.row_noise(seed),
+                images,
+                mask,
+            )
+        )
+
+    @transforms("images", needs="image_shape")
+    def edit(
+        self,
+        images,
+        strength,
+        seed=None,
+        labels=None,
+        captions=None,
+        guidance=None,
+        *,
+        steps: int | None = None,
+    ):
+        """Adds noise to images and removes it again (SDEdit, [6]).
+
+        Args:
+            images: Images, float32 (batch, height, width, channels), in [-1, 1], such
+                as strokes of colour.
+            strength: Share of the steps that are run, (batch,), in [0, 1]: with 0
+                images stay as they are, with 1 they are forgotten.
+            seed: Seed of the noise, an int in [0, 2**31), or one for each row; None
+                draws one.
+            labels: Classes, int (batch,), if the model has classes.
+            captions: Captions, strings (batch,), if the model takes captions.
+            guidance: Factor of the condition's effect, (batch,), for models with
+                classes or captions; 1 by default.
+            steps: Number of steps of the whole way; None uses the model's.
+
+        Returns:
+            Images, float32 (batch, height, width, channels), in [-1, 1].
+        """
+        path = self.path_of(steps)
+        start = tf.cast(tf.round((1.0 - strength) * path.steps), tf.int32)
+        alpha, sigma = (
+            rows_of(tf.gather(tf.constant(table, tf.float32), start), images)
+            for table in (path.alpha, path.sigma)
+        )
+        noise = tf.reshape(self.latents(seed), (-1, *self.shape))
+        return self.finished(
+            samplers.ddim(
+                self.denoiser(path, self.condition_of(labels, captions), guidance),
+                alpha * images + sigma * noise,
+                path,
+                start=start,
+            )
+        )
+
+
+def build_network(kind: str, settings: dict, **arguments) -> keras.Model:
+    """Builds a denoiser.
+
+    Args:
+        kind: Kind of the network, a key of `NETWORKS`.
+        settings: Arguments that a user gave, by name.
+        **arguments: Arguments that follow from the model.
+
+    Raises:
+        ValueError: For settings that the network does not have.
+    """
+    build = NETWORKS[kind]
+    known = set(inspect.signature(build).parameters) - set(arguments)
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise ValueError(
+            f"Expected settings of {kind!r} among {sorted(known)}, got {unknown}."
+        )
+    return build(**arguments, **settings)
+
+
+def rows_of(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Values (batch,) with dimensions of 1, so that they broadcast over rows."""
+    return tf.reshape(values, [-1] + [1] * (like.shape.rank - 1))

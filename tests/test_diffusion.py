@@ -1,0 +1,633 @@
+"""Diffusion and flow matching: processes, samplers, networks and models."""
+
+import itertools
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import keras_gen
+from keras_gen import metrics
+from keras_gen.layers import ModulatedGroupNorm, TimeEmbedding
+from keras_gen.metrics.figures import likelihood
+from keras_gen.models.diffusion import processes, samplers
+from keras_gen.models.diffusion.ddpm import _log_bytes
+from keras_gen.networks import denoisers
+
+MEAN, DEVIATION = 0.7, 0.5  # Of the Gaussian data whose exact denoiser is known.
+PROCESSES = {
+    "straight": processes.Straight(),
+    "exploding": processes.VarianceExploding(),
+    "cosine": processes.VariancePreserving("cosine", 100_000),
+    "linear": processes.VariancePreserving("linear", 100_000),
+}
+# A transformer has far fewer layers than a U-Net, and is traced quickly.
+TINY = {
+    "network": "dit",
+    "settings": {"width": 8, "depth": 1, "heads": 2},
+    "steps": 3,
+}
+
+
+def exact_denoiser(path):
+    """E[x0 | x] for Gaussian data: linear in x."""
+    alpha, sigma = tf.constant(path.alpha), tf.constant(path.sigma)
+
+    def denoise(x, i):
+        a, s = tf.cast(alpha[i], x.dtype), tf.cast(sigma[i], x.dtype)
+        gain = a * DEVIATION**2 / (a**2 * DEVIATION**2 + s**2)
+        return MEAN + gain * (x - a * MEAN)
+
+    return denoise
+
+
+def exact_solution(x, path):
+    """The end of the differential equation's path from x, for Gaussian data."""
+    alpha, sigma = path.alpha, path.sigma
+    spread = np.sqrt(alpha**2 * DEVIATION**2 + sigma**2)
+    return alpha[-1] * MEAN + spread[-1] / spread[0] * (x - alpha[0] * MEAN)
+
+
+def inner_path(process, steps):
+    """A path at even times without the ends, where slopes of sigma may be infinite."""
+    position = np.linspace(0.95, 0.05, steps + 1)
+    if isinstance(process, processes.VariancePreserving):
+        position = np.rint(position * process.num_timesteps).astype(int)
+    elif isinstance(process, processes.VarianceExploding):
+        position = position[::-1]
+    return process._at(position)
+
+
+# Samplers.
+
+
+@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+@pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("heun", 2), ("dpm++", 2)])
+def test_the_error_of_a_sampler_falls_with_its_order(process, name, order):
+    # In float64, from fixed points: the errors are those of the method alone.
+    start = np.linspace(-2.0, 2.0, 9)[:, None]
+    errors = []
+    for steps in (64, 128, 256):
+        path = inner_path(process, steps)
+        x = path.sigma[0] * start
+        denoise, sampler = exact_denoiser(path), samplers.SAMPLERS[name]
+        run = tf.function(lambda x: sampler(denoise, x, path, None), autograph=False)  # noqa: B023
+        end = run(tf.constant(x)).numpy()
+        errors.append(np.abs(end - exact_solution(x, path)).max())
+    orders = np.log2(np.divide(errors[:-1], errors[1:]))
+    # Rates approach the order from one side or the other; a sampler of another order
+    # is off by 1.
+    assert (np.abs(orders - order) < 0.35).all(), (errors, orders)
+
+
+def test_euler_is_ddim_without_noise_on_straight_paths():
+    path = processes.Straight().path(5)
+    x = tf.constant(np.linspace(-1.0, 1.0, 4)[:, None])
+    denoise, t = exact_denoiser(path), path.time
+    got = samplers.ddim(denoise, x, path).numpy()
+    for i in range(5):
+        velocity = (x - denoise(x, i)) / t[i]  # e - x0, as x = (1 - t) x0 + t e.
+        x += (t[i + 1] - t[i]) * velocity
+    np.testing.assert_allclose(got, x, atol=1e-12)
+
+
+def test_ancestral_steps_are_those_of_ddpm():
+    """Equation 7 of Ho et al.: the mean of x at a step, given x0 and x one later."""
+    process = processes.VariancePreserving("linear", 1000)
+    path = process.path(1000)
+    steps = samplers.ddim_steps(path, eta=1.0)
+    level = process.signal_levels()[::-1]
+    before = np.append(level[1:], 1.0)
+    beta = 1 - level / before
+    np.testing.assert_allclose(
+        steps.of_data, np.sqrt(before) * beta / (1 - level), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        steps.of_x,
+        np.sqrt(1 - beta) * (1 - before) / (1 - level),
+        rtol=1e-6,
+        atol=1e-12,
+    )
+    np.testing.assert_allclose(
+        steps.of_noise**2, beta * (1 - before) / (1 - level), rtol=1e-6, atol=1e-12
+    )
+    lower, upper = samplers.posterior_variances(path)
+    np.testing.assert_allclose(upper, beta, rtol=1e-6)
+    np.testing.assert_allclose(lower, steps.of_noise**2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+def test_ancestral_samples_have_the_moments_of_the_data(process):
+    """With the exact denoiser, a step maps a Gaussian to a Gaussian."""
+    path = process.path(1000)
+    steps = samplers.ddim_steps(path, eta=1.0)
+    mean, variance = 0.0, path.sigma[0] ** 2
+    for i in range(1000):
+        a, s = path.alpha[i], path.sigma[i]
+        gain = a * DEVIATION**2 / (a**2 * DEVIATION**2 + s**2)
+        slope = steps.of_x[i] + steps.of_data[i] * gain
+        mean = slope * mean + steps.of_data[i] * (MEAN - gain * a * MEAN)
+        variance = slope**2 * variance + steps.of_noise[i] ** 2
+    assert abs(mean - MEAN) < 0.01 and abs(np.sqrt(variance) - DEVIATION) < 0.01
+
+
+def test_ancestral_takes_a_position_of_the_variance_from_the_denoiser():
+    path = processes.VariancePreserving("cosine", 100).path(5)
+    x = tf.zeros((3, 2), tf.float64)
+    ones = lambda i: tf.ones((3, 2), tf.float64)  # noqa: E731
+    same = lambda x, i: x  # noqa: E731
+    for position in (0.0, 0.3, 1.0):
+        fixed = samplers.ancestral(same, x, path, ones, variance=position)
+        given = samplers.ancestral(
+            lambda x, i, p=position: (x, tf.fill(tf.shape(x), tf.cast(p, x.dtype))),
+            x,
+            path,
+            ones,
+        )
+        np.testing.assert_allclose(fixed, given)
+    assert np.isfinite(fixed).all() and (fixed.numpy() > 0.01).all()
+
+
+def test_rows_may_start_at_different_points():
+    path = processes.Straight().path(4)
+    x = tf.constant([[1.0], [1.0], [1.0]], tf.float64)
+    start = tf.constant([0, 2, 4])
+    end = samplers.ddim(exact_denoiser(path), x, path, start=start).numpy()
+    np.testing.assert_allclose(end[0], samplers.ddim(exact_denoiser(path), x, path)[0])
+    half = processes.Straight()._at(path.time[2:])
+    np.testing.assert_allclose(end[1], samplers.ddim(exact_denoiser(half), x, half)[1])
+    assert end[2] == 1.0
+
+
+@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_paths_go_from_noise_to_data(process, steps):
+    path = process.path(steps)
+    assert path.steps == steps
+    assert path.sigma[-1] == 0 and path.alpha[-1] == 1
+    assert (np.diff(path.sigma) < 0).all()
+    assert path.sigma[0] > 100 * path.alpha[0] or path.sigma[0] == 80.0
+    back = process.way_back(steps)
+    assert back.steps == steps and (np.diff(back.sigma) > 0).all()
+    assert 0 < back.sigma[0] < 0.02
+    alpha, sigma = process.levels(tf.constant(back.time, tf.float32))
+    np.testing.assert_allclose(alpha, back.alpha, atol=1e-5)
+    np.testing.assert_allclose(sigma, back.sigma, rtol=1e-4)
+
+
+def test_schedules_are_those_of_the_papers():
+    linear = processes.signal_levels("linear", 1000)
+    betas = 1 - linear[1:] / linear[:-1]
+    np.testing.assert_allclose(betas[[0, -1]], [1e-4 + 0.0199 / 999, 0.02], rtol=1e-6)
+    cosine = processes.signal_levels("cosine", 1000)
+    assert abs(cosine[499] - 0.5) < 0.01 and cosine[-1] < 1e-4
+    assert (1 - cosine[1:] / cosine[:-1]).max() <= 0.999 + 1e-9
+
+
+def test_repaint_goes_back_and_repeats():
+    order, back = samplers.repaint_order(5, jump=2, repeats=3)
+    position, counts = 0, np.zeros(5, int)
+    for step, jump in zip(order, back, strict=True):
+        assert step == position
+        counts[step] += 1
+        position += 1 - jump
+    assert position == 5 and counts.tolist() == [3] * 5
+
+
+# Models.
+
+
+def model_of(name="flow_matching", **config):
+    shape = {} if "point_dim" in config else {"image_shape": (8, 8, 1)}
+    if config.get("image_shape", True) is None:
+        shape = {}
+    keras.utils.set_random_seed(0)
+    if config.get("image_shape", True) is None:
+        config = {"network": "mlp", **config}
+    return keras_gen.zoo.load(name, **{**shape, **TINY, **config})
+
+
+def perturbed(model):
+    """The model with all weights moved, since networks start with an output of 0."""
+    random = np.random.default_rng(0)
+    weights = [0.1 * random.normal(size=w.shape) for w in model.network.get_weights()]
+    for network in (model.network, model.averaged(model.network)):
+        network.set_weights(weights)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("flow_matching", {}),
+        ("edm", {}),
+        ("ddpm", {"prediction": "noise", "clip": False}),
+        ("ddpm", {"prediction": "data", "clip": False}),
+        ("ddpm", {"prediction": "v", "clip": False}),
+        ("ddpm", {"variance": "learned", "clip": False}),
+    ],
+)
+def test_the_output_that_training_asks_for_gives_the_data(name, config):
+    model = model_of(name, **config)
+    random = np.random.default_rng(0)
+    data = tf.constant(random.uniform(-1, 1, (5, 8, 8, 1)), tf.float32)
+    time = model.process.times(tf.constant([0.1, 0.3, 0.5, 0.7, 0.9]))
+    alpha, sigma = (level[:, None, None, None] for level in model.process.levels(time))
+    x = alpha * data + sigma * random.normal(size=data.shape).astype(np.float32)
+    skip, out, _ = (
+        number[:, None, None, None]
+        for number in model.precondition(alpha[:, 0, 0, 0], sigma[:, 0, 0, 0])
+    )
+    output = (data - skip * x) / out
+    if model.network.output_shape[-1] == 2:
+        output = tf.concat([output, tf.zeros_like(output)], axis=-1)
+    flat = alpha[:, 0, 0, 0], sigma[:, 0, 0, 0]
+    estimate, position = model.estimate_of_output(
+        output, x, *(v[:, None, None, None] for v in flat)
+    )
+    np.testing.assert_allclose(estimate, data, atol=1e-3)
+    assert (position is None) == (config.get("variance") != "learned")
+    loss = model.loss_of_output(output, data, x, time)
+    loss = loss[0] if isinstance(loss, tuple) else loss
+    assert abs(float(loss)) < (0.1 if position is not None else 1e-6)
+
+
+def test_edm_scales_inputs_and_targets_to_a_variance_of_one():
+    model = model_of("edm", data_deviation=0.3)
+    sigma = tf.constant([0.01, 0.3, 5.0, 80.0])
+    skip, out, factor = model.precondition(tf.ones(4), sigma)
+    np.testing.assert_allclose(factor**2 * (0.09 + sigma**2), 1.0, rtol=1e-5)
+    # The target is (x0 - skip (x0 + sigma e)) / out.
+    variance = ((1 - skip) ** 2 * 0.09 + skip**2 * sigma**2) / out**2
+    np.testing.assert_allclose(variance, 1.0, rtol=1e-3)
+
+
+@pytest.mark.parametrize("prediction", ["noise", "data", "v"])
+def test_min_snr_limits_the_weight_of_errors_of_the_data(prediction):
+    model = model_of("ddpm", prediction=prediction, min_snr=5.0)
+    alpha, sigma = model.process.levels(tf.constant([0.0, 0.2, 0.5, 0.8]))
+    _, out, _ = model.precondition(alpha, sigma)
+    ratio = (alpha / sigma) ** 2
+    of_data = model.weight(alpha, sigma) / out**2  # The error of x0 is out times F's.
+    np.testing.assert_allclose(of_data, np.minimum(ratio, 5.0), rtol=1e-5)
+
+
+def test_optimal_pairs_have_the_least_distance():
+    model = model_of(
+        image_shape=None, point_dim=2, settings={"width": 8}, pairing="optimal"
+    )
+    data = tf.constant(np.random.default_rng(0).normal(size=(6, 2)), tf.float32)
+    noise = model.paired_noise(data).numpy()
+    model.pairing = "random"
+    drawn = model.paired_noise(data).numpy()
+    assert sorted(map(tuple, noise)) == sorted(map(tuple, drawn))
+    best = min(
+        np.square(data.numpy() - drawn[list(order)]).sum()
+        for order in itertools.permutations(range(6))
+    )
+    np.testing.assert_allclose(np.square(data.numpy() - noise).sum(), best, rtol=1e-5)
+
+
+def gaussian_velocity(x, time):
+    """The exact velocity of flow matching for Gaussian data."""
+    a, s = 1.0 - time, time
+    gain = a * DEVIATION**2 / (a**2 * DEVIATION**2 + s**2)
+    data = MEAN + gain * (x - a * MEAN)
+    return (x - data) / s
+
+
+@pytest.mark.parametrize("dimension", [2, 6])
+def test_log_prob_of_flows_is_exact_for_the_exact_velocity(dimension, monkeypatch):
+    # The derivative is diagonal, for which the estimate of the trace is exact too.
+    model = model_of(image_shape=None, point_dim=dimension, settings={"width": 8})
+    monkeypatch.setattr(
+        model, "_velocity", lambda x, time, condition: gaussian_velocity(x, time)
+    )
+    points = np.random.default_rng(0).normal(size=(4, dimension)).astype(np.float32)
+    errors = []
+    for steps in (20, 40):
+        got = model.log_prob_of_points(points, steps=steps)
+        z = (points - MEAN) / DEVIATION
+        exact = -0.5 * np.square(z).sum(1) - dimension * np.log(
+            DEVIATION * np.sqrt(2 * np.pi)
+        )
+        errors.append(np.abs(got - exact).max())
+    assert errors[1] < 0.02 * dimension and errors[1] < errors[0] / 2.5
+
+
+def test_byte_probabilities_sum_to_one():
+    levels = tf.cast(tf.range(256), tf.float32) / 127.5 - 1.0
+    for mean, deviation in ((0.2, 0.05), (-1.1, 0.3), (0.97, 0.01)):
+        logarithms = _log_bytes(levels, mean, math.log(deviation))
+        total = tf.reduce_sum(tf.exp(logarithms))
+        np.testing.assert_allclose(total, 1.0, atol=1e-4)
+
+
+def test_the_bound_of_a_perfect_denoiser_is_that_of_its_last_step(monkeypatch):
+    """A model that knows the image has only the errors of the first and last terms."""
+    model = model_of("ddpm", num_timesteps=50)
+    image = np.random.default_rng(0).integers(1, 255, (1, 8, 8, 1)) / 127.5 - 1.0
+    image = image.astype(np.float32)
+    monkeypatch.setattr(
+        model, "estimate_of_output", lambda output, x, *_: (tf.constant(image), None)
+    )
+    deviation = np.exp(0.5 * model._step_tables()[2][0])
+    # The byte's share of a Gaussian around it.
+    last = 64 * math.log(math.erf(1.0 / 255.0 / deviation / math.sqrt(2.0)))
+    first = float(model._last_divergence(tf.constant(image))[0])
+    assert 0 < first < 1e-3
+    np.testing.assert_allclose(model.log_prob(image), last - first, rtol=1e-4)
+
+
+def test_the_bound_is_the_divergence_of_gaussians():
+    model = model_of("ddpm", num_timesteps=20, variance="learned")
+    random = np.random.default_rng(0)
+    data, x, guess = (
+        tf.constant(random.uniform(-1, 1, (2, 8, 8, 1)), tf.float32) for _ in range(3)
+    )
+    index = tf.constant([7, 7])
+    position = tf.fill(data.shape, 0.25)
+    got = model.bound_terms(data, x, guess, position, index)
+    of_data, of_x, low, high = (float(table[7]) for table in model._step_tables())
+    p = tfp.distributions.Normal(of_data * data + of_x * x, math.exp(0.5 * low))
+    q = tfp.distributions.Normal(
+        of_data * guess + of_x * x, math.exp(0.5 * (low + 0.25 * (high - low)))
+    )
+    want = tf.reduce_sum(tfp.distributions.kl_divergence(p, q), axis=(1, 2, 3))
+    np.testing.assert_allclose(got, want, rtol=1e-4)
+
+
+# Abilities.
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    return perturbed(model_of(num_classes=3))
+
+
+def test_guidance_moves_from_no_condition_to_the_condition(conditional):
+    path = conditional.path_of(3)
+    x = tf.constant(np.random.default_rng(0).normal(size=(4, 8, 8, 1)), tf.float32)
+    labels = tf.constant([0, 1, 2, 2])
+
+    def estimate(labels, guidance):
+        guidance = tf.constant(guidance, tf.float32)
+        return conditional.denoiser(path, labels, guidance)(x, 1).numpy()
+
+    free = estimate(tf.fill([4], 3), [1.0] * 4)
+    bound = estimate(labels, [1.0] * 4)
+    assert np.abs(free - bound).max() > 1e-4
+    np.testing.assert_allclose(estimate(labels, [0.0] * 4), free, atol=1e-6)
+    mixed = estimate(labels, [0.0, 1.0, 2.0, 3.0])
+    factor = np.array([0.0, 1.0, 2.0, 3.0])[:, None, None, None]
+    np.testing.assert_allclose(mixed, free + factor * (bound - free), atol=1e-5)
+
+
+@pytest.mark.parametrize("sampler", list(samplers.SAMPLERS))
+def test_rows_do_not_depend_on_the_batch(conditional, sampler):
+    options = {"sampler": sampler, "seed": 5}
+    many = conditional.sample(labels=[0, 1, 2], **options)
+    one = conditional.sample(labels=[0], **options)
+    np.testing.assert_allclose(many[:1], one, atol=1e-5)
+    assert np.abs(many[0] - many[1]).max() > 1e-3
+
+
+def test_completion_keeps_the_observed_pixels(conditional):
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 1)).astype(np.float32)
+    mask = np.zeros((2, 8, 8, 1), np.float32)
+    mask[:, :4] = 1
+    done = conditional.complete(images, mask, seed=0, labels=[0, 1], steps=2)
+    np.testing.assert_array_equal(done[:, :4], images[:, :4])
+    assert np.abs(done[:, 4:] - images[:, 4:]).min(axis=(1, 2, 3)).max() > 0
+
+
+def test_edits_range_from_the_image_to_another_sample(conditional):
+    images = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    edited = conditional.edit(
+        images, [0.0, 0.5, 1.0], seed=0, labels=[0, 1, 2], steps=4
+    )
+    np.testing.assert_allclose(edited[0], images[0], atol=1e-6)
+    assert np.abs(edited[1] - images[1]).max() > 0.01
+    drawn = conditional.sample(labels=[0, 1, 2], seed=0, steps=4, sampler="ddim")
+    np.testing.assert_allclose(edited[2], drawn[2], atol=1e-5)
+
+
+def test_decoding_reverses_encoding():
+    model = perturbed(model_of())
+    images = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 8, 8, 1))
+    images = images.astype(np.float32)
+    latents = model.encode(images, steps=20)
+    assert latents.shape == (2, 64)
+    decoded = model.decode(latents, steps=20, sampler="heun")
+    # The way back begins at time 0.001, where an image is mixed with a thousandth of
+    # noise; the rest is the error of two times 20 steps.
+    np.testing.assert_allclose(decoded, images, atol=0.01)
+    assert np.abs(latents.reshape(images.shape) - images).max() > 0.03
+
+
+def test_flow_matching_learns_two_points():
+    points = np.tile([[-1.0], [1.0]], (512, 1)).astype(np.float32)
+    model = model_of(
+        image_shape=None,
+        point_dim=1,
+        settings={"width": 32, "depth": 2},
+        learning_rate=3e-3,
+        average=None,
+        steps=20,
+    )
+    model.compile(seed=0)
+    model.fit({"point": points}, batch_size=128, epochs=40, verbose=0)
+    drawn = model.sample_points(200, seed=0)[:, 0]
+    near = np.abs(np.abs(drawn) - 1.0) < 0.2
+    # A model that ignores x would draw noise, of which 0.23 is as near.
+    assert near.mean() > 0.8 and 0.3 < (drawn > 0).mean() < 0.7
+
+
+def test_random_samplers_do_not_decode(conditional):
+    latents = np.zeros((1, 64), np.float32)
+    with pytest.raises(ValueError, match="sampler"):
+        conditional.decode(latents, labels=[0], sampler="ancestral")
+    with pytest.raises(ValueError, match="sampler"):
+        conditional.sample(1, sampler="quick")
+    with pytest.raises(ValueError, match="steps"):
+        conditional.sample(1, steps=0)
+
+
+def test_consistency_models_imitate_an_earlier_time():
+    flow = perturbed(model_of())
+    model = keras_gen.models.Consistency.from_flow(
+        flow, first_stage=2, stage_steps=3, last_stage=4, average=0.9
+    )
+    # One step of the flow's Euler method and of the consistency model are the same.
+    drawn = flow.sample(2, seed=0, steps=1, sampler="euler")
+    np.testing.assert_allclose(model.sample(2, seed=0), drawn, atol=1e-6)
+    gaps = []
+    for step in range(12):
+        model.step.assign(step)
+        gaps.append(float(model.gap()))
+    assert gaps == [0.25] * 3 + [0.125] * 3 + [0.0625] * 6
+    # At a gap of 1, the imitated value is the data.
+    model.first_stage = 0
+    model.step.assign(0)
+    random = np.random.default_rng(0)
+    data, noise = tf.constant(random.normal(size=(2, 3, 8, 8, 1)), tf.float32)
+    time = tf.constant([0.2, 0.5, 0.9])
+    loss, _ = model.loss_at(data, noise, time, None, training=True)
+    value = model._value(model.network, data, noise, time, None, True).numpy()
+    distance = np.sqrt(np.square(value - data.numpy()).sum(axis=(1, 2, 3)))
+    # The Huber distance is less than the distance by at most its margin.
+    np.testing.assert_allclose(loss, np.mean(distance / time) / 8, rtol=0.01)
+
+
+def test_captions_condition_images():
+    model = perturbed(
+        keras_gen.zoo.load(
+            "text_to_image_diffusion",
+            image_shape=(8, 8, 3),
+            text_units=4,
+            buckets=16,
+            **TINY,
+        )
+    )
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 3)).astype(np.float32)
+    captions = np.array(["a cat", "a dog"] * 4)
+    model.fit({"image": images, "caption": captions}, batch_size=4, verbose=0)
+    drawn = model.sample(captions=["a cat", "a dog"], seed=[3, 3], guidance=2.0)
+    assert np.abs(drawn[0] - drawn[1]).max() > 1e-6
+
+
+# Networks and layers.
+
+
+@pytest.mark.parametrize(
+    ("build", "settings"),
+    [
+        (denoisers.unet, {"width": 4, "attention": (8, 4), "heads": 2}),
+        (denoisers.unet, {"width": 4, "patch": 2, "dropout": 0.1}),
+        (denoisers.transformer, {"width": 8, "depth": 1, "heads": 2}),
+    ],
+)
+def test_networks_start_near_zero_and_depend_on_all_inputs(build, settings):
+    keras.utils.set_random_seed(0)
+    network = build((16, 16, 3), 3, num_classes=2, **settings)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(2, 16, 16, 3)).astype(np.float32)
+    time, labels = np.array([0.3, 0.3], np.float32), np.array([0, 0])
+    assert np.abs(network([x, time, labels]).numpy()).max() < 0.1
+    network.set_weights([0.2 * random.normal(size=w.shape) for w in network.weights])
+    base = network([x, time, labels]).numpy()
+    assert base.shape == x.shape
+    for other in ([-x, time, labels], [x, time + 0.1, labels], [x, time, labels + 1]):
+        assert np.abs(network(other).numpy() - base).max() > 1e-4
+    again = type(network).from_config(network.get_config())
+    again.set_weights(network.get_weights())
+    np.testing.assert_allclose(again([x, time, labels]), base, atol=1e-6)
+
+
+def test_patches_come_back_in_their_places():
+    x = np.arange(2 * 8 * 12 * 3, dtype=np.float32).reshape(2, 8, 12, 3)
+    inputs = keras.Input((8, 12, 3))
+    middle = denoisers._to_patches(inputs, 4)
+    model = keras.Model(inputs, [middle, denoisers._from_patches(middle, 4)])
+    patches, back = model(x)
+    np.testing.assert_array_equal(back, x)
+    np.testing.assert_array_equal(
+        patches[0, 1, 2].numpy().reshape(4, 4, 3), x[0, 4:8, 8:12]
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"image_shape": (10, 10, 1), "network": "unet", "settings": {}}, "4 divides"),
+        ({"settings": {"wide": 3}}, "'wide'"),
+        ({"network": "mlp"}, "'mlp'"),
+        ({"image_shape": None, "point_dim": 2, "network": "unet"}, "'unet'"),
+        ({"steps": 0}, "steps"),
+        ({"sampler": "fast"}, "sampler"),
+        ({"dropped": 1.0}, "dropped"),
+        ({"num_classes": 2, "text_units": 3}, "got both"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(config, message):
+    with pytest.raises(ValueError, match=message):
+        model_of(**config)
+
+
+def test_group_normalization_is_that_of_keras_before_modulation():
+    x = np.random.default_rng(0).normal(3.0, 2.0, (2, 4, 6, 12)).astype(np.float32)
+    condition = np.random.default_rng(1).normal(size=(2, 5)).astype(np.float32)
+    layer = ModulatedGroupNorm(groups=4)
+    plain = keras.layers.GroupNormalization(groups=4, epsilon=1e-5)
+    # Means of squares lose digits where means are larger than deviations.
+    np.testing.assert_allclose(layer([x, condition]), plain(x), atol=1e-4)
+    random = np.random.default_rng(2)
+    layer.projection.kernel.assign(random.normal(size=(5, 24)))
+    scale, shift = np.split(condition @ layer.projection.kernel.numpy(), 2, axis=-1)
+    want = plain(x) * (1 + scale[:, None, None]) + shift[:, None, None]
+    np.testing.assert_allclose(layer([x, condition]), want, atol=1e-3)
+    assert ModulatedGroupNorm(groups=32)([x[..., :9], condition]).shape == (2, 4, 6, 9)
+
+
+def test_time_embedding_is_cosines_and_sines():
+    layer = TimeEmbedding(4, scale=10.0)
+    got = layer(np.array([0.5], np.float32))[0]
+    angles = 5.0 * np.array([1.0, 0.01])
+    np.testing.assert_allclose(
+        got, np.concatenate([np.cos(angles), np.sin(angles)]), atol=1e-6
+    )
+
+
+# Export and figures.
+
+
+def test_numbers_of_steps_are_chosen_at_export(tmp_path):
+    model = perturbed(model_of())
+    folder = keras_gen.export.save(
+        model, tmp_path, abilities=["sample"], steps=[1, 4], sampler="euler"
+    )
+    card = keras_gen.export.read_card(folder)
+    names = ["sample", "sample_steps_1", "sample_steps_4"]
+    assert sorted(card["signatures"]) == names
+    served = tf.saved_model.load(folder).signatures
+    seeds = tf.constant([3, 4], tf.int64)
+    for name, steps in zip(names, (3, 1, 4), strict=True):
+        expected = model.sample(seed=seeds.numpy(), steps=steps, sampler="euler", n=2)
+        found = served[name](seed=seeds)["images"]
+        # The same operations; graphs may fuse them otherwise.
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stepz": 3}, "options of abilities.*'stepz'"),
+        ({"steps": []}, "steps with at least one value"),
+        ({"steps": 0}, "steps"),
+        ({"steps": [2, 0]}, "steps"),
+        ({"sampler": "magic"}, "sampler"),
+    ],
+)
+def test_wrong_options_are_refused_before_an_export(options, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        keras_gen.export.save(model_of(), tmp_path / "a", **options)
+    assert not (tmp_path / "a" / "1").exists()
+
+
+def test_figures_leave_out_latents_as_large_as_images(monkeypatch):
+    """Encoding thousands of images would take hours, and has no features to read."""
+    monkeypatch.setattr(likelihood, "NUM_INTEGRALS", 4)
+    images = np.random.default_rng(0).uniform(-1, 1, (40, 8, 8, 1)).astype(np.float32)
+    data = (images, np.arange(40) % 2)
+    context = metrics.figures.Context(perturbed(model_of()), data, num_images=8)
+    applying = {
+        type(figure).__name__
+        for figure in metrics.figures.FIGURES
+        if figure.applies(context)
+    }
+    assert {"Samples", "Distances", "Likelihood"} <= applying
+    assert not applying & {"Codes", "PathLength"}
+    assert likelihood.Likelihood().measure(context)["nll_images"] == 4
