@@ -88,7 +88,7 @@ def export(
     if format != "saved_model":
         if float16 or settings or version is not None or label is not None:
             raise ValueError(
-                "Expected --float16, --set, --version and --label with saved_model alone, "
+                "Expected --float16, --set, --version, --label with saved_model alone, "
                 f"got --format {format}."
             )
         _write_files(chosen, format, to or pathlib.Path(format), abilities)
