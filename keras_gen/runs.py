@@ -9,6 +9,7 @@
 The folder of a run holds:
 
     run.json        the settings
+    stages.json     the arguments of the model before they were changed by a resumption
     model.keras     the last checkpoint: weights, optimizers and random state
     log.csv         losses and figures, one line for each epoch
     tensorboard/    the same for TensorBoard
@@ -35,7 +36,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen import callbacks, data, distribute, zoo
+from keras_gen import callbacks, data, distribute, files, zoo
 from keras_gen.core import checks
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import BATCH_SIZE, preset
@@ -44,6 +45,7 @@ from keras_gen.files import read_text, write_text
 SETTINGS = "run.json"
 MODEL = "model.keras"
 LOG = "log.csv"
+STAGES = "stages.json"
 # Settings in the order in which a command line names them, after `name`, `data`,
 # `epochs` and `overrides`.
 OPTIONS = (
@@ -53,11 +55,13 @@ OPTIONS = (
     "batch_size",
     "steps_per_epoch",
     "weights",
+    "networks",
     "seed",
     "dtype",
     "strategy",
 )
 FLAGS = ("mirror", "jit")
+PREVIOUS = "RUN"  # In a list of commands, the folder of the run of the one before.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +88,9 @@ class Settings:
         weights: Weights to start from: the name of weights that ship, the path of a
             `.keras` file, or of a run's folder, or "hf://user/name@revision". None
             starts from random weights.
+        networks: Names of the networks that start from `weights`, with commas between
+            them, such as "encoder,decoder"; all others start from random weights. None
+            takes all networks from `weights`.
         overrides: Arguments of the model that replace those of the preset, by name.
         seed: Seed of the initial weights, of the order of the data, and of all noise.
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
@@ -93,7 +100,7 @@ class Settings:
         jit: Boolean, whether XLA compiles the training step; on one replica only.
 
     Raises:
-        ValueError: For numbers out of range.
+        ValueError: For numbers out of range, or networks without weights.
     """
 
     name: str
@@ -106,6 +113,7 @@ class Settings:
     epochs: int = 20
     steps_per_epoch: int | None = None
     weights: str | None = None
+    networks: str | None = None
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     seed: int = 0
     dtype: str | None = None
@@ -121,6 +129,8 @@ class Settings:
             checks.counts(steps_per_epoch=self.steps_per_epoch)
         if self.labels is not None:
             checks.counts(labels=self.labels)
+        if self.networks and not self.weights:
+            raise ValueError(f"Expected weights for networks={self.networks!r}.")
 
     @property
     def command(self) -> str:
@@ -128,7 +138,7 @@ class Settings:
         words = ["keras-gen", "train", self.name, "--data", self.data]
         words += ["--epochs", str(self.epochs)]
         for key, value in self.overrides.items():
-            words += ["--set", f"{key}={_as_option(value)}"]
+            words += ["--set", f"{key}={as_option(value)}"]
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         # A preset's own batch size may change, and cards keep commands.
         is_usual = preset(self.name).batch_size == BATCH_SIZE
@@ -170,8 +180,12 @@ class Settings:
         write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
 
-def _as_option(value):
-    """The text after --set that is parsed as this value: JSON, or a bare string."""
+def as_option(value: Any) -> str:
+    """The text after --set that is parsed as this value: JSON, or a bare string.
+
+    Args:
+        value: Value of plain types.
+    """
     if not isinstance(value, str):
         return json.dumps(value)
     try:
@@ -311,6 +325,39 @@ class Run:
         return self.settings.command
 
     @property
+    def commands(self) -> list[str]:
+        """The shell commands that train such a run, one after the other.
+
+        There are several if arguments of the model were changed when the run was
+        resumed, or if its weights are those of another run. From the second on, "RUN"
+        stands for the folder of the run of the command before.
+        """
+        settings, commands = self.settings, []
+        source = pathlib.Path(settings.weights or "")
+        source = source.parent if source.suffix == ".keras" else source
+        if settings.weights and (source / SETTINGS).is_file():
+            commands = Run.open(source).commands
+            settings = dataclasses.replace(settings, weights=PREVIOUS)
+        ends = {"epochs": settings.epochs, "overrides": settings.overrides}
+        first, *later = [*self._stages(), ends]
+        commands.append(dataclasses.replace(settings, **first).command)
+        known = first["overrides"]
+        for stage in later:
+            words = ["keras-gen", "train", settings.name, "--resume", PREVIOUS]
+            words += ["--epochs", str(stage["epochs"])]
+            for key, value in stage["overrides"].items():
+                if key not in known or known[key] != value:
+                    words += ["--set", f"{key}={as_option(value)}"]
+            commands.append(shlex.join(words))
+            known = stage["overrides"]
+        return commands
+
+    def _stages(self):
+        """The ends of earlier stages, each a dict of `epochs` and `overrides`."""
+        path = self.folder / STAGES
+        return files.read_json(path)["stages"] if path.is_file() else []
+
+    @property
     def resume_command(self) -> str:
         """The shell command that continues the run from its last checkpoint."""
         words = ["keras-gen", "train", self.settings.name, "--resume", str(self.folder)]
@@ -403,12 +450,8 @@ class Run:
     def _train(self, settings, verbose, more_callbacks):
         keras.utils.set_random_seed(settings.seed)
         with distribute.strategy(settings.strategy).scope():
-            model = zoo.load(
-                settings.name,
-                settings.weights,
-                dtype=settings.dtype,
-                **{**self._saved(settings.name), **settings.overrides},
-            )
+            saved = self._saved(settings.name)
+            model = _initial_model(settings, {**saved, **settings.overrides})
             model.compile(seed=settings.seed, jit_compile=settings.jit)
         say = _say if verbose else _say_nothing
         is_new = not self.model_path.is_file()
@@ -450,6 +493,8 @@ class Run:
             done = int(model.epoch.numpy())
             self._check_end(settings.epochs, done)
             _drop_rows(self.folder / LOG, done)
+            if done and settings.overrides != self.settings.overrides:
+                self._end_stage(done)
             settings.write(self.folder / SETTINGS)
             self._settings = settings
             say(*self._start_lines(done))
@@ -471,6 +516,13 @@ class Run:
         grid = sample_grid(model, batches, self.folder / "samples")
         return chosen if grid is None else [*chosen, grid]
 
+    def _end_stage(self, done):
+        """Notes the overrides of the epochs that are done, before they change."""
+        stages = [stage for stage in self._stages() if stage["epochs"] < done]
+        ended = {"epochs": done, "overrides": dict(self.settings.overrides)}
+        text = json.dumps({"stages": [*stages, ended]}, indent=2) + "\n"
+        write_text(self.folder / STAGES, text)
+
     def _start_lines(self, done):
         """Lines on where the run lies, and which epochs follow `done` of them."""
         last = self.settings.epochs
@@ -490,6 +542,35 @@ class Run:
             f"Run: {epochs} {batches}, in {self.folder}",
             f"Ctrl-C stops it; to go on: {self.resume_command}",
         ]
+
+
+def _initial_model(settings, arguments):
+    """The model of new settings, with the weights that it starts from.
+
+    Raises:
+        ValueError: For names of networks that the model and the weights do not both
+            have, or networks of other shapes.
+    """
+    load = functools.partial(zoo.load, settings.name, dtype=settings.dtype)
+    if not settings.networks:
+        return load(settings.weights, **arguments)
+    source = zoo.load(settings.name, settings.weights)
+    saved = {k: v for k, v in source.get_config().items() if k not in ("dtype", "name")}
+    model = load(**{**saved, **arguments})
+    known, targets = source.networks(), model.networks()
+    both = sorted(set(known) & set(targets))
+    for name in settings.networks.split(","):
+        if name not in both:
+            raise ValueError(f"Expected networks of {both}, got {name!r}.")
+        weights = source.averaged(known[name]).get_weights()
+        for copy in (targets[name], model.averaged(targets[name])):
+            if [w.shape for w in weights] != [v.shape for v in copy.weights]:
+                raise ValueError(
+                    f"Expected a network {name!r} of the same shapes as in "
+                    f"{settings.weights}, got others."
+                )
+            copy.set_weights(weights)
+    return model
 
 
 def sample_grid(

@@ -100,10 +100,10 @@ def card(
         revision: Branch, tag or commit on the Hugging Face Hub; None is "main".
 
     Returns:
-        For weights: preset, configuration, data and their licence, the command that
-        trained them, measured figures, sha256. For a model: its summary, configuration,
-        batch size, arguments with their defaults, abilities, and the names of its
-        weights.
+        For weights: preset, configuration, data and their licence, the commands that
+        trained them one after the other, measured figures, sha256. For a model: its
+        summary, configuration, batch size, arguments with their defaults, abilities,
+        and the names of its weights.
 
     Raises:
         ValueError: For unknown names; the message names the nearest known ones.
@@ -184,7 +184,7 @@ def load(
     card_name = f"{source}/{CARD}"
     config = _saved_config(chosen, contents["configuration"], card_name)
     model = _build_saved(chosen, {**config, **overrides}, dtype, card_name, arrays)
-    load_weights(model, arrays)
+    load_weights(model, arrays, without=contents.get("without", ()))
     return model
 
 
@@ -251,7 +251,9 @@ def _build_saved(chosen, config, dtype, source, path):
 def save_weights(
     model: GenerativeModel,
     path: str | os.PathLike,
-    dtype: Literal["float32", "float16"] = "float32",
+    dtype: Literal["float32", "float16", "int8"] = "float32",
+    *,
+    without: Iterable[str] = (),
 ) -> None:
     """Writes the networks' weights as named arrays, without optimizers.
 
@@ -260,31 +262,34 @@ def save_weights(
     Args:
         model: A model.
         path: Path of the `.safetensors` file.
-        dtype: Type of floats in the file; float16 halves its size. Integers, such as
-            counters, keep their type.
+        dtype: Type of floats in the file; float16 halves its size, and int8, which
+            rounds large arrays to 255 levels in each channel, halves it again.
+            Integers, such as counters, keep their type.
+        without: Names of networks that are not written; see `load_weights`.
 
     Raises:
-        ValueError: For weights that the type cannot hold.
+        ValueError: For weights that the type cannot hold, or unknown networks.
     """
-    _write_arrays(_arrays_of(model, dtype), path)
+    _write_arrays(_arrays_of(model, dtype, without), path)
 
 
-def _arrays_of(model, dtype):
+def _arrays_of(model, dtype, without=()):
     """The weights of a model by name, which must be finite in their type."""
-    checks.one_of(("float32", "float16"), dtype=dtype)
+    checks.one_of(("float32", "float16", "int8"), dtype=dtype)
+    floats = "float16" if dtype == "int8" else dtype
     arrays = {}
-    for name, variable in _named(model, averaged=True).items():
+    for name, variable in named_weights(model, averaged=True, without=without).items():
         array = np.asarray(variable.numpy(), order="C")
         if np.issubdtype(array.dtype, np.floating):
             with np.errstate(over="ignore"):
-                array = array.astype(dtype)
+                array = array.astype(floats)
             if not np.isfinite(array).all():
                 raise ValueError(
                     f"Expected weights that are finite as {dtype}, got others in "
                     f"{name}."
                 )
         arrays[name] = array
-    return arrays
+    return weight_files.to_int8(arrays) if dtype == "int8" else arrays
 
 
 def _write_arrays(arrays, path):
@@ -292,18 +297,23 @@ def _write_arrays(arrays, path):
         safetensors.numpy.save_file(arrays, aside)
 
 
-def load_weights(model: GenerativeModel, path: str | os.PathLike) -> None:
+def load_weights(
+    model: GenerativeModel, path: str | os.PathLike, *, without: Iterable[str] = ()
+) -> None:
     """Reads a file from `save_weights`; moving averages start from the same weights.
 
     Args:
         model: Model of the same configuration.
         path: Path of the `.safetensors` file.
+        without: Names of networks that the file lacks, since no ability reads them.
+            They keep their weights, which are random in a new model; if it is trained,
+            `fit` says so.
 
     Raises:
         ValueError: For a damaged file, names, shapes or types that are not the model's,
             or values that are not finite. The model is then as it was.
     """
-    targets = _named(model, averaged=False)
+    targets = named_weights(model, averaged=False, without=without)
     arrays = weight_files.read_arrays(path, targets)
     for name, variable in targets.items():
         variable.assign(arrays[name])
@@ -311,13 +321,28 @@ def load_weights(model: GenerativeModel, path: str | os.PathLike) -> None:
         if name.startswith(averages.PREFIX):
             source = model.networks()[name.removeprefix(averages.PREFIX)]
             network.set_weights(source.get_weights())
+    model.missing_networks = tuple(without)
 
 
-def _named(model, averaged) -> dict[str, keras.Variable]:
-    """Variables by network, index and name, such as "generator/003/kernel"."""
+def named_weights(
+    model: GenerativeModel, averaged: bool, without: Iterable[str] = ()
+) -> dict[str, keras.Variable]:
+    """Variables by network, index and name, such as "generator/003/kernel".
+
+    Args:
+        model: A model.
+        averaged: Boolean, whether moving averages take the place of their networks.
+        without: Names of networks to leave out.
+
+    Raises:
+        ValueError: For unknown networks.
+    """
+    own = [n for n in model.networks() if not n.startswith(averages.PREFIX)]
+    if not isinstance(without, (list, tuple)) or any(n not in own for n in without):
+        raise ValueError(f"Expected networks without weights of {own}, got {without}.")
     found = {}
     for name, network in model.networks().items():
-        if name.startswith(averages.PREFIX):
+        if name.startswith(averages.PREFIX) or name in without:
             continue
         source = model.averaged(network) if averaged else network
         for number, variable in enumerate(source.weights):
@@ -400,6 +425,17 @@ def _read_card(folder, source):
     contents = files.parse_json(files.read_text(pathlib.Path(folder) / CARD), name)
     kinds = {"model": str, "configuration": dict, "sha256": str}
     files.check_entries(contents, kinds, name)
+    return _with_commands(contents, name)
+
+
+def _with_commands(contents, path):
+    """The card with its commands as a list; version 0.1 wrote one string."""
+    if "commands" not in contents and isinstance(contents.get("command"), str):
+        found = {"command": ("commands", contents["command"].split(" && "))}
+        return dict(found.get(key, (key, value)) for key, value in contents.items())
+    commands = contents.get("commands", [])
+    if not isinstance(commands, list) or not all(isinstance(c, str) for c in commands):
+        raise ValueError(f"Expected a list of strings as commands in {path}.")
     return contents
 
 
@@ -499,7 +535,8 @@ def write_card(
     folder: str | os.PathLike,
     *,
     name: str,
-    dtype: Literal["float32", "float16"] = "float16",
+    dtype: Literal["float32", "float16", "int8"] = "float16",
+    without: Iterable[str] = (),
     samples: Callable[[pathlib.Path], object] | None = None,
     **entries,
 ) -> dict[str, Any]:
@@ -512,9 +549,11 @@ def write_card(
         model: The trained model.
         folder: Path of the folder: `zoo/<preset>/<weights>`.
         name: Name of the preset.
-        dtype: Type of floats in the file of weights.
+        dtype: Type of floats in the file of weights; see `save_weights`.
+        without: Names of networks whose weights are not stored, since no ability reads
+            them.
         samples: Function that writes a picture to a given path; None writes no picture.
-        **entries: Further entries of the card: data, data_licence, command, figures,
+        **entries: Further entries of the card: data, data_licence, commands, figures,
             notes, ...
 
     Returns:
@@ -525,15 +564,19 @@ def write_card(
             weights that the type cannot hold.
     """
     folder = pathlib.Path(folder)
-    arrays = _arrays_of(model, dtype)
+    without = list(without)
+    arrays = _arrays_of(model, dtype, without)
     config = {k: v for k, v in model.get_config().items() if k not in ("dtype", "name")}
     contents = {
         "preset": preset(name).name,
         "model": type(model).__name__,
         "configuration": config,
         **entries,
-        "parameters": int(sum(np.prod(v.shape) for v in _named(model, True).values())),
+        "parameters": int(
+            sum(np.prod(v.shape) for v in named_weights(model, True, without).values())
+        ),
         "stored_as": dtype,
+        **({"without": without} if without else {}),
     }
     if preset(name).model is not type(model):
         raise ValueError(f"Expected the name of a {contents['model']}, got {name!r}.")

@@ -61,7 +61,7 @@ def test_names_and_cards():
 def test_weights_that_ship_load_and_draw_images(name, weights):
     model = zoo.load(name, weights=weights)
     card = zoo.card(name, weights)
-    wanted = {"command", "data", "data_licence", "figures", "sha256", "configuration"}
+    wanted = {"commands", "data", "data_licence", "figures", "sha256", "configuration"}
     assert wanted <= set(card)
     if "sample" not in model.abilities():
         return

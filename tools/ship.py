@@ -11,6 +11,7 @@ import pathlib
 from typing import Annotated
 
 import typer
+from store import networks_of, unread
 from table import write as write_table
 
 import keras_gen
@@ -27,14 +28,17 @@ def main(
         str, typer.Option(help="Notes for the card: what was left out, what to expect.")
     ] = "",
     dtype: Annotated[
-        str, typer.Option(help="Type of the stored weights: float16 or float32.")
+        str,
+        typer.Option(help="Type of the stored weights: float16, float32 or int8."),
     ] = "float16",
 ):
     """Stores a run's model, measures it as stored, and writes card and pictures."""
     run = Run.open(folder)
     name, data = run.settings.name, run.settings.data
     shipped = pathlib.Path("zoo") / name / weights
-    keras_gen.zoo.write_card(run.load_model(), shipped, name=name, dtype=dtype)
+    model = run.load_model()
+    stored = {"dtype": dtype, "without": networks_of(unread(model), model)}
+    keras_gen.zoo.write_card(model, shipped, name=name, **stored)
     model = keras_gen.zoo.load(name, weights=shipped)  # With the rounded weights.
     figures = measured(model, data)
     again = f"keras-gen evaluate {name} --weights {weights} --json"
@@ -44,11 +48,11 @@ def main(
         model,
         shipped,
         name=name,
-        dtype=dtype,
+        **stored,
         samples=functools.partial(pictures.draw, model, data),
         data=data,
         data_licence=licences.of(data),
-        command=run.command,
+        commands=run.commands,
         figures=figures,
         figures_again=again,
         notes=notes,

@@ -18,6 +18,7 @@ from keras_gen.cli.index import index
 from keras_gen.cli.models import list_models, show
 from keras_gen.cli.push import push
 from keras_gen.cli.query import query
+from keras_gen.cli.reproduce import reproduce
 from keras_gen.cli.run import run
 from keras_gen.cli.sample import sample
 from keras_gen.cli.train import train
@@ -27,6 +28,7 @@ COMMANDS = {
     "list": list_models,
     "show": show,
     "train": train,
+    "reproduce": reproduce,
     "sample": sample,
     "run": run,
     "evaluate": evaluate,

@@ -279,7 +279,7 @@ def errors_in_one_line() -> Iterator[None]:
     except ValueError as error:
         note(f"Error: {error}")
         raise typer.Exit(2) from error
-    except (OSError, FloatingPointError) as error:
+    except (OSError, FloatingPointError, ImportError) as error:
         note(f"Error: {error}")
         is_usage = getattr(error, "code", None) in REFUSALS
         raise typer.Exit(2 if is_usage else 1) from error

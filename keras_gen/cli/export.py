@@ -1,16 +1,19 @@
-"""`keras-gen export` and `keras-gen label`: a folder for TF Serving."""
+"""`keras-gen export` and `keras-gen label`: folders for servers and other runtimes."""
 
 import pathlib
 import shlex
+import warnings
 from typing import Annotated
 
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Weights, has_card, parse_values
+from keras_gen.cli.common import Weights, has_card, note, parse_values
 from keras_gen.cli.usage import query_example
 
 Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
+SERVING = pathlib.Path("serving")
+FORMATS = ("saved_model", "onnx", "litert")
 
 
 def export(
@@ -23,7 +26,20 @@ def export(
         ),
     ],
     weights: Weights = None,
-    to: Folder = pathlib.Path("serving"),
+    to: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="Folder for TF Serving, or for the folders of other formats.",
+            show_default="serving, onnx or litert",
+        ),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="Format: saved_model, for TF Serving; onnx; or litert. The last two "
+            "write a file for each ability, and take only --ability."
+        ),
+    ] = "saved_model",
     version: Annotated[
         int | None,
         typer.Option(help="Number of the version.", show_default="the next one"),
@@ -60,16 +76,29 @@ def export(
         str, typer.Option(help="Path of the folder on the server.")
     ] = "/serving",
 ):
-    """Makes or extends a folder for TF Serving: models, configuration, manifests."""
-    deploy = keras_gen.export.deploy
+    """Makes or extends a folder for TF Serving: models, configuration, manifests.
+
+    With --format onnx or litert, it writes the folder TO/SERVED with a file for each
+    ability that converts, and a card.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"Expected a format of {FORMATS}, got {format!r}.")
     settings = parse_values(settings)
     chosen = [_parse_served(name, weights) for name in names]
+    if format != "saved_model":
+        if float16 or settings or version is not None or label is not None:
+            raise ValueError(
+                "Expected --float16, --set, --version, --label with saved_model alone, "
+                f"got --format {format}."
+            )
+        _write_files(chosen, format, to or pathlib.Path(format), abilities)
+        return
+    to = SERVING if to is None else to
+    deploy = keras_gen.export.deploy
     _check_targets([served for served, _, _ in chosen], to, version, label)
     for served, preset, source in chosen:
         model = keras_gen.zoo.load(preset, source)
-        card = {"preset": preset}
-        if has_card(preset, source):
-            card["trained"] = keras_gen.zoo.card(preset, source)
+        card = _card_of(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
         options |= settings
         path = deploy.add(model, to, served, version, label=label, root=root, **options)
@@ -86,7 +115,7 @@ def label(
         int | None,
         typer.Argument(help="Version that gets the label; left out with --remove."),
     ] = None,
-    to: Folder = pathlib.Path("serving"),
+    to: Folder = SERVING,
     remove: Annotated[bool, typer.Option("--remove", help="Remove the label.")] = False,
 ):
     """Sets, moves or removes a label of a model's versions.
@@ -102,6 +131,31 @@ def label(
     else:
         deploy.set_label(to, served, name, version)
     print(f"{served}: {_describe_labels(to, served)}")
+
+
+def _write_files(chosen, format, to, abilities):
+    """Writes files of another format for each model into a folder of its own."""
+    for folder in (to / served for served, _, _ in chosen):
+        if folder.exists():
+            raise ValueError(f"Expected a new folder, got {folder}, which exists.")
+    for served, preset, source in chosen:
+        model = keras_gen.zoo.load(preset, source)
+        write = getattr(keras_gen.export, format)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            card = _card_of(preset, source)
+            folder = write(model, to / served, abilities=abilities, card=card)
+        for warning in warned:
+            note(str(warning.message))
+        print("\n".join(str(path) for path in sorted(folder.iterdir())))
+
+
+def _card_of(preset, source):
+    """What an export's card says of the weights."""
+    card = {"preset": preset}
+    if has_card(preset, source):
+        card["trained"] = keras_gen.zoo.card(preset, source)
+    return card
 
 
 def _parse_served(text, weights):

@@ -65,6 +65,14 @@ def train(
         bool, typer.Option("--mirror", help="Flip half of the images horizontally.")
     ] = False,
     weights: Weights = None,
+    networks: Annotated[
+        str | None,
+        typer.Option(
+            help="Networks that start from --weights, with commas between them: "
+            "encoder,decoder.",
+            show_default="all",
+        ),
+    ] = None,
     overrides: Overrides = None,
     seed: Annotated[
         int, typer.Option(help="Seed of initial weights, order of data, and noise.")
@@ -108,9 +116,9 @@ def train(
     """
     verbose = "auto" if sys.stdout.isatty() else 2
     if resume is not None:
-        _refuse_with_resume(context)
+        refuse_with_resume(context)
         run = keras_gen.runs.Run.open(resume, name)
-        model = _train(run, epochs, parse_values(overrides), verbose=verbose)
+        model = train_or_stop(run, epochs, parse_values(overrides), verbose=verbose)
     else:
         if data is None:
             raise ValueError("Expected --data: 'mnist', another name, or a folder.")
@@ -126,13 +134,14 @@ def train(
             epochs=keras_gen.runs.Settings.epochs if epochs is None else epochs,
             steps_per_epoch=steps_per_epoch,
             weights=weights,
+            networks=networks,
             overrides=parse_values(overrides),
             seed=seed,
             dtype=dtype,
             strategy=strategy,
             jit=jit,
         )
-        model = _train(run, verbose=verbose)
+        model = train_or_stop(run, verbose=verbose)
     path = str(run.model_path)
     print(f"The model is in {shlex.quote(path)}. What to type next:")
     example = first_example(model, name, path)
@@ -141,8 +150,13 @@ def train(
         print(f"  {command_line('export', name, '--weights', path)}")
 
 
-def _train(run, *args, **options):
-    """Trains; if the user stops it by Ctrl-C, says how to go on.
+def train_or_stop(run, *args, **options):
+    """Trains a run; if the user stops it by Ctrl-C, says how to go on.
+
+    Args:
+        run: The `keras_gen.runs.Run`.
+        *args: Arguments of `Run.train`.
+        **options: Further arguments of `Run.train`.
 
     Raises:
         typer.Exit: With code 130, as a shell has it, after Ctrl-C.
@@ -170,8 +184,15 @@ def _stopped(run):
     )
 
 
-def _refuse_with_resume(context):
-    """Refuses options that the settings of the resumed run determine."""
+def refuse_with_resume(context: typer.Context) -> None:
+    """Refuses options that the settings of the resumed run determine.
+
+    Args:
+        context: The parsed command line.
+
+    Raises:
+        ValueError: For such options.
+    """
     given = {
         parameter.opts[0]
         for parameter in context.command.params

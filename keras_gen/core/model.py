@@ -113,6 +113,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         self.seed = self._add_counter("seed")
         self.step = self._add_counter("step")
         self.epoch = self._add_counter("epoch")
+        self.missing_networks = ()  # Those that loaded weights lack.
         self.tested = self._add_counter("tested")
         self.accumulate_steps, self.clip_norm = 1, None
         self._averages = []
@@ -668,6 +669,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         # The iterator is always created, since each new one changes the order of
         # seeded data: runs with and without initialization keep the same order.
         self.initialize(iter(batches))
+        self._start_missing_networks()
         if initial_epoch and steps_per_epoch:
             stream = stream.skip(initial_epoch * steps_per_epoch)
         rows = keras.tree.flatten(stream.element_spec)[0].shape[0]
@@ -687,6 +689,13 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
         )
+
+    def _start_missing_networks(self):
+        """Says which networks start anew, since the loaded weights lack them."""
+        if self.missing_networks:
+            names = ", ".join(self.missing_networks)
+            print(f"The weights lack {names}: training starts from random ones there.")
+            self.missing_networks = ()
 
     def _check_compiled(self, method):
         if not self.compiled:

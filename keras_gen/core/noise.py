@@ -13,7 +13,7 @@ import contextlib
 import secrets
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -160,6 +160,23 @@ def row_generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(int(seed))
 
 
+_replaced = threading.local()
+
+
+@contextlib.contextmanager
+def replaced_draws(replace: Callable) -> Iterator[None]:
+    """Context in which another function provides the draws of `for_each_row`.
+
+    Args:
+        replace: Function with the arguments of `for_each_row` that returns the numbers.
+    """
+    _replaced.current = replace
+    try:
+        yield
+    finally:
+        _replaced.current = None
+
+
 def for_each_row(draw: Callable, seed, shape, *, stream: int = 0, rows=None):
     """Draws for each row from its own seed, independently of the rest of the batch.
 
@@ -175,12 +192,12 @@ def for_each_row(draw: Callable, seed, shape, *, stream: int = 0, rows=None):
     Returns:
         The drawn numbers, float32 (batch, *shape).
     """
+    replace = getattr(_replaced, "current", None)
+    if replace is not None:
+        return replace(draw, seed, shape, stream=stream, rows=rows)
 
     def key(row_seed):
-        bits = tf.bitcast(row_seed, tf.int32)
-        if not stream:
-            return bits
-        return tf.random.experimental.stateless_fold_in(bits, stream)
+        return row_key(row_seed, stream)
 
     spec = tf.TensorSpec(shape, tf.float32)
     if rows is None:
@@ -188,3 +205,16 @@ def for_each_row(draw: Callable, seed, shape, *, stream: int = 0, rows=None):
     return tf.map_fn(
         lambda pair: draw(key(pair[0]), pair[1]), (seed, rows), fn_output_signature=spec
     )
+
+
+def row_key(row_seed, stream: int = 0):
+    """The key of a row's draw, int32 (2,), for `tf.random.stateless_*`.
+
+    Args:
+        row_seed: Seed of the row, an int64 scalar.
+        stream: Number of the draw, as in `for_each_row`.
+    """
+    bits = tf.bitcast(row_seed, tf.int32)
+    if not stream:
+        return bits
+    return tf.random.experimental.stateless_fold_in(bits, stream)

@@ -297,10 +297,81 @@ def _check_arrays(file, path, limit):
 # safetensors.
 
 
+# An array "kernel" of int8 has its scales in an array "kernel:scale".
+SCALE = ":scale"
+INT8_SIZE = 1024  # Smaller arrays, and those of one dimension, are not worth the error.
+
+
+def to_int8(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Rounds large arrays of floats to int8, with a scale for each channel.
+
+    A channel is an index of the last or the next-to-last axis, whichever gives the
+    smaller error: output channels are last in most layers, and next to last in
+    transposed convolutions. All other arrays stay as they are.
+
+    >>> arrays = to_int8({"kernel": np.ones((64, 32), np.float32)})
+    >>> {name: (str(array.dtype), array.shape) for name, array in arrays.items()}
+    {'kernel': ('int8', (64, 32)), 'kernel:scale': ('float32', (1, 32))}
+
+    Args:
+        arrays: Arrays by name.
+
+    Returns:
+        Arrays by name; those of scales have the rank of their array, and the size 1 in
+        all dimensions but that of channels.
+    """
+    found = {}
+    for name, array in arrays.items():
+        if array.dtype.kind != "f" or array.ndim < 2 or array.size < INT8_SIZE:
+            found[name] = array
+            continue
+        exact = array.astype(np.float32)
+        rounded = [_rounded(exact, axis) for axis in (-1, -2)]
+        errors = [np.square(values * scale - exact).sum() for values, scale in rounded]
+        found[name], found[f"{name}{SCALE}"] = rounded[int(np.argmin(errors))]
+    return found
+
+
+def _rounded(array, axis):
+    """An array as int8, and its scales along an axis."""
+    others = tuple(i for i in range(array.ndim) if i != axis % array.ndim)
+    largest = np.abs(array).max(axis=others, keepdims=True)
+    scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    return np.rint(array / scale).clip(-127, 127).astype(np.int8), scale
+
+
+def _from_int8(file, name, path):
+    """An array of float32 from one of int8 and its scales.
+
+    Raises:
+        ValueError: For arrays of other types, or scales that are not one positive,
+            finite number for each channel.
+    """
+    array, scale = file.get_tensor(name), file.get_tensor(f"{name}{SCALE}")
+    if array.dtype != np.int8 or scale.dtype != np.float32:
+        raise _Refused(
+            f"Expected {name} of int8 with scales of float32, got {array.dtype} and "
+            f"{scale.dtype} in {path}."
+        )
+    fits = [s in (1, n) for s, n in zip(scale.shape, array.shape, strict=False)]
+    is_one_axis = sum(size > 1 for size in scale.shape) <= 1
+    if scale.ndim != array.ndim or not all(fits) or not is_one_axis:
+        raise _Refused(
+            f"Expected a scale for each channel of {name}, whose shape is "
+            f"{array.shape}, got scales of shape {scale.shape} in {path}."
+        )
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        raise _Refused(f"Expected finite scales above 0 for {name} in {path}.")
+    with np.errstate(over="ignore"):
+        return array * scale
+
+
 def read_arrays(
     path: str | os.PathLike, variables: Mapping[str, keras.Variable]
 ) -> dict[str, np.ndarray]:
     """The arrays of a `.safetensors` file, if they are those of the variables.
+
+    Arrays of int8 that have scales (`to_int8`) become floats.
 
     Args:
         path: Path of the file.
@@ -322,8 +393,11 @@ def read_arrays(
             raise ValueError(
                 f"Expected a file of arrays, got {path}: {error}"
             ) from error
-        if set(file.keys()) != set(variables):
-            odd = sorted(set(file.keys()) ^ set(variables))
+        names = set(file.keys())
+        scaled = {name for name in variables if f"{name}{SCALE}" in names}
+        names -= {f"{name}{SCALE}" for name in scaled}
+        if names != set(variables):
+            odd = sorted(names ^ set(variables))
             raise ValueError(
                 f"Expected the weights of this model, got {path} with other names: "
                 f"{odd[:4]}."
@@ -338,10 +412,13 @@ def read_arrays(
                     f"{path}."
                 )
         with _reading(path):
-            return {
-                name: _cast(file.get_tensor(name), name, variable.dtype, path)
-                for name, variable in variables.items()
-            }
+            found = {}
+            for name, variable in variables.items():
+                is_scaled = name in scaled
+                array = _from_int8(file, name, path) if is_scaled else None
+                array = file.get_tensor(name) if array is None else array
+                found[name] = _cast(array, name, variable.dtype, path)
+            return found
 
 
 def _cast(array, name, dtype, path):

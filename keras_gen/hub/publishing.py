@@ -297,6 +297,9 @@ def _without_paths(entries):
     if entries.get("command") is not None:
         words = shlex.split(entries["command"])
         entries["command"] = shlex.join(map(_last_parts, words))
+    if "commands" in entries:
+        split = map(shlex.split, entries["commands"])
+        entries["commands"] = [shlex.join(map(_last_parts, words)) for words in split]
     return entries
 
 

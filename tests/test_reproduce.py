@@ -1,0 +1,232 @@
+"""Cards' commands: how runs write them, and `keras-gen reproduce`, which runs them."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import values
+from typer.testing import CliRunner
+
+import keras_gen
+from keras_gen import zoo
+from keras_gen.cli import app
+from keras_gen.cli.reproduce import stages_of
+from keras_gen.runs import Run
+
+SHIPPED = [(name, w) for name in zoo.names() for w in zoo.weights_of(name)]
+OPTIONS = {
+    "split": "train[:64]",
+    "batch_size": 16,
+    "overrides": {"image_shape": (8, 8, 1), "widths": [8], "latent_dim": 4},
+}
+TRAIN = "keras-gen train gan --data mnist"
+
+
+@pytest.fixture(autouse=True)
+def one_replica(monkeypatch):
+    """Trains on a single replica, although the tests have two devices."""
+    default = tf.distribute.get_strategy()
+    monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: default)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Weights of the models that are measured, with a figure that stands for all."""
+    found = []
+
+    def evaluate(model, data, num_images=None):
+        found.append((values(model.trainable_variables), data, num_images))
+        return {"frechet_distance": 2.5, "copies": 1}
+
+    monkeypatch.setattr(keras_gen.metrics, "evaluate", evaluate)
+    return found
+
+
+def reproduce(*words):
+    return CliRunner().invoke(app, ["reproduce", *map(str, words)])
+
+
+def write_card(folder, commands, key="commands"):
+    """A folder with weights of a GAN, whose card has other commands."""
+    model = zoo.load("gan", image_shape=(8, 8, 1), widths=[8], latent_dim=4)
+    figures = {"frechet_distance": 0.25, "recall": 0.5}
+    zoo.write_card(model, folder, name="gan", data="mnist", figures=figures)
+    card = json.loads((folder / "card.json").read_text())
+    card[key] = commands
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+@pytest.mark.parametrize("name, weights", SHIPPED)
+def test_the_commands_of_every_card_are_those_that_would_run(name, weights):
+    commands = zoo.card(name, weights)["commands"]
+    assert [stage.command for stage in stages_of({"commands": commands}, name)] == (
+        commands
+    )
+
+
+def test_weights_of_two_stages_have_two_commands():
+    first, second = zoo.card("vae", "mnist_vamp")["commands"]
+    assert zoo.card("vae", "mnist")["commands"] == [first]
+    assert second.endswith("--weights RUN --networks encoder,decoder")
+    first, second = zoo.card("stylegan", "emoji")["commands"]
+    assert second == "keras-gen train stylegan --resume RUN --epochs 119 --set r1=2"
+
+
+def test_a_card_of_version_0_1_has_its_command_in_a_list(tmp_path):
+    text = f"{TRAIN} --epochs 2 && keras-gen train gan --resume RUN --epochs 3"
+    card = zoo.card("gan", write_card(tmp_path / "card", text, "command"))
+    assert card["commands"] == text.split(" && ") and "command" not in card
+    for wrong in ("text", [1], {"a": "b"}):
+        with pytest.raises(ValueError, match="list of strings as commands"):
+            zoo.card("gan", write_card(tmp_path / "wrong", wrong))
+
+
+def test_a_run_in_two_stages_is_reproduced_to_the_last_weight(tmp_path, measured):
+    """The second stage resumes with other overrides, a third starts from the run."""
+    run = Run.create("gan", "mnist", runs=tmp_path, epochs=1, **OPTIONS)
+    run.train(verbose=0)
+    run.train(2, {"label_smoothing": 0.1}, verbose=0)
+    later = Run.create(
+        "gan", "mnist", runs=tmp_path, epochs=1, weights=run.model_path, **OPTIONS
+    )
+    model = later.train(verbose=0)
+    commands = Run.open(later.folder).commands
+    assert len(commands) == 3
+    assert commands[1] == (
+        "keras-gen train gan --resume RUN --epochs 2 --set label_smoothing=0.1"
+    )
+    assert "--weights RUN" in commands[2] and "--resume" not in commands[2]
+    card = write_card(tmp_path / "card", commands)
+    done = reproduce("gan", "--weights", card, "--runs", tmp_path / "again")
+    assert done.exit_code == 0, done.output
+    ((weights, data, num_images),) = measured
+    assert data == "mnist" and num_images is None
+    for a, b in zip(weights, values(model.trainable_variables), strict=True):
+        np.testing.assert_array_equal(a, b)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines == [
+        ["figure", "card", "reproduced"],
+        ["frechet_distance", "0.25", "2.5"],
+        ["recall", "0.5", "-"],
+        ["copies", "-", "1"],
+    ]
+    assert len(list((tmp_path / "again" / "gan").iterdir())) == 2
+
+
+def test_a_trial_is_bounded_and_says_so(tmp_path, measured):
+    sizes = "--set 'image_shape=[8, 8, 1]' --set 'widths=[8]' --batch-size 16"
+    commands = [
+        f"{TRAIN} --epochs 90 {sizes}",
+        "keras-gen train gan --resume RUN --epochs 119",
+    ]
+    card = write_card(tmp_path / "card", commands)
+    options = ("--epochs", 1, "--steps-per-epoch", 2, "-n", 30, "--json")
+    done = reproduce(f"gan:{card}", *options, "--runs", tmp_path)
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["is_trial"] and found["reproduced"]["frechet_distance"] == 2.5
+    assert found["card"] == {"frechet_distance": 0.25, "recall": 0.5}
+    assert found["commands"][1] == "keras-gen train gan --resume RUN --epochs 2"
+    assert "cannot be compared" in done.stderr
+    settings = Run.open(found["run"]).settings
+    assert (settings.epochs, settings.steps_per_epoch) == (2, 2)
+    assert measured[0][2] == 30
+
+
+def test_a_dry_run_prints_the_commands_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = reproduce("vae:mnist_vamp", "--dry-run")
+    assert done.stdout.splitlines() == zoo.card("vae", "mnist_vamp")["commands"]
+    assert list(tmp_path.iterdir()) == []
+    done = reproduce("gan:mnist", "--dry-run", "--epochs", 3, "--json")
+    (command,) = json.loads(done.stdout)["commands"]
+    assert command == f"{TRAIN} --epochs 3 --set average=0.999"
+
+
+REFUSED = {
+    "rm -rf /": "it is another command",
+    "python evil.py": "it is another command",
+    "keras-gen export gan:mnist --to /etc": "it is another command",
+    f"{TRAIN}; rm -rf /": "No such option",
+    f"{TRAIN} && rm -rf /": "No such option",
+    f"{TRAIN} --runs /etc": "--runs is for users",
+    f"{TRAIN} --runs=runs": "--runs is for users",
+    f"{TRAIN} --evil 1": "No such option",
+    f"{TRAIN} more": "unexpected extra argument",
+    f"{TRAIN} --epochs many": "valid integer",
+    f"{TRAIN} --epochs 0": "epochs",
+    f"{TRAIN} --help": "No such option",
+    f"{TRAIN} --set evil=1": "evil",
+    f"{TRAIN} --set 'a": "No closing quotation",
+    f"{TRAIN} --weights /etc/passwd": "--weights takes only mnist",
+    f"{TRAIN} --weights RUN": "--weights takes only mnist",
+    f"{TRAIN} --networks generator": "Expected weights for networks",
+    "keras-gen train gan": "lacks --data",
+    "keras-gen train dcgan --data mnist": "another model",
+    "keras-gen train gan --resume RUN": "the run before",
+    "keras-gen train gan --resume /home/other": "the run before",
+    "": "another command",
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_commands_of_a_card_that_are_no_training_are_refused(command, tmp_path):
+    card = write_card(tmp_path / "card", [command])
+    done = reproduce("gan", "--weights", card, "--runs", tmp_path / "runs")
+    assert done.exit_code == 2 and REFUSED[command] in done.stderr, done.stderr
+    assert repr(command) in done.stderr and done.stdout == ""
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_later_command_is_refused_before_the_first_one_runs(tmp_path):
+    later = "keras-gen train gan --resume RUN --batch-size 3"
+    card = write_card(tmp_path / "card", [TRAIN, later])
+    done = reproduce("gan", "--weights", card, "--runs", tmp_path / "runs")
+    assert done.exit_code == 2 and "only --epochs and --set" in done.stderr
+    assert not (tmp_path / "runs").exists()
+    card = write_card(tmp_path / "none", [])
+    done = reproduce("gan", "--weights", card)
+    assert done.exit_code == 2 and "card with commands" in done.stderr
+    assert "Expected gan:WEIGHTS" in reproduce("gan").stderr
+
+
+def test_named_networks_start_from_weights_and_all_others_anew(tmp_path):
+    run = Run.create(
+        "vae",
+        "mnist",
+        runs=tmp_path,
+        epochs=1,
+        steps_per_epoch=1,
+        batch_size=4,
+        weights="mnist",
+        networks="encoder,decoder",
+        overrides={"prior": "vamp", "num_components": 3, "learning_rate": 1e-12},
+    )
+    model, source = run.train(verbose=0), zoo.load("vae", weights="mnist")
+    assert type(model.prior).__name__ == "Vamp"
+    for name in ("encoder", "decoder"):  # Adam moves each weight by the rate at most.
+        pairs = zip(
+            getattr(model, name).get_weights(),
+            getattr(source, name).get_weights(),
+            strict=True,
+        )
+        for a, b in pairs:
+            np.testing.assert_allclose(a, b, atol=1e-7)
+    assert run.command.endswith("--weights mnist --networks encoder,decoder")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"networks": "encoder,painter"}, "'painter'"),
+        ({"networks": "encoder", "overrides": {"widths": [3]}}, "of the same shapes"),
+        ({"networks": "encoder", "weights": None}, "Expected weights for networks"),
+    ],
+)
+def test_networks_that_do_not_fit_are_refused(options, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        settings = {"weights": "mnist", "epochs": 1, **options}
+        Run.create("vae", "mnist", runs=tmp_path, **settings).train(verbose=0)
+    assert list(tmp_path.rglob("*.*")) == []
