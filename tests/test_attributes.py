@@ -1,11 +1,15 @@
 """Figures about attributes, with models and judges that are exact."""
 
+import types
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_gen import latent
 from keras_gen.data import faces
 from keras_gen.metrics.figures.arithmetic import Arithmetic
+from keras_gen.metrics.figures.attribute_translations import AttributeTranslations
 
 NAMES = faces.attribute_names()
 
@@ -74,3 +78,53 @@ def test_arithmetic_adds_what_the_first_has_and_the_second_lacks(binary):
 def test_arithmetic_needs_examples_of_each_kind(monkeypatch):
     monkeypatch.setattr(latent, "draw", lambda model, n, seed: np.ones((n, 2)))
     assert Arithmetic().measure(Context()) == {}
+
+
+# Translations to attributes.
+
+
+class Translator:
+    """Images of 8 numbers: glasses and smile, which it translates as it is told to.
+
+    Half of the images keep their smile, whatever they are told.
+    """
+
+    image_shape = (4, 2, 1)
+
+    def translate(self, images, attributes):
+        told = 2.0 * np.asarray(attributes) - 1
+        told[::2, 1] = images[::2, 0, 1, 0]
+        return np.repeat(told[:, None, :, None], 4, axis=1).astype(np.float32)
+
+
+class TestSplit(Context):
+    num_images = 40
+
+    def __init__(self):
+        super().__init__()
+        self.model = Translator()
+        self.own = np.random.default_rng(1).integers(0, 2, (40, 2))
+        images = np.repeat((2.0 * self.own - 1)[:, None, :, None], 4, axis=1)
+        batch = {"image": images.astype(np.float32), "attributes": self.own}
+        self.batches = [{name: tf.constant(rows) for name, rows in batch.items()}]
+        data = types.SimpleNamespace(attribute_names=["glasses", "smile"])
+        self.real = types.SimpleNamespace(load=lambda split: data)
+
+    def draw(self, split, features, count):
+        assert (split, count) == ("test", 40)
+        return self.batches
+
+
+TestSplit.__test__ = False  # It is no class of tests.
+
+
+def test_translations_are_judged_by_what_was_asked_and_what_was_kept():
+    context = TestSplit()
+    figures = AttributeTranslations().measure(context)
+    assert figures["attribute_asked_glasses"] == 1.0
+    assert figures["attribute_asked_smile"] == 0.5
+    assert figures["attribute_asked"] == 0.75
+    assert figures["attribute_kept"] == figures["attribute_kept_floor"] == 1.0
+    assert figures["reconstruction_l1"] == 0.0
+    (rows,) = context.pictures.values()
+    assert rows.shape == (16, 3, 4, 2, 1)

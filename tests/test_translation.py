@@ -14,6 +14,7 @@ import keras_gen
 from keras_gen.core.schedules import LinearDecay
 from keras_gen.layers import ReflectionPadding2D, Zoom
 from keras_gen.models import CycleGAN, StarGAN
+from keras_gen.models.translation import stargan
 from keras_gen.models.translation.pool import draw_entries, exchange
 from keras_gen.networks.residual import resnet_generator
 
@@ -408,11 +409,16 @@ def entropy(logits, labels):
     return -np.log(odds[np.arange(len(labels)), labels]).mean()
 
 
+def domains_of(shared):
+    """The target domains, whose codes are one-hot rows."""
+    return shared["target"].numpy().argmax(axis=1)
+
+
 def test_targets_are_the_batchs_domains_shuffled_with_real_images_of_them():
     model = built(StarGAN)
     batch = tensors(model, 16)
     shared = model.forward(batch, training=True)
-    target, own = shared["target"].numpy(), batch["domain"].numpy()
+    target, own = domains_of(shared), batch["domain"].numpy()
     np.testing.assert_array_equal(np.sort(target), np.sort(own))
     assert (target != own).any()
     images = {image.tobytes(): i for i, image in enumerate(batch["image"].numpy())}
@@ -430,8 +436,8 @@ def test_stargan_losses_by_hand():
     loss, figures = model.generator_loss(batch, shared, training=False)
     real, domains = (x.numpy() for x in model.critic(batch["image"]))
     fake, guessed = (x.numpy() for x in model.critic(shared["fake"]))
-    restored = model.generate(model.generator, shared["fake"], batch["domain"]).numpy()
-    target, own = shared["target"].numpy(), batch["domain"].numpy()
+    restored = model.generate(model.generator, shared["fake"], shared["own"]).numpy()
+    target, own = domains_of(shared), batch["domain"].numpy()
     expected = -fake.mean() + 2 * entropy(guessed, target)
     reconstruction = np.abs(restored - batch["image"]).mean()
     change = np.abs(shared["fake"] - batch["image"]).mean(axis=(1, 2, 3))
@@ -463,7 +469,7 @@ def test_the_gradient_penalty_is_taken_between_images_of_one_domain():
     with tf.GradientTape() as tape:
         tape.watch(between)
         patches = tf.transpose(model.critic(between)[0], (0, 3, 1, 2))
-        index = tf.stack([tf.range(16, dtype=tf.int64), shared["target"]], axis=1)
+        index = np.stack([np.arange(16), domains_of(shared)], axis=1)
         total = tf.reduce_sum(tf.gather_nd(patches, index))
     gradients = tape.gradient(total, between).numpy()
     norms = np.sqrt((gradients**2).sum(axis=(1, 2, 3)))
@@ -483,7 +489,7 @@ def test_a_critic_of_domains_apart_compares_images_of_the_target_domain():
         patches = model.critic(images)[0].numpy()
         return patches[np.arange(16), :, :, domain].mean()
 
-    fake = mean(shared["fake"], shared["target"].numpy())
+    fake = mean(shared["fake"], domains_of(shared))
     real = mean(batch["image"], batch["domain"].numpy())
     assert float(loss) == pytest.approx(-fake, rel=1e-4)
     assert float(critic_loss) == pytest.approx(fake - real, rel=1e-4)
@@ -526,6 +532,118 @@ def test_a_domain_is_given_for_all_rows_or_for_each_row():
     for wrong in (3, [0, 1], [0, 1, -1], 0.5):
         with pytest.raises(ValueError, match="Expected"):
             model.translate(images, domain=wrong)
+
+
+# StarGAN with attributes.
+
+
+def of_attributes(**options):
+    return built(StarGAN, target="attributes", zoom=False, **options)
+
+
+def attributes_and_images(count, width=3):
+    random = np.random.default_rng(5)
+    images = random.uniform(-1, 1, (count, 8, 8, 3)).astype(np.float32)
+    return images, random.integers(0, 2, (count, width)).astype(np.float32)
+
+
+def binary_entropy(logits, labels):
+    return np.log1p(np.exp(-np.where(labels == 1, logits, -logits)))
+
+
+def test_attributes_are_asked_for_and_recognised_each_for_itself():
+    model = of_attributes(class_weight=2.0, reconstruction_weight=0.0)
+    images, own = attributes_and_images(16)
+    batch = {"image": tf.constant(images), "attributes": tf.constant(own)}
+    shared = model.forward(batch, training=False)
+    target = shared["target"].numpy()
+    assert (target != own).any()
+    np.testing.assert_array_equal(np.sort(target, axis=0), np.sort(own, axis=0))
+    real, logits = (x.numpy() for x in model.critic(images))
+    fake, guessed = (x.numpy() for x in model.critic(shared["fake"]))
+    expected = fake.mean() - real.mean()
+    expected += 2 * binary_entropy(logits, own).sum(axis=1).mean()
+    loss, figures = model.critic_loss(batch, shared, training=False)
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    accuracy = np.mean((logits > 0) == (own == 1))
+    assert float(figures["accuracy"]) == pytest.approx(accuracy)
+    expected = -fake.mean() + 2 * binary_entropy(guessed, target).sum(axis=1).mean()
+    loss, _ = model.generator_loss(batch, shared, training=False)
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_only_the_attributes_of_a_rows_data_set_count():
+    """Two data sets know two attributes and one; the mask says which ([1], 3.2)."""
+    model = of_attributes(sets=(2, 1))
+    own = np.float32([[1, 0, 1], [1, 1, 1], [0, 1, 0]])
+    code = model.code_of(np.array([0, 1, 0]), own).numpy()
+    expected = [[1, 0, 0, 1, 0], [0, 0, 1, 0, 1], [0, 1, 0, 1, 0]]
+    np.testing.assert_array_equal(code, expected)
+    logits = np.random.default_rng(0).normal(size=(3, 3)).astype(np.float32)
+    known = np.array([[1, 1, 0], [0, 0, 1], [1, 1, 0]])
+    entropy, accuracy = model.recognition(logits, code)
+    expected = (known * binary_entropy(logits, own)).sum() / 3
+    assert float(entropy) == pytest.approx(expected, rel=1e-5)
+    right = (logits > 0) == (own == 1)
+    assert float(accuracy) == pytest.approx(right[known == 1].mean())
+    images, own = attributes_and_images(24)
+    domain = np.arange(24) % 2
+    batch = {"image": images, "attributes": own, "domain": domain}
+    order = model.target_order({n: tf.constant(v) for n, v in batch.items()}).numpy()
+    np.testing.assert_array_equal(domain[order], domain)
+    assert (order != np.arange(24)).any()
+    model.fit(batch, batch_size=12, verbose=0)
+    translated = model.translate(images, attributes=own, domain=domain)
+    others = own.copy()
+    others[:, 2] = 1 - others[:, 2]  # Known in the second data set alone.
+    again = model.translate(images, attributes=others, domain=domain)
+    np.testing.assert_array_equal(again[::2], translated[::2])
+    assert not np.allclose(again[1::2], translated[1::2])
+    assert model.pictures({n: v[:3] for n, v in batch.items()}).shape[:2] == (3, 5)
+
+
+def test_models_of_attributes_train_translate_and_classify(tmp_path):
+    model = of_attributes()
+    images, own = attributes_and_images(8)
+    model.fit(images, own, batch_size=4, verbose=0)
+    translated = model.translate(images, attributes=1 - own)
+    assert translated.shape == images.shape
+    assert not np.allclose(translated, model.translate(images, attributes=own))
+    sums = model.classify(images).sum(axis=1)
+    assert not np.allclose(sums, 1.0)
+    model.save(tmp_path / "model.keras")
+    again = keras_gen.zoo.load("stargan", tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        again.translate(images, attributes=1 - own), translated, atol=1e-6
+    )
+    with pytest.raises(ValueError, match="attributes"):
+        model.translate(images, domain=0)
+    with pytest.raises(ValueError, match="attributes"):
+        model.translate(images, attributes=own + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"apart": True}, "apart=False"),
+        ({"sets": (2, 2)}, "add up to num_domains"),
+        ({"sets": (3,)}, "at least two"),
+        ({"target": "domain", "sets": (2, 1)}, "target='attributes'"),
+    ],
+)
+def test_settings_that_do_not_fit_attributes_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        StarGAN(**{**StarGAN.tiny, "target": "attributes", **options})
+
+
+def test_a_changed_attribute_removes_those_that_exclude_it():
+    examples = np.array(
+        [[1, 0, 0], [0, 1, 1], [1, 0, 1]]
+    )  # 0 and 1 exclude each other.
+    own = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0]])
+    expected = [[0, 1, 1], [0, 0, 1], [0, 1, 0]]
+    np.testing.assert_array_equal(stargan.changed(own, 1, examples), expected)
+    assert own.tolist() == [[1, 0, 1], [0, 1, 1], [0, 0, 0]]
 
 
 @pytest.mark.parametrize("cls, columns", [(CycleGAN, 6), (StarGAN, 5)])

@@ -18,11 +18,10 @@ def main_input(declared: dict):
         declared: `Input`s of the ability by name.
 
     Returns:
-        The first whose rows are arrays, except masks; None if there is none.
+        The first whose rows are arrays, except masks and attributes; None if there is
+        none.
     """
-    from keras_gen.core.inputs import MASK
-
-    arrays = [e for e in declared.values() if e.shape and e.role != MASK]
+    arrays = [e for e in declared.values() if e.shape and not e.is_binary]
     return arrays[0] if arrays else None
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import json
 import typing
 
 from keras_gen.cli.common import command_line, data_of
@@ -27,7 +28,8 @@ def _option_of(entry):
     if has_flag and (entry.role != SEED or entry.name == "seed"):
         flag = flags[entry.role]
     else:
-        flag = "--input" if entry.shape else f"--set {entry.name}="
+        is_file = entry.shape and not entry.is_binary
+        flag = "--input" if is_file else f"--set {entry.name}="
     facts = []
     if entry.name != flag.strip("-"):
         facts.append(entry.name)
@@ -80,6 +82,9 @@ def example(model, name: str, weights: str, ability) -> str:
             words += ["--caption", "red heart"]
         elif entry.role == MASK:
             words += ["--mask", "upper"]
+        elif entry.is_binary:
+            wanted = [1] + [0] * (entry.shape[0] - 1)
+            words += ["--set", f"{entry.name}={json.dumps(wanted)}"]
         elif not entry.shape:
             words += ["--set", f"{entry.name}=VALUE"]
         else:

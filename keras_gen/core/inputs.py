@@ -18,6 +18,7 @@ MAX_SEED = 2**63 - 1
 FILE_HEADERS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM")
 
 # Roles.
+ATTRIBUTES = "attributes"  # 1 for each attribute that is wanted, else 0.
 IMAGE = "image"  # Pixels in [-1, 1]: images, or parts of images.
 FILE = "file"  # Images as encoded files.
 LABEL = "label"  # The number of a class or a domain.
@@ -87,8 +88,13 @@ class Input:
 
     @property
     def is_whole(self) -> bool:
-        """Whether values are whole numbers in the range: ints, or a mask's 0 and 1."""
-        return self.dtype == "int64" or self.role == MASK
+        """Whether values are whole numbers in the range: ints, or 0 and 1."""
+        return self.dtype == "int64" or self.is_binary
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether values are 0 or 1."""
+        return self.role in (ATTRIBUTES, MASK)
 
     # Rows in Python.
 
@@ -148,7 +154,7 @@ class Input:
     def _check_kind(self, array):
         """Refuses other kinds of numbers than the declared one, before the cast."""
         kinds = "iu" if self.dtype == "int64" else "fiu"
-        if self.role == MASK:
+        if self.is_binary:
             kinds += "b"
         if array.dtype.kind not in kinds:
             got = array.dtype
@@ -167,7 +173,7 @@ class Input:
         low, high = self.range
         slack = SLACK if self.role == IMAGE else 0
         inside = (array >= low - slack) & (array <= high + slack)
-        if self.role == MASK:
+        if self.is_binary:
             inside &= (array == 0) | (array == 1)
         if inside.all():
             return
@@ -179,7 +185,7 @@ class Input:
                 "0..255."
             )
         wanted = f"from {low} to {high}"
-        if self.role == MASK:
+        if self.is_binary:
             wanted = "of 0 and 1"
         raise ValueError(
             f"Expected {self.name} {wanted}, got values from {least} to {greatest}."
@@ -246,7 +252,7 @@ class Input:
         good, wanted = tf.constant(True), self.name
         if self.dtype == "float32":
             good, wanted = tf.reduce_all(tf.math.is_finite(tensor)), f"finite {wanted}"
-        if self.role == MASK:
+        if self.is_binary:
             good &= tf.reduce_all((tensor == 0) | (tensor == 1))
             wanted = f"{self.name} of 0 and 1"
         elif self.range is not None:
@@ -421,6 +427,12 @@ def mask_input(shape: tuple, name: str = "mask", **options) -> Input:
     """A mask of a shape, float32: 1 where something is given, else 0."""
     options.setdefault("description", "1 where a pixel is given, else 0.")
     return Input(name, tuple(shape), "float32", MASK, (0.0, 1.0), **options)
+
+
+def attributes_input(count: int, name: str = "attributes", **options) -> Input:
+    """Attributes, float32: 1 for each of `count` that is wanted, else 0."""
+    options.setdefault("description", "Attributes to have: 1 with, 0 without.")
+    return Input(name, (count,), "float32", ATTRIBUTES, (0.0, 1.0), **options)
 
 
 def caption_input(

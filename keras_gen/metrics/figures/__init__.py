@@ -6,6 +6,7 @@ one, write a subclass and append an instance to `FIGURES`, or return it from a m
 """
 
 from keras_gen.metrics.figures.arithmetic import Arithmetic
+from keras_gen.metrics.figures.attribute_translations import AttributeTranslations
 from keras_gen.metrics.figures.base import Figure
 from keras_gen.metrics.figures.captions import Captions
 from keras_gen.metrics.figures.categories import Categories
@@ -30,6 +31,7 @@ FIGURES: list[Figure] = [
     Losses(),
     Reconstructions(),
     Translations(),
+    AttributeTranslations(),
     AssembledParts(),
     Captions(),
     Likelihood(),
