@@ -10,8 +10,7 @@ import safetensors
 import safetensors.numpy
 from conftest import make_batch, train
 
-import keras_gen
-from keras_gen import zoo
+from keras_gen import catalogue, zoo
 from keras_gen.core import weight_files
 from keras_gen.models import AAE, GAN
 
@@ -23,7 +22,7 @@ SHIPPED = [(name, w) for name in zoo.names() for w in zoo.weights_of(name)]
 
 @pytest.mark.parametrize("name, weights", SHIPPED)
 def test_every_tensor_that_ships_is_read_or_the_card_says_why_it_is_kept(name, weights):
-    path = keras_gen.index.weights_folder() / name / weights / zoo.WEIGHTS
+    path = catalogue.zoo_folder() / name / weights / zoo.WEIGHTS
     with safetensors.safe_open(path, "numpy") as file:
         stored = {n.removesuffix(weight_files.SCALE) for n in file.keys()}
     unread = stored & set(store.unread(zoo.load(name, weights)))
