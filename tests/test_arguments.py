@@ -126,8 +126,8 @@ def test_every_argument_has_an_annotation_that_the_check_understands(cls):
     assert not unknown, f"annotate {unknown} with types as in keras_gen/core/types.py"
 
 
-# Any finite number can mark the padding of a sequence.
-WITHOUT_A_RANGE = {"padding"}
+# Any finite number can mark the padding of a sequence, or be a mean.
+WITHOUT_A_RANGE = {"mean", "padding"}
 
 
 def is_unlimited(annotation):

@@ -73,7 +73,7 @@ def test_models_of_other_packages_are_listed_without_tensorflow(installed):
     done = python(installed, "-c", LIST)
     assert done.returncode == 0, done.stderr[-2000:]
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("tiny_gan"))
-    assert "Tiny adversarial network of" in line
+    assert "Tiny adversarial" in line  # The width of the terminal may cut the rest.
 
 
 USE = """

@@ -85,11 +85,7 @@ def drawn(model, n: int, seed: int | None, options: dict):
 
     seeds = row_seeds(n, seed)
     parts = [seeds[start : start + PART] for start in range(0, n, PART)]
-    shown = track(
-        parts,
-        "Drawing",
-        console=Console(stderr=True),
-        transient=True,
-        disable=len(parts) < 2,
-    )
+    shown = parts
+    if len(parts) > 1 and (console := Console(stderr=True)).is_terminal:
+        shown = track(parts, "Drawing", console=console, transient=True)
     return np.concatenate([model.sample(seed=s, n=len(s), **options) for s in shown])

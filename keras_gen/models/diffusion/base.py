@@ -48,7 +48,7 @@ from keras_gen.core.noise import for_each_row
 from keras_gen.core.types import Classes, Count, Decay, ImageShape, Rate
 from keras_gen.distributions import priors
 from keras_gen.layers.text_encoder import TextEncoder
-from keras_gen.models.diffusion import samplers
+from keras_gen.models.diffusion import processes, samplers
 from keras_gen.networks import denoisers
 
 NETWORKS = {
@@ -97,7 +97,9 @@ class DiffusionModel(GenerativeModel):
     def __init__(
         self,
         *,
-        process,
+        process: processes.VariancePreserving
+        | processes.VarianceExploding
+        | processes.Straight,
         image_shape: ImageShape | None = (32, 32, 1),
         point_dim: Count | None = None,
         network: Literal["unet", "dit", "mlp"] | None = None,
