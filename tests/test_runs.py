@@ -404,6 +404,7 @@ def test_settings_of_older_versions_are_read(tmp_path):
         **OLD_SETTINGS,
         "mirror": False,
         "jit": False,
+        "networks": None,
     }
     run.train(verbose=0)
     assert run.load_model().image_shape == (8, 8, 1)

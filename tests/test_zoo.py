@@ -543,7 +543,7 @@ def test_mistakes_are_found_before_a_card_is_replaced(shipped):
     for given, options, error, message in (
         (model, {"name": "dcgan"}, ValueError, "the name of a GAN, got 'dcgan'"),
         (model, {"notes": object()}, ValueError, "plain values"),
-        (model, {"dtype": "int8"}, ValueError, "dtype"),
+        (model, {"dtype": "int4"}, ValueError, "dtype"),
         (large, {"dtype": "float16"}, ValueError, "finite as float16"),
         (model, {"samples": fail}, OSError, "disk full"),
     ):
