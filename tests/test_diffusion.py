@@ -606,7 +606,7 @@ def test_numbers_of_steps_are_chosen_at_export(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stepz": 3}, "options of abilities.*'stepz'"),
+        ({"stepz": 3}, "an argument of save, got 'stepz'. Nearest: steps"),
         ({"steps": []}, "steps with at least one value"),
         ({"steps": 0}, "steps"),
         ({"steps": [2, 0]}, "steps"),

@@ -445,7 +445,9 @@ def test_images_with_alpha_are_measured_on_white(network, tmp_path):
     assert figures["frechet_distance"] > figures["frechet_distance_floor"]
     assert evaluation.pictures()
     assert evaluation.context.generated.images.shape[-1] == 3
-    assert metrics.Scale("mnist", (8, 8, 4)).extractor.name.startswith("classifier/faces")
+    assert metrics.Scale("mnist", (8, 8, 4)).extractor.name.startswith(
+        "classifier/faces"
+    )
 
 
 # Reports.

@@ -91,10 +91,23 @@ def refuse_unknown(cls: type, names: Iterable[str]) -> None:
     Raises:
         ValueError: For such a name; the message gives the nearest known arguments.
     """
-    _refuse_unknown(cls.__name__, parameters_of(cls), names)
+    refuse_unknown_names(cls.__name__, parameters_of(cls), names)
 
 
-def _refuse_unknown(owner, known, names):
+def refuse_unknown_names(
+    owner: str, known: Iterable[str], names: Iterable[str]
+) -> None:
+    """Refuses names of arguments that something does not have.
+
+    Args:
+        owner: Name of the class or function.
+        known: Names of its arguments.
+        names: Names that were given.
+
+    Raises:
+        ValueError: For another name; the message gives the nearest known ones.
+    """
+    known = list(known)
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -159,7 +172,7 @@ def checked(function=None, *, unchecked: Iterable[str] = ()):
     def call(*args, **kwargs):
         owner = type(args[0]).__name__ if is_constructor else function.__name__
         if not is_open:
-            _refuse_unknown(owner, known, kwargs)
+            refuse_unknown_names(owner, known, kwargs)
         _check_call(owner, signature, args, kwargs, unchecked)
         return function(*types.builtin(args), **types.builtin(kwargs))
 

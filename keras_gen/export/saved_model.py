@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import inspect
 import json
 import os
 import pathlib
@@ -14,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from keras_gen import files
-from keras_gen.core.arguments import checked
+from keras_gen.core.arguments import checked, refuse_unknown_names
 from keras_gen.core.inputs import Input
 from keras_gen.core.keras_internals import ReplacedWeights
 from keras_gen.core.model import GenerativeModel
@@ -84,6 +85,9 @@ def save(
     path = pathlib.Path(path)
     version = check_version(path, version)
     batch_sizes = _check_batch_sizes(batch_sizes)
+    arguments = [*inspect.signature(save).parameters][:-1]
+    known = {o for ability in model.abilities().values() for o in ability.options}
+    refuse_unknown_names("save", [*arguments, *known], options)
     signatures = signatures_of(model, abilities, options)
     weights = _Halved(model) if float16 else contextlib.nullcontext()
     graphs = {name: _trace(name, s, weights) for name, s in signatures.items()}
