@@ -379,7 +379,7 @@ def test_evaluate_prints_figures_and_writes_a_report(tmp_path, monkeypatch):
         (["train", "gan", "--resume", "nowhere"], "run.json"),
         (["train", "dcgan", "--data", "mnist", "--batch-size", "0"], "batch_size"),
         (["train", "gan", "--resume", ".", "--seed", "3"], "--seed"),
-        (["sample", "dcgan", "--weights", "nowhere"], "ship for 'dcgan'"),
+        (["sample", "dcgan", "--weights", "nowhere"], "weights for 'dcgan'"),
         (["train", "dcgan", "--data", "minst"], "mnist"),
         (["train", "dcgan", "--data", "mnist", "--epochs", "0"], "epochs"),
         (["train", "dcgan", "--data", "mnist", "--epochs", "-1"], "epochs"),
