@@ -25,6 +25,7 @@ NOTES = sorted(ROOT.glob("zoo/*/NOTES.md"))
 # Two steps and a few images, so that tests are faster than the examples themselves.
 SHORTER = {
     "epochs=20,": "epochs=1, steps_per_epoch=2,",
+    "batch_size=64), epochs=20\n": "batch_size=8), epochs=1, steps_per_epoch=2\n",
     "epochs=50": "epochs=1",
     "num_images=10_000": "num_images=200, num_train=1000",
 }
