@@ -113,18 +113,19 @@ class Ability:
         """The function as a `tf.function` with named inputs, traced once per model."""
         graphs = model.ability_graphs
         key = (self.name, *sorted(options.items()))
-        if key not in graphs:
-            graphs[key] = tf.function(
-                functools.partial(self.function, model, **options),
-                reduce_retracing=True,
-                autograph=False,
-            )
         specs = self.specs(model)
+        if key not in graphs:
+
+            def of_tensors(*tensors):
+                rows = dict(zip(specs, tensors, strict=True))
+                return self.function(model, **rows, **options)
+
+            graphs[key] = tf.function(
+                of_tensors, input_signature=list(specs.values()), autograph=False
+            )
 
         def call(**arrays):
-            return graphs[key](
-                **{n: tf.constant(a, specs[n].dtype) for n, a in arrays.items()}
-            )
+            return graphs[key](*(tf.constant(arrays[n], specs[n].dtype) for n in specs))
 
         return call
 
