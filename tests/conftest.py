@@ -1,5 +1,6 @@
 """Two logical devices for strategies, and batches for any model."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -17,6 +18,11 @@ CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
     CPU, [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+# Searches for garbage are rare, and pass over what imports made: traced graphs consist
+# of very many objects, few of which are garbage.
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)

@@ -101,6 +101,7 @@ class GrowingModel(AdversarialModel):
         self.phase_images = phase_images
         self.growth = Growth(self.first, name="growth")
         self.batch_size, self.batch_sizes = None, ()
+        self._traced_sizes = None
         self.run_images = self.step_images = None
 
     # Levels.
@@ -122,22 +123,25 @@ class GrowingModel(AdversarialModel):
         """Enters a `Phase`.
 
         If the level changes, all optimizers are reset, including the schedules of their
-        learning rates, and traced graphs are dropped, so that the next step is traced
-        again.
+        learning rates. If it or a batch size changes, traced graphs are dropped, so
+        that the next step is traced again.
 
         Raises:
             ValueError: If `check_phase` refuses the phase.
         """
         self.check_phase(phase)
         level = level_of(phase.side)
+        sizes = (phase.batch_size, self.batch_sizes)
+        is_traced = level == self.level and sizes == self._traced_sizes
         if level != self.level:
             self.growth.level.assign(level)
             # Their step counts are reset too: otherwise Adam's first steps would be ten
             # times as long.
             for optimizer in self.optimizers.values():
                 keras_internals.reset(optimizer)
-        self.batch_size = phase.batch_size
-        self._forget_graphs(level)
+        if not is_traced:
+            self.batch_size, self._traced_sizes = sizes[0], sizes
+            self._forget_graphs(level)
         if phase.learning_rate is not None:
             for player in self.rates:
                 self.optimizers[player].learning_rate = phase.learning_rate
