@@ -19,10 +19,18 @@ tf.config.set_logical_device_configuration(
     CPU, [tf.config.LogicalDeviceConfiguration()] * 2
 )
 
-# Searches for garbage are rare, and pass over what imports made: traced graphs consist
-# of very many objects, few of which are garbage.
-gc.freeze()
 gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def unsearched():
+    """Spares searches for garbage what imports and other modules' tests have left.
+
+    Traced graphs are very many objects, and TensorFlow keeps some of them for ever.
+    """
+    gc.freeze()
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

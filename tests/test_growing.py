@@ -440,7 +440,10 @@ def test_half_of_all_images_are_for_growth():
         fitted(None)
 
 
-@pytest.mark.parametrize("moves, accumulate_steps", [(1, 1), (2, 1), (1, 2)])
+@pytest.mark.parametrize(
+    "moves, accumulate_steps",
+    [(1, 1), pytest.param(2, 1, marks=pytest.mark.slow), (1, 2)],
+)
 def test_a_run_of_any_length_reaches_full_size(moves, accumulate_steps, capsys):
     model = grown(4, phase_images=None, discriminator_moves=moves)
     model.compile(seed=0, accumulate_steps=accumulate_steps)
@@ -578,7 +581,9 @@ def test_a_phases_learning_rate_is_that_of_both_players():
     assert rates == pytest.approx({"discriminator": 0.25, "generator": 0.25})
 
 
-@pytest.mark.parametrize("moves, accumulate_steps", [(3, 1), (1, 3)])
+@pytest.mark.parametrize(
+    "moves, accumulate_steps", [(3, 1), pytest.param(1, 3, marks=pytest.mark.slow)]
+)
 def test_a_phases_batch_size_is_that_of_a_mini_batch(moves, accumulate_steps):
     model = grown(4, discriminator_moves=moves)
     model.compile(seed=0, accumulate_steps=accumulate_steps)
@@ -743,7 +748,7 @@ class Kill(keras.callbacks.Callback):
     ("cls", "schedule", "killed", "alpha"),
     [
         (ProGAN, SCHEDULE, 3, 0.5),
-        (StyleGAN, SCHEDULE, 3, 0.5),
+        pytest.param(StyleGAN, SCHEDULE, 3, 0.5, marks=pytest.mark.slow),
         # 64 images in phases of 16; the second epoch begins with the fade.
         (ProGAN, None, 1, 1.0),
     ],
