@@ -132,8 +132,8 @@ def test_without_weights_a_command_names_all_and_where_the_only_ones_are(
     use(monkeypatch, team[0])
     done = command("sample", "gan")
     assert "--weights mnist or --weights team-photos" in done.stderr
-    done = command("sample", "dcgan", "-o", "/nonexistent/x.png")
-    assert "Weights: dcgan mnist, of the zoo that ships" in done.stderr
+    done = command("sample", "cgan", "-o", "/nonexistent/x.png")
+    assert "Weights: cgan mnist, of the zoo that ships" in done.stderr
 
 
 def test_weights_of_an_index_are_downloaded_once_and_load_by_name(

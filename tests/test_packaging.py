@@ -134,9 +134,12 @@ def test_wheels_hold_code_data_and_weights(wheels):
     assert not [name for name in names if name.endswith(".safetensors")]
     _, names = names_in(wheels, "keras_gen_zoo-*.whl")
     kept = [name for name in names if ".dist-info/" not in name]
-    folder = "keras_gen_zoo/dcgan/mnist"
-    files = ["keras_gen_zoo/__init__.py", f"{folder}/card.json"]
-    assert sorted(kept) == [*files, f"{folder}/weights.safetensors"]
+    files = [
+        f"keras_gen_zoo/dcgan/{weights}/{file}"
+        for weights in keras_gen.zoo.weights_of("dcgan")
+        for file in ("card.json", "weights.safetensors")
+    ]
+    assert sorted(kept) == sorted(["keras_gen_zoo/__init__.py", *files])
 
 
 def test_both_wheels_work_without_the_repository(wheels, tmp_path):

@@ -36,10 +36,15 @@ class TextEncoder(layers.Layer):
         self.table = self.add_weight(
             name="table",
             shape=(buckets, table_units),
-            initializer=keras.initializers.RandomNormal(stddev=0.1),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
         self.hidden = layers.Dense(units, name="hidden")
-        self.outer = layers.Dense(units, dtype="float32", name="outer")
+        # Vectors start with standard deviations of about 1, as the latents or features
+        # beside them, although a mean of many rows is small.
+        scaled = keras.initializers.VarianceScaling(64.0, "fan_avg", "uniform")
+        self.outer = layers.Dense(
+            units, kernel_initializer=scaled, dtype="float32", name="outer"
+        )
         self.hidden.build((None, table_units))
         self.outer.build((None, units))
         self.built = True
