@@ -1,23 +1,23 @@
 """Trains a run of `keras-gen train` with JAX, for GPUs on which TensorFlow is missing.
 
+    python tools/jax_training/prepare.py RUN
     python tools/jax_training/train.py RUN --steps 16000
     python tools/jax_training/finish.py RUN
 
 RUN is a folder with the settings `run.json`, as `keras-gen train` writes them. The
-first command trains from new weights with the model's own networks, losses, players and
-optimizers; only the step that applies them is written here. It needs keras, JAX and
-what reads the data, and writes `weights.npz` and `training.json` into the folder. The
-second, where TensorFlow is, writes these weights into the run's `model.keras`.
+first and the last command run where TensorFlow is: they write the data into the folder,
+and the weights into the run's `model.keras`. The second trains from new weights with
+the model's own networks, losses, players and optimizers; only the step that applies
+them is written here. It needs keras and JAX, and writes `weights.npz` and
+`training.json`.
 
 What differs from `keras-gen train`: other random numbers are drawn; with `--seconds`,
 training ends after that time, over which a constant rate falls along a cosine; and
-growing models train at full size only. Captions need `--tokens`, the file that
-`tokens.py` writes where TensorFlow is, which splits captions into words.
+growing models train at full size only.
 """
 
 import argparse
 import functools
-import gzip
 import json
 import math
 import os
@@ -53,30 +53,18 @@ MODELS = (
 MODELS += ("text_to_image_diffusion",)
 
 
-def images_of_mnist():
-    """MNIST's training images, padded to 32x32, and their labels."""
-    folder = pathlib.Path(faces.__file__).parent / "files"
-
-    def read(name, offset):
-        with gzip.open(folder / f"train-{name}.gz") as file:
-            return np.frombuffer(file.read()[offset:], np.uint8)
-
-    images = read("images-idx3-ubyte", 16).reshape(-1, 28, 28, 1)
-    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
-    return {"image": padded, "label": read("labels-idx1-ubyte", 8).astype(np.int32)}
-
-
-def load_data(name, model, tokens):
+def load_data(folder, name, model):
     """The features of the training split that a model needs, as arrays."""
-    if name == "mnist":
-        found = images_of_mnist()
-    else:
-        found = faces.load("train", name, size=model.batch_shapes()["image"][0])
-        if tokens:
-            ids = list(faces._ids())
-            rows = [ids.index(row) for row in found["id"]]
-            found["caption"] = np.load(tokens)["tokens"][rows].astype(np.int32)
-    return {key: jax.device_put(found[key]) for key in model.batch_shapes()}
+    found = dict(np.load(folder / "data.npz"))
+    shapes = model.batch_shapes()
+    if "image" not in found:
+        found["image"] = faces.load("train", name, size=shapes["image"][0])["image"]
+    arrays = {key: found[key] for key in shapes}
+    return {
+        # JAX has no 64-bit numbers by default.
+        key: jax.device_put(x.astype(np.int32) if x.dtype.kind == "i" else x)
+        for key, x in arrays.items()
+    }
 
 
 class Training:
@@ -226,7 +214,6 @@ def main():
     parser.add_argument("run", type=pathlib.Path, help="Folder of the run.")
     parser.add_argument("--steps", type=int, default=10**9, help="Number of steps.")
     parser.add_argument("--seconds", type=float, help="Time that ends training.")
-    parser.add_argument("--tokens", help="File of the tokens of captions.")
     parser.add_argument("--begin", help="File of weights from which the model starts.")
     options = parser.parse_args()
     settings = json.loads((options.run / "run.json").read_text())
@@ -243,7 +230,7 @@ def main():
             network.set_weights(
                 [weights[f"averaged_network/{i}"] for i in range(len(network.weights))]
             )
-    data = load_data(settings["data"], model, options.tokens)
+    data = load_data(options.run, settings["data"], model)
     size = settings["batch_size"] or entry.batch_size
     training = Training(model, data, size, settings["seed"])
     order, random = np.array([], np.int32), np.random.default_rng(settings["seed"])
