@@ -82,7 +82,7 @@ def card_folder(model, tmp_path_factory):
     """A folder with a card, as those that ship."""
     folder = tmp_path_factory.mktemp("card")
     figures = {"frechet_distance": 0.25, "frechet_distance_floor": 0.125}
-    options = {"data": "mnist", "command": "keras-gen train gan", "figures": figures}
+    options = {"data": "mnist", "commands": ["keras-gen train gan"], "figures": figures}
     zoo.write_card(model, folder, name="gan", dtype="float32", **options)
     return folder
 
@@ -425,7 +425,8 @@ def test_a_run_is_pushed_by_the_command_line(hub, tmp_path, capsys):
         assert b"secret" not in content
     card = json.loads(repository.files["card.json"])
     assert card["data"] == "photos" and card["stored_as"] == "float16"
-    assert "--data photos" in card["command"]
+    (command,) = card["commands"]
+    assert command.startswith("keras-gen train gan --data photos ")
     assert card["steps"] == int(model.step.numpy()) > 0 and card["epochs"] == 1
     loaded = zoo.load("hf://someone/photos")
     np.testing.assert_allclose(

@@ -9,7 +9,7 @@ import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from keras_gen import files, metrics, pictures, runs, zoo
@@ -37,7 +37,7 @@ def push(
     licence: str | None = None,
     data: str | None = None,
     data_licence: str | None = None,
-    command: str | None = None,
+    commands: Sequence[str] | None = None,
     figures: Mapping[str, Any] | None = None,
     published: Mapping[str, float] | None = None,
     notes: str | None = None,
@@ -71,7 +71,8 @@ def push(
             "cc-by-4.0"); None states none.
         data: Data set that the model was trained on; None is that of the run.
         data_licence: Licence of the data; None is that of data which ship.
-        command: Command that trained the model; None is that of the run.
+        commands: Commands that trained the model, in their order; None takes those of
+            the run.
         figures: Figures of `keras_gen.metrics.evaluate`, or others, by name; None
             writes a card without figures.
         published: Published values of figures, by name, for the README.
@@ -91,7 +92,7 @@ def push(
     entries = {
         "data": data,
         "data_licence": data_licence,
-        "command": command,
+        "commands": None if commands is None else list(commands),
         "figures": None if figures is None else dict(figures),
         "published": None if published is None else dict(published),
         "notes": notes,
@@ -193,7 +194,7 @@ def _prepare(source, folder, name, entries, evaluate, dtype):
         run = runs.Run.open(path, name)
         defaults = {
             "data": run.settings.data,
-            "command": run.command,
+            "commands": run.commands,
         }
         entries = {**defaults, **entries}
         source, name = run.load_model(), run.settings.name
@@ -294,9 +295,6 @@ def _without_paths(entries):
         if data != entries["data"]:
             named = entries["data"]
             print(f"The card names the data {named!r}, without the path {data!r}.")
-    if entries.get("command") is not None:
-        words = shlex.split(entries["command"])
-        entries["command"] = shlex.join(map(_last_parts, words))
     if "commands" in entries:
         split = map(shlex.split, entries["commands"])
         entries["commands"] = [shlex.join(map(_last_parts, words)) for words in split]

@@ -265,8 +265,6 @@ def _table(head, rows):
 
 
 def _training(card):
-    commands = card.get("commands") or card.get("command") or ()
-    commands = [commands] if isinstance(commands, str) else list(commands)
     parts = []
     if card.get("data"):
         licence = card.get("data_licence")
@@ -274,8 +272,8 @@ def _training(card):
     if card.get("steps"):
         epochs = f" in {card['epochs']:,} epochs" if card.get("epochs") else ""
         parts.append(f"{card['steps']:,} steps{epochs}.")
-    if commands:
-        parts.append("```bash\n" + "\n".join(commands) + "\n```")
+    if card.get("commands"):
+        parts.append("```bash\n" + "\n".join(card["commands"]) + "\n```")
     return ["## Training", *(parts or ["How it was trained is not recorded."])]
 
 
