@@ -1,5 +1,6 @@
 """Figures about attributes, with models and judges that are exact."""
 
+import re
 import types
 
 import numpy as np
@@ -10,6 +11,7 @@ from keras_gen import latent
 from keras_gen.data import faces
 from keras_gen.metrics.figures.arithmetic import Arithmetic
 from keras_gen.metrics.figures.attribute_translations import AttributeTranslations
+from keras_gen.metrics.figures.named_attributes import NamedAttributes
 
 NAMES = faces.attribute_names()
 
@@ -128,3 +130,63 @@ def test_translations_are_judged_by_what_was_asked_and_what_was_kept():
     assert figures["reconstruction_l1"] == 0.0
     (rows,) = context.pictures.values()
     assert rows.shape == (16, 3, 4, 2, 1)
+
+
+class Drawer:
+    """Draws what captions of two letters say: G or g, and S or s.
+
+    Half of the samples smile, whatever their captions say.
+    """
+
+    image_shape = (4, 2, 1)
+
+    def sample(self, seed, captions):
+        told = np.array(
+            [[2.0 * chr(c).isupper() - 1 for c in text] for text in captions]
+        )
+        told[::2, 1] = 1.0
+        return np.repeat(told[:, None, :, None], 4, axis=1).astype(np.float32)
+
+
+class Captioned(TestSplit):
+    def __init__(self):
+        super().__init__()
+        self.model = Drawer()
+        (batch,) = self.batches
+        attributes = np.zeros((40, len(NAMES)))
+        for column, name in enumerate(("glasses", "smile")):
+            attributes[:, NAMES.index(name)] = self.own[:, column]
+        batch["attributes"] = tf.constant(attributes)
+        letters = [("gG"[glasses], "sS"[smile]) for glasses, smile in self.own]
+        batch["caption"] = tf.constant(["".join(pair) for pair in letters])
+
+    def condition(self, ability, role):
+        return types.SimpleNamespace(name="captions")
+
+
+def test_samples_are_judged_by_what_their_captions_name():
+    context = Captioned()
+    figures = NamedAttributes().measure(context)
+    assert figures["named_found_glasses"] == figures["named_found_smile"] == 1.0
+    assert figures["named_found"] == figures["named_found_floor"] == 1.0
+    assert figures["unnamed_found_floor"] < figures["unnamed_found"] < 0.1
+    (rows,) = context.pictures.values()
+    assert rows.shape == (16, 8, 4, 2, 1)
+
+
+def test_captions_leave_out_skin_and_short_hair_alone():
+    found = faces.load("test[:300]")
+    named = [name for name in NAMES if name not in faces.unnamed_attributes()]
+    words = {
+        **{"smile": "smil", "frown": "frown", "wink": "wink", "open_mouth": "mouth"},
+        **{"glasses": " glasses", "closed_eyes": "close", "beard": "beard|goatee"},
+        **{"moustache": "moustache|beard|goatee", "bald": "no hair|at the sides"},
+        **{"hat": "cap|beanie|turban", "earrings": "earring"},
+        **{"long_hair": "long|bob|length|pigtails|shaved|big|braids"},
+        **{"curly_hair": "curly|wavy", "tied_hair": "bun|pigtails"},
+    }
+    for caption, has in zip(found["caption"], found["attributes"], strict=True):
+        for name in named:
+            if has[NAMES.index(name)]:
+                pattern = words.get(name, name.replace("_hair", ""))
+                assert re.search(pattern, caption.decode()), (name, caption)

@@ -174,6 +174,12 @@ def attribute_names() -> list[str]:
     return list(_description()["attributes"])
 
 
+def unnamed_attributes() -> list[str]:
+    """Names of the attributes that most captions leave out."""
+    skin = [name for name in attribute_names() if name.endswith("_skin")]
+    return ["short_hair", *skin]
+
+
 def class_names() -> list[str]:
     """The names of the labels: colours of hair, and "none" if no hair is visible."""
     return [*_palette("hair")[0], "none"]

@@ -17,6 +17,7 @@ from keras_gen.metrics.figures.label_agreement import LabelAgreement
 from keras_gen.metrics.figures.likelihood import Likelihood
 from keras_gen.metrics.figures.losses import Losses
 from keras_gen.metrics.figures.memorisation import Memorisation
+from keras_gen.metrics.figures.named_attributes import NamedAttributes
 from keras_gen.metrics.figures.parts import AssembledParts
 from keras_gen.metrics.figures.parzen import Parzen
 from keras_gen.metrics.figures.path_length import PathLength
@@ -34,6 +35,7 @@ FIGURES: list[Figure] = [
     AttributeTranslations(),
     AssembledParts(),
     Captions(),
+    NamedAttributes(),
     Likelihood(),
     Codes(),
     Categories(),

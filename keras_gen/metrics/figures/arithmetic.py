@@ -31,17 +31,23 @@ class JudgedSource:
         added: Attribute that the arithmetic adds.
         absent: Attribute that the images have from which it is taken, but not the
             result.
+        unnamed: Function that returns the names of those of which captions say nothing.
     """
 
     judge: tuple[str, str]
     names: Callable[[], list[str]]
     added: str
     absent: str
+    unnamed: Callable[[], list[str]]
 
 
 JUDGED = {
     "faces": JudgedSource(
-        ("classifier", "faces"), faces.attribute_names, "glasses", "smile"
+        judge=("classifier", "faces"),
+        names=faces.attribute_names,
+        added="glasses",
+        absent="smile",
+        unnamed=faces.unnamed_attributes,
     )
 }
 

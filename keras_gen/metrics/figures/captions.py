@@ -5,6 +5,7 @@ import numpy as np
 from keras_gen.core.inputs import TEXT
 from keras_gen.metrics.captions import r_precision
 from keras_gen.metrics.features import resized
+from keras_gen.metrics.figures.arithmetic import JUDGED
 from keras_gen.metrics.figures.base import Figure
 from keras_gen.metrics.translation import l1
 
@@ -27,8 +28,12 @@ class Captions(Figure):
     splits = ("test",)
 
     def applies(self, context):
-        """For models whose `sample` takes captions."""
-        return context.condition("sample", TEXT) is not None
+        """For models whose `sample` takes captions.
+
+        Where a classifier of attributes ships, `NamedAttributes` applies instead.
+        """
+        is_judged = context.source in JUDGED
+        return context.condition("sample", TEXT) is not None and not is_judged
 
     def least_images(self, context):
         """As many as a matcher compares, if every image has its own caption."""
@@ -41,12 +46,9 @@ class Captions(Figure):
     def measure(self, context):
         """Draws two samples of each caption."""
         judge, judge_name = context.load_judge(*JUDGE)
-        name, seed = context.condition("sample", TEXT).name, context.seed
+        seed = context.seed
         real, captions = _captioned_images(context)
-
-        def draw(captions, seed):
-            return context.model.sample(seed=seed, **{name: captions})
-
+        draw = drawing(context)
         drawn, again = draw(captions, seed), draw(captions, seed + 1)
         texts = judge.text_features(captions)
         figures = {
@@ -58,15 +60,30 @@ class Captions(Figure):
             )
             for suffix, images in (("", drawn), ("_floor", real))
         }
-        figures["seed_l1"] = l1(drawn, again)
-        figures["caption_l1"] = l1(drawn, np.roll(drawn, 1, axis=0))
-        step = max(len(real) // ROWS, 1)
-        shown = captions[::step]
-        columns = [real[::step], *(draw(shown, i) for i in range(SAMPLES))]
-        names = "; ".join(caption.decode().partition(":")[0] for caption in shown)
-        title = f"Test images, and seven samples of the caption of each: {names}"
-        context.keep(self, title, np.stack(columns, axis=1))
-        return {"judge": judge_name, **figures}
+        keep_samples(context, self, real, captions)
+        return {"judge": judge_name, **figures, **distances(drawn, again)}
+
+
+def drawing(context):
+    """Function from captions and a seed to samples."""
+    name = context.condition("sample", TEXT).name
+    return lambda captions, seed: context.model.sample(seed=seed, **{name: captions})
+
+
+def distances(drawn, again):
+    """The figures `seed_l1` and `caption_l1` of two samples of each caption."""
+    others = np.roll(drawn, 1, axis=0)
+    return {"seed_l1": l1(drawn, again), "caption_l1": l1(drawn, others)}
+
+
+def keep_samples(context, figure, real, captions):
+    """Keeps a picture of some real images with samples of their captions."""
+    draw, step = drawing(context), max(len(real) // ROWS, 1)
+    shown = captions[::step][:ROWS]
+    columns = [real[::step][:ROWS], *(draw(shown, i) for i in range(SAMPLES))]
+    names = "; ".join(caption.decode().partition(":")[0] for caption in shown)
+    title = f"Test images, and seven samples of the caption of each: {names}"
+    context.keep(figure, title, np.stack(columns, axis=1))
 
 
 def _captioned_images(context):

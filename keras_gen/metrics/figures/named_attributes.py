@@ -1,0 +1,78 @@
+"""Whether samples have the attributes that their captions name."""
+
+import numpy as np
+
+from keras_gen.core.inputs import TEXT
+from keras_gen.metrics.features import resized
+from keras_gen.metrics.figures.arithmetic import JUDGED
+from keras_gen.metrics.figures.base import Figure
+from keras_gen.metrics.figures.captions import distances, drawing, keep_samples
+
+NUM_IMAGES = 1_000
+
+
+class NamedAttributes(Figure):
+    """Whether samples have the attributes that captions of the test split name.
+
+    `named_found`: the share of samples in which the `judge` finds an attribute that the
+    caption names, as a mean over the attributes, and with a suffix for each;
+    `unnamed_found`: that share for attributes that the caption does not name; both with
+    the suffix `_floor` for the real images. `seed_l1` and `caption_l1` are those of
+    `Captions`.
+    """
+
+    title = "attributes of captions"
+    splits = ("test",)
+
+    def applies(self, context):
+        """For models whose `sample` takes captions, on sources in `JUDGED`."""
+        is_judged = context.source in JUDGED
+        return is_judged and context.condition("sample", TEXT) is not None
+
+    def check(self, context):
+        """Refuses a missing classifier."""
+        context.check_judge(*JUDGED[context.source].judge)
+
+    def measure(self, context):
+        """Draws two samples of each caption."""
+        source = JUDGED[context.source]
+        judge, judge_name = context.load_judge(*source.judge)
+        names = [n for n in source.names() if n not in source.unnamed()]
+        columns = [source.names().index(name) for name in names]
+        real, captions, attributes = _test_rows(context)
+        wanted = attributes[:, columns] > 0.5
+
+        def shares(images):
+            found = judge.classify(resized(images, judge.image_shape))[:, columns] > 0.5
+            of_each = {
+                f"named_found_{name}": float(found[wanted[:, i], i].mean())
+                for i, name in enumerate(names)
+                if wanted[:, i].any()
+            }
+            mean = float(np.mean(list(of_each.values())))
+            return mean, float(found[~wanted].mean()), of_each
+
+        draw = drawing(context)
+        drawn, again = (draw(captions, context.seed + i) for i in range(2))
+        named, unnamed, of_each = shares(drawn)
+        named_floor, unnamed_floor, _ = shares(real)
+        keep_samples(context, self, real, captions)
+        return {
+            "judge": judge_name,
+            "named_found": named,
+            "named_found_floor": named_floor,
+            "unnamed_found": unnamed,
+            "unnamed_found_floor": unnamed_floor,
+            **distances(drawn, again),
+            **of_each,
+        }
+
+
+def _test_rows(context):
+    """Images of the test split, their captions, and their attributes."""
+    features = ("image", "caption", "attributes")
+    count = min(NUM_IMAGES, context.num_images)
+    batches = list(context.draw("test", features=features, count=count))
+    return [
+        np.concatenate([batch[name].numpy() for batch in batches]) for name in features
+    ]
