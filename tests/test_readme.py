@@ -160,6 +160,18 @@ def test_figures_of_codes_are_those_of_the_cards():
         assert round(100 * figure, 1) == float(shown), name
 
 
+def test_attributes_of_translations_are_those_of_the_card():
+    figures = keras_gen.zoo.card("stargan", "faces")["figures"]
+    words = {"glasses, or none": "glasses", "a beard, or none": "beard"}
+    words["a smile, or none"] = "smile"
+    keys = {"the other attributes kept": "attribute_kept"}
+    rows = re.findall(r"^\| ([a-z ,]+) \| ([\d.]+) % \|$", RESULTS, re.MULTILINE)
+    assert len(rows) == 7
+    for name, shown in rows:
+        key = f"attribute_asked_{words.get(name, name.replace(' ', '_'))}"
+        assert round(100 * figures[keys.get(name, key)], 1) == float(shown), name
+
+
 def test_figures_of_translations_captions_and_parts_are_those_of_the_cards():
     keys = [
         ("cyclegan", "l1_twemoji_to_openmoji", "l1_untranslated_twemoji_to_openmoji"),
