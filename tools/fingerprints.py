@@ -16,7 +16,7 @@ import numpy as np
 
 import keras_gen
 from keras_gen.core.abilities import Ability
-from keras_gen.core.inputs import MASK, SEED, Input
+from keras_gen.core.inputs import ATTRIBUTES, MASK, NUMBER, SEED, Input
 
 PATH = pathlib.Path(__file__).parents[1] / "tests" / "data" / "fingerprints.json"
 ROWS, DIRECTIONS = 4, 3
@@ -35,7 +35,9 @@ def inputs_of(declared: dict[str, Input]) -> dict[str, np.ndarray]:
             arrays[name] = np.arange(ROWS, dtype=np.int64) + 7
         elif entry.dtype == "int64":
             arrays[name] = np.arange(ROWS, dtype=np.int64) % 2
-        elif entry.role == MASK:
+        elif entry.role == NUMBER:
+            arrays[name] = random.uniform(*entry.range, shape).astype(np.float32)
+        elif entry.role in (MASK, ATTRIBUTES):
             arrays[name] = random.integers(0, 2, shape).astype(np.float32)
         else:
             arrays[name] = random.uniform(-1, 1, shape).astype(np.float32)
@@ -47,6 +49,8 @@ def answer(
 ) -> np.ndarray:
     """The result of the public method for four rows."""
     arrays = dict(arrays)
+    if "steps" in ability.options:
+        arrays["steps"] = 3
     if ability.draws:
         seed = arrays.pop("seed")
         return getattr(model, ability.name)(len(seed), seed=seed, **arrays)
