@@ -35,7 +35,7 @@ def inputs_of(declared: dict[str, Input]) -> dict[str, np.ndarray]:
             arrays[name] = np.arange(ROWS, dtype=np.int64) + 7
         elif entry.dtype == "int64":
             arrays[name] = np.arange(ROWS, dtype=np.int64) % 2
-        elif entry.role == NUMBER:
+        elif entry.role == NUMBER and entry.range is not None:
             arrays[name] = random.uniform(*entry.range, shape).astype(np.float32)
         elif entry.role in (MASK, ATTRIBUTES):
             arrays[name] = random.integers(0, 2, shape).astype(np.float32)
