@@ -147,7 +147,7 @@ class FlowMatching(DiffusionModel):
 
     def _log_density(self, x, condition, steps):
         steps = self.steps if steps is None else steps
-        time = tf.linspace(self.process.smallest, 1.0, steps + 1)
+        time = tf.constant(self.process.way_back(steps).time, tf.float32)
         probes = self._probes(x)
 
         def slopes(x, time):

@@ -183,8 +183,12 @@ class Straight:
         return self._at(np.linspace(1.0, 0.0, steps + 1))
 
     def way_back(self, steps: int) -> Path:
-        """The points from data to noise."""
-        return self._at(np.linspace(self.smallest, 1.0, steps + 1))
+        """The points from data to noise, at times in a geometric sequence.
+
+        Numbers of the data that hardly vary, such as pixels of a uniform background,
+        change fastest at times near their standard deviation.
+        """
+        return self._at(np.geomspace(self.smallest, 1.0, steps + 1))
 
     def _at(self, time):
         return Path(time, 1.0 - time, time)
