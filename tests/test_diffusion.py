@@ -503,6 +503,61 @@ def test_consistency_models_imitate_an_earlier_time():
     np.testing.assert_allclose(loss, np.mean(distance / time) / 8, rtol=0.01)
 
 
+@pytest.fixture(scope="module")
+def consistency():
+    return perturbed(model_of("consistency", num_classes=2, steps=1))
+
+
+def test_consistency_models_have_one_sampler_and_do_not_encode(consistency):
+    assert "encode" not in consistency.abilities()
+    with pytest.raises(ValueError, match="'sampler'"):
+        model_of("consistency", sampler="heun")
+    latents = consistency.latents(tf.constant([3, 4], tf.int64)).numpy()
+    options = {"labels": [0, 1], "guidance": [1.0, 2.0]}
+    drawn = consistency.sample(seed=[3, 4], **options)
+    np.testing.assert_allclose(consistency.decode(latents, **options), drawn, atol=1e-6)
+    again = consistency.sample(seed=[3, 4], steps=2, **options)
+    assert np.abs(again - drawn).max() > 1e-3
+
+
+def test_consistency_models_edit_in_one_step(consistency):
+    images = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    strength, labels = np.float32([0.0, 0.4, 1.0]), np.array([0, 1, 1])
+    seeds = np.array([3, 4, 5])
+    edited = consistency.edit(images, strength, seed=seeds, labels=labels)
+    noise = consistency.latents(tf.constant(seeds, tf.int64)).numpy()
+    noise, t = noise.reshape(images.shape), strength[:, None, None, None]
+    x = (1 - t) * images + t * noise
+    network = consistency.averaged(consistency.network)
+    end = x - t * network([x, strength, labels]).numpy()
+    np.testing.assert_allclose(edited, np.clip(end, -1, 1), atol=1e-5)
+    np.testing.assert_array_equal(edited[0], images[0])
+
+
+def test_consistency_models_complete_according_to_the_observed_pixels(monkeypatch):
+    """Data are images of one grey, N(0, 1/4), with noise: f(x, t) is linear."""
+    model = model_of("consistency")
+
+    def exact(x, time, alpha, sigma, condition):
+        mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
+        of_mean, of_rest = (
+            math.sqrt(variance) * tf.math.rsqrt(alpha**2 * variance + sigma**2)
+            for variance in (64 / 4, 1e-4)
+        )
+        return of_mean * mean + of_rest * (x - mean), None
+
+    monkeypatch.setattr(model, "estimate", exact)
+    images = np.full((2, 8, 8, 1), [[[[0.5]]], [[[-0.5]]]], np.float32)
+    mask = np.zeros(images.shape, np.float32)
+    mask[:, :4] = 1
+    done = model.complete(images, mask, seed=5)
+    np.testing.assert_array_equal(done[:, :4], images[:, :4])
+    # Steps with little noise halve the difference from the observed half.
+    np.testing.assert_allclose(done[:, 4:], images[:, 4:], atol=0.15)
+    hidden = model.complete(np.where(mask, images, 0), mask, seed=5)
+    np.testing.assert_array_equal(hidden, done)
+
+
 def test_captions_condition_images():
     model = perturbed(
         keras_gen.zoo.load(

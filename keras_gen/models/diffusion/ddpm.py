@@ -23,14 +23,15 @@ from keras_gen.core.abilities import transforms
 from keras_gen.core.registry import register
 from keras_gen.core.types import ImageShape, Rate
 from keras_gen.models.diffusion import samplers
-from keras_gen.models.diffusion.base import DiffusionModel, rows_of
+from keras_gen.models.diffusion.base import rows_of
+from keras_gen.models.diffusion.denoising import DenoisingModel
 from keras_gen.models.diffusion.processes import VariancePreserving
 
 HALF_LEVEL = 1.0 / 255.0  # Half of the distance of two grey levels in [-1, 1].
 
 
 @register("ddpm", batch_size=64, image_shape=(32, 32, 1))
-class DDPM(DiffusionModel):
+class DDPM(DenoisingModel):
     """Denoising diffusion: noise is added in many small steps, and taken away again.
 
     The logs show `bound` if the variance is learned: the terms of the bound on the
@@ -48,7 +49,7 @@ class DDPM(DiffusionModel):
         bound_weight: Weight of the bound on the likelihood in the loss, which trains a
             learned variance ([2], equation 16).
         clip: Boolean, whether estimates of images are clipped to [-1, 1] in sampling.
-        **options: Options of `DiffusionModel`, such as `network`, `settings` or
+        **options: Options of `DenoisingModel`, such as `network`, `settings` or
             `num_classes`.
     """
 

@@ -30,7 +30,7 @@ import tensorflow as tf
 from keras_gen.core.abilities import transforms
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, ImageShape
-from keras_gen.models.diffusion.base import DiffusionModel
+from keras_gen.models.diffusion.denoising import DenoisingModel
 from keras_gen.models.diffusion.processes import Straight
 
 Emphasis = Literal["uniform", "logit_normal"]
@@ -39,7 +39,7 @@ LEVEL = 2.0 / 255.0  # Distance of two grey levels of bytes in [-1, 1].
 
 
 @register("flow_matching", batch_size=64, image_shape=(32, 32, 1))
-class FlowMatching(DiffusionModel):
+class FlowMatching(DenoisingModel):
     """Flow matching: a velocity that carries noise to data on nearly straight paths.
 
     >>> model = keras_gen.zoo.load(
@@ -56,7 +56,7 @@ class FlowMatching(DiffusionModel):
         times: Distribution of times in training: "uniform", or "logit_normal" ([5]).
         probes: Number of random vectors with which `log_prob` estimates the trace of
             the velocity's derivative, for each image and step.
-        **options: Options of `DiffusionModel`, such as `network`, `settings`, `steps`
+        **options: Options of `DenoisingModel`, such as `network`, `settings`, `steps`
             or `num_classes`.
     """
 

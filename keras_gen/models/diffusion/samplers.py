@@ -2,8 +2,9 @@
 
 A forward process mixes data x0 with standard normal noise e: x = alpha x0 + sigma e. A
 `Path` lists alpha and sigma from noise to data. A denoiser, `denoise(x, i)`, estimates
-x0 from x at the i-th point of the path. Samplers are pure functions of both; they do
-not know how the denoiser was trained. All work on any process, and run in one graph:
+x0 from x at the i-th point of the path: for all samplers but `consistency`, it is the
+mean of x0 given x. Samplers are pure functions of both, work on any process, and run in
+one graph:
 
     x = ddim(denoise, noise, path)                 # [2], equation 12 with eta 0
     x = dpm_solver(denoise, noise, path)           # [4], DPM-Solver++(2M)
@@ -339,7 +340,8 @@ def heun(denoise: Denoiser, x: tf.Tensor, path: Path) -> tf.Tensor:
     return _loop(path.steps, step, x)
 
 
-# By name, for models. Each is a function of (denoise, x, path, draw).
+# By name, for models whose estimate is the mean of the data. Each is a function of
+# (denoise, x, path, draw).
 
 SAMPLERS = {
     "dpm++": lambda denoise, x, path, draw: dpm_solver(denoise, x, path),
@@ -347,10 +349,9 @@ SAMPLERS = {
     "ddim": lambda denoise, x, path, draw: ddim(denoise, x, path),
     "euler": lambda denoise, x, path, draw: ddim(denoise, x, path),
     "ancestral": ancestral,
-    "consistency": consistency,
 }
 # Those that draw noise between steps.
-RANDOM = ("ancestral", "consistency")
+RANDOM = ("ancestral",)
 
 
 # Images of which a part is known.
