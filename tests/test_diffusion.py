@@ -520,6 +520,15 @@ def test_consistency_models_have_one_sampler_and_do_not_encode(consistency):
     assert np.abs(again - drawn).max() > 1e-3
 
 
+@pytest.mark.parametrize("times", ["uniform", "logit_normal"])
+def test_consistency_models_train_a_share_of_the_rows_at_pure_noise(times):
+    model = model_of("consistency", times=times, at_end=0.25)
+    time = np.sort(model.training_times(64).numpy())
+    assert (time == 1.0).sum() == 16 and time[0] >= 0
+    if times == "uniform":  # The others are equally spread.
+        np.testing.assert_allclose(np.diff(time[:48]), 1 / 48, atol=1e-5)
+
+
 def test_consistency_models_edit_in_one_step(consistency):
     images = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
     strength, labels = np.float32([0.0, 0.4, 1.0]), np.array([0, 1, 1])

@@ -245,10 +245,14 @@ class DiffusionModel(GenerativeModel):
         Times are equally spread over the batch, from a common random start ([6]).
         """
         data = self.data_of(batch)
-        time = self.process.times(self.spread(tf.shape(data)[0]))
+        time = self.training_times(tf.shape(data)[0])
         noise = self.paired_noise(data)
         condition = self.dropped_condition(batch) if training else self.condition(batch)
         return self.loss_at(data, noise, time, condition, training)
+
+    def training_times(self, count):
+        """Times at which the network is trained, float32 (count,)."""
+        return self.process.times(self.spread(count))
 
     def data_of(self, batch):
         """The batch's images or points, as the network learns to draw them."""

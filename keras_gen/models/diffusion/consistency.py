@@ -9,7 +9,7 @@ denoise, as any diffusion model; a trained flow may stand for that stage
 
 What differs from [2] and [3]: paths are straight, as in flow matching, so that f(x, t)
 = x - t F(x, t) is the data at t = 0 without further factors; gaps are the same share of
-t at all times.
+t at all times; and a share of the rows has pure noise, at which one step samples.
 
 1. Song et al., "Consistency Models", 2023.
 2. Song and Dhariwal, "Improved Techniques for Training Consistency Models", 2024
@@ -23,7 +23,7 @@ from keras import ops
 from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.registry import register
-from keras_gen.core.types import Count, ImageShape, Natural
+from keras_gen.core.types import Count, Decay, ImageShape, Natural
 from keras_gen.models.diffusion import samplers
 from keras_gen.models.diffusion.base import DiffusionModel, rows_of
 from keras_gen.models.diffusion.flow_matching import Emphasis, FlowMatching
@@ -48,6 +48,8 @@ class Consistency(DiffusionModel):
             start with a gap of 2**-first_stage, for a network that denoises already.
         last_stage: Number of the last stage.
         times: Distribution of times in training, as for `FlowMatching`.
+        at_end: Share of the rows that are trained at t = 1, at which one step samples;
+            the times of the others are distributed as `times` says.
         steps: Default number of steps.
         **options: Options of `DiffusionModel`, such as `settings` or `num_classes`.
     """
@@ -68,7 +70,8 @@ class Consistency(DiffusionModel):
         stage_steps: Count = 2_000,
         first_stage: Natural = 0,
         last_stage: Natural = 8,
-        times: Emphasis = "logit_normal",
+        times: Emphasis = "uniform",
+        at_end: Decay = 0.125,
         steps: Count = 1,
         **options,
     ):
@@ -83,7 +86,7 @@ class Consistency(DiffusionModel):
             steps=steps,
             **options,
         )
-        self.stage_steps = stage_steps
+        self.stage_steps, self.at_end = stage_steps, at_end
         self.first_stage, self.last_stage = first_stage, last_stage
 
     @classmethod
@@ -114,6 +117,12 @@ class Consistency(DiffusionModel):
         stage = self.first_stage + self.step.value // self.stage_steps
         stage = tf.minimum(tf.cast(stage, tf.float32), float(self.last_stage))
         return 2.0**-stage
+
+    def training_times(self, count):
+        """Times of the process, and t = 1 for a share of the rows."""
+        position = self.spread(count) / (1.0 - self.at_end)
+        times = self.process.times(tf.minimum(position, 1.0))
+        return tf.where(position < 1.0, times, 1.0)
 
     def loss_at(self, data, noise, time, condition, training):
         """The pseudo-Huber distance of f at two times, over their gap ([2], [3])."""
