@@ -1,6 +1,8 @@
 """Diffusion and flow matching: processes, samplers, networks and models."""
 
+import functools
 import itertools
+import json
 import math
 
 import keras
@@ -13,7 +15,7 @@ import keras_gen
 from keras_gen import metrics
 from keras_gen.layers import ModulatedGroupNorm, TimeEmbedding
 from keras_gen.metrics.figures import likelihood
-from keras_gen.models.diffusion import processes, samplers
+from keras_gen.models.diffusion import base, processes, samplers
 from keras_gen.models.diffusion.ddpm import _log_bytes
 from keras_gen.networks import denoisers
 
@@ -612,6 +614,35 @@ def test_networks_start_near_zero_and_depend_on_all_inputs(build, settings):
     np.testing.assert_allclose(again([x, time, labels]), base, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("attention", "heights"), [(None, [4, 4, 4]), ([16, 8], [16, 8, 8, 16]), ([], [])]
+)
+def test_attention_is_at_the_smallest_maps_or_where_it_is_asked_for(attention, heights):
+    network = denoisers.unet((16, 16, 1), 1, width=4, attention=attention)
+    rows = [
+        round(layer.output.shape[1] ** 0.5)
+        for layer in network.layers
+        if isinstance(layer, keras.layers.MultiHeadAttention)
+    ]
+    assert rows == heights  # On the way down, in the middle and on the way up.
+
+
+def test_saved_settings_do_not_depend_on_later_defaults(monkeypatch):
+    model = keras_gen.zoo.load("flow_matching", image_shape=None, point_dim=2)
+    config = json.loads(json.dumps(model.get_config()))
+    assert config["network"] == "mlp"
+    assert config["settings"] == {"width": 128, "depth": 3, "dropout": 0.0}
+    later = functools.partial(denoisers.residual_mlp, width=8, depth=1)
+    monkeypatch.setitem(base.NETWORKS, "mlp", later)
+    again = type(model).from_config(config)
+    shapes = [weight.shape for weight in model.weights]
+    assert [weight.shape for weight in again.weights] == shapes
+    unet = model_of(network="unet", settings={"width": 4, "num_blocks": 1})
+    settings = unet.get_config()["settings"]
+    assert settings["multipliers"] == [1, 2, 2] and settings["num_blocks"] == 1
+    assert type(unet).from_config(unet.get_config()).get_config() == unet.get_config()
+
+
 def test_patches_come_back_in_their_places():
     x = np.arange(2 * 8 * 12 * 3, dtype=np.float32).reshape(2, 8, 12, 3)
     inputs = keras.Input((8, 12, 3))
@@ -631,6 +662,10 @@ def test_patches_come_back_in_their_places():
         ({"settings": {"wide": 3}}, "'wide'"),
         ({"network": "mlp"}, "'mlp'"),
         ({"image_shape": None, "point_dim": 2, "network": "unet"}, "'unet'"),
+        (
+            {"network": "unet", "settings": {"width": 4, "attention": [3]}},
+            r"among \[8, 4, 2\], got \[3\]",
+        ),
         ({"steps": 0}, "steps"),
         ({"sampler": "fast"}, "sampler"),
         ({"dropped": 1.0}, "dropped"),

@@ -53,6 +53,8 @@ NETWORKS = {
     "dit": denoisers.transformer,
     "mlp": denoisers.residual_mlp,
 }
+# Arguments of a network that follow from the model.
+OF_MODEL = ("shape", "outputs", "num_classes", "text")
 MAX_GUIDANCE = 20.0
 
 
@@ -135,13 +137,15 @@ class DiffusionModel(GenerativeModel):
         self.steps = steps
         self.latent_dim = int(np.prod(self.shape))
         self.prior = priors.Normal(self.latent_dim, name="prior")
-        self.network = build_network(
-            network,
-            dict(settings or {}),
+        # Saved as a whole, so that files keep their networks if a default changes.
+        settings = whole_settings(network, settings or {})
+        self._arguments.update(network=network, settings=settings)
+        self.network = NETWORKS[network](
             shape=self.shape,
             outputs=outputs * self.shape[-1],
             num_classes=num_classes,
             text=text_units or 0,
+            **settings,
         )
         if text_units is not None:
             self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
@@ -412,25 +416,30 @@ class DiffusionModel(GenerativeModel):
         return x if self.image_shape is None else tf.clip_by_value(x, -1.0, 1.0)
 
 
-def build_network(kind: str, settings: dict, **arguments) -> keras.Model:
-    """Builds a denoiser.
+def whole_settings(kind: str, settings: Mapping) -> dict:
+    """Settings of a network, with the defaults of those that are not given.
+
+    >>> whole_settings("mlp", {"depth": 2})
+    {'width': 128, 'depth': 2, 'dropout': 0.0}
 
     Args:
         kind: Kind of the network, a key of `NETWORKS`.
         settings: Arguments that a user gave, by name.
-        **arguments: Arguments that follow from the model.
 
     Raises:
         ValueError: For settings that the network does not have.
     """
-    build = NETWORKS[kind]
-    known = set(inspect.signature(build).parameters) - set(arguments)
-    unknown = sorted(set(settings) - known)
+    defaults = {
+        name: list(p.default) if isinstance(p.default, tuple) else p.default
+        for name, p in inspect.signature(NETWORKS[kind]).parameters.items()
+        if name not in OF_MODEL
+    }
+    unknown = sorted(set(settings) - set(defaults))
     if unknown:
         raise ValueError(
-            f"Expected settings of {kind!r} among {sorted(known)}, got {unknown}."
+            f"Expected settings of {kind!r} among {sorted(defaults)}, got {unknown}."
         )
-    return build(**arguments, **settings)
+    return {**defaults, **settings}
 
 
 def rows_of(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
