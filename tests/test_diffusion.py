@@ -409,6 +409,21 @@ def test_guidance_moves_from_no_condition_to_the_condition(conditional):
     np.testing.assert_allclose(mixed, free + factor * (bound - free), atol=1e-5)
 
 
+def test_guided_estimates_are_clipped_as_a_whole(monkeypatch):
+    model = model_of("ddpm", num_classes=3, clip=True)
+    labels, free = tf.constant([0, 1]), 3
+
+    def estimate(x, time, alpha, sigma, condition):
+        is_free = tf.reshape(condition == free, (-1, 1, 1, 1))
+        return tf.where(is_free, tf.fill(x.shape, 1.5), tf.fill(x.shape, 1.2)), None
+
+    monkeypatch.setattr(model, "estimate", estimate)
+    denoise = model.denoiser(model.path_of(3), labels, tf.constant([1.0, 3.0]))
+    got = denoise(tf.zeros((2, 8, 8, 1)), 0).numpy()
+    # 1.5 + 3 (1.2 - 1.5) = 0.6. Of estimates that were clipped first, it would be 1.
+    np.testing.assert_allclose(got[:, 0, 0, 0], [1.0, 0.6], atol=1e-6)
+
+
 @pytest.mark.parametrize("sampler", list(samplers.SAMPLERS))
 def test_rows_do_not_depend_on_the_batch(conditional, sampler):
     options = {"sampler": sampler, "seed": 5}

@@ -334,6 +334,7 @@ class DiffusionModel(GenerativeModel):
         def denoise(x, i):
             level = [table[i] for table in tables]
             data, position = self.guided_estimate(x, level, condition, guidance)
+            data = self.bounded(data)
             return data if position is None else (data, position)
 
         return denoise
@@ -384,6 +385,10 @@ class DiffusionModel(GenerativeModel):
         """The pair that `estimate` returns, from the network's output."""
         skip, out, _ = self.precondition(alpha, sigma)
         return rows_of(skip, x) * x + rows_of(out, x) * output, None
+
+    def bounded(self, estimate):
+        """An estimate of x0, within the bounds that it is known to have."""
+        return estimate
 
     def row_noise(self, seed, stream: int = 1):
         """A function from the index of a draw to noise from the rows' seeds."""
