@@ -277,20 +277,26 @@ def test_min_snr_limits_the_weight_of_errors_of_the_data(prediction):
     np.testing.assert_allclose(of_data, np.minimum(ratio, 5.0), rtol=1e-5)
 
 
-def test_optimal_pairs_have_the_least_distance():
+@pytest.mark.parametrize("labels", [None, [0, 1, 0, 1, 1, 2]])
+def test_optimal_pairs_have_the_least_distance_within_a_class(labels):
     model = model_of(
         image_shape=None, point_dim=2, settings={"width": 8}, pairing="optimal"
     )
+    labels = None if labels is None else np.array(labels)
     data = tf.constant(np.random.default_rng(0).normal(size=(6, 2)), tf.float32)
-    noise = model.paired_noise(data).numpy()
+    noise = model.paired_noise(data, labels).numpy()
     model.pairing = "random"
     drawn = model.paired_noise(data).numpy()
     assert sorted(map(tuple, noise)) == sorted(map(tuple, drawn))
-    best = min(
-        np.square(data.numpy() - drawn[list(order)]).sum()
+    orders = [
+        list(order)
         for order in itertools.permutations(range(6))
-    )
-    np.testing.assert_allclose(np.square(data.numpy() - noise).sum(), best, rtol=1e-5)
+        if labels is None or (labels[list(order)] == labels).all()
+    ]
+    costs = [np.square(data.numpy() - drawn[order]).sum() for order in orders]
+    assert min(costs) < costs[0] - 0.1  # That of the order in which noise is drawn.
+    best = drawn[orders[int(np.argmin(costs))]]
+    np.testing.assert_array_equal(noise, best)
 
 
 def gaussian_velocity(x, time, deviation=DEVIATION):
@@ -685,6 +691,7 @@ def test_patches_come_back_in_their_places():
         ({"sampler": "fast"}, "sampler"),
         ({"dropped": 1.0}, "dropped"),
         ({"num_classes": 2, "text_units": 3}, "got both"),
+        ({"pairing": "optimal", "text_units": 3}, "pairing='random' with captions"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(config, message):

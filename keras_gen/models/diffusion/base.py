@@ -250,7 +250,7 @@ class DiffusionModel(GenerativeModel):
         """
         data = self.data_of(batch)
         time = self.training_times(tf.shape(data)[0])
-        noise = self.paired_noise(data)
+        noise = self.paired_noise(data, batch.get("label"))
         condition = self.dropped_condition(batch) if training else self.condition(batch)
         return self.loss_at(data, noise, time, condition, training)
 
@@ -262,8 +262,13 @@ class DiffusionModel(GenerativeModel):
         """The batch's images or points, as the network learns to draw them."""
         return batch[self.feature]
 
-    def paired_noise(self, data):
-        """Noise for each row of the data, in its shape."""
+    def paired_noise(self, data, labels=None):
+        """Noise for each row of the data, in its shape.
+
+        Args:
+            data: Data, (batch, ...).
+            labels: Classes of the rows, int (batch,), or None.
+        """
         return self.noise("noise", tf.shape(data))
 
     def spread(self, count):
