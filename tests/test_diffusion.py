@@ -189,14 +189,52 @@ def test_schedules_are_those_of_the_papers():
     assert (1 - cosine[1:] / cosine[:-1]).max() <= 0.999 + 1e-9
 
 
-def test_repaint_goes_back_and_repeats():
-    order, back = samplers.repaint_order(5, jump=2, repeats=3)
+@pytest.mark.parametrize("first", [0, 1, 5])
+def test_repaint_goes_back_and_repeats(first):
+    order, back = samplers.repaint_order(5, jump=2, repeats=3, first=first)
     position, counts = 0, np.zeros(5, int)
     for step, jump in zip(order, back, strict=True):
         assert step == position
         counts[step] += 1
         position += 1 - jump
-    assert position == 5 and counts.tolist() == [3] * 5
+        assert position >= min(first, step + 1)
+    assert position == 5 and counts.tolist() == [1] * first + [3] * (5 - first)
+
+
+@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+def test_repaint_draws_unknown_pixels_given_the_known_ones(process):
+    """Two pixels with a correlation of 0.9, of which one is known."""
+    correlation, known, rows = 0.9, 0.8, 400
+    path = process.path(50)
+    alpha, sigma = (tf.constant(t, tf.float64) for t in (path.alpha, path.sigma))
+    covariance = tf.constant([[1.0, correlation], [correlation, 1.0]], tf.float64)
+    unit = tf.eye(2, dtype=tf.float64)
+
+    def denoise(x, i):
+        total = alpha[i] ** 2 * covariance + sigma[i] ** 2 * unit
+        gain = alpha[i] * tf.linalg.solve(total, covariance)
+        return tf.reshape(tf.reshape(x, (rows, 2)) @ gain, x.shape)
+
+    def draw(i):
+        return tf.random.stateless_normal((rows, 1, 2, 1), (0, i), dtype=tf.float64)
+
+    images = tf.constant([[[[known], [9.0]]]], tf.float64)
+    mask = tf.constant([[[[1.0], [0.0]]]], tf.float64)
+
+    @functools.partial(tf.function, autograph=False)
+    def run(repeats):
+        start = sigma[0] * draw(-1)
+        return samplers.repaint(denoise, start, path, draw, images, mask, None, repeats)
+
+    once, done = (run(repeats).numpy()[:, 0, :, 0] for repeats in (1, 10))
+    np.testing.assert_array_equal(done[:, 0], known)
+    mean, deviation = correlation * known, math.sqrt(1 - correlation**2)
+    # The mean of 400 rows has a deviation of 0.02.
+    assert abs(done[:, 1].mean() - mean) < 0.1
+    # 50 steps with the lower bound of the variance give rows that vary less.
+    assert 0.75 * deviation < done[:, 1].std() < 1.1 * deviation
+    # Without repetitions, the pixels agree less.
+    assert once[:, 1].mean() < mean - 0.15
 
 
 # Models.

@@ -169,8 +169,8 @@ class DenoisingModel(DiffusionModel):
     ):
         """Keeps the observed pixels of images and draws the others (RePaint).
 
-        Each step is made 10 times, in groups of 10 ([5] of `samplers`), so that this
-        takes 10 times as long as `sample`.
+        Each step is made 10 times ([5] of `samplers`), so that this takes 10 times as
+        long as `sample`.
 
         Args:
             images: Images, float32 (batch, height, width, channels), in [-1, 1]; values

@@ -356,6 +356,9 @@ RANDOM = ("ancestral",)
 
 # Images of which a part is known.
 
+# Ratio of alpha and sigma up to which a point is nearly pure noise.
+NEARLY_NOISE = 0.02
+
 
 def repaint(
     denoise: Denoiser,
@@ -364,13 +367,14 @@ def repaint(
     draw: Draw,
     known: tf.Tensor,
     mask: tf.Tensor,
-    jump: int = 10,
+    jump: int | None = None,
     repeats: int = 10,
 ) -> tf.Tensor:
     """Draws the unknown pixels by ancestral sampling, with repetitions ([5]).
 
     After every `jump` steps, noise is added for as many steps back, `repeats` - 1
-    times, so that unknown pixels come to agree with the known ones.
+    times, so that unknown pixels come to agree with the known ones. Steps from points
+    that are nearly pure noise are made once, since nothing of the image is left there.
 
     Args:
         denoise: Denoiser.
@@ -379,14 +383,17 @@ def repaint(
         draw: Noise of each draw.
         known: Images whose pixels are kept where the mask is 1.
         mask: Mask, (batch, height, width, 1), of 0 and 1.
-        jump: Number of steps that are repeated together.
+        jump: Number of steps that are repeated together; None repeats 10 of 250 steps,
+            as [5] does, and in proportion of other numbers.
         repeats: Number of times that each step is made.
 
     Returns:
         Images, in which the known pixels are exactly those of `known`.
     """
     steps = ddim_steps(path, 1.0)
-    order, back = repaint_order(path.steps, jump, repeats)
+    jump = max(1, round(path.steps * 10 / 250)) if jump is None else jump
+    first = int(np.argmax(path.alpha > NEARLY_NOISE * path.sigma))
+    order, back = repaint_order(path.steps, jump, repeats, first)
     a, b, s, alpha, sigma = (
         tf.constant(table, x.dtype)
         for table in (
@@ -418,7 +425,9 @@ def repaint(
     return mask * known + (1.0 - mask) * x
 
 
-def repaint_order(steps: int, jump: int, repeats: int) -> tuple[np.ndarray, np.ndarray]:
+def repaint_order(
+    steps: int, jump: int, repeats: int, first: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """The order of RePaint's steps.
 
     >>> [part.tolist() for part in repaint_order(4, jump=2, repeats=2)]
@@ -428,12 +437,13 @@ def repaint_order(steps: int, jump: int, repeats: int) -> tuple[np.ndarray, np.n
         steps: Number of steps of the path.
         jump: Number of steps that are repeated together.
         repeats: Number of times that each step is made.
+        first: Index of the first step that is repeated.
 
     Returns:
         The index of the step to make, and the number of steps back after it.
     """
-    order, back = [], []
-    for start in range(0, steps, jump):
+    order, back = list(range(first)), [0] * first
+    for start in range(first, steps, jump):
         block = list(range(start, min(start + jump, steps)))
         for repeat in range(repeats):
             order += block
