@@ -12,7 +12,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import keras_gen
-from keras_gen import metrics
+from keras_gen import latent, metrics
 from keras_gen.layers import ModulatedGroupNorm, TimeEmbedding
 from keras_gen.metrics.figures import likelihood
 from keras_gen.models.diffusion import base, processes, samplers
@@ -510,6 +510,18 @@ def test_decoding_reverses_encoding():
     assert np.abs(latents.reshape(images.shape) - images).max() > 0.03
 
 
+def test_images_of_a_class_are_interpolated_on_an_arc(conditional):
+    images = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 8, 8, 1))
+    images = images.astype(np.float32)
+    labels = [0, 2]
+    walk = latent.interpolate(conditional, images[:2], images[2:], 3, labels=labels)
+    start, end = (conditional.encode(part, labels) for part in (images[:2], images[2:]))
+    middle = conditional.decode(latent.slerp(start, end, 0.5), labels)
+    np.testing.assert_allclose(walk[:, 1], middle, atol=1e-5)
+    with pytest.raises(ValueError, match="'labels'"):
+        latent.interpolate(conditional, images[:2], images[2:], 3)
+
+
 def test_flow_matching_learns_two_points():
     points = np.tile([[-1.0], [1.0]], (512, 1)).astype(np.float32)
     model = model_of(
@@ -813,3 +825,21 @@ def test_figures_leave_out_latents_as_large_as_images(monkeypatch):
     assert {"Samples", "Distances", "Likelihood"} <= applying
     assert not applying & {"Codes", "PathLength"}
     assert likelihood.Likelihood().measure(context)["nll_images"] == 4
+
+
+def test_the_likelihood_of_a_model_with_classes_is_given_the_classes(monkeypatch):
+    monkeypatch.setattr(likelihood, "NUM_INTEGRALS", 4)
+    images = np.random.default_rng(0).uniform(-1, 1, (40, 8, 8, 1)).astype(np.float32)
+    model = perturbed(model_of(num_classes=2))
+    context = metrics.figures.Context(model, (images, np.arange(40) % 2), num_images=8)
+    drawn = [*context.draw("test", count=4)]
+    nats = [
+        model.log_prob(batch["image"].numpy(), batch["label"].numpy())
+        for batch in drawn
+    ]
+    figure = likelihood.Likelihood()
+    assert figure.applies(context)
+    got = figure.measure(context)["nll_nats"]
+    np.testing.assert_allclose(got, -np.mean(np.concatenate(nats)), rtol=1e-5)
+    without = metrics.figures.Context(model, images, num_images=8)
+    assert not figure.applies(without)
