@@ -550,6 +550,18 @@ def test_random_samplers_do_not_decode(conditional):
         conditional.sample(1, steps=0)
 
 
+def test_numbers_of_steps_are_checked_by_all_abilities(conditional):
+    images, labels = np.zeros((1, 8, 8, 1), np.float32), [0]
+    for ability in (conditional.encode, conditional.log_prob):
+        with pytest.raises(ValueError, match="steps that is an int >= 1, got 0"):
+            ability(images, labels, steps=0)
+    ddpm = perturbed(model_of("ddpm", num_timesteps=5))
+    for call in (ddpm.encode, lambda _, steps: ddpm.sample(1, steps=steps)):
+        with pytest.raises(ValueError, match="steps up to num_timesteps=5, got 6"):
+            call(images, steps=6)
+    assert np.isfinite(ddpm.encode(images, steps=5)).all()
+
+
 def test_consistency_models_imitate_an_earlier_time():
     flow = perturbed(model_of())
     model = keras_gen.models.Consistency.from_flow(

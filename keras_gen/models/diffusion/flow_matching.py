@@ -154,7 +154,7 @@ class FlowMatching(DenoisingModel):
         return self._log_density(points, self.condition_of(labels, captions), steps)
 
     def _log_density(self, x, condition, steps):
-        steps = self.steps if steps is None else steps
+        steps = self.steps_or_default(steps)
         time = tf.constant(self.process.way_back(steps).time, tf.float32)
         probes = self._probes(x)
 
