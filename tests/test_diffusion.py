@@ -667,6 +667,29 @@ def test_captions_condition_images():
     model.fit({"image": images, "caption": captions}, batch_size=4, verbose=0)
     drawn = model.sample(captions=["a cat", "a dog"], seed=[3, 3], guidance=2.0)
     assert np.abs(drawn[0] - drawn[1]).max() > 1e-6
+    with pytest.raises(ValueError, match="a flow without captions"):
+        keras_gen.models.Consistency.from_flow(model)
+
+
+def test_captions_are_encoded_by_averaged_weights_except_in_training():
+    model = model_of(text_units=4, buckets=16, average=0.9, dropped=0.0)
+    for encoder, value in (
+        (model.text_encoder, 0.1),
+        (model.averaged(model.text_encoder), 0.2),
+    ):
+        encoder.set_weights([np.full(w.shape, value) for w in encoder.get_weights()])
+    captions = tf.constant(["a cat", "a dog"])
+    trained = model.condition({"caption": captions}, training=True)
+    used = model.condition({"caption": captions}, training=False)
+    np.testing.assert_allclose(trained, model.text_encoder(captions))
+    np.testing.assert_array_equal(used, model.condition_of(None, captions))
+    assert (used.numpy() > 1.5 * trained.numpy()).all()
+    # The first step moves the average by 0.9 of the way.
+    images = np.zeros((2, 8, 8, 1), np.float32)
+    model.compile({"network": keras.optimizers.SGD(0.0)}, seed=0)
+    model.fit({"image": images, "caption": captions.numpy()}, batch_size=2, verbose=0)
+    moved = model.averaged(model.text_encoder).get_weights()[0]
+    np.testing.assert_allclose(moved, 0.9 * 0.1 + 0.1 * 0.2, rtol=1e-5)
 
 
 # Networks and layers.

@@ -79,8 +79,8 @@ class DiffusionModel(GenerativeModel):
         dropped: Share of the rows whose condition the network does not get in training,
             so that it also learns without; needed for guidance ([5]).
         outputs: Number of numbers that the network returns for each number of the data.
-        average: Decay of the network's moving average, which is used for everything
-            except training; None keeps no average.
+        average: Decay of the moving averages of the network and of the encoder of
+            captions, which are used for everything except training; None keeps none.
         learning_rate: Initial learning rate of Adam.
         decay_steps: Steps of cosine decay of the learning rate to 0; None keeps it
             constant.
@@ -149,6 +149,7 @@ class DiffusionModel(GenerativeModel):
         )
         if text_units is not None:
             self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
+            self.keep_average(self.text_encoder, average)
         self.keep_average(self.network, average)
 
     # What a model says of itself.
@@ -168,15 +169,26 @@ class DiffusionModel(GenerativeModel):
 
     # Conditions.
 
-    def condition(self, batch: Mapping):
-        """The condition of a batch for the network; None for models without any."""
-        return self.condition_of(batch.get("label"), batch.get("caption"))
+    def condition(self, batch: Mapping, training: bool):
+        """The condition of a batch for the network; None for models without any.
+
+        In training, that of a random share of the rows is replaced by none.
+        """
+        labels, captions = batch.get("label"), batch.get("caption")
+        if not training:
+            return self.condition_of(labels, captions)
+        condition = labels if captions is None else self.text_encoder(captions)
+        if condition is None or not self.dropped:
+            return condition
+        chance = self.noise("dropped", [tf.shape(condition)[0]], "uniform")
+        is_dropped = rows_of(chance < self.dropped, condition)
+        return tf.where(is_dropped, self.no_condition(condition), condition)
 
     def condition_of(self, labels, captions):
-        """Labels, or encoded captions, or None: what the network takes."""
+        """Labels, or captions encoded with averaged weights, or None."""
         if captions is None:
             return labels
-        return self.text_encoder(captions)
+        return self.averaged(self.text_encoder)(captions)
 
     def no_condition(self, condition):
         """The condition that stands for none: another label, or a vector of zeros."""
@@ -251,7 +263,7 @@ class DiffusionModel(GenerativeModel):
         data = self.data_of(batch)
         time = self.training_times(tf.shape(data)[0])
         noise = self.paired_noise(data, batch.get("label"))
-        condition = self.dropped_condition(batch) if training else self.condition(batch)
+        condition = self.condition(batch, training)
         return self.loss_at(data, noise, time, condition, training)
 
     def training_times(self, count):
@@ -308,15 +320,6 @@ class DiffusionModel(GenerativeModel):
         inputs = [rows_of(factor, x) * x, time]
         inputs += [] if condition is None else [condition]
         return network(inputs, training=training)
-
-    def dropped_condition(self, batch):
-        """The condition of a batch, without that of a random share of the rows."""
-        condition = self.condition(batch)
-        if condition is None or not self.dropped:
-            return condition
-        chance = self.noise("dropped", [tf.shape(condition)[0]], "uniform")
-        is_dropped = rows_of(chance < self.dropped, condition)
-        return tf.where(is_dropped, self.no_condition(condition), condition)
 
     # Sampling.
 

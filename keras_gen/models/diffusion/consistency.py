@@ -96,10 +96,18 @@ class Consistency(DiffusionModel):
         """A consistency model that starts with the network of a trained flow.
 
         Args:
-            flow: Model, whose averaged network is copied.
+            flow: Model without captions, whose averaged network is copied.
             first_stage: Number of the first stage.
             **options: Other arguments of `Consistency`.
+
+        Raises:
+            ValueError: For a flow with captions.
         """
+        if flow.text_units is not None:
+            raise ValueError(
+                "Expected a flow without captions, got one with "
+                f"text_units={flow.text_units}."
+            )
         shared = ("image_shape", "point_dim", "network", "settings", "num_classes")
         config = {k: v for k, v in flow.get_config().items() if k in shared}
         model = cls(**config, first_stage=first_stage, **options)
