@@ -605,6 +605,16 @@ def test_consistency_models_have_one_sampler_and_do_not_encode(consistency):
     assert np.abs(again - drawn).max() > 1e-3
 
 
+def test_times_are_equally_spread_and_do_not_follow_the_order_of_the_rows():
+    time = model_of().spread(64).numpy()
+    np.testing.assert_allclose(np.diff(np.sort(time)), 1 / 64, atol=1e-6)
+    assert time.min() >= 0 and time.max() < 1
+    # Of equally spread times in the order of the rows, all neighbours but one pair
+    # differ by 1/64.
+    neighbours = np.abs(np.diff(time)) < 1.5 / 64
+    assert neighbours.sum() < 8
+
+
 @pytest.mark.parametrize("times", ["uniform", "logit_normal"])
 def test_consistency_models_train_a_share_of_the_rows_at_pure_noise(times):
     model = model_of("consistency", times=times, at_end=0.25)

@@ -284,10 +284,11 @@ class DiffusionModel(GenerativeModel):
         return self.noise("noise", tf.shape(data))
 
     def spread(self, count):
-        """Numbers in [0, 1), float32 (count,), in a random order and equally spread."""
-        start = self.noise("time", [count], "uniform")
-        position = tf.range(count, dtype=tf.float32) / tf.cast(count, tf.float32)
-        return tf.math.floormod(start[0] + position, 1.0)
+        """Numbers in [0, 1), float32 (count,), equally spread and in a random order."""
+        start = self.noise("time", [1], "uniform")
+        order = tf.argsort(self.noise("order", [count], "uniform"))
+        position = tf.cast(order, tf.float32) / tf.cast(count, tf.float32)
+        return tf.math.floormod(start + position, 1.0)
 
     def loss_at(self, data, noise, time, condition, training):
         """The loss at given times; see `denoising_loss`."""

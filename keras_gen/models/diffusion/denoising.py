@@ -213,7 +213,10 @@ class DenoisingModel(DiffusionModel):
         *,
         steps: int | None = None,
     ):
-        """Adds noise to images and removes it again (SDEdit, [1]).
+        """Adds noise to images and removes it again (after SDEdit, [1]).
+
+        What differs from [1]: noise is removed by "ddim", without new noise in each
+        step, whatever the model's sampler.
 
         Args:
             images: Images, float32 (batch, height, width, channels), in [-1, 1], such

@@ -110,7 +110,8 @@ def ddim_steps(path: Path, eta: float = 0.0) -> Steps:
 def dpm_solver_steps(path: Path) -> Steps:
     """The steps of DPM-Solver++(2M), in the logarithm of alpha / sigma ([4]).
 
-    The first step, and a last one to sigma = 0, are of first order: they are DDIM's.
+    The first step, the second of a path that begins at alpha = 0, such as straight
+    ones, and a last one to sigma = 0 are of first order: they are DDIM's.
     """
     first = ddim_steps(path)
     with np.errstate(divide="ignore"):
