@@ -51,6 +51,7 @@ def main(picture: str, epochs: int = 20):
     for (title, (name, config)), (top, bottom) in zip(
         MODELS.items(), axes.T, strict=True
     ):
+        config = {"learning_rate": 1e-3, **config}
         model = keras_gen.zoo.load(name, image_shape=None, point_dim=2, **config)
         model.compile(seed=0)
         model.fit(data, epochs=epochs, verbose=2)

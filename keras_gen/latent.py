@@ -80,12 +80,16 @@ def slerp(a: ArrayLike, b: ArrayLike, t: ArrayLike) -> np.ndarray:
     return direction * ((1 - t) * norm_a + t * norm_b)
 
 
-def codes(model: GenerativeModel, rows: ArrayLike) -> np.ndarray:
+def codes(
+    model: GenerativeModel, rows: ArrayLike, **conditions: ArrayLike
+) -> np.ndarray:
     """Encodes images; returns latents (batch, latent_dim) unchanged.
 
     Args:
         model: Model that decodes latents or encodes images.
         rows: Latents (batch, latent_dim), or images.
+        **conditions: Conditions of the rows, of which `encode` gets those that it
+            takes.
 
     Raises:
         ValueError: For rows of another shape, or images if the model cannot encode.
@@ -99,7 +103,8 @@ def codes(model: GenerativeModel, rows: ArrayLike) -> np.ndarray:
             f"Expected latents, which {type(model).__name__} decodes, got an array of "
             f"shape {rows.shape}: it cannot encode images."
         )
-    return model.encode(rows)
+    taken = model.abilities()["encode"].declared(model)
+    return model.encode(rows, **{n: v for n, v in conditions.items() if n in taken})
 
 
 def draw(model: GenerativeModel, n: int, seed: int = 0) -> np.ndarray:
@@ -171,7 +176,8 @@ def interpolate(
     start: ArrayLike,
     end: ArrayLike,
     steps: int = 9,
-    spherical: bool = False,
+    spherical: bool | None = None,
+    **conditions: ArrayLike,
 ) -> np.ndarray:
     """Images on paths from latents to other latents.
 
@@ -186,7 +192,11 @@ def interpolate(
         end: Images or latents at the end, (batch, ...).
         steps: Number of images on each path, including both ends.
         spherical: Boolean, whether paths are arcs (`slerp`), which suit latents drawn
-            from a Gaussian, instead of lines.
+            from a Gaussian, instead of lines. None takes arcs for models whose latents
+            are Gaussian and as large as images, such as diffusion models: points on
+            lines between these are too near to 0.
+        **conditions: Conditions of the paths, for models that decode with conditions,
+            such as `labels`, int (batch,).
 
     Returns:
         float32 (batch, steps, height, width, channels), in [-1, 1].
@@ -197,14 +207,23 @@ def interpolate(
     """
     if steps < 2:
         raise ValueError(f"Expected steps >= 2, got {steps}.")
-    start, end = codes(model, start), codes(model, end)
+    start, end = codes(model, start, **conditions), codes(model, end, **conditions)
     if len(start) != len(end):
         raise ValueError(
             f"Expected as many ends as starts, got {len(end)} and {len(start)}."
         )
+    if spherical is None:
+        spherical = _is_noise(model)
     path = slerp if spherical else lerp
     points = [path(start, end, t) for t in np.linspace(0, 1, steps)]
-    return _decode(model, np.stack(points, axis=1))
+    return _decode(model, np.stack(points, axis=1), **conditions)
+
+
+def _is_noise(model):
+    """Whether latents are Gaussian and have as many numbers as images."""
+    shape = getattr(model, "image_shape", None)
+    is_normal = isinstance(getattr(model, "prior", None), priors.Normal)
+    return bool(shape) and is_normal and model.latent_dim == np.prod(shape)
 
 
 def arithmetic(
@@ -303,12 +322,14 @@ def mix_styles(
     return table
 
 
-def _decode(model, points):
+def _decode(model, points, **conditions):
     """Decodes latents (batch, steps, latent_dim) to images (batch, steps, ...)."""
     if "decode" not in model.abilities():
         raise ValueError(f"{type(model).__name__} cannot decode latents.")
     batch, steps, latent_dim = points.shape
-    images = model.decode(points.reshape(-1, latent_dim).astype(np.float32))
+    repeated = {n: np.repeat(rows, steps, axis=0) for n, rows in conditions.items()}
+    points = points.reshape(-1, latent_dim).astype(np.float32)
+    images = model.decode(points, **repeated)
     return images.reshape(batch, steps, *images.shape[1:])
 
 

@@ -1,6 +1,8 @@
 """Diffusion and flow matching: processes, samplers, networks and models."""
 
+import functools
 import itertools
+import json
 import math
 
 import keras
@@ -10,10 +12,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import keras_gen
-from keras_gen import metrics
+from keras_gen import latent, metrics
 from keras_gen.layers import ModulatedGroupNorm, TimeEmbedding
 from keras_gen.metrics.figures import likelihood
-from keras_gen.models.diffusion import processes, samplers
+from keras_gen.models.diffusion import base, processes, samplers
 from keras_gen.models.diffusion.ddpm import _log_bytes
 from keras_gen.networks import denoisers
 
@@ -187,14 +189,52 @@ def test_schedules_are_those_of_the_papers():
     assert (1 - cosine[1:] / cosine[:-1]).max() <= 0.999 + 1e-9
 
 
-def test_repaint_goes_back_and_repeats():
-    order, back = samplers.repaint_order(5, jump=2, repeats=3)
+@pytest.mark.parametrize("first", [0, 1, 5])
+def test_repaint_goes_back_and_repeats(first):
+    order, back = samplers.repaint_order(5, jump=2, repeats=3, first=first)
     position, counts = 0, np.zeros(5, int)
     for step, jump in zip(order, back, strict=True):
         assert step == position
         counts[step] += 1
         position += 1 - jump
-    assert position == 5 and counts.tolist() == [3] * 5
+        assert position >= min(first, step + 1)
+    assert position == 5 and counts.tolist() == [1] * first + [3] * (5 - first)
+
+
+@pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
+def test_repaint_draws_unknown_pixels_given_the_known_ones(process):
+    """Two pixels with a correlation of 0.9, of which one is known."""
+    correlation, known, rows = 0.9, 0.8, 400
+    path = process.path(50)
+    alpha, sigma = (tf.constant(t, tf.float64) for t in (path.alpha, path.sigma))
+    covariance = tf.constant([[1.0, correlation], [correlation, 1.0]], tf.float64)
+    unit = tf.eye(2, dtype=tf.float64)
+
+    def denoise(x, i):
+        total = alpha[i] ** 2 * covariance + sigma[i] ** 2 * unit
+        gain = alpha[i] * tf.linalg.solve(total, covariance)
+        return tf.reshape(tf.reshape(x, (rows, 2)) @ gain, x.shape)
+
+    def draw(i):
+        return tf.random.stateless_normal((rows, 1, 2, 1), (0, i), dtype=tf.float64)
+
+    images = tf.constant([[[[known], [9.0]]]], tf.float64)
+    mask = tf.constant([[[[1.0], [0.0]]]], tf.float64)
+
+    @functools.partial(tf.function, autograph=False)
+    def run(repeats):
+        start = sigma[0] * draw(-1)
+        return samplers.repaint(denoise, start, path, draw, images, mask, None, repeats)
+
+    once, done = (run(repeats).numpy()[:, 0, :, 0] for repeats in (1, 10))
+    np.testing.assert_array_equal(done[:, 0], known)
+    mean, deviation = correlation * known, math.sqrt(1 - correlation**2)
+    # The mean of 400 rows has a deviation of 0.02.
+    assert abs(done[:, 1].mean() - mean) < 0.1
+    # 50 steps with the lower bound of the variance give rows that vary less.
+    assert 0.75 * deviation < done[:, 1].std() < 1.1 * deviation
+    # Without repetitions, the pixels agree less.
+    assert once[:, 1].mean() < mean - 0.15
 
 
 # Models.
@@ -275,38 +315,53 @@ def test_min_snr_limits_the_weight_of_errors_of_the_data(prediction):
     np.testing.assert_allclose(of_data, np.minimum(ratio, 5.0), rtol=1e-5)
 
 
-def test_optimal_pairs_have_the_least_distance():
+@pytest.mark.parametrize("labels", [None, [0, 1, 0, 1, 1, 2]])
+def test_optimal_pairs_have_the_least_distance_within_a_class(labels):
     model = model_of(
         image_shape=None, point_dim=2, settings={"width": 8}, pairing="optimal"
     )
+    labels = None if labels is None else np.array(labels)
     data = tf.constant(np.random.default_rng(0).normal(size=(6, 2)), tf.float32)
-    noise = model.paired_noise(data).numpy()
+    noise = model.paired_noise(data, labels).numpy()
     model.pairing = "random"
     drawn = model.paired_noise(data).numpy()
     assert sorted(map(tuple, noise)) == sorted(map(tuple, drawn))
-    best = min(
-        np.square(data.numpy() - drawn[list(order)]).sum()
+    orders = [
+        list(order)
         for order in itertools.permutations(range(6))
-    )
-    np.testing.assert_allclose(np.square(data.numpy() - noise).sum(), best, rtol=1e-5)
+        if labels is None or (labels[list(order)] == labels).all()
+    ]
+    costs = [np.square(data.numpy() - drawn[order]).sum() for order in orders]
+    assert min(costs) < costs[0] - 0.1  # That of the order in which noise is drawn.
+    best = drawn[orders[int(np.argmin(costs))]]
+    np.testing.assert_array_equal(noise, best)
 
 
-def gaussian_velocity(x, time):
+def gaussian_velocity(x, time, deviation=DEVIATION):
     """The exact velocity of flow matching for Gaussian data."""
     a, s = 1.0 - time, time
-    gain = a * DEVIATION**2 / (a**2 * DEVIATION**2 + s**2)
+    gain = a * deviation**2 / (a**2 * deviation**2 + s**2)
     data = MEAN + gain * (x - a * MEAN)
     return (x - data) / s
+
+
+def with_exact_velocity(monkeypatch, dimension, deviation=DEVIATION):
+    """A flow of points with the exact velocity for Gaussian data."""
+    model = model_of(image_shape=None, point_dim=dimension, settings={"width": 8})
+    monkeypatch.setattr(
+        model,
+        "_velocity",
+        lambda x, time, condition: gaussian_velocity(x, time, deviation),
+    )
+    return model
 
 
 @pytest.mark.parametrize("dimension", [2, 6])
 def test_log_prob_of_flows_is_exact_for_the_exact_velocity(dimension, monkeypatch):
     # The derivative is diagonal, for which the estimate of the trace is exact too.
-    model = model_of(image_shape=None, point_dim=dimension, settings={"width": 8})
-    monkeypatch.setattr(
-        model, "_velocity", lambda x, time, condition: gaussian_velocity(x, time)
-    )
-    points = np.random.default_rng(0).normal(size=(4, dimension)).astype(np.float32)
+    model = with_exact_velocity(monkeypatch, dimension)
+    points = np.random.default_rng(0).normal(size=(4, dimension))
+    points = (MEAN + DEVIATION * points).astype(np.float32)
     errors = []
     for steps in (20, 40):
         got = model.log_prob_of_points(points, steps=steps)
@@ -316,6 +371,18 @@ def test_log_prob_of_flows_is_exact_for_the_exact_velocity(dimension, monkeypatc
         )
         errors.append(np.abs(got - exact).max())
     assert errors[1] < 0.02 * dimension and errors[1] < errors[0] / 2.5
+
+
+def test_log_prob_of_flows_fits_numbers_that_hardly_vary(monkeypatch):
+    """Pixels of a background have the deviation of the noise of one level."""
+    deviation = 0.0023
+    model = with_exact_velocity(monkeypatch, 1, deviation)
+    points = np.array([[MEAN], [MEAN + deviation]], np.float32)
+    got = model.log_prob_of_points(points, steps=50)
+    exact = -0.5 * np.array([0.0, 1.0]) - math.log(deviation * math.sqrt(2 * math.pi))
+    # The noise at the first time, 0.001, leaves an error of 0.08 with any number of
+    # steps. Equal steps are 0.28 too high for the second point.
+    np.testing.assert_allclose(got, exact, atol=0.1)
 
 
 def test_byte_probabilities_sum_to_one():
@@ -386,6 +453,21 @@ def test_guidance_moves_from_no_condition_to_the_condition(conditional):
     np.testing.assert_allclose(mixed, free + factor * (bound - free), atol=1e-5)
 
 
+def test_guided_estimates_are_clipped_as_a_whole(monkeypatch):
+    model = model_of("ddpm", num_classes=3, clip=True)
+    labels, free = tf.constant([0, 1]), 3
+
+    def estimate(x, time, alpha, sigma, condition):
+        is_free = tf.reshape(condition == free, (-1, 1, 1, 1))
+        return tf.where(is_free, tf.fill(x.shape, 1.5), tf.fill(x.shape, 1.2)), None
+
+    monkeypatch.setattr(model, "estimate", estimate)
+    denoise = model.denoiser(model.path_of(3), labels, tf.constant([1.0, 3.0]))
+    got = denoise(tf.zeros((2, 8, 8, 1)), 0).numpy()
+    # 1.5 + 3 (1.2 - 1.5) = 0.6. Of estimates that were clipped first, it would be 1.
+    np.testing.assert_allclose(got[:, 0, 0, 0], [1.0, 0.6], atol=1e-6)
+
+
 @pytest.mark.parametrize("sampler", list(samplers.SAMPLERS))
 def test_rows_do_not_depend_on_the_batch(conditional, sampler):
     options = {"sampler": sampler, "seed": 5}
@@ -428,6 +510,18 @@ def test_decoding_reverses_encoding():
     assert np.abs(latents.reshape(images.shape) - images).max() > 0.03
 
 
+def test_images_of_a_class_are_interpolated_on_an_arc(conditional):
+    images = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 8, 8, 1))
+    images = images.astype(np.float32)
+    labels = [0, 2]
+    walk = latent.interpolate(conditional, images[:2], images[2:], 3, labels=labels)
+    start, end = (conditional.encode(part, labels) for part in (images[:2], images[2:]))
+    middle = conditional.decode(latent.slerp(start, end, 0.5), labels)
+    np.testing.assert_allclose(walk[:, 1], middle, atol=1e-5)
+    with pytest.raises(ValueError, match="'labels'"):
+        latent.interpolate(conditional, images[:2], images[2:], 3)
+
+
 def test_flow_matching_learns_two_points():
     points = np.tile([[-1.0], [1.0]], (512, 1)).astype(np.float32)
     model = model_of(
@@ -456,6 +550,18 @@ def test_random_samplers_do_not_decode(conditional):
         conditional.sample(1, steps=0)
 
 
+def test_numbers_of_steps_are_checked_by_all_abilities(conditional):
+    images, labels = np.zeros((1, 8, 8, 1), np.float32), [0]
+    for ability in (conditional.encode, conditional.log_prob):
+        with pytest.raises(ValueError, match="steps that is an int >= 1, got 0"):
+            ability(images, labels, steps=0)
+    ddpm = perturbed(model_of("ddpm", num_timesteps=5))
+    for call in (ddpm.encode, lambda _, steps: ddpm.sample(1, steps=steps)):
+        with pytest.raises(ValueError, match="steps up to num_timesteps=5, got 6"):
+            call(images, steps=6)
+    assert np.isfinite(ddpm.encode(images, steps=5)).all()
+
+
 def test_consistency_models_imitate_an_earlier_time():
     flow = perturbed(model_of())
     model = keras_gen.models.Consistency.from_flow(
@@ -482,6 +588,80 @@ def test_consistency_models_imitate_an_earlier_time():
     np.testing.assert_allclose(loss, np.mean(distance / time) / 8, rtol=0.01)
 
 
+@pytest.fixture(scope="module")
+def consistency():
+    return perturbed(model_of("consistency", num_classes=2, steps=1))
+
+
+def test_consistency_models_have_one_sampler_and_do_not_encode(consistency):
+    assert "encode" not in consistency.abilities()
+    with pytest.raises(ValueError, match="'sampler'"):
+        model_of("consistency", sampler="heun")
+    latents = consistency.latents(tf.constant([3, 4], tf.int64)).numpy()
+    options = {"labels": [0, 1], "guidance": [1.0, 2.0]}
+    drawn = consistency.sample(seed=[3, 4], **options)
+    np.testing.assert_allclose(consistency.decode(latents, **options), drawn, atol=1e-6)
+    again = consistency.sample(seed=[3, 4], steps=2, **options)
+    assert np.abs(again - drawn).max() > 1e-3
+
+
+def test_times_are_equally_spread_and_do_not_follow_the_order_of_the_rows():
+    time = model_of().spread(64).numpy()
+    np.testing.assert_allclose(np.diff(np.sort(time)), 1 / 64, atol=1e-6)
+    assert time.min() >= 0 and time.max() < 1
+    # Of equally spread times in the order of the rows, all neighbours but one pair
+    # differ by 1/64.
+    neighbours = np.abs(np.diff(time)) < 1.5 / 64
+    assert neighbours.sum() < 8
+
+
+@pytest.mark.parametrize("times", ["uniform", "logit_normal"])
+def test_consistency_models_train_a_share_of_the_rows_at_pure_noise(times):
+    model = model_of("consistency", times=times, at_end=0.25)
+    time = np.sort(model.training_times(64).numpy())
+    assert (time == 1.0).sum() == 16 and time[0] >= 0
+    if times == "uniform":  # The others are equally spread.
+        np.testing.assert_allclose(np.diff(time[:48]), 1 / 48, atol=1e-5)
+
+
+def test_consistency_models_edit_in_one_step(consistency):
+    images = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    strength, labels = np.float32([0.0, 0.4, 1.0]), np.array([0, 1, 1])
+    seeds = np.array([3, 4, 5])
+    edited = consistency.edit(images, strength, seed=seeds, labels=labels)
+    noise = consistency.latents(tf.constant(seeds, tf.int64)).numpy()
+    noise, t = noise.reshape(images.shape), strength[:, None, None, None]
+    x = (1 - t) * images + t * noise
+    network = consistency.averaged(consistency.network)
+    end = x - t * network([x, strength, labels]).numpy()
+    np.testing.assert_allclose(edited, np.clip(end, -1, 1), atol=1e-5)
+    np.testing.assert_array_equal(edited[0], images[0])
+
+
+def test_consistency_models_complete_according_to_the_observed_pixels(monkeypatch):
+    """Data are images of one grey, N(0, 1/4), with noise: f(x, t) is linear."""
+    model = model_of("consistency")
+
+    def exact(x, time, alpha, sigma, condition):
+        mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
+        of_mean, of_rest = (
+            math.sqrt(variance) * tf.math.rsqrt(alpha**2 * variance + sigma**2)
+            for variance in (64 / 4, 1e-4)
+        )
+        return of_mean * mean + of_rest * (x - mean), None
+
+    monkeypatch.setattr(model, "estimate", exact)
+    images = np.full((2, 8, 8, 1), [[[[0.5]]], [[[-0.5]]]], np.float32)
+    mask = np.zeros(images.shape, np.float32)
+    mask[:, :4] = 1
+    done = model.complete(images, mask, seed=5)
+    np.testing.assert_array_equal(done[:, :4], images[:, :4])
+    # Steps with little noise halve the difference from the observed half.
+    np.testing.assert_allclose(done[:, 4:], images[:, 4:], atol=0.15)
+    hidden = model.complete(np.where(mask, images, 0), mask, seed=5)
+    np.testing.assert_array_equal(hidden, done)
+
+
 def test_captions_condition_images():
     model = perturbed(
         keras_gen.zoo.load(
@@ -497,6 +677,29 @@ def test_captions_condition_images():
     model.fit({"image": images, "caption": captions}, batch_size=4, verbose=0)
     drawn = model.sample(captions=["a cat", "a dog"], seed=[3, 3], guidance=2.0)
     assert np.abs(drawn[0] - drawn[1]).max() > 1e-6
+    with pytest.raises(ValueError, match="a flow without captions"):
+        keras_gen.models.Consistency.from_flow(model)
+
+
+def test_captions_are_encoded_by_averaged_weights_except_in_training():
+    model = model_of(text_units=4, buckets=16, average=0.9, dropped=0.0)
+    for encoder, value in (
+        (model.text_encoder, 0.1),
+        (model.averaged(model.text_encoder), 0.2),
+    ):
+        encoder.set_weights([np.full(w.shape, value) for w in encoder.get_weights()])
+    captions = tf.constant(["a cat", "a dog"])
+    trained = model.condition({"caption": captions}, training=True)
+    used = model.condition({"caption": captions}, training=False)
+    np.testing.assert_allclose(trained, model.text_encoder(captions))
+    np.testing.assert_array_equal(used, model.condition_of(None, captions))
+    assert (used.numpy() > 1.5 * trained.numpy()).all()
+    # The first step moves the average by 0.9 of the way.
+    images = np.zeros((2, 8, 8, 1), np.float32)
+    model.compile({"network": keras.optimizers.SGD(0.0)}, seed=0)
+    model.fit({"image": images, "caption": captions.numpy()}, batch_size=2, verbose=0)
+    moved = model.averaged(model.text_encoder).get_weights()[0]
+    np.testing.assert_allclose(moved, 0.9 * 0.1 + 0.1 * 0.2, rtol=1e-5)
 
 
 # Networks and layers.
@@ -527,6 +730,35 @@ def test_networks_start_near_zero_and_depend_on_all_inputs(build, settings):
     np.testing.assert_allclose(again([x, time, labels]), base, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("attention", "heights"), [(None, [4, 4, 4]), ([16, 8], [16, 8, 8, 16]), ([], [])]
+)
+def test_attention_is_at_the_smallest_maps_or_where_it_is_asked_for(attention, heights):
+    network = denoisers.unet((16, 16, 1), 1, width=4, attention=attention)
+    rows = [
+        round(layer.output.shape[1] ** 0.5)
+        for layer in network.layers
+        if isinstance(layer, keras.layers.MultiHeadAttention)
+    ]
+    assert rows == heights  # On the way down, in the middle and on the way up.
+
+
+def test_saved_settings_do_not_depend_on_later_defaults(monkeypatch):
+    model = keras_gen.zoo.load("flow_matching", image_shape=None, point_dim=2)
+    config = json.loads(json.dumps(model.get_config()))
+    assert config["network"] == "mlp"
+    assert config["settings"] == {"width": 128, "depth": 3, "dropout": 0.0}
+    later = functools.partial(denoisers.residual_mlp, width=8, depth=1)
+    monkeypatch.setitem(base.NETWORKS, "mlp", later)
+    again = type(model).from_config(config)
+    shapes = [weight.shape for weight in model.weights]
+    assert [weight.shape for weight in again.weights] == shapes
+    unet = model_of(network="unet", settings={"width": 4, "num_blocks": 1})
+    settings = unet.get_config()["settings"]
+    assert settings["multipliers"] == [1, 2, 2] and settings["num_blocks"] == 1
+    assert type(unet).from_config(unet.get_config()).get_config() == unet.get_config()
+
+
 def test_patches_come_back_in_their_places():
     x = np.arange(2 * 8 * 12 * 3, dtype=np.float32).reshape(2, 8, 12, 3)
     inputs = keras.Input((8, 12, 3))
@@ -546,10 +778,15 @@ def test_patches_come_back_in_their_places():
         ({"settings": {"wide": 3}}, "'wide'"),
         ({"network": "mlp"}, "'mlp'"),
         ({"image_shape": None, "point_dim": 2, "network": "unet"}, "'unet'"),
+        (
+            {"network": "unet", "settings": {"width": 4, "attention": [3]}},
+            r"among \[8, 4, 2\], got \[3\]",
+        ),
         ({"steps": 0}, "steps"),
         ({"sampler": "fast"}, "sampler"),
         ({"dropped": 1.0}, "dropped"),
         ({"num_classes": 2, "text_units": 3}, "got both"),
+        ({"pairing": "optimal", "text_units": 3}, "pairing='random' with captions"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(config, message):
@@ -633,3 +870,21 @@ def test_figures_leave_out_latents_as_large_as_images(monkeypatch):
     assert {"Samples", "Distances", "Likelihood"} <= applying
     assert not applying & {"Codes", "PathLength"}
     assert likelihood.Likelihood().measure(context)["nll_images"] == 4
+
+
+def test_the_likelihood_of_a_model_with_classes_is_given_the_classes(monkeypatch):
+    monkeypatch.setattr(likelihood, "NUM_INTEGRALS", 4)
+    images = np.random.default_rng(0).uniform(-1, 1, (40, 8, 8, 1)).astype(np.float32)
+    model = perturbed(model_of(num_classes=2))
+    context = metrics.figures.Context(model, (images, np.arange(40) % 2), num_images=8)
+    drawn = [*context.draw("test", count=4)]
+    nats = [
+        model.log_prob(batch["image"].numpy(), batch["label"].numpy())
+        for batch in drawn
+    ]
+    figure = likelihood.Likelihood()
+    assert figure.applies(context)
+    got = figure.measure(context)["nll_nats"]
+    np.testing.assert_allclose(got, -np.mean(np.concatenate(nats)), rtol=1e-5)
+    without = metrics.figures.Context(model, images, num_images=8)
+    assert not figure.applies(without)

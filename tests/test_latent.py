@@ -247,6 +247,18 @@ def test_a_density_is_fitted_to_autoencoders_with_enough_rows(model):
 # The command line.
 
 
+def test_the_command_line_draws_walks_within_a_class(tmp_path):
+    """Models that encode given a class walk between samples of the prior too."""
+    tiny = {**preset("flow_matching").model.tiny, "num_classes": 3}
+    keras_gen.zoo.load("flow_matching", **tiny).save(tmp_path / "flow.keras")
+    options = ["--weights", str(tmp_path / "flow.keras"), "-o", str(tmp_path / "walk")]
+    command = ["interpolate", "flow_matching", *options, "--scale", "1", "--steps", "5"]
+    done = CliRunner().invoke(app, [*command, "-n", "4"])
+    assert done.exit_code == 0, done.output
+    with PIL.Image.open(tmp_path / "walk.png") as picture:
+        assert picture.size == (5 * 10 - 2, 4 * 10 - 2)
+
+
 def test_the_command_line_draws_walks(tmp_path):
     model = keras_gen.zoo.load("stacked_ae", image_shape=(8, 8, 1), latent_dim=3)
     model.save(tmp_path / "ae.keras")

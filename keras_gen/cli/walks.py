@@ -16,6 +16,9 @@ from keras_gen.cli.common import (
     new_path,
     output_option,
 )
+from keras_gen.core.abilities import default_conditions
+from keras_gen.core.inputs import LABEL, TEXT, with_role
+from keras_gen.core.noise import row_seeds
 
 Data = Annotated[
     str | None,
@@ -41,9 +44,12 @@ def interpolate(
     n: Annotated[int, typer.Option("-n", min=1, help="Number of walks.")] = 8,
     steps: Steps = 11,
     spherical: Annotated[
-        bool,
-        typer.Option(help="Walk along arcs, for Gaussian latents, instead of lines."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            help="Walk along arcs, for Gaussian latents, instead of lines.",
+            show_default="arcs if latents are as large as images",
+        ),
+    ] = None,
     seed: LatentSeed = 0,
     output: walk_output("interpolation") = None,
     scale: Scale = 2,
@@ -51,13 +57,22 @@ def interpolate(
     """Walks from latents to other latents: a grid with a row for each walk, and a GIF.
 
     The ends are encoded images, or samples of the prior if the model cannot encode.
+    Models with classes or captions walk between samples of the prior, each with a class
+    or a caption that is drawn.
     """
     weights = choose_weights(name, weights)
     output = output or new_path("interpolation", SUFFIXES)
     model = _load(name, weights, "decode")
     data = data or data_of(name, weights)[0] or "mnist"
-    ends = keras_gen.latent.of_data(model, data, 2 * n, seed)
-    walks = keras_gen.latent.interpolate(model, ends[:n], ends[n:], steps, spherical)
+    inputs = model.abilities()["decode"].declared(model)
+    conditions = default_conditions(inputs, row_seeds(n, seed))
+    if with_role(inputs, LABEL) or with_role(inputs, TEXT):
+        ends = keras_gen.latent.draw(model, 2 * n, seed)
+    else:
+        ends = keras_gen.latent.of_data(model, data, 2 * n, seed)
+    walks = keras_gen.latent.interpolate(
+        model, ends[:n], ends[n:], steps, spherical, **conditions
+    )
     _write_walks(walks, output, scale)
 
 

@@ -6,8 +6,12 @@ import tensorflow as tf
 PREFIX = "averaged_"
 
 
-def averaged_copy(network: keras.Model):
-    """A copy of a functional model, `averaged_<name>`, which is not trained."""
+def averaged_copy(network: keras.Layer):
+    """A copy of a network, `averaged_<name>`, which is not trained.
+
+    Args:
+        network: Functional model, or a layer that its constructor builds.
+    """
     config = {**network.get_config(), "name": f"{PREFIX}{network.name}"}
     copy = type(network).from_config(config)
     copy.trainable = False
@@ -24,7 +28,7 @@ def decay_at(step, decay):
     return tf.minimum(decay, (1.0 + step) / (10.0 + step))
 
 
-def update(copy: keras.Model, network: keras.Model, decay):
+def update(copy: keras.Layer, network: keras.Layer, decay):
     """Moves a copy's weights towards a network's, within a replica.
 
     All replicas hold the same weights, so each updates its own copy without waiting for

@@ -354,14 +354,14 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     # Averages.
 
-    def keep_average(self, network: keras.Model, decay: float | None):
+    def keep_average(self, network: keras.Layer, decay: float | None):
         """Keeps a moving average of a network's weights, updated after every step.
 
         Call it in `__init__`; `averaged(network)` then returns the averaged copy. The
         decay grows from 0.1 to its value in the first steps; see `averages.decay_at`.
 
         Args:
-            network: Functional model.
+            network: Functional model, or a layer that its constructor builds.
             decay: Share of the average that is kept in a step, in [0, 1), such as
                 0.999. None keeps no average.
         """
@@ -372,7 +372,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         setattr(self, copy.name, copy)
         self._averages.append((network.name, copy.name, decay))
 
-    def averaged(self, network: keras.Model):
+    def averaged(self, network: keras.Layer):
         """The moving average of a network; the network itself if it has none."""
         return getattr(self, f"{averages.PREFIX}{network.name}", network)
 

@@ -62,7 +62,7 @@ def unet(
     width: int = 64,
     multipliers: Sequence[int] = (1, 2, 2),
     num_blocks: int = 2,
-    attention: Sequence[int] = (8,),
+    attention: Sequence[int] | None = None,
     heads: int = 4,
     patch: int = 1,
     dropout: float = 0.0,
@@ -80,7 +80,8 @@ def unet(
             level to the next.
         num_blocks: Number of residual blocks at each level of the way down; there is
             one more on the way up.
-        attention: Heights of maps with self-attention.
+        attention: Heights of maps with self-attention; None stands for that of the
+            smallest maps.
         heads: Number of heads of an attention.
         patch: Side of the patches of pixels that become maps.
         dropout: Share of the numbers that residual blocks set to 0 in training.
@@ -88,9 +89,16 @@ def unet(
         text: Dimension of a vector as the condition, as for `entry`.
 
     Raises:
-        ValueError: For sides that cannot be divided.
+        ValueError: For sides that cannot be divided, or an attention at a height that
+            no maps have.
     """
     _check_sides(shape, patch * 2 ** (len(multipliers) - 1))
+    heights = [shape[0] // patch // 2**level for level in range(len(multipliers))]
+    attention = heights[-1:] if attention is None else attention
+    if not set(attention) <= set(heights):
+        raise ValueError(
+            f"Expected attention at heights among {heights}, got {list(attention)}."
+        )
     inputs, features = entry(shape, 4 * width, num_classes, text)
 
     def block(x, maps):
@@ -156,11 +164,10 @@ def _self_attention(x, heads, width, is_added=False):
         heads, max(1, width // heads), output_shape=width, use_bias=False
     )
     outcome = attention(x, x)
-    if (
-        is_added
-    ):  # The projection starts near 0, so that the block starts as the identity.
-        outcome = layers.Dense(width, kernel_initializer=near_zero())(outcome)
-    return outcome
+    if not is_added:
+        return outcome
+    # The projection starts near 0, so that the block starts as the identity.
+    return layers.Dense(width, kernel_initializer=near_zero())(outcome)
 
 
 def _check_sides(shape, divisor):

@@ -1,4 +1,4 @@
-"""Base class of diffusion models: a network that predicts, a process, a sampler.
+"""Base class of diffusion models: a network that predicts, and a process.
 
 Training draws a time and mixes the data with noise, x = alpha x0 + sigma e. The network
 F gets x and the time. As in [2], section 5, a model says how F's output becomes the
@@ -9,7 +9,7 @@ estimate of x0:
 with `precondition`, three numbers at each time, and how errors of F at each time are
 weighted, with `weight`. Training minimises weight |F - (x0 - skip x) / out|^2. So
 predictions of the noise, of x0, of v [3], of a velocity [4], and those of [2] are lines
-of numbers, and all samplers work with all models.
+of numbers, and all samplers work with all models whose D is a mean of the data.
 
 1. Ho, Jain and Abbeel, "Denoising Diffusion Probabilistic Models", 2020.
 2. Karras et al., "Elucidating the Design Space of Diffusion-Based Generative Models",
@@ -18,9 +18,7 @@ of numbers, and all samplers work with all models.
    2022.
 4. Lipman et al., "Flow Matching for Generative Modeling", 2023.
 5. Ho and Salimans, "Classifier-Free Diffusion Guidance", 2022.
-6. Meng et al., "SDEdit: Guided Image Synthesis and Editing with Stochastic Differential
-   Equations", 2022.
-7. Kingma et al., "Variational Diffusion Models", 2021, appendix I.1 (equally spread
+6. Kingma et al., "Variational Diffusion Models", 2021, appendix I.1 (equally spread
    times).
 """
 
@@ -34,7 +32,6 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen.core import checks, schedules
-from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import (
     NUMBER,
@@ -56,12 +53,13 @@ NETWORKS = {
     "dit": denoisers.transformer,
     "mlp": denoisers.residual_mlp,
 }
-Sampler = Literal["dpm++", "heun", "ddim", "euler", "ancestral", "consistency"]
+# Arguments of a network that follow from the model.
+OF_MODEL = ("shape", "outputs", "num_classes", "text")
 MAX_GUIDANCE = 20.0
 
 
 class DiffusionModel(GenerativeModel):
-    """A denoiser, trained at all noise levels, and samplers that use it.
+    """A denoiser, trained at all noise levels.
 
     Args:
         process: Forward process, one of `keras_gen.models.diffusion.processes`.
@@ -81,14 +79,13 @@ class DiffusionModel(GenerativeModel):
         dropped: Share of the rows whose condition the network does not get in training,
             so that it also learns without; needed for guidance ([5]).
         outputs: Number of numbers that the network returns for each number of the data.
-        average: Decay of the network's moving average, which is used for everything
-            except training; None keeps no average.
-        learning_rate: Initial learning rate of Adam.
+        average: Decay of the moving averages of the network and of the encoder of
+            captions, which are used for everything except training; None keeps none.
+        learning_rate: Initial learning rate of Adam; small networks train faster with
+            1e-3.
         decay_steps: Steps of cosine decay of the learning rate to 0; None keeps it
             constant.
         steps: Default number of steps of a sampler.
-        sampler: Default sampler: "dpm++", "heun", "ddim", "euler", "ancestral" or
-            "consistency"; see `keras_gen.models.diffusion.samplers`.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -111,10 +108,9 @@ class DiffusionModel(GenerativeModel):
         dropped: Decay = 0.1,
         outputs: Count = 1,
         average: Decay | None = 0.999,
-        learning_rate: Rate = 1e-3,
+        learning_rate: Rate = 3e-4,
         decay_steps: Count | None = None,
         steps: Count = 50,
-        sampler: Sampler = "dpm++",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -139,19 +135,22 @@ class DiffusionModel(GenerativeModel):
         self.num_classes, self.dropped = num_classes, dropped
         self.text_units, self.prompts = text_units, tuple(prompts)
         self.learning_rate, self.decay_steps = learning_rate, decay_steps
-        self.steps, self.sampler = steps, sampler
+        self.steps = steps
         self.latent_dim = int(np.prod(self.shape))
         self.prior = priors.Normal(self.latent_dim, name="prior")
-        self.network = build_network(
-            network,
-            dict(settings or {}),
+        # Saved as a whole, so that files keep their networks if a default changes.
+        settings = whole_settings(network, settings or {})
+        self._arguments.update(network=network, settings=settings)
+        self.network = NETWORKS[network](
             shape=self.shape,
             outputs=outputs * self.shape[-1],
             num_classes=num_classes,
             text=text_units or 0,
+            **settings,
         )
         if text_units is not None:
             self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
+            self.keep_average(self.text_encoder, average)
         self.keep_average(self.network, average)
 
     # What a model says of itself.
@@ -171,15 +170,26 @@ class DiffusionModel(GenerativeModel):
 
     # Conditions.
 
-    def condition(self, batch: Mapping):
-        """The condition of a batch for the network; None for models without any."""
-        return self.condition_of(batch.get("label"), batch.get("caption"))
+    def condition(self, batch: Mapping, training: bool):
+        """The condition of a batch for the network; None for models without any.
+
+        In training, that of a random share of the rows is replaced by none.
+        """
+        labels, captions = batch.get("label"), batch.get("caption")
+        if not training:
+            return self.condition_of(labels, captions)
+        condition = labels if captions is None else self.text_encoder(captions)
+        if condition is None or not self.dropped:
+            return condition
+        chance = self.noise("dropped", [tf.shape(condition)[0]], "uniform")
+        is_dropped = rows_of(chance < self.dropped, condition)
+        return tf.where(is_dropped, self.no_condition(condition), condition)
 
     def condition_of(self, labels, captions):
-        """Labels, or encoded captions, or None: what the network takes."""
+        """Labels, or captions encoded with averaged weights, or None."""
         if captions is None:
             return labels
-        return self.text_encoder(captions)
+        return self.averaged(self.text_encoder)(captions)
 
     def no_condition(self, condition):
         """The condition that stands for none: another label, or a vector of zeros."""
@@ -240,7 +250,7 @@ class DiffusionModel(GenerativeModel):
         return {"network": Player(networks, self.denoising_loss)}
 
     def default_optimizers(self):
-        """Adam, by default at 1e-3."""
+        """Adam at the initial learning rate, with cosine decay if it is asked for."""
         rate = schedules.cosine(self.learning_rate, self.decay_steps)
         return {"network": keras.optimizers.Adam(rate)}
 
@@ -249,27 +259,37 @@ class DiffusionModel(GenerativeModel):
     def denoising_loss(self, batch, shared, training):
         """The mean weighted squared error of the network's output.
 
-        Times are equally spread over the batch, from a common random start ([7]).
+        Times are equally spread over the batch, from a common random start ([6]).
         """
         data = self.data_of(batch)
-        time = self.process.times(self.spread(tf.shape(data)[0]))
-        noise = self.paired_noise(data)
-        condition = self.dropped_condition(batch) if training else self.condition(batch)
+        time = self.training_times(tf.shape(data)[0])
+        noise = self.paired_noise(data, batch.get("label"))
+        condition = self.condition(batch, training)
         return self.loss_at(data, noise, time, condition, training)
+
+    def training_times(self, count):
+        """Times at which the network is trained, float32 (count,)."""
+        return self.process.times(self.spread(count))
 
     def data_of(self, batch):
         """The batch's images or points, as the network learns to draw them."""
         return batch[self.feature]
 
-    def paired_noise(self, data):
-        """Noise for each row of the data, in its shape."""
+    def paired_noise(self, data, labels=None):
+        """Noise for each row of the data, in its shape.
+
+        Args:
+            data: Data, (batch, ...).
+            labels: Classes of the rows, int (batch,), or None.
+        """
         return self.noise("noise", tf.shape(data))
 
     def spread(self, count):
-        """Numbers in [0, 1), float32 (count,), in a random order and equally spread."""
-        start = self.noise("time", [count], "uniform")
-        position = tf.range(count, dtype=tf.float32) / tf.cast(count, tf.float32)
-        return tf.math.floormod(start[0] + position, 1.0)
+        """Numbers in [0, 1), float32 (count,), equally spread and in a random order."""
+        start = self.noise("time", [1], "uniform")
+        order = tf.argsort(self.noise("order", [count], "uniform"))
+        position = tf.cast(order, tf.float32) / tf.cast(count, tf.float32)
+        return tf.math.floormod(start + position, 1.0)
 
     def loss_at(self, data, noise, time, condition, training):
         """The loss at given times; see `denoising_loss`."""
@@ -303,15 +323,6 @@ class DiffusionModel(GenerativeModel):
         inputs += [] if condition is None else [condition]
         return network(inputs, training=training)
 
-    def dropped_condition(self, batch):
-        """The condition of a batch, without that of a random share of the rows."""
-        condition = self.condition(batch)
-        if condition is None or not self.dropped:
-            return condition
-        chance = self.noise("dropped", [tf.shape(condition)[0]], "uniform")
-        is_dropped = rows_of(chance < self.dropped, condition)
-        return tf.where(is_dropped, self.no_condition(condition), condition)
-
     # Sampling.
 
     def denoiser(self, path: samplers.Path, condition=None, guidance=None):
@@ -332,31 +343,49 @@ class DiffusionModel(GenerativeModel):
 
         def denoise(x, i):
             level = [table[i] for table in tables]
-            data, position = self.estimate(x, *level, condition)
-            if condition is not None:
-                data = tf.cond(
-                    tf.reduce_all(guidance == 1.0),
-                    lambda: data,
-                    lambda: guided(x, level, data),
-                )
+            data, position = self.guided_estimate(x, level, condition, guidance)
+            data = self.bounded(data)
             return data if position is None else (data, position)
-
-        def guided(x, level, bound):
-            free, _ = self.estimate(x, *level, self.no_condition(condition))
-            factor = rows_of(guidance, x)
-            return tf.where(factor == 1.0, bound, free + factor * (bound - free))
 
         return denoise
 
+    def guided_estimate(self, x, level, condition=None, guidance=None):
+        """The pair that `estimate` returns, with guidance ([5]).
+
+        Args:
+            x: Noisy data, (batch, ...).
+            level: Time, alpha and sigma, as for `estimate`.
+            condition: Condition of each row for the network, or None.
+            guidance: Factor of the condition's effect, float32 (batch,), or None.
+        """
+        data, position = self.estimate(x, *level, condition)
+        if condition is None:
+            return data, position
+
+        def mixed():
+            free, _ = self.estimate(x, *level, self.no_condition(condition))
+            factor = rows_of(guidance, x)
+            return tf.where(factor == 1.0, data, free + factor * (data - free))
+
+        is_needed = tf.reduce_any(guidance != 1.0)
+        return tf.cond(is_needed, mixed, lambda: data), position
+
     def estimate(self, x, time, alpha, sigma, condition):
-        """The estimate of x0 at one time, by the averaged network.
+        """The estimate of x0 by the averaged network.
+
+        Args:
+            x: Noisy data, (batch, ...).
+            time: Time, float32, a scalar or (batch,).
+            alpha: Factor of the data, of the same shape.
+            sigma: Standard deviation of the noise, of the same shape.
+            condition: Condition of each row for the network, or None.
 
         Returns:
             The estimate, in the shape of x, and the position of the variance between
             its bounds, as `samplers.ancestral` takes it; None if it is not learned.
         """
         time, alpha, sigma = (
-            tf.repeat(value, tf.shape(x)[0]) for value in (time, alpha, sigma)
+            tf.broadcast_to(value, [tf.shape(x)[0]]) for value in (time, alpha, sigma)
         )
         network = self.averaged(self.network)
         output = self.predict_output(network, x, time, alpha, sigma, condition)
@@ -367,15 +396,9 @@ class DiffusionModel(GenerativeModel):
         skip, out, _ = self.precondition(alpha, sigma)
         return rows_of(skip, x) * x + rows_of(out, x) * output, None
 
-    def draw_along(self, path, latents, seed, condition, guidance, sampler):
-        """Runs a sampler from latents; random samplers draw from the rows' seeds."""
-        known = set(samplers.SAMPLERS) - set(samplers.RANDOM if seed is None else ())
-        checks.one_of(sorted(known), sampler=sampler)
-        noise = tf.reshape(latents, (-1, *self.shape))
-        start = tf.constant(path.sigma[0], tf.float32) * noise
-        denoise = self.denoiser(path, condition, guidance)
-        draw = None if seed is None else self.row_noise(seed)
-        return samplers.SAMPLERS[sampler](denoise, start, path, draw)
+    def bounded(self, estimate):
+        """An estimate of x0, within the bounds that it is known to have."""
+        return estimate
 
     def row_noise(self, seed, stream: int = 1):
         """A function from the index of a draw to noise from the rows' seeds."""
@@ -395,239 +418,43 @@ class DiffusionModel(GenerativeModel):
 
     def path_of(self, steps: int | None) -> samplers.Path:
         """The points of a sampler in a number of steps; None uses the model's."""
+        return self.process.path(self.steps_or_default(steps))
+
+    def steps_or_default(self, steps: int | None) -> int:
+        """A number of steps, which must be at least 1; None stands for the model's."""
         steps = self.steps if steps is None else steps
         checks.counts(steps=steps)
-        return self.process.path(steps)
+        return steps
 
     def finished(self, x):
         """Samples in [-1, 1]; points as they are."""
         return x if self.image_shape is None else tf.clip_by_value(x, -1.0, 1.0)
 
-    # Abilities.
 
-    @draws("images", needs="image_shape")
-    def sample(
-        self,
-        seed,
-        labels=None,
-        captions=None,
-        guidance=None,
-        *,
-        steps: int | None = None,
-        sampler: str | None = None,
-    ):
-        """Draws images, float32 (n, height, width, channels), in [-1, 1].
+def whole_settings(kind: str, settings: Mapping) -> dict:
+    """Settings of a network, with the defaults of those that are not given.
 
-        Models with classes take `labels`, int (n,), models of captions `captions`,
-        strings (n,), and both `guidance`. `steps` is the number of steps of the
-        sampler: more are slower and nearer to the exact solution. `sampler` is "dpm++",
-        "heun" (which evaluates the network twice a step), "ddim", "euler" or
-        "ancestral"; None uses the model's.
-        """
-        condition = self.condition_of(labels, captions)
-        return self._sample(seed, condition, guidance, steps, sampler)
-
-    @draws("points", needs="point_dim")
-    def sample_points(
-        self,
-        seed,
-        labels=None,
-        captions=None,
-        guidance=None,
-        *,
-        steps: int | None = None,
-        sampler: str | None = None,
-    ):
-        """Draws points, float32 (n, point_dim); the arguments are those of `sample`."""
-        condition = self.condition_of(labels, captions)
-        return self._sample(seed, condition, guidance, steps, sampler)
-
-    def _sample(self, seed, condition, guidance, steps, sampler):
-        path, sampler = self.path_of(steps), sampler or self.sampler
-        latents = self.latents(seed)
-        return self.finished(
-            self.draw_along(path, latents, seed, condition, guidance, sampler)
-        )
-
-    @transforms("images", needs="image_shape")
-    def decode(
-        self,
-        latents,
-        labels=None,
-        captions=None,
-        guidance=None,
-        *,
-        steps: int | None = None,
-        sampler: Literal["dpm++", "heun", "ddim", "euler"] | None = None,
-    ):
-        """Images of latents (batch, latent_dim), the noise at which samplers start.
-
-        Args:
-            latents: Standard normal numbers, (batch, height * width * channels).
-            labels: Classes, int (batch,), if the model has classes.
-            captions: Captions, strings (batch,), if the model takes captions.
-            guidance: Factor of the condition's effect, (batch,), for models with
-                classes or captions; 1 by default.
-            steps: Number of steps; None uses the model's.
-            sampler: A deterministic sampler; None uses the model's, or "ddim" if that
-                is random.
-
-        Returns:
-            Images, float32 (batch, height, width, channels), in [-1, 1].
-        """
-        path, sampler = self.path_of(steps), sampler or self._deterministic()
-        condition = self.condition_of(labels, captions)
-        return self.finished(
-            self.draw_along(path, latents, None, condition, guidance, sampler)
-        )
-
-    def _deterministic(self):
-        return "ddim" if self.sampler in samplers.RANDOM else self.sampler
-
-    @transforms("latents", needs="image_shape")
-    def encode(
-        self,
-        images,
-        labels=None,
-        captions=None,
-        guidance=None,
-        *,
-        steps: int | None = None,
-    ):
-        """The noise that `decode` turns into images: the deterministic way back.
-
-        Heun's method runs from the data, taken for data with the least noise, to noise.
-        With more steps, `decode` gives back the images more exactly.
-
-        Args:
-            images: Images, float32 (batch, height, width, channels), in [-1, 1].
-            labels: Classes, int (batch,), if the model has classes.
-            captions: Captions, strings (batch,), if the model takes captions.
-            guidance: Factor of the condition's effect, (batch,), for models with
-                classes or captions; 1 by default.
-            steps: Number of steps; None uses the model's.
-
-        Returns:
-            Latents, float32 (batch, latent_dim).
-        """
-        path = self.process.way_back(self.steps if steps is None else steps)
-        start = tf.constant(path.alpha[0], tf.float32) * images
-        denoise = self.denoiser(path, self.condition_of(labels, captions), guidance)
-        noise = samplers.heun(denoise, start, path) / float(path.sigma[-1])
-        return tf.reshape(noise, (-1, self.latent_dim))
-
-    @transforms("images", needs="image_shape")
-    def complete(
-        self,
-        images,
-        mask,
-        seed=None,
-        labels=None,
-        captions=None,
-        guidance=None,
-        *,
-        steps: int | None = None,
-    ):
-        """Keeps the observed pixels of images and draws the others (RePaint).
-
-        Each step is made 10 times, in groups of 10 ([5] of `samplers`), so that this
-        takes 10 times as long as `sample`.
-
-        Args:
-            images: Images, float32 (batch, height, width, channels), in [-1, 1]; values
-                of pixels that are not observed are ignored.
-            mask: Mask, float32 (batch, height, width, 1): 1 where a pixel is observed,
-                else 0.
-            seed: Seed of the draw, an int in [0, 2**31), or one for each row; None
-                draws one.
-            labels: Classes, int (batch,), if the model has classes.
-            captions: Captions, strings (batch,), if the model takes captions.
-            guidance: Factor of the condition's effect, (batch,), for models with
-                classes or captions; 1 by default.
-            steps: Number of steps; None uses the model's.
-
-        Returns:
-            Completed images, float32 (batch, height, width, channels), in [-1, 1].
-        """
-        path = self.path_of(steps)
-        noise = tf.reshape(self.latents(seed), (-1, *self.shape))
-        return self.finished(
-            samplers.repaint(
-                self.denoiser(path, self.condition_of(labels, captions), guidance),
-                float(path.sigma[0]) * noise,
-                path,
-                self.row_noise(seed),
-                images,
-                mask,
-            )
-        )
-
-    @transforms("images", needs="image_shape")
-    def edit(
-        self,
-        images,
-        strength,
-        seed=None,
-        labels=None,
-        captions=None,
-        guidance=None,
-        *,
-        steps: int | None = None,
-    ):
-        """Adds noise to images and removes it again (SDEdit, [6]).
-
-        Args:
-            images: Images, float32 (batch, height, width, channels), in [-1, 1], such
-                as strokes of colour.
-            strength: Share of the steps that are run, (batch,), in [0, 1]: with 0
-                images stay as they are, with 1 they are forgotten.
-            seed: Seed of the noise, an int in [0, 2**31), or one for each row; None
-                draws one.
-            labels: Classes, int (batch,), if the model has classes.
-            captions: Captions, strings (batch,), if the model takes captions.
-            guidance: Factor of the condition's effect, (batch,), for models with
-                classes or captions; 1 by default.
-            steps: Number of steps of the whole way; None uses the model's.
-
-        Returns:
-            Images, float32 (batch, height, width, channels), in [-1, 1].
-        """
-        path = self.path_of(steps)
-        start = tf.cast(tf.round((1.0 - strength) * path.steps), tf.int32)
-        alpha, sigma = (
-            rows_of(tf.gather(tf.constant(table, tf.float32), start), images)
-            for table in (path.alpha, path.sigma)
-        )
-        noise = tf.reshape(self.latents(seed), (-1, *self.shape))
-        return self.finished(
-            samplers.ddim(
-                self.denoiser(path, self.condition_of(labels, captions), guidance),
-                alpha * images + sigma * noise,
-                path,
-                start=start,
-            )
-        )
-
-
-def build_network(kind: str, settings: dict, **arguments) -> keras.Model:
-    """Builds a denoiser.
+    >>> whole_settings("mlp", {"depth": 2})
+    {'width': 128, 'depth': 2, 'dropout': 0.0}
 
     Args:
         kind: Kind of the network, a key of `NETWORKS`.
         settings: Arguments that a user gave, by name.
-        **arguments: Arguments that follow from the model.
 
     Raises:
         ValueError: For settings that the network does not have.
     """
-    build = NETWORKS[kind]
-    known = set(inspect.signature(build).parameters) - set(arguments)
-    unknown = sorted(set(settings) - known)
+    defaults = {
+        name: list(p.default) if isinstance(p.default, tuple) else p.default
+        for name, p in inspect.signature(NETWORKS[kind]).parameters.items()
+        if name not in OF_MODEL
+    }
+    unknown = sorted(set(settings) - set(defaults))
     if unknown:
         raise ValueError(
-            f"Expected settings of {kind!r} among {sorted(known)}, got {unknown}."
+            f"Expected settings of {kind!r} among {sorted(defaults)}, got {unknown}."
         )
-    return build(**arguments, **settings)
+    return {**defaults, **settings}
 
 
 def rows_of(values: tf.Tensor, like: tf.Tensor) -> tf.Tensor:

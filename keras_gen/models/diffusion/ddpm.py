@@ -23,14 +23,15 @@ from keras_gen.core.abilities import transforms
 from keras_gen.core.registry import register
 from keras_gen.core.types import ImageShape, Rate
 from keras_gen.models.diffusion import samplers
-from keras_gen.models.diffusion.base import DiffusionModel, rows_of
+from keras_gen.models.diffusion.base import rows_of
+from keras_gen.models.diffusion.denoising import DenoisingModel
 from keras_gen.models.diffusion.processes import VariancePreserving
 
 HALF_LEVEL = 1.0 / 255.0  # Half of the distance of two grey levels in [-1, 1].
 
 
 @register("ddpm", batch_size=64, image_shape=(32, 32, 1))
-class DDPM(DiffusionModel):
+class DDPM(DenoisingModel):
     """Denoising diffusion: noise is added in many small steps, and taken away again.
 
     The logs show `bound` if the variance is learned: the terms of the bound on the
@@ -40,15 +41,18 @@ class DDPM(DiffusionModel):
         image_shape: Shape of an image, (height, width, channels); None for points.
         schedule: Growth of the noise: "cosine" ([2]) or "linear" ([1]).
         num_timesteps: Number of noising steps.
-        prediction: Output of the network: "noise" ([1]), "data", or "v" ([3]).
+        prediction: Output of the network: "noise" ([1]), "data", or "v" ([3]). From
+            the noise at the last step of the cosine schedule, estimates of images have
+            20,000 times its error.
         variance: Variance of a denoising step: the "lower" or the "upper" bound ([1],
             section 3.2), or "learned" ([2], equation 15).
         min_snr: Largest weight of the squared error of the data, as a
             signal-to-noise ratio ([4]); None weighs all errors of the network the same.
         bound_weight: Weight of the bound on the likelihood in the loss, which trains a
             learned variance ([2], equation 16).
-        clip: Boolean, whether estimates of images are clipped to [-1, 1] in sampling.
-        **options: Options of `DiffusionModel`, such as `network`, `settings` or
+        clip: Boolean, whether estimates of images, after guidance, are clipped to
+            [-1, 1] in sampling.
+        **options: Options of `DenoisingModel`, such as `network`, `settings` or
             `num_classes`.
     """
 
@@ -67,7 +71,7 @@ class DDPM(DiffusionModel):
         image_shape: ImageShape | None = (32, 32, 1),
         schedule: Literal["cosine", "linear"] = "cosine",
         num_timesteps: Annotated[int, Ge(2)] = 1000,
-        prediction: Literal["noise", "data", "v"] = "noise",
+        prediction: Literal["noise", "data", "v"] = "v",
         variance: Literal["lower", "upper", "learned"] = "lower",
         min_snr: Rate | None = None,
         bound_weight: Rate = 0.001,
@@ -107,15 +111,21 @@ class DDPM(DiffusionModel):
     # The variance of steps.
 
     def estimate_of_output(self, output, x, alpha, sigma):
-        """The estimate, clipped for images, and the position of a learned variance."""
+        """The estimate, and the position of a learned variance."""
         output, position = self._parts(output)
-        estimate, _ = super().estimate_of_output(output, x, alpha, sigma)
+        return super().estimate_of_output(output, x, alpha, sigma)[0], position
+
+    def bounded(self, estimate):
+        """The estimate, clipped for images."""
         if self.clip and self.image_shape is not None:
-            estimate = tf.clip_by_value(estimate, -1.0, 1.0)
-        return estimate, position
+            return tf.clip_by_value(estimate, -1.0, 1.0)
+        return estimate
 
     def _parts(self, output):
-        """The prediction, and the position in [0, 1] of a learned variance, or None."""
+        """The prediction, and the position of a learned variance, or None.
+
+        Position 0 is the lower bound, and 1 the upper one; others are not excluded.
+        """
         if self.variance != "learned":
             return output, None
         prediction, position = tf.split(output, 2, axis=-1)
@@ -233,7 +243,8 @@ class DDPM(DiffusionModel):
             estimate, position = self.estimate_of_output(output, x, alpha, sigma)
             if position is None:
                 position = 1.0 if self.variance == "upper" else 0.0
-            return i + 1, total + self.bound_terms(data, x, estimate, position, index)
+            terms = self.bound_terms(data, x, self.bounded(estimate), position, index)
+            return i + 1, total + terms
 
         _, total = tf.while_loop(
             lambda i, _: i < self.num_timesteps,

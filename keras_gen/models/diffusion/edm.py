@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, ImageShape, Rate
-from keras_gen.models.diffusion.base import DiffusionModel, Sampler
+from keras_gen.models.diffusion.denoising import DenoisingModel, Sampler
 from keras_gen.models.diffusion.processes import VarianceExploding
 
 
 @register("edm", batch_size=64, image_shape=(32, 32, 1))
-class EDM(DiffusionModel):
+class EDM(DenoisingModel):
     """Diffusion by the design of Karras et al.: inputs, outputs and errors of size 1.
 
     Args:
@@ -25,8 +25,8 @@ class EDM(DiffusionModel):
         largest: Deviation of the noise at which samplers start.
         rho: Exponent of the spacing of the samplers' noise levels.
         steps: Default number of steps of a sampler.
-        sampler: Default sampler, as for `DiffusionModel`.
-        **options: Options of `DiffusionModel`, such as `network`, `settings` or
+        sampler: Default sampler, as for `DenoisingModel`.
+        **options: Options of `DenoisingModel`, such as `network`, `settings` or
             `num_classes`.
     """
 

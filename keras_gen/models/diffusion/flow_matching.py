@@ -30,7 +30,7 @@ import tensorflow as tf
 from keras_gen.core.abilities import transforms
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, ImageShape
-from keras_gen.models.diffusion.base import DiffusionModel
+from keras_gen.models.diffusion.denoising import DenoisingModel
 from keras_gen.models.diffusion.processes import Straight
 
 Emphasis = Literal["uniform", "logit_normal"]
@@ -39,7 +39,7 @@ LEVEL = 2.0 / 255.0  # Distance of two grey levels of bytes in [-1, 1].
 
 
 @register("flow_matching", batch_size=64, image_shape=(32, 32, 1))
-class FlowMatching(DiffusionModel):
+class FlowMatching(DenoisingModel):
     """Flow matching: a velocity that carries noise to data on nearly straight paths.
 
     >>> model = keras_gen.zoo.load(
@@ -51,12 +51,13 @@ class FlowMatching(DiffusionModel):
     Args:
         image_shape: Shape of an image, (height, width, channels); None for points.
         pairing: Pairs of data and noise within a batch: "random", or "optimal", with
-            the least total squared distance ([4]). The latter is computed by SciPy and
-            takes time that grows with the cube of the batch size.
+            the least total squared distance ([4]), for models with classes within each
+            class. The latter is computed by SciPy and takes time that grows with the
+            cube of the batch size; models of captions do not take it.
         times: Distribution of times in training: "uniform", or "logit_normal" ([5]).
         probes: Number of random vectors with which `log_prob` estimates the trace of
             the velocity's derivative, for each image and step.
-        **options: Options of `DiffusionModel`, such as `network`, `settings`, `steps`
+        **options: Options of `DenoisingModel`, such as `network`, `settings`, `steps`
             or `num_classes`.
     """
 
@@ -78,6 +79,8 @@ class FlowMatching(DiffusionModel):
         probes: Count = 1,
         **options,
     ):
+        if pairing == "optimal" and options.get("text_units") is not None:
+            raise ValueError("Expected pairing='random' with captions, got 'optimal'.")
         super().__init__(process=Straight(times), image_shape=image_shape, **options)
         self.pairing, self.probes = pairing, probes
 
@@ -97,12 +100,17 @@ class FlowMatching(DiffusionModel):
         noise = self.noise("levels", tf.shape(data), "uniform")
         return data + LEVEL * (noise - 0.5)
 
-    def paired_noise(self, data):
-        """Noise, in the order that `pairing` asks for."""
+    def paired_noise(self, data, labels=None):
+        """Noise, in the order that `pairing` asks for.
+
+        Noise changes places within a class only: in each class it must be normal.
+        """
         noise = super().paired_noise(data)
         if self.pairing == "random":
             return noise
-        order = tf.numpy_function(_assignment, [data, noise], tf.int64)
+        if labels is None:
+            labels = tf.zeros(tf.shape(data)[:1], tf.int64)
+        order = tf.numpy_function(_assignment, [data, noise, labels], tf.int64)
         return tf.ensure_shape(tf.gather(noise, order), data.shape)
 
     # Likelihood.
@@ -146,8 +154,8 @@ class FlowMatching(DiffusionModel):
         return self._log_density(points, self.condition_of(labels, captions), steps)
 
     def _log_density(self, x, condition, steps):
-        steps = self.steps if steps is None else steps
-        time = tf.linspace(self.process.smallest, 1.0, steps + 1)
+        steps = self.steps_or_default(steps)
+        time = tf.constant(self.process.way_back(steps).time, tf.float32)
         probes = self._probes(x)
 
         def slopes(x, time):
@@ -210,10 +218,14 @@ class FlowMatching(DiffusionModel):
         return 1.0 if is_exact else 1.0 / self.probes
 
 
-def _assignment(data, noise):
-    """The order of the noise with the least total squared distance from the data."""
+def _assignment(data, noise, labels):
+    """The order of the noise with the least total squared distance from the data.
+
+    The noise of a row goes to a row with the same label.
+    """
     rows = len(data)
     costs = scipy.spatial.distance.cdist(
         data.reshape(rows, -1), noise.reshape(rows, -1), "sqeuclidean"
     )
+    costs += costs.sum() * (labels[:, None] != labels)
     return scipy.optimize.linear_sum_assignment(costs)[1].astype(np.int64)

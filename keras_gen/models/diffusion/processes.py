@@ -87,18 +87,29 @@ class VariancePreserving:
         Raises:
             ValueError: For more steps.
         """
+        self._check(steps)
         count = self.num_timesteps
-        if steps > count:
-            raise ValueError(
-                f"Expected steps up to num_timesteps={count}, got {steps}."
-            )
         index = np.rint(count * (1.0 - np.arange(steps) / steps)).astype(int) - 1
         return _ending_with_data(self._at(index))
 
     def way_back(self, steps: int) -> Path:
-        """The points from data, at the least noise, to noise."""
-        count = self.num_timesteps
-        return self._at(np.rint(np.linspace(0, count - 1, steps + 1)).astype(int))
+        """The points from data, at the least noise, to noise.
+
+        Args:
+            steps: Number of steps, at most `num_timesteps`.
+
+        Raises:
+            ValueError: For more steps.
+        """
+        self._check(steps)
+        last = self.num_timesteps - 1
+        return self._at(np.rint(np.linspace(0, last, steps + 1)).astype(int))
+
+    def _check(self, steps):
+        if steps > self.num_timesteps:
+            raise ValueError(
+                f"Expected steps up to num_timesteps={self.num_timesteps}, got {steps}."
+            )
 
     def _at(self, index):
         level = self.signal_levels()[index]
@@ -183,8 +194,12 @@ class Straight:
         return self._at(np.linspace(1.0, 0.0, steps + 1))
 
     def way_back(self, steps: int) -> Path:
-        """The points from data to noise."""
-        return self._at(np.linspace(self.smallest, 1.0, steps + 1))
+        """The points from data to noise, at times in a geometric sequence.
+
+        Numbers of the data that hardly vary, such as pixels of a uniform background,
+        change fastest at times near their standard deviation.
+        """
+        return self._at(np.geomspace(self.smallest, 1.0, steps + 1))
 
     def _at(self, time):
         return Path(time, 1.0 - time, time)

@@ -2,8 +2,9 @@
 
 A forward process mixes data x0 with standard normal noise e: x = alpha x0 + sigma e. A
 `Path` lists alpha and sigma from noise to data. A denoiser, `denoise(x, i)`, estimates
-x0 from x at the i-th point of the path. Samplers are pure functions of both; they do
-not know how the denoiser was trained. All work on any process, and run in one graph:
+x0 from x at the i-th point of the path: for all samplers but `consistency`, it is the
+mean of x0 given x. Samplers are pure functions of both, work on any process, and run in
+one graph:
 
     x = ddim(denoise, noise, path)                 # [2], equation 12 with eta 0
     x = dpm_solver(denoise, noise, path)           # [4], DPM-Solver++(2M)
@@ -109,7 +110,8 @@ def ddim_steps(path: Path, eta: float = 0.0) -> Steps:
 def dpm_solver_steps(path: Path) -> Steps:
     """The steps of DPM-Solver++(2M), in the logarithm of alpha / sigma ([4]).
 
-    The first step, and a last one to sigma = 0, are of first order: they are DDIM's.
+    The first step, the second of a path that begins at alpha = 0, such as straight
+    ones, and a last one to sigma = 0 are of first order: they are DDIM's.
     """
     first = ddim_steps(path)
     with np.errstate(divide="ignore"):
@@ -339,7 +341,8 @@ def heun(denoise: Denoiser, x: tf.Tensor, path: Path) -> tf.Tensor:
     return _loop(path.steps, step, x)
 
 
-# By name, for models. Each is a function of (denoise, x, path, draw).
+# By name, for models whose estimate is the mean of the data. Each is a function of
+# (denoise, x, path, draw).
 
 SAMPLERS = {
     "dpm++": lambda denoise, x, path, draw: dpm_solver(denoise, x, path),
@@ -347,13 +350,15 @@ SAMPLERS = {
     "ddim": lambda denoise, x, path, draw: ddim(denoise, x, path),
     "euler": lambda denoise, x, path, draw: ddim(denoise, x, path),
     "ancestral": ancestral,
-    "consistency": consistency,
 }
 # Those that draw noise between steps.
-RANDOM = ("ancestral", "consistency")
+RANDOM = ("ancestral",)
 
 
 # Images of which a part is known.
+
+# Ratio of alpha and sigma up to which a point is nearly pure noise.
+NEARLY_NOISE = 0.02
 
 
 def repaint(
@@ -363,13 +368,14 @@ def repaint(
     draw: Draw,
     known: tf.Tensor,
     mask: tf.Tensor,
-    jump: int = 10,
+    jump: int | None = None,
     repeats: int = 10,
 ) -> tf.Tensor:
     """Draws the unknown pixels by ancestral sampling, with repetitions ([5]).
 
     After every `jump` steps, noise is added for as many steps back, `repeats` - 1
-    times, so that unknown pixels come to agree with the known ones.
+    times, so that unknown pixels come to agree with the known ones. Steps from points
+    that are nearly pure noise are made once, since nothing of the image is left there.
 
     Args:
         denoise: Denoiser.
@@ -378,14 +384,17 @@ def repaint(
         draw: Noise of each draw.
         known: Images whose pixels are kept where the mask is 1.
         mask: Mask, (batch, height, width, 1), of 0 and 1.
-        jump: Number of steps that are repeated together.
+        jump: Number of steps that are repeated together; None repeats 10 of 250 steps,
+            as [5] does, and in proportion of other numbers.
         repeats: Number of times that each step is made.
 
     Returns:
         Images, in which the known pixels are exactly those of `known`.
     """
     steps = ddim_steps(path, 1.0)
-    order, back = repaint_order(path.steps, jump, repeats)
+    jump = max(1, round(path.steps * 10 / 250)) if jump is None else jump
+    first = int(np.argmax(path.alpha > NEARLY_NOISE * path.sigma))
+    order, back = repaint_order(path.steps, jump, repeats, first)
     a, b, s, alpha, sigma = (
         tf.constant(table, x.dtype)
         for table in (
@@ -417,7 +426,9 @@ def repaint(
     return mask * known + (1.0 - mask) * x
 
 
-def repaint_order(steps: int, jump: int, repeats: int) -> tuple[np.ndarray, np.ndarray]:
+def repaint_order(
+    steps: int, jump: int, repeats: int, first: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """The order of RePaint's steps.
 
     >>> [part.tolist() for part in repaint_order(4, jump=2, repeats=2)]
@@ -427,12 +438,13 @@ def repaint_order(steps: int, jump: int, repeats: int) -> tuple[np.ndarray, np.n
         steps: Number of steps of the path.
         jump: Number of steps that are repeated together.
         repeats: Number of times that each step is made.
+        first: Index of the first step that is repeated.
 
     Returns:
         The index of the step to make, and the number of steps back after it.
     """
-    order, back = [], []
-    for start in range(0, steps, jump):
+    order, back = list(range(first)), [0] * first
+    for start in range(first, steps, jump):
         block = list(range(start, min(start + jump, steps)))
         for repeat in range(repeats):
             order += block
