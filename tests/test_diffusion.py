@@ -927,6 +927,21 @@ def test_numbers_of_steps_are_chosen_at_export(tmp_path):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_servers_walk_on_arcs_between_latents_as_large_as_images(tmp_path):
+    model = perturbed(model_of())
+    folder = keras_gen.export.save(model, tmp_path, abilities=["interpolate"])
+    served = tf.saved_model.load(folder).signatures["interpolate"]
+    start, end = np.random.default_rng(0).normal(size=(2, 4, 64)).astype(np.float32)
+    end[3] = start[3]  # On no arc.
+    position = np.float32([0.0, 0.5, 0.8, 0.5])
+    between = latent.slerp(start, end, position)
+    arrays = {"start": start, "end": end, "position": position}
+    got = served(**{name: tf.constant(rows) for name, rows in arrays.items()})
+    np.testing.assert_allclose(got["images"], model.decode(between), atol=1e-5)
+    line = model.decode(latent.lerp(start, end, position))
+    assert np.abs(line[1:3] - got["images"][1:3]).max(axis=(1, 2, 3)).min() > 0.01
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
