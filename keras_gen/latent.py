@@ -192,9 +192,9 @@ def interpolate(
         end: Images or latents at the end, (batch, ...).
         steps: Number of images on each path, including both ends.
         spherical: Boolean, whether paths are arcs (`slerp`), which suit latents drawn
-            from a Gaussian, instead of lines. None takes arcs for models whose latents
-            are Gaussian and as large as images, such as diffusion models: points on
-            lines between these are too near to 0.
+            from a Gaussian, instead of lines. None takes arcs for diffusion models,
+            whose latents are as large as images: points on lines between these are too
+            near to 0.
         **conditions: Conditions of the paths, for models that decode with conditions,
             such as `labels`, int (batch,).
 
@@ -213,17 +213,10 @@ def interpolate(
             f"Expected as many ends as starts, got {len(end)} and {len(start)}."
         )
     if spherical is None:
-        spherical = _is_noise(model)
+        spherical = model.spherical_latents
     path = slerp if spherical else lerp
     points = [path(start, end, t) for t in np.linspace(0, 1, steps)]
     return _decode(model, np.stack(points, axis=1), **conditions)
-
-
-def _is_noise(model):
-    """Whether latents are Gaussian and have as many numbers as images."""
-    shape = getattr(model, "image_shape", None)
-    is_normal = isinstance(getattr(model, "prior", None), priors.Normal)
-    return bool(shape) and is_normal and model.latent_dim == np.prod(shape)
 
 
 def arithmetic(

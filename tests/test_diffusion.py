@@ -123,34 +123,54 @@ def test_ancestral_steps_are_those_of_ddpm():
 
 @pytest.mark.parametrize("process", PROCESSES.values(), ids=PROCESSES)
 def test_ancestral_samples_have_the_moments_of_the_data(process):
-    """With the exact denoiser, a step maps a Gaussian to a Gaussian."""
+    path = process.path(500)
+
+    def draw(i):
+        return tf.random.stateless_normal((4000, 1), (0, i), dtype=tf.float64)
+
+    @functools.partial(tf.function, autograph=False)
+    def run():
+        start = path.sigma[0] * draw(-1)
+        return samplers.ancestral(exact_denoiser(path), start, path, draw)
+
+    drawn = run().numpy()
+    # The mean of 4000 rows has a deviation of 0.01; 500 steps leave a few percent.
+    assert abs(drawn.mean() - MEAN) < 0.04 and abs(drawn.std() - DEVIATION) < 0.03
+
+
+@pytest.mark.parametrize("position", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("is_learned", [False, True])
+def test_ancestral_steps_have_the_variance_between_the_bounds(position, is_learned):
+    """Ho et al., algorithm 2, whose noise has a variance from beta~ to beta."""
+    process = processes.VariancePreserving("linear", 1000)
     path = process.path(1000)
-    steps = samplers.ddim_steps(path, eta=1.0)
-    mean, variance = 0.0, path.sigma[0] ** 2
+    level = process.signal_levels()[::-1]
+    before = np.append(level[1:], 1.0)
+    beta = 1 - level / before
+    noise = np.random.default_rng(0).normal(size=(1000, 3, 2))
+    denoise = exact_denoiser(path)
+
+    def pair(x, i):
+        learned = tf.fill(tf.shape(x), tf.cast(position, x.dtype))
+        return (denoise(x, i), learned) if is_learned else denoise(x, i)
+
+    def run(x):
+        draws, fixed = tf.constant(noise), 0.5 if is_learned else position
+        return samplers.ancestral(pair, x, path, lambda i: draws[i], variance=fixed)
+
+    start = np.linspace(-1, 1, 6).reshape(3, 2)
+    got = tf.function(run, autograph=False)(tf.constant(start)).numpy()
+    x = start
     for i in range(1000):
-        a, s = path.alpha[i], path.sigma[i]
-        gain = a * DEVIATION**2 / (a**2 * DEVIATION**2 + s**2)
-        slope = steps.of_x[i] + steps.of_data[i] * gain
-        mean = slope * mean + steps.of_data[i] * (MEAN - gain * a * MEAN)
-        variance = slope**2 * variance + steps.of_noise[i] ** 2
-    assert abs(mean - MEAN) < 0.01 and abs(np.sqrt(variance) - DEVIATION) < 0.01
-
-
-def test_ancestral_takes_a_position_of_the_variance_from_the_denoiser():
-    path = processes.VariancePreserving("cosine", 100).path(5)
-    x = tf.zeros((3, 2), tf.float64)
-    ones = lambda i: tf.ones((3, 2), tf.float64)  # noqa: E731
-    same = lambda x, i: x  # noqa: E731
-    for position in (0.0, 0.3, 1.0):
-        fixed = samplers.ancestral(same, x, path, ones, variance=position)
-        given = samplers.ancestral(
-            lambda x, i, p=position: (x, tf.fill(tf.shape(x), tf.cast(p, x.dtype))),
-            x,
-            path,
-            ones,
-        )
-        np.testing.assert_allclose(fixed, given)
-    assert np.isfinite(fixed).all() and (fixed.numpy() > 0.01).all()
+        data = denoise(tf.constant(x), i).numpy()
+        of_data = np.sqrt(before[i]) * beta[i] / (1 - level[i])
+        of_x = np.sqrt(1 - beta[i]) * (1 - before[i]) / (1 - level[i])
+        x = of_data * data + of_x * x
+        if i < 999:  # The last step has no noise.
+            lower = beta[i] * (1 - before[i]) / (1 - level[i])
+            variance = lower ** (1 - position) * beta[i] ** position
+            x = x + np.sqrt(variance) * noise[i]
+    np.testing.assert_allclose(got, x, atol=1e-6)
 
 
 def test_rows_may_start_at_different_points():
@@ -385,6 +405,59 @@ def test_log_prob_of_flows_fits_numbers_that_hardly_vary(monkeypatch):
     np.testing.assert_allclose(got, exact, atol=0.1)
 
 
+@pytest.mark.parametrize("variance", ["lower", "upper", "learned"])
+def test_samples_of_ddpm_have_the_variance_that_it_says(variance, monkeypatch):
+    """With the exact denoiser, a step maps a Gaussian to a Gaussian."""
+    model = model_of(
+        "ddpm",
+        image_shape=None,
+        point_dim=1,
+        settings={"width": 8},
+        num_timesteps=20,
+        variance=variance,
+    )
+    position = {"lower": 0.0, "upper": 1.0, "learned": 0.5}[variance]
+
+    def estimate(x, time, alpha, sigma, condition):
+        gain = alpha * DEVIATION**2 / (alpha**2 * DEVIATION**2 + sigma**2)
+        data = MEAN + gain * (x - alpha * MEAN)
+        learned = tf.fill(tf.shape(x), position) if variance == "learned" else None
+        return data, learned
+
+    monkeypatch.setattr(model, "estimate", estimate)
+    drawn = model.sample_points(4000, seed=0, steps=20, sampler="ancestral")
+    level = model.process.signal_levels()[::-1]
+    before = np.append(level[1:], 1.0)
+    beta = 1 - level / before
+    spread = 1 - level[0]
+    for now, then, b in zip(level, before, beta, strict=True):
+        total = now * DEVIATION**2 + 1 - now
+        slope = np.sqrt(1 - b) * (1 - then) / (1 - now)
+        slope += np.sqrt(then) * b / (1 - now) * np.sqrt(now) * DEVIATION**2 / total
+        lower = b * (1 - then) / (1 - now)
+        added = lower ** (1 - position) * b**position if then < 1 else 0.0
+        spread = slope**2 * spread + added
+    # The deviation of 4000 rows is known to 1.1 %.
+    np.testing.assert_allclose(drawn.std(), np.sqrt(spread), rtol=0.03)
+
+
+def test_the_bound_trains_a_learned_variance_alone():
+    model = model_of("ddpm", num_timesteps=20, variance="learned")
+    random = np.random.default_rng(0)
+    data, x = tf.constant(random.uniform(-1, 1, (2, 2, 8, 8, 1)), tf.float32)
+    output = tf.constant(random.normal(size=(2, 8, 8, 2)), tf.float32)
+    time, gradients = tf.constant([0.25, 0.5]), []
+    for model.bound_weight in (0.001, 0.002):
+        with tf.GradientTape() as tape:
+            tape.watch(output)
+            loss, _ = model.loss_of_output(output, data, x, time)
+        gradients.append(tape.gradient(loss, output).numpy())
+    first, second = gradients
+    np.testing.assert_array_equal(first[..., 0], second[..., 0])
+    assert np.abs(first).min(axis=(0, 1, 2)).min() > 0
+    np.testing.assert_allclose(2 * first[..., 1], second[..., 1], rtol=1e-5)
+
+
 def test_byte_probabilities_sum_to_one():
     levels = tf.cast(tf.range(256), tf.float32) / 127.5 - 1.0
     for mean, deviation in ((0.2, 0.05), (-1.1, 0.3), (0.97, 0.01)):
@@ -575,17 +648,31 @@ def test_consistency_models_imitate_an_earlier_time():
         model.step.assign(step)
         gaps.append(float(model.gap()))
     assert gaps == [0.25] * 3 + [0.125] * 3 + [0.0625] * 6
-    # At a gap of 1, the imitated value is the data.
-    model.first_stage = 0
-    model.step.assign(0)
+
+
+@pytest.mark.parametrize("stage", [0, 2])
+def test_consistency_losses_are_distances_from_the_value_at_the_earlier_time(stage):
+    model = perturbed(model_of("consistency", first_stage=stage))
     random = np.random.default_rng(0)
-    data, noise = tf.constant(random.normal(size=(2, 3, 8, 8, 1)), tf.float32)
-    time = tf.constant([0.2, 0.5, 0.9])
-    loss, _ = model.loss_at(data, noise, time, None, training=True)
-    value = model._value(model.network, data, noise, time, None, True).numpy()
-    distance = np.sqrt(np.square(value - data.numpy()).sum(axis=(1, 2, 3)))
-    # The Huber distance is less than the distance by at most its margin.
-    np.testing.assert_allclose(loss, np.mean(distance / time) / 8, rtol=0.01)
+    data, noise = random.normal(size=(2, 3, 8, 8, 1)).astype(np.float32)
+    time = np.float32([0.2, 0.5, 0.9])
+
+    def value(time):
+        t = time[:, None, None, None]
+        x = (1 - t) * data + t * noise
+        return x - t * model.network([x, time]).numpy()
+
+    earlier = time * (1 - 0.5**stage)
+    imitated = data if stage == 0 else value(earlier)
+    squares = np.square(value(time) - imitated).sum(axis=(1, 2, 3))
+    margin = 0.00054 * 8  # Song and Dhariwal, section 3.3, for 64 dimensions.
+    distance = np.sqrt(squares + margin**2) - margin
+    tensors = map(tf.constant, (data, noise, time))
+    loss, figures = model.loss_at(*tensors, None, training=True)
+    np.testing.assert_allclose(
+        loss, np.mean(distance / (time - earlier)) / 8, rtol=1e-4
+    )
+    assert float(figures["gap"]) == 0.5**stage
 
 
 @pytest.fixture(scope="module")
@@ -838,6 +925,21 @@ def test_numbers_of_steps_are_chosen_at_export(tmp_path):
         found = served[name](seed=seeds)["images"]
         # The same operations; graphs may fuse them otherwise.
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_servers_walk_on_arcs_between_latents_as_large_as_images(tmp_path):
+    model = perturbed(model_of())
+    folder = keras_gen.export.save(model, tmp_path, abilities=["interpolate"])
+    served = tf.saved_model.load(folder).signatures["interpolate"]
+    start, end = np.random.default_rng(0).normal(size=(2, 4, 64)).astype(np.float32)
+    end[3] = start[3]  # On no arc.
+    position = np.float32([0.0, 0.5, 0.8, 0.5])
+    between = latent.slerp(start, end, position)
+    arrays = {"start": start, "end": end, "position": position}
+    got = served(**{name: tf.constant(rows) for name, rows in arrays.items()})
+    np.testing.assert_allclose(got["images"], model.decode(between), atol=1e-5)
+    line = model.decode(latent.lerp(start, end, position))
+    assert np.abs(line[1:3] - got["images"][1:3]).max(axis=(1, 2, 3)).min() > 0.01
 
 
 @pytest.mark.parametrize(

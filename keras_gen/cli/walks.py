@@ -47,7 +47,7 @@ def interpolate(
         bool | None,
         typer.Option(
             help="Walk along arcs, for Gaussian latents, instead of lines.",
-            show_default="arcs if latents are as large as images",
+            show_default="arcs for diffusion models",
         ),
     ] = None,
     seed: LatentSeed = 0,

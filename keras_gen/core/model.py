@@ -69,6 +69,8 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         fixed_options: Names of options of the base classes that the class sets itself
             and does not accept.
         whole_batches: Boolean, whether all batches of a step must have the same size.
+        spherical_latents: Boolean, whether paths between latents are arcs by default:
+            of Gaussian latents as large as images, points on lines are too near to 0.
         unknown_labels: Boolean, whether the label -1 stands for an unknown one.
         rows_per_call: Number of rows that an ability runs through the networks at once.
             A smaller number needs less memory.
@@ -78,6 +80,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     figures = ()
     fixed_options = ()
     whole_batches = False
+    spherical_latents = False
     unknown_labels = False
     rows_per_call = 256
     tiny = {}

@@ -264,9 +264,10 @@ def _walks(model, abilities, graphs):
     )
     others = {declared.name: declared for declared in (position, *conditions)}
 
+    path, name = (_arc, "arc") if model.spherical_latents else (_line, "line")
+
     def walk(start, end, position, **conditions):
-        position = position[:, None]
-        between = (1.0 - position) * start + position * end
+        between = path(start, end, position[:, None])
         return graphs["decode"](**{latents.name: between}, **conditions)
 
     ends = {
@@ -278,7 +279,7 @@ def _walks(model, abilities, graphs):
     }
     found = {
         "interpolate": Signature(
-            "Images on the line from one latent (position 0) to another (1).",
+            f"Images on the {name} from one latent (position 0) to another (1).",
             {**ends, **others},
             decode.output,
             _graph(walk),
@@ -308,12 +309,31 @@ def _walks(model, abilities, graphs):
         ),
     )
     found["interpolate_images"] = Signature(
-        "Images on the line between the latents of two images.",
+        f"Images on the {name} between the latents of two images.",
         {**{declared.name: declared for declared in ends}, **others},
         decode.output,
         _graph(walk_images),
     )
     return found
+
+
+def _line(start, end, position):
+    return (1.0 - position) * start + position * end
+
+
+def _arc(start, end, position):
+    """Points of `keras_gen.latent.slerp`, in a graph."""
+    norms = [tf.norm(x, axis=1, keepdims=True) for x in (start, end)]
+    first, second = (
+        tf.math.divide_no_nan(x, n) for x, n in zip((start, end), norms, strict=True)
+    )
+    cosine = tf.reduce_sum(first * second, axis=1, keepdims=True)
+    angle = tf.acos(tf.clip_by_value(cosine, -1.0, 1.0))
+    is_flat = angle < 1e-6
+    sine = tf.where(is_flat, 1.0, tf.sin(angle))
+    arc = (tf.sin((1.0 - position) * angle) * first) + tf.sin(position * angle) * second
+    direction = tf.where(is_flat, _line(first, second, position), arc / sine)
+    return direction * _line(*norms, position)
 
 
 def _with_files(signature):

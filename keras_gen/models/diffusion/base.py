@@ -90,6 +90,7 @@ class DiffusionModel(GenerativeModel):
     """
 
     fixed_options = ("outputs",)
+    spherical_latents = True
 
     def __init__(
         self,
