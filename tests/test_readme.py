@@ -25,7 +25,9 @@ NOTES = sorted(ROOT.glob("zoo/*/NOTES.md"))
 # Two steps and a few images, so that tests are faster than the examples themselves.
 SHORTER = {
     "epochs=20,": "epochs=1, steps_per_epoch=2,",
+    'settings={"width": 32}': 'settings={"width": 8}',
     "batch_size=64), epochs=20\n": "batch_size=8), epochs=1, steps_per_epoch=2\n",
+    'steps=20, sampler="heun"': 'steps=2, sampler="heun"',
     "epochs=50": "epochs=1",
     "num_images=10_000": "num_images=200, num_train=1000",
 }
