@@ -25,7 +25,7 @@ NOTES = sorted(ROOT.glob("zoo/*/NOTES.md"))
 # Two steps and a few images, so that tests are faster than the examples themselves.
 SHORTER = {
     "epochs=20,": "epochs=1, steps_per_epoch=2,",
-    'settings={"width": 32}': 'settings={"width": 8}',
+    '{"width": 32}': '{"width": 8, "patch": 4, "num_blocks": 1}',
     "batch_size=64), epochs=20\n": "batch_size=8), epochs=1, steps_per_epoch=2\n",
     'steps=20, sampler="heun"': 'steps=2, sampler="heun"',
     "epochs=50": "epochs=1",
