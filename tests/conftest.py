@@ -33,6 +33,13 @@ def unsearched():
     gc.collect()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef):
+    """Sets fixed seeds for what several tests share, whichever test comes first."""
+    if fixturedef.scope != "function":
+        keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Sets fixed seeds; restores the dtype policy and the zoo's places after a test."""
