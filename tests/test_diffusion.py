@@ -843,6 +843,7 @@ def test_saved_settings_do_not_depend_on_later_defaults(monkeypatch):
     unet = model_of(network="unet", settings={"width": 4, "num_blocks": 1})
     settings = unet.get_config()["settings"]
     assert settings["multipliers"] == [1, 2, 2] and settings["num_blocks"] == 1
+    assert settings["attention"] == [2]
     assert type(unet).from_config(unet.get_config()).get_config() == unet.get_config()
 
 
@@ -863,6 +864,8 @@ def test_patches_come_back_in_their_places():
     [
         ({"image_shape": (10, 10, 1), "network": "unet", "settings": {}}, "4 divides"),
         ({"settings": {"wide": 3}}, "'wide'"),
+        ({"settings": {"width": 0}}, "Expected width"),
+        ({"network": "unet", "settings": {"attention": 8}}, "Expected attention"),
         ({"network": "mlp"}, "'mlp'"),
         ({"image_shape": None, "point_dim": 2, "network": "unet"}, "'unet'"),
         (

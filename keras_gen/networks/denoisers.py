@@ -18,6 +18,8 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from keras_gen.core.arguments import checked
+from keras_gen.core.types import Count, Decay, Widths
 from keras_gen.layers.learned import Learned
 from keras_gen.layers.modulated_group_norm import ModulatedGroupNorm
 from keras_gen.layers.time_embedding import TimeEmbedding
@@ -56,16 +58,17 @@ def entry(shape: tuple[int, ...], units: int, num_classes: int | None, text: int
 # U-Net.
 
 
+@checked
 def unet(
     shape: tuple[int, int, int],
-    outputs: int,
-    width: int = 64,
-    multipliers: Sequence[int] = (1, 2, 2),
-    num_blocks: int = 2,
-    attention: Sequence[int] | None = None,
-    heads: int = 4,
-    patch: int = 1,
-    dropout: float = 0.0,
+    outputs: Count,
+    width: Count = 64,
+    multipliers: Widths = (1, 2, 2),
+    num_blocks: Count = 2,
+    attention: Sequence[Count] | None = None,
+    heads: Count = 4,
+    patch: Count = 1,
+    dropout: Decay = 0.0,
     num_classes: int | None = None,
     text: int = 0,
 ) -> keras.Model:
@@ -81,7 +84,7 @@ def unet(
         num_blocks: Number of residual blocks at each level of the way down; there is
             one more on the way up.
         attention: Heights of maps with self-attention; None stands for that of the
-            smallest maps.
+            smallest maps, `heights(...)[-1]`.
         heads: Number of heads of an attention.
         patch: Side of the patches of pixels that become maps.
         dropout: Share of the numbers that residual blocks set to 0 in training.
@@ -93,11 +96,11 @@ def unet(
             no maps have.
     """
     _check_sides(shape, patch * 2 ** (len(multipliers) - 1))
-    heights = [shape[0] // patch // 2**level for level in range(len(multipliers))]
-    attention = heights[-1:] if attention is None else attention
-    if not set(attention) <= set(heights):
+    known = heights(shape, multipliers, patch)
+    attention = known[-1:] if attention is None else attention
+    if not set(attention) <= set(known):
         raise ValueError(
-            f"Expected attention at heights among {heights}, got {list(attention)}."
+            f"Expected attention at heights among {known}, got {list(attention)}."
         )
     inputs, features = entry(shape, 4 * width, num_classes, text)
 
@@ -132,6 +135,17 @@ def unet(
         outputs * patch**2, 3, padding="same", kernel_initializer=near_zero()
     )(x)
     return _denoiser(inputs, _from_patches(x, patch))
+
+
+def heights(
+    shape: tuple[int, ...], multipliers: Sequence[int], patch: int
+) -> list[int]:
+    """The heights of maps at each level of a U-Net; the arguments are those of `unet`.
+
+    >>> heights((64, 64, 3), (1, 2, 2), 1)
+    [64, 32, 16]
+    """
+    return [shape[0] // patch // 2**level for level in range(len(multipliers))]
 
 
 def _block(x, features, maps, dropout):
@@ -204,14 +218,15 @@ def _denoiser(inputs, x):
 # Transformer.
 
 
+@checked
 def transformer(
     shape: tuple[int, int, int],
-    outputs: int,
-    width: int = 192,
-    depth: int = 6,
-    heads: int = 3,
-    patch: int = 4,
-    dropout: float = 0.0,
+    outputs: Count,
+    width: Count = 192,
+    depth: Count = 6,
+    heads: Count = 3,
+    patch: Count = 4,
+    dropout: Decay = 0.0,
     num_classes: int | None = None,
     text: int = 0,
 ) -> keras.Model:
@@ -278,12 +293,13 @@ def _gated(x, inner, gate, dropout):
 # Points.
 
 
+@checked
 def residual_mlp(
     shape: tuple[int, ...],
-    outputs: int,
-    width: int = 128,
-    depth: int = 3,
-    dropout: float = 0.0,
+    outputs: Count,
+    width: Count = 128,
+    depth: Count = 3,
+    dropout: Decay = 0.0,
     num_classes: int | None = None,
     text: int = 0,
 ) -> keras.Model:

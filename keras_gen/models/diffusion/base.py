@@ -139,9 +139,7 @@ class DiffusionModel(GenerativeModel):
         self.steps = steps
         self.latent_dim = int(np.prod(self.shape))
         self.prior = priors.Normal(self.latent_dim, name="prior")
-        # Saved as a whole, so that files keep their networks if a default changes.
         settings = whole_settings(network, settings or {})
-        self._arguments.update(network=network, settings=settings)
         self.network = NETWORKS[network](
             shape=self.shape,
             outputs=outputs * self.shape[-1],
@@ -149,6 +147,11 @@ class DiffusionModel(GenerativeModel):
             text=text_units or 0,
             **settings,
         )
+        if settings.get("attention", ()) is None:
+            sizes = settings["multipliers"], settings["patch"]
+            settings["attention"] = denoisers.heights(self.shape, *sizes)[-1:]
+        # Saved as a whole, so that files keep their networks if a default changes.
+        self._arguments.update(network=network, settings=settings)
         if text_units is not None:
             self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
             self.keep_average(self.text_encoder, average)
