@@ -16,9 +16,6 @@ from keras_gen.cli.common import (
     new_path,
     output_option,
 )
-from keras_gen.core.abilities import default_conditions
-from keras_gen.core.inputs import LABEL, TEXT, with_role
-from keras_gen.core.noise import row_seeds
 
 Data = Annotated[
     str | None,
@@ -60,6 +57,10 @@ def interpolate(
     Models with classes or captions walk between samples of the prior, each with a class
     or a caption that is drawn.
     """
+    from keras_gen.core.abilities import default_conditions
+    from keras_gen.core.inputs import LABEL, TEXT, with_role
+    from keras_gen.core.noise import row_seeds
+
     weights = choose_weights(name, weights)
     output = output or new_path("interpolation", SUFFIXES)
     model = _load(name, weights, "decode")
