@@ -37,6 +37,8 @@ def load(name: str):
 def measure(model, scale: Scale, sampler: str, steps: int, num_images: int) -> dict:
     """Figures of samples, and the seconds that an image took."""
     options = {"sampler": sampler, "steps": steps}
+    if not hasattr(model, "sampler"):  # Consistency models have a single one.
+        del options["sampler"]
     model.sample(model.rows_per_call, seed=1, **options)  # Traces the graph.
     begin = time.perf_counter()
     images = model.sample(num_images, seed=0, **options)

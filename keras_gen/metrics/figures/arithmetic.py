@@ -4,52 +4,18 @@
    Convolutional Generative Adversarial Networks", 2016, section 6.3.2.
 """
 
-import dataclasses
-from collections.abc import Callable
-
 import numpy as np
 
 from keras_gen import latent
 from keras_gen.core.inputs import LATENT
-from keras_gen.data import faces
 from keras_gen.metrics.features import resized
 from keras_gen.metrics.figures.base import Figure
+from keras_gen.metrics.figures.judged import JUDGED
 
 NUM_IMAGES = 2_000  # Images in which examples are searched.
 NUM_DRAWS = 100
 EXAMPLES = 3  # Latents that are averaged ([1]).
 ROWS = 16  # Rows of a picture.
-
-
-@dataclasses.dataclass(frozen=True)
-class JudgedSource:
-    """A source for whose attributes a classifier ships.
-
-    Attributes:
-        judge: Preset and weights of the classifier.
-        names: Function that returns the names of its attributes.
-        added: Attribute that the arithmetic adds.
-        absent: Attribute that the images have from which it is taken, but not the
-            result.
-        unnamed: Function that returns the names of those of which captions say nothing.
-    """
-
-    judge: tuple[str, str]
-    names: Callable[[], list[str]]
-    added: str
-    absent: str
-    unnamed: Callable[[], list[str]]
-
-
-JUDGED = {
-    "faces": JudgedSource(
-        judge=("classifier", "faces"),
-        names=faces.attribute_names,
-        added="glasses",
-        absent="smile",
-        unnamed=faces.unnamed_attributes,
-    )
-}
 
 
 class Arithmetic(Figure):

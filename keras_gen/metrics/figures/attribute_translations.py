@@ -4,12 +4,11 @@ import numpy as np
 
 from keras_gen.core.inputs import ATTRIBUTES
 from keras_gen.metrics.features import resized
-from keras_gen.metrics.figures.arithmetic import JUDGED
 from keras_gen.metrics.figures.base import Figure
+from keras_gen.metrics.figures.judged import JUDGED, test_rows
 from keras_gen.metrics.translation import l1
 from keras_gen.models.translation.stargan import changed
 
-NUM_IMAGES = 1_000
 ROWS = 16  # Rows of a picture.
 
 
@@ -49,7 +48,7 @@ class AttributeTranslations(Figure):
             found = judge.classify(resized(images, judge.image_shape))
             return found[:, columns] > 0.5
 
-        images, own = _test_rows(context)
+        images, own = test_rows(context, "image", "attributes")
         translate = context.model.translate
         figures, kept, distances, shown = {}, [], [], [images[:ROWS]]
         for index, name in enumerate(names):
@@ -70,11 +69,3 @@ class AttributeTranslations(Figure):
             "reconstruction_l1": float(np.mean(distances)),
             **figures,
         }
-
-
-def _test_rows(context):
-    """Images of the test split, and their attributes."""
-    count = min(NUM_IMAGES, context.num_images)
-    batches = context.draw("test", features=("image", "attributes"), count=count)
-    rows = [(b["image"].numpy(), b["attributes"].numpy()) for b in batches]
-    return tuple(np.concatenate(part) for part in zip(*rows, strict=True))

@@ -5,8 +5,8 @@ import numpy as np
 from keras_gen.core.inputs import TEXT
 from keras_gen.metrics.captions import r_precision
 from keras_gen.metrics.features import resized
-from keras_gen.metrics.figures.arithmetic import JUDGED
 from keras_gen.metrics.figures.base import Figure
+from keras_gen.metrics.figures.judged import JUDGED
 from keras_gen.metrics.translation import l1
 
 JUDGE = ("matcher", "emoji")  # Preset and weights of a matcher of images and captions.

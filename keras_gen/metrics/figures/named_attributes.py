@@ -4,11 +4,9 @@ import numpy as np
 
 from keras_gen.core.inputs import TEXT
 from keras_gen.metrics.features import resized
-from keras_gen.metrics.figures.arithmetic import JUDGED
 from keras_gen.metrics.figures.base import Figure
 from keras_gen.metrics.figures.captions import distances, drawing, keep_samples
-
-NUM_IMAGES = 1_000
+from keras_gen.metrics.figures.judged import JUDGED, test_rows
 
 
 class NamedAttributes(Figure):
@@ -39,7 +37,8 @@ class NamedAttributes(Figure):
         judge, judge_name = context.load_judge(*source.judge)
         names = [n for n in source.names() if n not in source.unnamed()]
         columns = [source.names().index(name) for name in names]
-        real, captions, attributes = _test_rows(context)
+        features = ("image", "caption", "attributes")
+        real, captions, attributes = test_rows(context, *features)
         wanted = attributes[:, columns] > 0.5
 
         def shares(images):
@@ -66,13 +65,3 @@ class NamedAttributes(Figure):
             **distances(drawn, again),
             **of_each,
         }
-
-
-def _test_rows(context):
-    """Images of the test split, their captions, and their attributes."""
-    features = ("image", "caption", "attributes")
-    count = min(NUM_IMAGES, context.num_images)
-    batches = list(context.draw("test", features=features, count=count))
-    return [
-        np.concatenate([batch[name].numpy() for batch in batches]) for name in features
-    ]
