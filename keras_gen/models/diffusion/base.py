@@ -404,6 +404,10 @@ class DiffusionModel(GenerativeModel):
         """An estimate of x0, within the bounds that it is known to have."""
         return estimate
 
+    def first_noise(self, seed):
+        """Standard normal noise from the rows' seeds, in the shape of the data."""
+        return tf.reshape(self.latents(seed), (-1, *self.shape))
+
     def row_noise(self, seed, stream: int = 1):
         """A function from the index of a draw to noise from the rows' seeds."""
 

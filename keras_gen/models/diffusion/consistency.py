@@ -192,7 +192,7 @@ class Consistency(DiffusionModel):
 
     def _sample(self, seed, condition, guidance, steps):
         path = self.path_of(steps)
-        noise = tf.reshape(self.latents(seed), (-1, *self.shape))
+        noise = self.first_noise(seed)
         denoise = self.denoiser(path, condition, guidance)
         return self.finished(
             samplers.consistency(denoise, noise, path, self.row_noise(seed))
@@ -241,7 +241,7 @@ class Consistency(DiffusionModel):
         Returns:
             Images, float32 (batch, height, width, channels), in [-1, 1].
         """
-        noise = tf.reshape(self.latents(seed), (-1, *self.shape))
+        noise = self.first_noise(seed)
         share = rows_of(strength, images)
         x = (1.0 - share) * images + share * noise
         condition = self.condition_of(labels, captions)

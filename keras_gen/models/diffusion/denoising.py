@@ -189,7 +189,7 @@ class DenoisingModel(DiffusionModel):
             Completed images, float32 (batch, height, width, channels), in [-1, 1].
         """
         path = self.path_of(steps)
-        noise = tf.reshape(self.latents(seed), (-1, *self.shape))
+        noise = self.first_noise(seed)
         return self.finished(
             samplers.repaint(
                 self.denoiser(path, self.condition_of(labels, captions), guidance),
@@ -240,7 +240,7 @@ class DenoisingModel(DiffusionModel):
             rows_of(tf.gather(tf.constant(table, tf.float32), start), images)
             for table in (path.alpha, path.sigma)
         )
-        noise = tf.reshape(self.latents(seed), (-1, *self.shape))
+        noise = self.first_noise(seed)
         return self.finished(
             samplers.ddim(
                 self.denoiser(path, self.condition_of(labels, captions), guidance),
