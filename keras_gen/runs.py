@@ -9,6 +9,7 @@
 The folder of a run holds:
 
     run.json        the settings
+    config.yaml     the same as options, for `keras-gen train --config` in a new run
     stages.json     the arguments of the model before they were changed by a resumption
     model.keras     the last checkpoint: weights, optimizers and random state
     log.csv         losses and figures, one line for each epoch
@@ -36,13 +37,14 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen import callbacks, data, distribute, files, zoo
+from keras_gen import callbacks, catalogue, config, data, distribute, files, zoo
 from keras_gen.core import checks
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import BATCH_SIZE, preset
 from keras_gen.files import read_text, write_text
 
 SETTINGS = "run.json"
+CONFIG = "config.yaml"  # Is written from the settings, and never read by a run.
 MODEL = "model.keras"
 LOG = "log.csv"
 STAGES = "stages.json"
@@ -178,6 +180,30 @@ class Settings:
     def write(self, path: str | os.PathLike) -> None:
         """Writes the settings to a file `run.json`."""
         write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+    def write_config(self, path: str | os.PathLike) -> None:
+        """Writes the settings as options, for `keras-gen train --config`.
+
+        Relative paths of data and weights start from the folder of the file.
+
+        Args:
+            path: Path of the YAML file.
+        """
+        values = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        folder = pathlib.Path(path).parent
+        for name in ("data", "weights"):
+            is_named = name == "weights" and values.get(name) in catalogue.weights_of(
+                self.name
+            )
+            if name in values and not is_named:
+                values[name] = config.relocate(values[name], "", folder)
+        values["set"] = values.pop("overrides")
+        config.write(path, values, _CONFIG_COMMENT)
+
+
+_CONFIG_COMMENT = f"""\
+keras-gen train --config {CONFIG} trains a new run with these options; those of the
+command line override them. Relative paths start from the folder of this file."""
 
 
 def as_option(value: Any) -> str:
@@ -496,6 +522,7 @@ class Run:
             if done and settings.overrides != self.settings.overrides:
                 self._end_stage(done)
             settings.write(self.folder / SETTINGS)
+            settings.write_config(self.folder / CONFIG)
             self._settings = settings
             say(*self._start_lines(done))
 

@@ -15,6 +15,7 @@ STOREYS = (
         "registration",
         "files",
         "page",
+        "config",
         "downloads",
         "weight_index",
     ),

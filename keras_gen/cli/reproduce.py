@@ -22,6 +22,7 @@ from keras_gen.cli.common import (
 from keras_gen.cli.train import refuse_with_resume, train, train_or_stop
 
 TRAIN = ["keras-gen", "train"]
+NOT_OF_CARDS = ("--config", "--tracker")
 
 
 def reproduce(
@@ -190,6 +191,8 @@ def _parse(command, name, before):
     words, previous = shlex.split(command), keras_gen.runs.PREVIOUS
     if words[:2] != TRAIN:
         raise ValueError("it is another command.")
+    if any(word.partition("=")[0] in NOT_OF_CARDS for word in words):
+        raise ValueError(f"{' and '.join(NOT_OF_CARDS)} are for users to set.")
     parser = typer.Typer(add_completion=False)
     parser.command(add_help_option=False)(train)
     context = typer.main.get_command(parser).make_context("train", words[2:])

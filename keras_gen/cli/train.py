@@ -16,12 +16,14 @@ from keras_gen.cli.common import (
     note,
     parse_values,
 )
+from keras_gen.cli.config import SET, ConfigFile
 from keras_gen.cli.usage import first_example
 
 
 def train(
     context: typer.Context,
     name: Name,
+    config: ConfigFile = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -135,7 +137,7 @@ def train(
             steps_per_epoch=steps_per_epoch,
             weights=weights,
             networks=networks,
-            overrides=parse_values(overrides),
+            overrides={**context.meta.get(SET, {}), **parse_values(overrides)},
             seed=seed,
             dtype=dtype,
             strategy=strategy,
