@@ -15,6 +15,7 @@ STOREYS = (
         "registration",
         "files",
         "page",
+        "trackers",
         "config",
         "downloads",
         "weight_index",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
+from keras_gen import trackers
 from keras_gen.cli.common import (
     Name,
     Overrides,
@@ -97,11 +98,18 @@ def train(
     runs: Annotated[
         pathlib.Path, typer.Option(help="Folder in which runs are kept.")
     ] = pathlib.Path("runs"),
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tracker that also gets losses, figures, settings and sample grids: "
+            "tensorboard, wandb, mlflow or trackio; may be repeated.",
+        ),
+    ] = None,
     resume: Annotated[
         pathlib.Path | None,
         typer.Option(
-            help="Folder of a run to resume from its last checkpoint; only --epochs "
-            "and --set may be given with it."
+            help="Folder of a run to resume from its last checkpoint; only --epochs, "
+            "--set and --tracker may be given with it."
         ),
     ] = None,
 ):
@@ -116,11 +124,13 @@ def train(
     continues from there; one that was stopped in its first epoch starts anew with its
     settings.
     """
-    verbose = "auto" if sys.stdout.isatty() else 2
+    options = {"verbose": "auto" if sys.stdout.isatty() else 2}
+    options["tracker"] = tracker or ()
+    trackers.check(options["tracker"])
     if resume is not None:
         refuse_with_resume(context)
         run = keras_gen.runs.Run.open(resume, name)
-        model = train_or_stop(run, epochs, parse_values(overrides), verbose=verbose)
+        model = train_or_stop(run, epochs, parse_values(overrides), **options)
     else:
         if data is None:
             raise ValueError("Expected --data: 'mnist', another name, or a folder.")
@@ -143,7 +153,7 @@ def train(
             strategy=strategy,
             jit=jit,
         )
-        model = train_or_stop(run, verbose=verbose)
+        model = train_or_stop(run, **options)
     path = str(run.model_path)
     print(f"The model is in {shlex.quote(path)}. What to type next:")
     example = first_example(model, name, path)
@@ -200,8 +210,9 @@ def refuse_with_resume(context: typer.Context) -> None:
         for parameter in context.command.params
         if context.get_parameter_source(parameter.name).name == "COMMANDLINE"
     }
-    refused = given - {"name", "--resume", "--epochs", "--set"}
+    refused = given - {"name", "--resume", "--epochs", "--set", "--tracker"}
     if refused:
         raise ValueError(
-            f"Expected only --epochs and --set with --resume, got {sorted(refused)}."
+            "Expected only --epochs, --set and --tracker with --resume, got "
+            f"{sorted(refused)}."
         )
