@@ -21,6 +21,15 @@ from typing import Any
 from keras_gen.files import read_text, write_text
 
 SUFFIXES = (".yaml", ".yml", ".toml", ".json")
+# Data sets that ship or are drawn: their names go before folders of the same name.
+DATA_SETS = (
+    "emoji",
+    "faces",
+    "gaussian_grid",
+    "gaussian_ring",
+    "mnist",
+    "stacked_mnist",
+)
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:
@@ -100,13 +109,17 @@ def relocate(text: str, source: str | os.PathLike, target: str | os.PathLike) ->
     if "," in text and not (pathlib.Path(source) / text).exists():
         return ",".join(relocate(part, source, target) for part in text.split(","))
     path = text.strip()
+    if re.split("[/?]", path)[0] in DATA_SETS:
+        return text
     if "://" in path or path.startswith("~") or os.path.isabs(path):
         return text
     place = os.path.join(os.path.abspath(source), path)
     is_path = path.startswith(".") or path.endswith("/") or os.path.exists(place)
     if not path or not (is_path or (glob.has_magic(place) and glob.glob(place))):
         return text
-    return os.path.relpath(place, os.path.abspath(target))
+    moved = os.path.relpath(place, os.path.abspath(target))
+    is_name = re.split("[/?]", moved)[0] in DATA_SETS
+    return os.path.join(os.curdir, moved) if is_name else moved
 
 
 def _parse(text, suffix):

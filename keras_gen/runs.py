@@ -46,6 +46,7 @@ from keras_gen import (
     data,
     distribute,
     files,
+    progress,
     trackers,
     zoo,
 )
@@ -514,18 +515,16 @@ class Run:
             flags = " ".join(f"--tracker {name}" for name in missed)
             say(f"Not tracked: these epochs, since {flags} is not given")
         try:
-            model.fit(
-                batches,
-                epochs=settings.epochs,
-                verbose=verbose,
-                steps_per_epoch=settings.steps_per_epoch,
-                validation_data=validation,
-                callbacks=[
-                    *self._callbacks(settings, model, batches, log, say),
-                    *tracks,
-                    *more_callbacks,
-                ],
-            )
+            chosen = self._callbacks(settings, model, batches, log, say)
+            with progress.shown_by(None):  # Keras shows that of the epoch.
+                model.fit(
+                    batches,
+                    epochs=settings.epochs,
+                    verbose=verbose,
+                    steps_per_epoch=settings.steps_per_epoch,
+                    validation_data=validation,
+                    callbacks=[*chosen, *tracks, *more_callbacks],
+                )
         finally:
             if log.csv_file is not None:  # Keras leaves it open after Ctrl-C.
                 log.csv_file.close()

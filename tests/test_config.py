@@ -197,7 +197,7 @@ def test_every_option_but_those_of_this_machine_can_stand_in_a_file(tmp_path):
     written = config.read(tmp_path / "config.yaml")
     fields = {*json.loads(json.dumps(settings.__dict__))} - {"overrides"}
     assert set(written) == fields | {"set"}
-    assert NOT_IN_FILES == {"config", "resume", "help"}
+    assert NOT_IN_FILES == {"config", "resume", "quiet", "help"}
 
 
 def test_cards_cannot_read_files():

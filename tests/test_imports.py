@@ -15,6 +15,7 @@ STOREYS = (
         "registration",
         "files",
         "page",
+        "progress",
         "trackers",
         "config",
         "downloads",

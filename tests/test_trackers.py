@@ -158,6 +158,23 @@ def test_several_trackers_are_told_and_ended_if_training_fails(notes, tmp_path):
     assert track.tracked(run.folder) == {"wandb": "w1", "mlflow": "m1"}
 
 
+def test_a_tracker_that_fails_does_not_end_the_training(notes, tmp_path, monkeypatch):
+    found = notes("mlflow")
+
+    def fail(*args, **options):
+        raise RuntimeError("No connection")
+
+    monkeypatch.setattr(sys.modules["mlflow"], "log_metrics", fail)
+    with pytest.warns(UserWarning, match="mlflow did not take epoch 1.*No connection"):
+        run = trained(tmp_path / "run", ["mlflow"], epochs=1)
+    assert run.model_path.is_file() and found.named("end_run") == [("FINISHED", {})]
+    monkeypatch.setattr(sys.modules["mlflow"], "start_run", fail)
+    other = Run.create("gan", "mnist", folder=tmp_path / "b", epochs=1, **OPTIONS)
+    with pytest.raises(OSError, match="mlflow could not start: No connection"):
+        other.train(verbose=0, tracker=["mlflow"])
+    assert not other.model_path.exists()
+
+
 def test_a_run_without_a_tracker_calls_none_and_says_what_it_leaves_out(
     notes, tmp_path, capsys
 ):

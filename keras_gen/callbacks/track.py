@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import warnings
 from typing import Literal
 
 import keras
@@ -56,7 +57,12 @@ class Track(keras.callbacks.Callback):
         known = tracked(self.folder)
         log = trackers.TRACKERS[self.tracker]()
         settings = json.loads(json.dumps(self.settings))
-        found = log.start(self.folder, settings, known.get(self.tracker))
+        try:
+            found = log.start(self.folder, settings, known.get(self.tracker))
+        except Exception as error:  # Each library has classes of its own.
+            raise OSError(
+                f"The tracker {self.tracker} could not start: {error}"
+            ) from error
         text = json.dumps({**known, self.tracker: found}, indent=2) + "\n"
         files.write_text(self.folder / STATE, text)
         self._log = log
@@ -65,10 +71,19 @@ class Track(keras.callbacks.Callback):
         """Logs losses, figures, and the grid of the epoch if there is one."""
         if self._log is None:
             return
-        self._log.log(epoch + 1, {key: float(v) for key, v in (logs or {}).items()})
+        figures = {key: float(value) for key, value in (logs or {}).items()}
         grid = self.folder / "samples" / f"epoch_{epoch + 1:04d}.png"
-        if grid.is_file():
-            self._log.show(epoch + 1, grid)
+        try:
+            self._log.log(epoch + 1, figures)
+            if grid.is_file():
+                self._log.show(epoch + 1, grid)
+        except Exception as error:
+            self._warn(f"did not take epoch {epoch + 1}", error)
+
+    def _warn(self, what, error):
+        """Warns of an error of the library, which shall not end a training."""
+        text = f"The tracker {self.tracker} {what}, and training goes on: {error}"
+        warnings.warn(text, stacklevel=3)
 
     def on_train_end(self, logs=None):
         """Ends the tracked run as complete."""
@@ -82,7 +97,10 @@ class Track(keras.callbacks.Callback):
         """
         log, self._log = self._log, None
         if log is not None:
-            log.finish(is_complete)
+            try:
+                log.finish(is_complete)
+            except Exception as error:
+                self._warn("could not end its run", error)
 
 
 def tracked(folder: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ from keras_gen import catalogue, config
 from keras_gen.cli.common import errors_in_one_line
 
 SET = "keras_gen.config.set"  # Values of `set` in the file, in the context's `meta`.
-NOT_IN_FILES = {"config", "resume", "help"}
+NOT_IN_FILES = {"config", "resume", "quiet", "help"}
 RUN = "run.json"  # A run's own record, whose paths start from the working folder.
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
+from keras_gen.cli import completions
 from keras_gen.cli.common import (
     AsJson,
     Weights,
@@ -27,7 +28,11 @@ NOT_OF_CARDS = ("--config", "--tracker")
 
 def reproduce(
     name: Annotated[
-        str, typer.Argument(help="Model and weights with a card: vae:mnist.")
+        str,
+        typer.Argument(
+            help="Model and weights with a card: vae:mnist.",
+            autocompletion=completions.models_with_weights,
+        ),
     ],
     weights: Weights = None,
     epochs: Annotated[

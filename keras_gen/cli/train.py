@@ -9,6 +9,7 @@ import typer
 
 import keras_gen
 from keras_gen import trackers
+from keras_gen.cli import completions
 from keras_gen.cli.common import (
     Name,
     Overrides,
@@ -30,7 +31,8 @@ def train(
         typer.Option(
             help="Data set: 'mnist', 'emoji', 'emoji/noto,openmoji', 'faces', "
             "'faces/personas?glasses', the name of one in tensorflow-datasets, or a "
-            "folder of images; two folders with a comma between them are two domains."
+            "folder of images; two folders with a comma between them are two domains.",
+            autocompletion=completions.data_sets,
         ),
     ] = None,
     epochs: Annotated[
@@ -85,11 +87,17 @@ def train(
         typer.Option(
             help="Dtype policy: float32, mixed_float16 or mixed_bfloat16.",
             show_default="float32",
+            autocompletion=completions.one_of(
+                "float32", "mixed_float16", "mixed_bfloat16"
+            ),
         ),
     ] = None,
     strategy: Annotated[
         str,
-        typer.Option(help="Distribution strategy: auto, mirrored or multi_worker."),
+        typer.Option(
+            help="Distribution strategy: auto, mirrored or multi_worker.",
+            autocompletion=completions.one_of("auto", "mirrored", "multi_worker"),
+        ),
     ] = "auto",
     jit: Annotated[
         bool,
@@ -103,6 +111,7 @@ def train(
         typer.Option(
             help="Tracker that also gets losses, figures, settings and sample grids: "
             "tensorboard, wandb, mlflow or trackio; may be repeated.",
+            autocompletion=completions.one_of(*trackers.TRACKERS),
         ),
     ] = None,
     resume: Annotated[
