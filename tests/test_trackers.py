@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -115,6 +116,24 @@ def test_trackio_gets_epochs_settings_and_grids_and_goes_on(notes, tmp_path):
     assert grid == {"samples": ("image", path)} and found.named("finish") == [None]
     Run.open(run.folder).train(epochs=2, verbose=0, tracker=["trackio"])
     assert found.named("init")[1] == {**init, "resume": "allow"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["wandb", "mlflow", "trackio"])
+def test_the_libraries_themselves_take_what_they_get(name, tmp_path, monkeypatch):
+    """In their offline modes, where they are installed; the suite does without."""
+    pytest.importorskip(name)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        run = trained(tmp_path / "gan" / "run", [name])
+        known = track.tracked(run.folder)
+        Run.open(run.folder).train(epochs=3, verbose=0, tracker=[name])
+    assert not [w for w in warned if "The tracker" in str(w.message)]
+    assert known == track.tracked(run.folder) and list(known) == [name]
 
 
 def events(folder):

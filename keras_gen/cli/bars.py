@@ -106,7 +106,9 @@ def shown(is_quiet: bool) -> Iterator[None]:
     """
     global _bars
     before = _bars
-    _bars = None if is_quiet or not sys.stderr.isatty() else Bars(DELAY)
+    _bars = (
+        None if is_quiet or not (sys.stderr and sys.stderr.isatty()) else Bars(DELAY)
+    )
     try:
         with progress.shown_by(_bars and _bars.over):
             yield

@@ -22,27 +22,39 @@ def models(incomplete: str) -> Found:
 
 def weights(context: typer.Context, incomplete: str) -> Found:
     """Names of weights on this machine for the model that was typed before."""
-    given = context.params.get("name") or context.params.get("names")
-    # Typer leaves words aside while the option before the cursor has no value.
-    words = given or context.args
-    for word in [words] if isinstance(words, str) else words:
-        name = (word.partition("=")[2] or word).partition(":")[0]
-        with contextlib.suppress(ValueError, OSError):  # Using them shows the error.
-            for found in catalogue.weights_of(name, is_local=True):
-                if found.startswith(incomplete):
-                    yield found, f"weights of {name}"
+    for word in _words(context):
+        yield from _weights_of(word.partition(":")[0], incomplete)
 
 
-def models_with_weights(incomplete: str) -> Found:
+def models_with_weights(context: typer.Context, incomplete: str) -> Found:
     """Names of models, and NAME:WEIGHTS once the name is complete."""
-    name, colon, begun = incomplete.partition(":")
-    if not colon:
-        yield from models(incomplete)
+    words = _words(context)
+    if incomplete == ":" or words[-1:] == [":"]:
+        # To bash, a colon is a word of its own, and only what follows is replaced.
+        names = [word for word in words if word != ":"]
+        yield from _weights_of(*names[-1:], incomplete.removeprefix(":"))
         return
-    with contextlib.suppress(ValueError, OSError):
-        for found in catalogue.weights_of(name, is_local=True):
+    start, equals, typed = incomplete.rpartition("=")
+    name, colon, begun = typed.partition(":")
+    found = _weights_of(name, begun) if colon else models(name)
+    for ending, what in found:
+        yield f"{start}{equals}{name + colon if colon else ''}{ending}", what
+
+
+def _words(context):
+    """The arguments that were typed before, such as names of models."""
+    given = context.params.get("names") or context.params.get("name") or ()
+    # Typer leaves words aside while the option before the cursor has no value.
+    return [*([given] if isinstance(given, str) else given), *context.args]
+
+
+def _weights_of(name, begun):
+    """Names of weights that begin as what was typed, for a NAME or SERVED=NAME."""
+    preset = name.partition("=")[2] or name
+    with contextlib.suppress(ValueError, OSError):  # Using them shows the error.
+        for found in catalogue.weights_of(preset, is_local=True):
             if found.startswith(begun):
-                yield f"{name}:{found}", f"weights of {name}"
+                yield found, f"weights of {preset}"
 
 
 def data_sets(incomplete: str) -> Found:

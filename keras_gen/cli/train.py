@@ -21,6 +21,8 @@ from keras_gen.cli.common import (
 from keras_gen.cli.config import SET, ConfigFile
 from keras_gen.cli.usage import first_example
 
+WITH_RESUME = ("--resume", "--epochs", "--set", "--tracker")
+
 
 def train(
     context: typer.Context,
@@ -219,9 +221,9 @@ def refuse_with_resume(context: typer.Context) -> None:
         for parameter in context.command.params
         if context.get_parameter_source(parameter.name).name == "COMMANDLINE"
     }
-    refused = given - {"name", "--resume", "--epochs", "--set", "--tracker"}
+    refused = given - {"name", *WITH_RESUME, "--quiet"}
     if refused:
         raise ValueError(
-            "Expected only --epochs, --set and --tracker with --resume, got "
+            f"Expected only {', '.join(WITH_RESUME[1:])} with --resume, got "
             f"{sorted(refused)}."
         )
