@@ -141,7 +141,7 @@ def test_text_to_faces(work, pictures):
 def test_cyclegan(work, pictures):
     check(run("cyclegan"), pictures, 3)
     for name in ("black", "pink"):
-        assert len(list((work / "photos" / name).glob("*.png"))) == 12
+        assert len(list((work / "photos" / name).glob("*.png"))) == 24
 
 
 def test_pixelcnn(work, pictures):

@@ -21,7 +21,7 @@ import keras_gen
 
 # %% tags=["parameters"]
 size = 32  # small: 16
-num_files = 1000  # small: 12
+num_files = 1000  # small: 24
 epochs = 6  # small: 1
 steps_per_epoch = 200  # small: 2
 width = 12  # small: 2
