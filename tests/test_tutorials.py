@@ -262,6 +262,7 @@ def app():
 def test_lines_that_tensorflow_writes_are_removed_and_no_others():
     text = (
         "I0000 00:00:1 port.cc:153] oneDNN\nkept\nINFO:tensorflow:Assets written to\n"
+        "WARNING:tensorflow:5 out of the last 6 calls to f triggered retracing\n"
     )
     outputs = [nbformat.v4.new_output("stream", name="stderr", text=text)]
     outputs.append(nbformat.v4.new_output("stream", text="I0000 00 only\n"))
