@@ -152,10 +152,10 @@ for name, one in {
     print(f"{name:15} {nats[name]:6.1f} nats per image")
 
 # %% [markdown]
-# On the first 2,000 test images we measured 92.0 nats for the model with 40 coordinates,
-# 140.3 for the one with two, and 87.2 for the weights that ship. The bound in training
-# ended at 97.4. A hundred epochs instead of 20 gain five nats, two coordinates lose
-# almost fifty.
+# On the first 2,000 test images we measured 92.0 nats for the model with 40
+# coordinates, 140.3 for the one with two, and 87.2 for the weights that ship. The bound
+# in training ended at 97.4. A hundred epochs instead of 20 gain five nats, two
+# coordinates lose almost fifty.
 #
 # ## Export
 #
