@@ -21,12 +21,12 @@ import keras_gen
 
 # %% tags=["parameters"]
 size = 32  # small: 8
-epochs = 4  # small: 1
+epochs = 3  # small: 1
 steps_per_epoch = None  # small: 2
 network = "unet"  # small: "dit"
 settings = {"width": 32, "patch": 2}  # small: {"width": 8, "depth": 1}
 sampler_steps = 20  # small: 2
-num_images = 256  # small: 4
+num_images = 150  # small: 4
 
 # %% [markdown]
 # ## Data
