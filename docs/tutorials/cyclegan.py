@@ -31,9 +31,9 @@ num_test = 128  # small: 8
 # %% [markdown]
 # ## Two folders
 #
-# Faces with black hair in one, with pink hair in the other, of which there are only 797.
-# Files with the same number show different faces: nothing is paired. If you have folders of your own, skip this
-# cell.
+# Faces with black hair in one, with pink hair in the other, of which there are only
+# 797. Files with the same number show different faces: nothing is paired. If you have
+# folders of your own, skip this cell.
 
 # %%
 names = ("black", "pink")
@@ -147,8 +147,8 @@ for name, colour, to in (("image", "pink", "b"), ("image_b", "black", "a")):
 # unchanged. The pictures show what happened to the rest: clothes become grainy, grey
 # ones turn blue, and glasses and mouths blur. After 1,200 steps of four images this is
 # no surprise. Some of the grain has a purpose: the way back needs to know what was
-# there, and finds it in such details (Chu, Zhmoginov and Sandler, "CycleGAN, a Master of
-# Steganography", 2017).
+# there, and finds it in such details (Chu, Zhmoginov and Sandler, "CycleGAN, a Master
+# of Steganography", 2017).
 #
 # ## Export
 #
