@@ -124,7 +124,7 @@ def kept(before, after):
     return (before[:, others] == after[:, others]).mean()
 
 
-colours = [name for name in attributes if name.endswith("_hair") and name[:4] != "long"]
+colours = [f"{c}_hair" for c in "black brown blond red grey pink blue".split()]
 wide = keras_gen.data.load(
     source, "test", batch_size=num_test, shuffle=False, drop_remainder=False, **options
 )
