@@ -1,10 +1,10 @@
-# Targets: demo, test, slow, lint, bench, bench-figures, bench-serving, dist, clean. All
-# but clean set up .venv first.
+# Targets: demo, test, slow, lint, bench, bench-figures, bench-serving, tutorials, dist,
+# clean. All but clean set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test slow lint bench bench-figures bench-serving dist clean
+.PHONY: demo test slow lint bench bench-figures bench-serving tutorials dist clean
 
 demo: .venv/installed
 	$(BIN)/python -m keras_gen.quiet examples/mnist_dcgan.py
@@ -28,6 +28,10 @@ bench-figures: .venv/installed
 
 bench-serving: .venv/installed
 	$(BIN)/python benchmarks/serving.py
+
+# Notebooks of docs/tutorials in build/tutorials/, run in full: minutes each.
+tutorials: .venv/installed
+	$(BIN)/python tools/run_tutorials.py
 
 # Wheels and source archives of both distributions in dist/. They are checked, and
 # installed into a new environment, which draws samples with weights that ship.
