@@ -1,16 +1,24 @@
-# Targets: demo, test, slow, lint, bench, bench-figures, bench-serving, dist, clean. All
-# but clean set up .venv first.
+# Targets: demo, test, test-browser, slow, lint, bench, bench-figures, bench-serving, dist,
+# clean. All but clean set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test slow lint bench bench-figures bench-serving dist clean
+.PHONY: demo test test-browser slow lint bench bench-figures bench-serving dist clean
 
 demo: .venv/installed
 	$(BIN)/python -m keras_gen.quiet examples/mnist_dcgan.py
 
 test: .venv/installed
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not browser"
+
+# In headless Chromium: that of the system, or else that of Debian's package.
+test-browser: .venv/browser
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	    { $(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes chromium; } || \
+	    { echo "Expected Chromium: install the package chromium as root." >&2; exit 1; }
+	$(BIN)/python -m pytest -q -n 0 tests/browser
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -q -m slow
@@ -46,6 +54,10 @@ dist: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ./zoo --editable ".[dev,zoo]"
+	touch $@
+
+.venv/browser: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable ".[browser]"
 	touch $@
 
 clean:
