@@ -1,14 +1,21 @@
-# Targets: demo, test, test-browser, slow, lint, bench, bench-figures, bench-serving, dist,
-# clean. All but clean set up .venv first.
+# Targets: demo, docs, docs-serve, test, test-browser, slow, lint, bench, bench-figures,
+# bench-serving, dist, clean. All but clean set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-browser slow lint bench bench-figures bench-serving dist clean
+.PHONY: demo docs docs-serve test test-browser slow lint bench bench-figures bench-serving dist clean
 
 demo: .venv/installed
 	$(BIN)/python -m keras_gen.quiet examples/mnist_dcgan.py
+
+# The site in build/site. A link, a name or a picture that leads nowhere is an error.
+docs: .venv/installed
+	$(BIN)/python -m keras_gen.quiet tools/pages/build.py --to build
+
+docs-serve: docs
+	$(BIN)/python -m http.server --directory build/site --bind 127.0.0.1 8000
 
 test: .venv/installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not browser"
