@@ -10,6 +10,7 @@ copied; the gallery, the API, the figures of the theory and the tutorials are ma
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def build(to: pathlib.Path, only_pages: bool = False) -> None:
     (pages / "style").mkdir()
     for sheet in (STYLE, SITE):
         shutil.copyfile(sheet, pages / "style" / sheet.name)
-    _write_settings(to, made)
+    _write_settings(to, made, pages)
     if only_pages:
         return
     shutil.rmtree(to / "site", ignore_errors=True)
@@ -84,8 +85,12 @@ def _copy_documents(pages):
         target.write_text(links.rewritten(text, path, page, pages), "utf-8")
 
 
-def _write_settings(to, made):
-    """Writes mkdocs.yml, whose navigation names the pages that were made."""
+def _write_settings(to, made, pages):
+    """Writes mkdocs.yml, whose navigation names the pages that were made.
+
+    Raises:
+        SystemExit: If the navigation and the pages differ, which Zensical lets pass.
+    """
     settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
     nav = []
     for entry in settings["nav"]:
@@ -95,6 +100,13 @@ def _write_settings(to, made):
         elif made[place]:
             nav.append({title: _sections(made[place])})
     settings["nav"] = nav
+    named = set(re.findall(r"[\w/-]+\.md", str(nav)))
+    written = {path.relative_to(pages).as_posix() for path in pages.rglob("*.md")}
+    if named != written:
+        raise SystemExit(
+            "Expected every page in the navigation of mkdocs.yml, and no other, got "
+            f"a difference in {sorted(named ^ written)}."
+        )
     handler = settings["plugins"][1]["mkdocstrings"]["handlers"]["python"]
     handler["paths"] = [str(ROOT)]
     handler["options"]["extensions"] = ["docstrings"]
