@@ -1,17 +1,22 @@
-# Targets: demo, docs, docs-serve, test, test-browser, slow, lint, bench, bench-figures,
-# bench-serving, dist, clean. All but clean set up .venv first.
+# Targets: demo, docs, docs-serve, test, test-browser, tutorials, slow, lint, bench,
+# bench-figures, bench-serving, dist, clean. All but clean set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo docs docs-serve test test-browser slow lint bench bench-figures bench-serving dist clean
+NOTEBOOKS = $(patsubst docs/%.py,build/%.ipynb,$(wildcard docs/tutorials/*.py))
+
+.PHONY: demo docs docs-serve test test-browser slow lint bench bench-figures \
+    bench-serving tutorials dist clean
+.DELETE_ON_ERROR:
 
 demo: .venv/installed
 	$(BIN)/python -m keras_gen.quiet examples/mnist_dcgan.py
 
-# The site in build/site. A link, a name or a picture that leads nowhere is an error.
-docs: .venv/installed
+# The site in build/site. A link, a name or a picture that leads nowhere is an error. The
+# tutorials run first; `make docs NOTEBOOKS=` leaves out what they print and draw.
+docs: .venv/installed $(NOTEBOOKS)
 	$(BIN)/python -m keras_gen.quiet tools/pages/build.py --to build
 
 docs-serve: docs
@@ -43,6 +48,12 @@ bench-figures: .venv/installed
 
 bench-serving: .venv/installed
 	$(BIN)/python benchmarks/serving.py
+
+# Notebooks of docs/tutorials in build/tutorials/, run in full if they changed: minutes each.
+tutorials: $(NOTEBOOKS)
+
+build/tutorials/%.ipynb: docs/tutorials/%.py | .venv/installed
+	$(BIN)/python tools/run_tutorials.py $*
 
 # Wheels and source archives of both distributions in dist/. They are checked, and
 # installed into a new environment, which draws samples with weights that ship.

@@ -152,6 +152,35 @@ def _picture(canvas):
     return PIL.Image.fromarray(canvas.squeeze(-1) if canvas.shape[-1] == 1 else canvas)
 
 
+def show(
+    images: np.ndarray,
+    title: str = "",
+    columns: int | None = None,
+    inches: float = 8.0,
+) -> None:
+    """Shows a grid of images, in a notebook or in a window, by matplotlib.
+
+    Args:
+        images: Images (batch, height, width, 1, 3 or 4), in [-1, 1].
+        title: Text above the grid.
+        columns: Number of images in a row; None makes the grid nearly square.
+        inches: Width of the figure, in inches.
+
+    Raises:
+        ValueError: For images of another shape, or no images.
+    """
+    from matplotlib import pyplot  # It chooses a backend when it is imported.
+
+    canvas = grid(images, columns)
+    height, width = canvas.shape[:2]
+    size = inches, inches * height / width + 0.4 * bool(title)
+    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+    axes.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.set_axis_off()
+    axes.set_title(title)
+    pyplot.show()
+
+
 def save_animation(
     frames: np.ndarray,
     path: str | os.PathLike,
