@@ -14,6 +14,10 @@ PACKAGE = pathlib.Path(index.__file__).parent
 # What users import, and what models are made of.
 OUTER = "What you import"
 INNER = "What models are made of"
+_WITHOUT_HEADING = """\
+    options:
+      show_root_heading: false
+      show_root_toc_entry: false"""
 _MADE_OF = ("core", "distributions", "layers", "networks")
 
 
@@ -62,7 +66,7 @@ def _entries(module):
     """The directives of a module's page."""
     path = file_of(module)
     if path.name != "__init__.py":
-        return [f"::: {module}"]
+        return [f"::: {module}\n{_WITHOUT_HEADING}"]
     names = _exported(module)
     shown = [ast.get_docstring(_tree(path)) or ""]
     if not names:  # A package whose modules are imported one by one.
@@ -71,9 +75,7 @@ def _entries(module):
     for name in names:
         if f"{module}.{name}" in classes:
             continue
-        is_module = file_of(f"{module}.{name}").exists()
-        heading = [f"## {module}.{name}"] if is_module else []
-        shown += [*heading, f"::: {module}.{name}"]
+        shown.append(f"::: {module}.{name}")
     if module == "keras_gen.models":
         rows = [
             f"| [`{name.rpartition('.')[2]}`](../gallery/{preset}.md) | {summary} |"
@@ -131,7 +133,7 @@ def _summary(module):
 def _exported(module):
     """The names in `__all__`; none if a module has no such list."""
     for node in _tree(file_of(module)).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__":
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return [*ast.literal_eval(node.value)]
     return []
 

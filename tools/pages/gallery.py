@@ -8,6 +8,7 @@ import dataclasses
 import html
 import json
 import pathlib
+import re
 
 import links
 import PIL.Image
@@ -159,8 +160,8 @@ def _weights(described, name):
     parts = [
         f"```python\n{python}\n```",
         "```bash\n" + "\n".join(commands) + "\n```",
-        *(part.replace("## ", "### ") for part in readme.figures(card, again)),
-        *(part.replace("## ", "### ") for part in readme.training(card)),
+        *map(_lower, readme.figures(card, again)),
+        *map(_lower, readme.training(card)),
     ]
     notes = ROOT / "zoo" / preset / "NOTES.md"
     if card.get("notes"):
@@ -168,6 +169,12 @@ def _weights(described, name):
     if notes.exists():
         parts.append(f"[What was tried]({links.source(f'zoo/{preset}/NOTES.md')})")
     return parts
+
+
+def _lower(part):
+    """A part of a text, whose heading is lower in a page of the gallery."""
+    part = re.sub(r"\A### (.*)", r"**\1**", part)
+    return re.sub(r"\A## ", "### ", part)
 
 
 def examples(described: dict, card: dict, weights: str) -> tuple[str, list[str]]:
@@ -257,21 +264,27 @@ def _tile(entry, page, pages):
 
 def _rank(data):
     """The place of a data set in the order in which pictures are shown."""
-    first = data.partition("/")[0]
+    first = _first(data)
     return DATA.index(first) if first in DATA else len(DATA)
+
+
+def _first(data):
+    """The data set of which a source takes a part: "faces" for "faces/micah?smile"."""
+    return re.split("[/?]", data)[0]
 
 
 def _write_comparison(pages):
     page = "gallery/compare.md"
     found = [p for preset, weights in cards() for p in pictures(preset, weights)]
     parts = [
+        "---\nhide: [navigation, toc]\n---",
         "# All pictures side by side",
         "Pictures under a heading come from models that were trained on the same data. "
         "Samples are the first 64 seeds of a model: none was chosen.",
     ]
     groups = {}
     for picture in sorted(found, key=lambda p: _rank(p.data)):
-        groups.setdefault(picture.data.partition("/")[0], []).append(picture)
+        groups.setdefault(_first(picture.data), []).append(picture)
     for data, shown in groups.items():
         figures = []
         for p in shown:
