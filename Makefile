@@ -49,7 +49,7 @@ bench-figures: .venv/installed
 bench-serving: .venv/installed
 	$(BIN)/python benchmarks/serving.py
 
-# Notebooks of docs/tutorials in build/tutorials/, run in full if they changed: minutes each.
+# Notebooks of docs/tutorials in build/tutorials/, run in full if they changed: minutes.
 tutorials: $(NOTEBOOKS)
 
 build/tutorials/%.ipynb: docs/tutorials/%.py | .venv/installed

@@ -1,6 +1,9 @@
 """The site: it builds strictly, and its gallery and its API are complete."""
 
+import base64
 import html.parser
+import io
+import json
 import pathlib
 import re
 import subprocess
@@ -193,7 +196,8 @@ def test_links_lead_to_pages_and_else_to_the_repository(tools, tmp_path):
     import links
 
     text = (
-        "[a](../choose.md#x) [b](../../zoo/dcgan) ![c](../../zoo/gan/mnist/samples.png) "
+        "[a](../choose.md#x) [b](../../zoo/dcgan) "
+        "![c](../../zoo/gan/mnist/samples.png) "
         "[d](../../examples/gan_theory.py) `[e](f)` [g](#h) [i](https://j)"
     )
     found = links.rewritten(text, "docs/guides/data.md", "guides/data.md", tmp_path)
@@ -206,18 +210,22 @@ def test_links_lead_to_pages_and_else_to_the_repository(tools, tmp_path):
     assert (tmp_path / "pictures/zoo/gan/mnist/samples.png").is_file()
 
 
-def test_a_tutorial_shows_its_outputs_only_if_they_are_its_own(tools, tmp_path):
-    import json
+def test_examples_of_docstrings_are_fenced(tools):
+    import docstrings
 
+    text = "Adds.\n\n>>> 1 + 1\n2\n>>> [\n...     3]\n[3]\n\nMore."
+    fenced = "Adds.\n\n```pycon\n>>> 1 + 1\n2\n>>> [\n...     3]\n[3]\n```\n\nMore."
+    assert docstrings.fenced(text) == fenced
+    assert docstrings.fenced("a\n2\n") == "a\n2"
+
+
+def test_a_tutorial_shows_its_outputs_only_if_they_are_its_own(tools, tmp_path):
     import tutorials
 
     source = "# %% [markdown]\n# # Title\n\n# %%\nprint(1)\nsize = 3  # small: 1\n"
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "first.py").write_text(source)
     png = PIL.Image.new("RGB", (2, 2))
-    import base64
-    import io
-
     stream = io.BytesIO()
     png.save(stream, "png")
     outputs = [

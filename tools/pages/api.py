@@ -1,11 +1,12 @@
 """Pages of the API, made from the packages: no name is listed by hand.
 
 A name is public if it and the modules on its way have no leading underscore. A package
-that has `__all__` shows these names; a module shows what it defines. Models stand in the
-gallery, each on the page of its preset.
+that has `__all__` shows these names; a module shows what it defines. Models stand in
+the gallery, each on the page of its preset.
 """
 
 import ast
+import functools
 import pathlib
 
 from keras_gen import index
@@ -34,7 +35,6 @@ def write(pages: pathlib.Path) -> dict[str, list[str]]:
         OUTER: [name for name in _exported("keras_gen") if _is_module(name)],
         INNER: list(_MADE_OF),
     }
-    groups[OUTER].remove("priors")  # A module of keras_gen.distributions.
     folder = pages / "api"
     folder.mkdir(parents=True)
     summary = ["# API", "Every public name, from the docstrings.", "", *_top(folder)]
@@ -87,7 +87,7 @@ def _entries(module):
 
 
 def _models():
-    """The preset and the summary of each model, by the name under which it is public."""
+    """The preset and the summary of each model, by its public name."""
     return {
         f"keras_gen.models.{entry.name}": (entry.preset, entry.summary)
         for entry in index.own_entries()
@@ -100,7 +100,7 @@ def public_names() -> set[str]:
     found = set()
     for name in _exported("keras_gen"):
         module = f"keras_gen.{name}"
-        if not _is_module(name) or name == "priors":
+        if not _is_module(name):
             found.add(module)
             continue
         names = _exported(module) or _defined(file_of(module))
@@ -113,12 +113,15 @@ def public_names() -> set[str]:
 
 def file_of(module: str) -> pathlib.Path:
     """The file of a module, or one that does not exist."""
-    path = PACKAGE.joinpath(*module.split(".")[1:])
+    first, *rest = module.split(".")[1:] or [""]
+    first = _assigned("keras_gen", "_PLACES").get(first, first)
+    path = PACKAGE.joinpath(*first.split("."), *rest)
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def _is_module(name):
-    return file_of(f"keras_gen.{name}").exists() or name == "priors"
+    place = _assigned("keras_gen", "_PLACES").get(name, name)
+    return place.endswith(name) and file_of(f"keras_gen.{name}").exists()
 
 
 def _tree(path):
@@ -132,16 +135,21 @@ def _summary(module):
 
 def _exported(module):
     """The names in `__all__`; none if a module has no such list."""
-    for node in _tree(file_of(module)).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return [*ast.literal_eval(node.value)]
-    return []
+    return [*_assigned(module, "__all__")]
+
+
+@functools.cache
+def _assigned(module, name):
+    """The value that a module gives to a name; an empty one if it has no such name."""
+    path = PACKAGE / "__init__.py" if module == "keras_gen" else file_of(module)
+    for node in _tree(path).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    return {}
 
 
 def _defined(path):
-    """The public functions, classes and constants that a module defines."""
-    found = []
-    for node in _tree(path).body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.append(node.name)
-    return [name for name in found if not name.startswith("_")]
+    """The public functions and classes that a module defines."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    names = [node.name for node in _tree(path).body if isinstance(node, kinds)]
+    return [name for name in names if not name.startswith("_")]

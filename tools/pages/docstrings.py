@@ -1,10 +1,12 @@
-"""An extension of Griffe: examples in docstrings become code, and citations stay text."""
+"""An extension of Griffe, which makes examples in docstrings code."""
 
 import re
 
 import griffe
 
-_EXAMPLE = re.compile(r"(?:^>>> .*\n?(?:^(?!>>> )\S.*\n?|^\.\.\. .*\n?)*)+", re.MULTILINE)
+_EXAMPLE = re.compile(
+    r"(?:^>>> .*\n?(?:^(?!>>> )\S.*\n?|^\.\.\. .*\n?)*)+", re.MULTILINE
+)
 
 
 class Docstrings(griffe.Extension):
@@ -17,17 +19,6 @@ class Docstrings(griffe.Extension):
 
 
 def fenced(text: str) -> str:
-    """A docstring whose examples are fenced.
-
-    >>> print(fenced("Adds.\\n\\n>>> 1 + 1\\n2\\n\\nMore."))
-    Adds.
-    <BLANKLINE>
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
-    <BLANKLINE>
-    More.
-    """
+    """A docstring whose examples are fenced."""
     text = _EXAMPLE.sub(lambda m: f"```pycon\n{m[0].rstrip()}\n```\n", text)
     return text.rstrip("\n")

@@ -35,6 +35,7 @@ def write(folder: pathlib.Path) -> None:
         folder: Folder of the PNG files.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    tf.get_logger().setLevel("ERROR")  # Some graphs are traced for many models.
     for name, draw in FIGURES.items():
         draw().savefig(folder / f"{name}.png", dpi=DPI)
 
@@ -77,7 +78,9 @@ def divergences():
         return values / values.sum()
 
     p = 0.65 * density(-2, 0.6) + 0.35 * density(2, 0.6)
-    grid = [density(m, s) for m in np.arange(-3, 3, 0.05) for s in np.arange(0.4, 3, 0.05)]
+    grid = [
+        density(m, s) for m in np.arange(-3, 3, 0.05) for s in np.arange(0.4, 3, 0.05)
+    ]
     forward = min(grid, key=lambda q: densities.kl_divergence(p, q))
     backward = min(grid, key=lambda q: densities.kl_divergence(q, p))
     drawn, ((axes, bars),) = _axes(2, width_ratios=[3, 2])
@@ -283,8 +286,8 @@ def reconstructions():
 def diffusion_and_flow():
     """Paths from noise to two points, by diffusion and by flow matching.
 
-    The data are two points, for which the best denoiser is known: the mean of the points
-    weighted by their posterior probabilities.
+    The data are two points, for which the best denoiser is known: the mean of the
+    points weighted by their posterior probabilities.
     """
     points = np.array([-1.0, 1.0])
     drawn, axes = _axes(2, width=8, height=3, sharey=True)

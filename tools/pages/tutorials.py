@@ -1,8 +1,8 @@
-"""Pages of the tutorials: Python files in docs/tutorials, with what they print and draw.
+"""Pages of the tutorials, with what they print and draw.
 
-A tutorial is a Python file whose comments are Markdown (the percent format of jupytext).
-If it was run, its notebook in build/tutorials has the outputs. They are shown if the
-notebook has the same code; otherwise the page shows the code alone.
+A tutorial is a Python file in docs/tutorials whose comments are Markdown (the percent
+format of jupytext). If it was run, its notebook in build/tutorials has the outputs.
+They are shown if the notebook has the same code; otherwise the page has the code alone.
 """
 
 import base64
