@@ -5,6 +5,7 @@ drawn from the same data stand side by side. Nothing here is written for one mod
 """
 
 import dataclasses
+import functools
 import html
 import json
 import pathlib
@@ -121,7 +122,8 @@ def _family(module):
 def _model_page(entry, page, pages):
     described = zoo.card(entry.preset)
     parts = [f"# {entry.preset}", f"**{entry.summary}**"]
-    shown = {name: pictures(entry.preset, name) for name in described["weights"]}
+    names = sorted(described["weights"], key=lambda n: _rank(_data(entry.preset, n)))
+    shown = {name: pictures(entry.preset, name) for name in names}
     first = next((found[0] for found in shown.values() if found), None)
     if first is not None:
         parts.append(first.figure(page, pages))
@@ -152,7 +154,7 @@ def _numbered(text):
 def _weights(described, name):
     """What a page says of weights: commands, figures, training, licence, notes."""
     preset = described["preset"]
-    card = json.loads((ROOT / "zoo" / preset / name / zoo.CARD).read_text("utf-8"))
+    card = cards()[preset, name]
     python, commands = examples(described, card, name)
     again = card.get("figures_again") or (
         f"keras-gen evaluate {preset} --weights {name}" if card.get("figures") else ""
@@ -203,6 +205,7 @@ def examples(described: dict, card: dict, weights: str) -> tuple[str, list[str]]
 # All pictures.
 
 
+@functools.cache
 def cards() -> dict[tuple[str, str], dict]:
     """The cards in zoo/ by model and weights."""
     return {
@@ -219,15 +222,15 @@ def pictures(preset: str, weights: str) -> list[Picture]:
         weights: Name of the weights.
     """
     folder = ROOT / "zoo" / preset / weights
-    card = json.loads((folder / zoo.CARD).read_text("utf-8"))
-    abilities = zoo.card(preset)["abilities"]
+    described = zoo.card(preset)
+    abilities = described["abilities"]
     kind = next((text for name, text in SAMPLES.items() if name in abilities), OTHER)
-    data = str(card.get("data") or "")
+    data = _data(preset, weights)
     found = []
     for path in folder.iterdir():
         if path.suffix in (".png", ".gif", ".jpg"):
             text = kind if path.stem == "samples" else CAPTIONS.get(path.stem, OTHER)
-            alt = text.format(what=card["model"], data=f"trained on {data}")
+            alt = text.format(what=described["model"], data=f"trained on {data}")
             place = path.relative_to(ROOT).as_posix()
             found.append(Picture(preset, weights, data, place, alt))
     return sorted(found, key=lambda p: ("samples" not in p.path, p.path))
@@ -266,6 +269,11 @@ def _rank(data):
     """The place of a data set in the order in which pictures are shown."""
     first = _first(data)
     return DATA.index(first) if first in DATA else len(DATA)
+
+
+def _data(preset, weights):
+    """The data that weights were trained on; the empty string if unknown."""
+    return str(cards()[preset, weights].get("data") or "")
 
 
 def _first(data):
