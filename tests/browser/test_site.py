@@ -1,5 +1,6 @@
 """The site in a browser: pages, search and keyboard; on desktop and phone, and dark."""
 
+import contextlib
 import functools
 import http.server
 import pathlib
@@ -26,10 +27,14 @@ PAGES = {
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A server of files that prints nothing."""
+    """A server of files that prints nothing, also if a page is left while it loads."""
 
     def log_message(self, *arguments):
         pass
+
+    def copyfile(self, source, outputfile):
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            super().copyfile(source, outputfile)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +63,8 @@ def test_pages_are_not_blank_and_fit_the_screen(address, open_page, look, size, 
         page.goto(address + path)
         page.wait_for_load_state("networkidle")
         pixels = picture_of(page, f"site-{name}-{look}")
-        assert (pixels[-200:].mean() < 100) == dark or name == "comparison", name
+        corner = pixels[-40:, :8].mean()  # The ground at the left edge.
+        assert corner < 80 if dark else corner > 200, name
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= size[0], name
         assert page.locator("h1").count() == 1, name
@@ -84,7 +90,7 @@ def test_the_gallery_leads_to_a_model_and_its_code(address, page):
     page.get_by_role("link", name="Gallery", exact=True).first.click()
     page.locator("a.kg-tile", has_text="stylegan").click()
     page.wait_for_url("**/gallery/stylegan.html")
-    assert page.get_by_role("heading", name="stylegan").is_visible()
+    assert page.locator("h1", has_text="stylegan").is_visible()
     assert page.locator("figure.kg-picture img").first.is_visible()
     source = page.locator("details", has_text="Source code").first
     source.scroll_into_view_if_needed()
