@@ -6,6 +6,7 @@ import io
 import json
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import urllib.parse
@@ -13,8 +14,11 @@ import urllib.parse
 import numpy as np
 import PIL.Image
 import pytest
+import typer.main
+from typer.testing import CliRunner
 
 from keras_gen import index, zoo
+from keras_gen.cli import app
 from keras_gen.hub import readme
 from keras_gen.metrics import report
 
@@ -120,6 +124,38 @@ def test_the_gallery_has_a_page_for_every_model(site):
         assert f'href="{model}.html"' in site["gallery/index.html"].path.read_text()
 
 
+def test_commands_of_the_gallery_exist_and_are_quoted(built):
+    found = {}  # A command for each set of options.
+    for path in (built / "pages" / "gallery").glob("*.md"):
+        for line in re.findall(r"^keras-gen (.*)$", path.read_text("utf-8"), re.M):
+            command, *words = shlex.split(line)
+            options = frozenset(w for w in words if re.match(r"--?[a-z]", w))
+            found[command, options] = line
+            assert not re.search("[?*&[]", re.sub(r"'[^']*'", "", line)), line
+    assert len(found) > 10
+    for (command, options), line in found.items():
+        environment = {"COLUMNS": "200"}
+        result = CliRunner().invoke(app, [command, "--help"], env=environment)
+        assert result.exit_code == 0, line
+        for option in options:
+            assert re.search(rf"{option}\b", result.output), (line, option)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+def test_examples_of_the_gallery_run(tools, model, tmp_path, monkeypatch):
+    import gallery
+
+    monkeypatch.chdir(tmp_path)
+    described = zoo.card(model)
+    for weights in described["weights"]:
+        card = gallery.cards()[model, weights]
+        code, _ = gallery.examples(described, card, weights)
+        names = {}
+        exec(compile(code, f"{model} {weights}", "exec"), names)  # noqa: S102
+        assert len(names["results"]) > 0
+
+
 def test_all_pictures_can_be_compared_on_one_page(site):
     shown = {
         "/".join(picture["src"].split("/")[-3:])
@@ -158,6 +194,13 @@ def test_public_names_are_those_that_users_can_import(tools):
         for part in name.split(".")[1:]:
             target = getattr(target, part)
         assert target.__doc__ or not callable(target), name
+
+
+def test_every_command_has_its_help_on_the_page_of_the_command_line(site):
+    page = site["api/command-line.html"]
+    commands = set(typer.main.get_command(app).commands)
+    assert len(commands) > 10 and commands <= page.ids
+    assert "Trains a model into the folder" in _words(page.path.read_text("utf-8"))
 
 
 def test_examples_of_the_api_are_code(site):

@@ -1,5 +1,6 @@
 """The examples of the documents run, and their tables agree with registry and cards."""
 
+import importlib
 import pathlib
 import re
 
@@ -116,6 +117,17 @@ def test_commands_of_a_page_quote_brackets_which_zsh_would_expand(page):
         for line in block.splitlines():
             code = re.sub(r"'[^']*'|\"[^\"]*\"", "", line).partition("#")[0]
             assert "[" not in code, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_names_of_the_package_on_a_page_exist(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for name in re.findall(r"`(keras_gen(?:\.\w+)+)", text):
+        target = keras_gen
+        for part in name.split(".")[1:]:
+            if not hasattr(target, part):
+                importlib.import_module(f"{target.__name__}.{part}")
+            target = getattr(target, part)
 
 
 def test_documents_are_short_enough_to_be_read():

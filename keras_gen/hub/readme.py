@@ -281,7 +281,7 @@ def figures(card: dict, again: str) -> list[str]:
         ]
         parts += [f"### {heading}", _table(head, table)]
     parts.append("The floor is the value of real test images, that of a perfect model.")
-    return [*parts, f"```bash\n{again}\n```"]
+    return [*parts, f"```bash\n{_quoted(again)}\n```"]
 
 
 def _table(head, rows):
@@ -306,8 +306,14 @@ def training(card: dict) -> list[str]:
         epochs = f" in {card['epochs']:,} epochs" if card.get("epochs") else ""
         parts.append(f"{card['steps']:,} steps{epochs}.")
     if card.get("commands"):
-        parts.append("```bash\n" + "\n".join(card["commands"]) + "\n```")
+        commands = map(_quoted, card["commands"])
+        parts.append("```bash\n" + "\n".join(commands) + "\n```")
     return ["## Training", *(parts or ["How it was trained is not recorded."])]
+
+
+def _quoted(command):
+    """A command whose words are quoted where a shell would expand them."""
+    return shlex.join(shlex.split(command))
 
 
 def _as_json(config):

@@ -59,7 +59,8 @@ def _top(folder):
     text = ["# keras_gen", _summary("keras_gen"), *entries]
     (folder / "keras_gen.md").write_text("\n\n".join(text) + "\n", "utf-8")
     links = ", ".join(f"[`keras_gen.{n}`](keras_gen.md#keras_gen.{n})" for n in names)
-    return [f"The package itself has {links}."]
+    more = "[The command line](command-line.md) has a page too."
+    return [f"The package itself has {links}. {more}"]
 
 
 def _entries(module):

@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 import api
+import commands
 import figures
 import gallery
 import links
@@ -57,6 +58,7 @@ def build(to: pathlib.Path, only_pages: bool = False) -> None:
         | gallery.write(pages),
         "api/": {"": ["api/index.md", "api/keras_gen.md"]} | api.write(pages),
     }
+    made["api/"][""].append(commands.write(pages))
     figures.write(pages / "theory" / "figures")
     (pages / "style").mkdir()
     for sheet in (STYLE, SITE):

@@ -230,7 +230,9 @@ def pictures(preset: str, weights: str) -> list[Picture]:
     for path in folder.iterdir():
         if path.suffix in (".png", ".gif", ".jpg"):
             text = kind if path.stem == "samples" else CAPTIONS.get(path.stem, OTHER)
-            alt = text.format(what=described["model"], data=f"trained on {data}")
+            alt = text.format(
+                what=described["model"], data=f"weights {weights}, trained on {data}"
+            )
             place = path.relative_to(ROOT).as_posix()
             found.append(Picture(preset, weights, data, place, alt))
     return sorted(found, key=lambda p: ("samples" not in p.path, p.path))
