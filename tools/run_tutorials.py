@@ -26,8 +26,11 @@ from keras_gen import quiet
 
 ROOT = pathlib.Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "tutorials"
-# What TensorFlow writes when it starts and when it saves.
-NOISE = re.compile(rf"{quiet.GREETING.pattern.decode()}|INFO:tensorflow:Assets written")
+# What TensorFlow writes when it starts, traces several models, and saves.
+NOISE = re.compile(
+    rf"{quiet.GREETING.pattern.decode()}|INFO:tensorflow:Assets written|"
+    r"WARNING:tensorflow:\d+ out of the last \d+ calls"
+)
 SETTING = re.compile(r"^(\w+ = )(.*?)(  # small: )(.*)$", re.MULTILINE)
 
 
@@ -89,7 +92,10 @@ def run(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         client = nbclient.NotebookClient(
-            cells, timeout=timeout, resources={"metadata": {"path": work}}
+            cells,
+            timeout=timeout,
+            resources={"metadata": {"path": work}},
+            coalesce_streams=True,
         )
         try:
             client.execute(env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
@@ -99,7 +105,7 @@ def run(
 
 
 def without_noise(found: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The same notebook without the lines that TensorFlow writes when it starts."""
+    """The same notebook without the lines of TensorFlow that say nothing to readers."""
     for cell in found.cells:
         for output in cell.get("outputs", []):
             if output.output_type == "stream":

@@ -98,9 +98,17 @@ for axis, digit in zip(np.atleast_1d(axes), anomalous, strict=True):
 plt.show()
 
 # %% [markdown]
-# FIGURES
+# We measured 0.83 for the autoencoder and 0.68 for the VAE if 4 is the anomaly: better
+# than chance, and far from what one would trust a production line with. If 1 is the
+# anomaly, the figures are 0.21 and 0.07. That is no weak detector but one that works
+# backwards: nearly every normal digit seems stranger to the models than a 1, which they
+# have never seen.
 #
 # ## What the autoencoder does with an anomaly
+#
+# It turns a 4 into what it knows, mostly into a 9, and the difference is the score. But
+# it also fails with some normal digits (the sixth and the seventh in the first row):
+# false alarms.
 
 # %%
 digit = anomalous[0]
@@ -118,8 +126,8 @@ keras_gen.images.show(
 #
 # A 1 has few pixels of ink. Whatever a model knows, there is little in it to restore
 # wrongly, and few pixels that could be surprising. The scores measure this *complexity*
-# as much as they measure strangeness. Within the normal digits alone, they correlate
-# with the amount of ink:
+# as much as they measure strangeness. Over the test digits, both scores of the models
+# without a 4 correlate with the amount of ink:
 
 # %%
 ink = (test["image"] > 0).mean(axis=(1, 2, 3))
@@ -142,6 +150,9 @@ print(f"Log-likelihood of a black image: {of_black:.1f} nats")
 print(f"of test digits: mean {digits.mean():.1f}, largest {digits.max():.1f}")
 
 # %% [markdown]
+# The black image has -25.5 nats, and the 2,000 digits -87.6 on average and -30.6 at
+# best: no digit is as probable as an image without any.
+#
 # A score that corrects for complexity compares the likelihood with the length of the
 # image as a compressed file (Serrà et al., "Input Complexity and Out-of-distribution
 # Detection with Likelihood-based Generative Models", 2020): an image is odd if the
@@ -161,7 +172,10 @@ for digit in anomalous:
     print(f"{digit} as the anomaly, corrected by the length of a PNG: AUC {area:.3f}")
 
 # %% [markdown]
-# FIGURES-CORRECTED
+# With this correction, the 1 is found (0.96 instead of 0.07), and the 4 hardly better
+# than before (0.71 instead of 0.68). The complexity was the reason in one case and not
+# in the other. Whether a correction helps depends on the anomaly, which is usually not
+# known in advance.
 #
 # ## Before you use this
 #

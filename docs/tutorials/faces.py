@@ -22,7 +22,7 @@ import keras_gen
 
 # %% tags=["parameters"]
 size = 32  # small: 16
-dcgan_epochs = 8  # small: 1
+dcgan_epochs = 6  # small: 1
 stylegan_epochs = 3  # small: 1
 steps_per_epoch = None  # small: 2
 width = 32  # small: 4

@@ -86,14 +86,8 @@ keras_gen.images.show(served, "Drawn by the export", columns=8)
 
 # %%
 png = answer["image_bytes"].numpy()[0]
-print(PIL.Image.open(io.BytesIO(png)))
-again = signatures["reconstruct_bytes"](
-    **{
-        next(iter(card["signatures"]["reconstruct_bytes"]["inputs"])): tf.constant(
-            [png]
-        )
-    }
-)
+print(PIL.Image.open(io.BytesIO(png)).size)
+again = signatures["reconstruct_bytes"](image_bytes=tf.constant([png]))
 print("Reconstructed from a file:", again["images"].shape)
 
 # %% [markdown]
@@ -104,7 +98,7 @@ print("Reconstructed from a file:", again["images"].shape)
 try:
     signatures["decode"](latents=tf.fill([1, 40], np.float32("nan")))
 except tf.errors.InvalidArgumentError as error:
-    print(error.message.splitlines()[0])
+    print(next(line for line in error.message.splitlines() if "xpected" in line))
 
 # %% [markdown]
 # ## Start a server
@@ -123,11 +117,12 @@ except tf.errors.InvalidArgumentError as error:
 #
 # ## Ask it
 #
-# From any language, over REST; the answer holds a PNG file in base64:
+# From any language, over REST. The answer holds the image as numbers and as a PNG file
+# in base64 (the serving guide has the command that saves it):
 #
 # ```bash
-# curl http://localhost:8501/v1/models/vae:predict -d '{
-#   "signature_name": "sample", "inputs": {"seed": [0]}}'
+# curl -s http://localhost:8501/v1/models/vae/labels/stable:predict \
+#   -d '{"signature_name": "sample", "inputs": {"seed": [7]}}'
 # ```
 #
 # From the shell:
@@ -142,7 +137,7 @@ except tf.errors.InvalidArgumentError as error:
 
 # %%
 if address is None:
-    print("No server was asked.")
+    print("No address was given, so that no server was asked.")
 else:
     with keras_gen.export.Client(address, "vae") as client:
         print(client.status())
@@ -153,12 +148,11 @@ else:
     keras_gen.images.show(images[:32], "Drawn by the server", columns=16)
 
 # %% [markdown]
-# The request itself, for those who write a client of their own. Bytes are base64 in
-# JSON.
+# The request itself, for those who write a client of their own:
 
 # %%
 body = {"signature_name": "sample", "inputs": {"seed": seeds.tolist()}}
-print("POST /v1/models/vae:predict")
+print("POST /v1/models/vae/labels/stable:predict")
 print(json.dumps(body))
 
 # %% [markdown]
@@ -168,9 +162,9 @@ print(json.dumps(body))
 # the old one, and gets the label when you say so:
 #
 # ```bash
-# keras-gen export vae:mnist_vamp --to serving          # version 2, not yet stable
-# keras-gen label vae stable 2 --to serving             # release
-# keras-gen label vae stable 1 --to serving             # roll back
+# keras-gen export vae:mnist_vamp --to serving    # version 2, with the label canary
+# keras-gen label vae stable 2 --to serving       # release
+# keras-gen label vae stable 1 --to serving       # roll back
 # ```
 #
 # ## What to try next

@@ -21,12 +21,12 @@ import keras_gen
 
 # %% tags=["parameters"]
 size = 32  # small: 8
-epochs = 4  # small: 1
+epochs = 3  # small: 1
 steps_per_epoch = None  # small: 2
 network = "unet"  # small: "dit"
 settings = {"width": 32, "patch": 2}  # small: {"width": 8, "depth": 1}
 sampler_steps = 20  # small: 2
-num_images = 256  # small: 4
+num_images = 150  # small: 4
 
 # %% [markdown]
 # ## Data
@@ -182,6 +182,7 @@ print("Largest difference:", np.abs(answer - expected).max())
 #
 # - `model.edit(images, strength=0.5, captions=...)` takes an image part of the way to
 #   noise and back, with another caption; `model.complete` fills in what a mask hides.
-# - `Consistency.from_flow(model)` for one-step samples: see the
-#   [guide](../guide.md#diffusion-and-flow-matching).
-# - Your own captions: a folder with `captions.csv`, see the [guide](../guide.md#data).
+# - `keras_gen.models.Consistency.from_flow(model)` starts from this network and learns
+#   to draw in one or two steps.
+# - Your own captions: a folder of images with a file `captions.csv`, as
+#   `help(keras_gen.data.captions)` says.
