@@ -313,7 +313,11 @@ def test_pictures_show_what_was_measured(tmp_path):
         log,
     )
     page = (tmp_path / "page.html").read_text()
-    assert "vae &lt;mine&gt;" in page and page.count("data:image/png;base64,") == 6
+    assert (
+        "vae &lt;mine&gt;" in page
+        and page.count("data:image/png;base64,") == 5
+        and "<svg" in page
+    )
     assert f"<td>{evaluation.figures['recall_floor']:.5g}</td>" in page
     assert "http" not in page  # The page loads nothing.
 

@@ -14,6 +14,7 @@ STOREYS = (
         "quiet",
         "registration",
         "files",
+        "page",
         "downloads",
         "weight_index",
     ),

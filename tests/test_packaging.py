@@ -129,6 +129,7 @@ def test_wheels_hold_code_data_and_weights(wheels):
     assert wheel.stat().st_size < 40e6
     for template in keras_gen.export.deploy.TEMPLATES:
         assert f"keras_gen/kit/{template}" in names
+    assert "keras_gen/style.css" in names
     for file in (ROOT / "keras_gen").rglob("*.py"):
         assert str(file.relative_to(ROOT)) in names
     assert not [name for name in names if name.endswith(".safetensors")]

@@ -1,27 +1,11 @@
 """A page that shows an evaluation: one HTML file that needs no other files."""
 
-import base64
-import csv
 import dataclasses
-import html
-import io
 import textwrap
 
-import matplotlib.figure
-
 from keras_gen import images as image_files
-from keras_gen.files import write_text
+from keras_gen import page
 from keras_gen.metrics.words import Words, grouped, words
-
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto;
-       padding: 0 1em; color: #222; }
-table { border-collapse: collapse; }
-th, td { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: left; }
-td:nth-child(2), td:nth-child(3) { font-variant-numeric: tabular-nums; }
-figure { margin: 2em 0; }
-img { max-width: 100%; image-rendering: pixelated; }
-"""
 
 
 def write_report(
@@ -43,20 +27,16 @@ def write_report(
         log: Path of a run's log.csv, whose columns are drawn over epochs; None draws no
             curves.
     """
-    parts = [f"<h1>{html.escape(title)}</h1>", "<h2>Figures</h2>", _figures(figures)]
+    parts = [page.heading("Figures"), *_figures(figures)]
     if log is not None:
-        parts.append(_picture("Training", curves(log)))
+        parts += [page.heading("Training"), page.curves(log)]
+    if pictures:
+        parts.append(page.heading("Pictures"))
     for caption, canvas in (pictures or {}).items():
         scale = max(1, 800 // canvas.shape[1])
-        parts.append(_picture(caption, image_files.png(canvas, scale)))
-    parts += ["<h2>Settings</h2>", _table(settings.items(), ("setting", "value"))]
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head><body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
-    )
-    write_text(path, page)
+        parts.append(page.picture(caption, image_files.png(canvas, scale)))
+    parts += [page.heading("Settings"), page.table(settings.items(), _SETTINGS)]
+    page.write_page(path, title, parts)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,71 +123,16 @@ def number(value) -> str:
     return "" if value is None else str(value)
 
 
-def curves(log) -> bytes:
-    """All columns of a CSV log over epochs, validation and training in one plot each.
-
-    Args:
-        log: Path of a file with a column `epoch`.
-
-    Returns:
-        The contents of a PNG file.
-
-    Raises:
-        ValueError: For a log without epochs.
-    """
-    with open(log, encoding="utf-8") as file:
-        table = list(csv.DictReader(file))
-    if not table:
-        raise ValueError(f"Expected epochs in {log}, got none.")
-    names = [n for n in table[0] if n != "epoch" and not n.startswith("val_")]
-    columns = 3
-    plot_rows = -(-len(names) // columns)
-    figure = matplotlib.figure.Figure(figsize=(12, 3 * plot_rows), layout="constrained")
-    for index, name in enumerate(names, start=1):
-        axes = figure.add_subplot(plot_rows, columns, index)
-        for column, label in ((name, "training"), (f"val_{name}", "validation")):
-            points = [
-                (int(row["epoch"]) + 1, float(row[column]))
-                for row in table
-                if row.get(column) not in (None, "")
-            ]
-            if points:
-                axes.plot(*zip(*points, strict=True), label=label)
-        axes.set(title=name, xlabel="epoch")
-        if f"val_{name}" in table[0]:
-            axes.legend(loc="upper right")  # "best" may warn that it is slow.
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=100)
-    return file.getvalue()
-
-
 def _figures(figures):
     parts = []
-    for heading, rows in groups(figures).items():
-        parts.append(f"<h3>{html.escape(heading)}</h3>")
+    for title, rows in groups(figures).items():
         cells = [
             (r.words.name, r.value, r.floor, r.words.better, r.words.meaning, r.name)
             for r in rows
         ]
-        parts.append(_table(cells, _HEAD))
-    return "\n".join(parts)
+        parts += [page.heading(title, 3), page.table(cells, _HEADS)]
+    return parts
 
 
-_HEAD = ("figure", "value", "floor: real images", "better", "meaning", "name in JSON")
-
-
-def _table(lines, head):
-    def cells(tag, line):
-        return "".join(f"<{tag}>{html.escape(str(cell))}</{tag}>" for cell in line)
-
-    body = "\n".join(f"<tr>{cells('td', line)}</tr>" for line in lines)
-    return f"<table><tr>{cells('th', head)}</tr>\n{body}</table>"
-
-
-def _picture(caption, png):
-    source = base64.b64encode(png).decode()
-    caption = html.escape(caption)
-    return (
-        f"<figure><figcaption>{caption}</figcaption>"
-        f'<img alt="{caption}" src="data:image/png;base64,{source}"></figure>'
-    )
+_HEADS = ("figure", "value", "floor: real images", "better", "meaning", "name in JSON")
+_SETTINGS = ("setting", "value")
