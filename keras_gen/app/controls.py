@@ -272,7 +272,7 @@ def _mask(entry, source, known):
         list(pictures.KEPT),
         value=pictures.PAINTED,
         label="Keep",
-        info="The model draws the rest. Half of a picture can be kept without painting.",
+        info="The model draws the rest. Halves can be kept without painting.",
     )
     editor = gr.ImageEditor(
         label="Paint over what is to be drawn",

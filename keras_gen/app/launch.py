@@ -40,8 +40,19 @@ def launch(settings: Settings, port: int | None, in_browser: bool) -> None:
         footer_links=["settings"],
         ssr_mode=False,
         max_file_size="50mb",
-        theme=gr.themes.Base(font=FONT, font_mono=MONO),
-        css=page.style() + own,
+        theme=_theme(),
+        # As `css`, Gradio would put selectors of its own before those of the rules.
+        head=f"<style>{page.style()}{own}</style>",
     )
     print(f"The page is at {blocks.share_url or blocks.local_url} (Ctrl-C ends it).")
     blocks.block_thread()
+
+
+def _theme():
+    """Gradio's plainest theme, with fonts of the system and readable notes."""
+    return gr.themes.Base(font=FONT, font_mono=MONO).set(
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+    )

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import re
 import tempfile
 from collections.abc import Sequence
 
@@ -17,6 +18,12 @@ from keras_gen.core.inputs import LATENT
 FIRST = ("sample", "walk", "reconstruct", "translate", "complete", "edit", "denoise")
 QUIET = {"api_visibility": "private"}
 MODEL = {**QUIET, "concurrency_id": "model", "concurrency_limit": 1}
+PROGRESS = gr.Progress()  # Gradio gives each event its own in place of this one.
+# The types in the summaries of abilities: "Draws images, float32 (n, ...), in [-1, 1]."
+TYPES = (
+    r"[,:;]? (float32|int64)\b( \([^)]*\))?| \((n|batch|rows)\b[^)]*\)"
+    r"|,?( in| clipped to)? \[-1, 1\]"
+)
 ERRORS = (ValueError, OSError, FloatingPointError, ImportError)
 
 
@@ -168,7 +175,8 @@ def _shared(sources: Sequence[Source]) -> list[Offer]:
 def _form(sources, offer):
     """The controls of an offer, a button, and what came of it."""
     others = [{**s.offers, **extras(s)}[offer.name] for s in sources[1:]]
-    gr.HTML(pictures.note(offer.summary), elem_classes="kg-page")
+    summary = re.sub(TYPES, "", offer.summary)
+    gr.HTML(pictures.note(summary), elem_classes="kg-page")
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             known, count = {}, None
@@ -247,7 +255,7 @@ def _frame(frames, position):
 def _reader(sources, offer, others, known, count, options):
     """The function of an event: from the values of controls to those of results."""
 
-    def read(*values, progress=gr.Progress()):
+    def read(*values, progress=PROGRESS):
         values = list(values)
         raw = {n: [values.pop(0) for _ in c.components] for n, c in known.items()}
         n = int(values.pop(0)) if count is not None else None
