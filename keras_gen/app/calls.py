@@ -99,6 +99,8 @@ def call_of(offer: Offer, given: Mapping, n: int | None, options: Mapping) -> Ca
         if values[name] is None and not has_default and entry.role != SEED:
             what = "a picture" if entry.role == IMAGE else f"a value of {spoken(name)}"
             raise ValueError(f"Expected {what}, got none.")
+        if values[name] is None and not offer.draws and entry.role != SEED:
+            values[name] = entry.default
     values = {name: value for name, value in values.items() if value is not None}
     lists = [n for n in values if offer.inputs[n].role in LISTED]
     combined = list(zip(*itertools.product(*(values[n] for n in lists)), strict=True))

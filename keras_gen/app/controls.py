@@ -195,24 +195,23 @@ def _read_vector(entry, value):
 
 def _picture(entry, source):
     words = _words(entry)
-    with gr.Group():
-        upload = Picture(
-            label="Your picture" if entry.name == "images" else words["label"],
-            sources=["upload", "clipboard"],
-            image_mode=None,
-            height=220,
-            buttons=[],
+    upload = Picture(
+        label="Your picture" if entry.name == "images" else words["label"],
+        sources=["upload", "clipboard"],
+        image_mode=None,
+        height=180,
+        buttons=[],
+    )
+    if source.has_examples:
+        button = gr.Button("Take one from the data", size="sm")
+        count = gr.State(0)
+        button.click(
+            lambda seed: (_example(entry, source, seed), seed + 1),
+            count,
+            [upload, count],
+            api_visibility="private",
         )
-        if source.has_examples:
-            button = gr.Button("Take one from the data", size="sm")
-            count = gr.State(0)
-            button.click(
-                lambda seed: (_example(entry, source, seed), seed + 1),
-                count,
-                [upload, count],
-                api_visibility="private",
-            )
-    told = gr.HTML()
+    told = gr.HTML(elem_classes="kg-page")
     upload.change(
         lambda path: _told(entry, path), upload, told, api_visibility="private"
     )

@@ -25,7 +25,6 @@ from keras_gen.core.inputs import (
 
 OWN = "(the model's own)"  # The choice of an option's default.
 
-
 @dataclasses.dataclass(frozen=True)
 class Control:
     """What a user sets for one input.
@@ -41,7 +40,6 @@ class Control:
     components: list
     read: Callable
 
-from gradio.events import Dependency
 
 class Picture(gr.Image):
     """An upload of a picture, which is passed on as the path of the user's own file.
@@ -59,7 +57,6 @@ class Picture(gr.Image):
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 def control(entry: Input, source: Source, known: dict[str, Control]) -> Control:
     """The control of an input.
@@ -83,18 +80,15 @@ def control(entry: Input, source: Source, known: dict[str, Control]) -> Control:
         component, read = _number(entry)
     return Control(entry.name, [component], read)
 
-
 def _words(entry):
     """The label of a control, and the sentence under it."""
     label = spoken(entry.name)
     return {"label": label[0].upper() + label[1:], "info": entry.description or None}
 
-
 def _seed(entry, source):
     start = 0 if entry.default is None else entry.default
     component = gr.Number(start, precision=0, minimum=0, **_words(entry))
     return component, _read_seed
-
 
 def _read_seed(entry, value):
     if value is None:
@@ -102,7 +96,6 @@ def _read_seed(entry, value):
     if not 0 <= value < 2**31:
         raise ValueError(f"Expected a seed from 0 to {2**31 - 1}, got {value}.")
     return int(value)
-
 
 def _number(entry):
     is_whole = entry.dtype == "int64"
@@ -118,12 +111,10 @@ def _number(entry):
         component = gr.Slider(low, high, value=start, step=step, **_words(entry))
     return component, _read_number
 
-
 def _read_number(entry, value):
     if value is None:
         return None
     return int(value) if entry.dtype == "int64" else float(value)
-
 
 def _labels(entry, source):
     low, high = entry.range
@@ -137,7 +128,6 @@ def _labels(entry, source):
     component = gr.Dropdown(choices, value=start, multiselect=True, **words)
     return component, lambda entry, value: [int(v) for v in value or ()] or None
 
-
 def _captions(entry, source):
     words = _words(entry)
     drawn = "; without any, they are drawn." if entry.default is not None else "."
@@ -148,11 +138,9 @@ def _captions(entry, source):
     )
     return component, _read_lines
 
-
 def _read_lines(entry, value):
     lines = [line.strip() for line in (value or "").splitlines()]
     return [line for line in lines if line] or None
-
 
 def _attributes(entry, source):
     names = source.names(entry) or list(map(str, range(entry.shape[0])))
@@ -162,12 +150,10 @@ def _attributes(entry, source):
     component = gr.CheckboxGroup(choices, value=start, **_words(entry))
     return component, _read_attributes
 
-
 def _read_attributes(entry, value):
     wanted = np.zeros(entry.shape, np.float32)
     wanted[[int(v) for v in value or ()]] = 1.0
     return wanted
-
 
 def _vector(entry):
     words = _words(entry)
@@ -176,7 +162,6 @@ def _vector(entry):
     if entry.default is not None:
         words["info"] += " Without any, they are drawn."
     return gr.Textbox(**words), _read_vector
-
 
 def _read_vector(entry, value):
     text = (value or "").strip().strip("[]")
@@ -195,9 +180,7 @@ def _read_vector(entry, value):
         )
     return row.reshape([-1 if d is None else d for d in entry.shape])
 
-
 # Pictures.
-
 
 def _picture(entry, source):
     words = _words(entry)
@@ -224,14 +207,12 @@ def _picture(entry, source):
     )
     return Control(entry.name, [upload], _read_picture)
 
-
 def _example(entry, source, seed):
     """The path of a file with an image of the data."""
     image = source.example(entry, seed)
     with tempfile.NamedTemporaryFile(suffix=".png", delete=False) as file:
         file.write(images.png(images.to_uint8(image)))
     return file.name
-
 
 def _told(entry, path):
     """What is done to a picture, or why it cannot be used; beside what a model sees."""
@@ -247,10 +228,8 @@ def _told(entry, path):
         f"{pictures.note(sentence)}</div>"
     )
 
-
 def _read_picture(entry, path):
     return None if path is None else pictures.prepare(path, entry.shape)[0]
-
 
 def _parts(entry):
     words = _words(entry)
@@ -259,7 +238,6 @@ def _parts(entry):
         label=f"{words['label']}: {count or 'some'} pictures", file_types=["image"]
     )
     return Control(entry.name, [component], _read_parts)
-
 
 def _read_parts(entry, paths):
     if not paths:
@@ -270,7 +248,6 @@ def _read_parts(entry, paths):
             f"Expected {count} pictures of {spoken(entry.name)}, got {len(paths)}."
         )
     return np.stack([pictures.prepare(path, entry.shape[1:])[0] for path in paths])
-
 
 def _mask(entry, source, known):
     (of,) = [c for c in known.values() if isinstance(c.components[0], Picture)][:1]
@@ -305,7 +282,6 @@ def _mask(entry, source, known):
     )
     return Control(entry.name, [kept, editor], _read_mask)
 
-
 def _background(entry, path):
     """The picture to paint on, with pixels large enough."""
     if path is None:
@@ -316,14 +292,11 @@ def _background(entry, path):
         return None
     return {"background": pictures.enlarged(pixels), "layers": [], "composite": None}
 
-
 def _read_mask(entry, kept, editor):
     layers = editor["layers"] if editor else []
     return pictures.mask_of(kept, layers, entry.shape)
 
-
 # Options.
-
 
 def option_control(option: Option) -> Control:
     """The control of an option; it reads None where the default is wanted."""
@@ -339,7 +312,6 @@ def option_control(option: Option) -> Control:
     else:
         component = gr.Number(default, precision=0, label=label, placeholder=OWN)
     return Control(option.name, [component], lambda entry, value: _chosen(value))
-
 
 def _chosen(value):
     return None if value in (OWN, "", None) else value

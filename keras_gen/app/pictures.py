@@ -12,6 +12,7 @@ import PIL.Image
 
 from keras_gen import data, images
 from keras_gen.cli.rows import HALVES
+from keras_gen.data.summary import cropped
 
 PAINTED = "what is not painted"
 KEPT = (PAINTED, *HALVES)
@@ -45,8 +46,27 @@ def prepare(path: str, shape: tuple[int, int, int]) -> tuple[np.ndarray, str]:
     about = data.describe([path], "all", **options)
     batches = data.load([path], "all", shuffle=False, **options)
     prepared = next(iter(batches))["image"].numpy()[0]
-    sentence = about.source_lines()[-1].removeprefix("Images: ")
-    return images.to_uint8(prepared), f"Your picture: {sentence}"
+    return images.to_uint8(prepared), _told(about, prepared.shape)
+
+
+def _told(about, shape):
+    """A sentence on what is done to a picture."""
+    height, width, channels = shape
+    size = about.sizes[0]
+    done = []
+    if cropped(size, (width, height)) != size:
+        kept = "x".join(map(str, cropped(size, (width, height))))
+        done.append(f"is cropped around its centre to {kept}")
+    if cropped(size, (width, height)) != (width, height):
+        done.append(f"is resized to {width}x{height}")
+    if channels == 1 and "colour" in about.kinds:
+        done.append("becomes grey")
+    if channels != 4 and "transparent" in about.kinds:
+        done.append("becomes white where it is transparent")
+    if "animated" in about.kinds:
+        done.append("gives its first frame")
+    words = ", ".join(done[:-1]) + " and " * (len(done) > 1) + "".join(done[-1:])
+    return f"Your picture of {size[0]}x{size[1]} {words or 'is used as it is'}."
 
 
 def enlarged(pixels: np.ndarray) -> np.ndarray:
