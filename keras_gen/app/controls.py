@@ -42,17 +42,24 @@ class Control:
     read: Callable
 
 
-class Picture(gr.Image):
+def picture_upload(label: str) -> gr.Image:
     """An upload of a picture, which is passed on as the path of the user's own file.
 
-    `gr.Image` decodes files itself, and shows no sentence if one is no picture.
+    `gr.Image` decodes files itself, and shows no sentence if one is no picture. It is
+    not subclassed, since Gradio writes a file of types beside each subclass.
+
+    Args:
+        label: Name of the control.
     """
-
-    is_template = True
-
-    def preprocess(self, payload):
-        """The path of the file; None without one."""
-        return None if payload is None else payload.path
+    upload = gr.Image(
+        label=label,
+        sources=["upload", "clipboard"],
+        image_mode=None,
+        height=180,
+        buttons=[],
+    )
+    upload.preprocess = lambda payload: None if payload is None else payload.path
+    return upload
 
 
 def control(entry: Input, source: Source, known: dict[str, Control]) -> Control:
@@ -195,12 +202,8 @@ def _read_vector(entry, value):
 
 def _picture(entry, source):
     words = _words(entry)
-    upload = Picture(
-        label="Your picture" if entry.name == "images" else words["label"],
-        sources=["upload", "clipboard"],
-        image_mode=None,
-        height=180,
-        buttons=[],
+    upload = picture_upload(
+        "Your picture" if entry.name == "images" else words["label"]
     )
     if source.has_examples:
         button = gr.Button("Take one from the data", size="sm")
@@ -266,7 +269,7 @@ def _read_parts(entry, paths):
 
 
 def _mask(entry, source, known):
-    (of,) = [c for c in known.values() if isinstance(c.components[0], Picture)][:1]
+    (of,) = [c for c in known.values() if isinstance(c.components[0], gr.Image)][:1]
     kept = gr.Dropdown(
         list(pictures.KEPT),
         value=pictures.PAINTED,
