@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import tempfile
 from collections.abc import Callable
 
 import gradio as gr
 import numpy as np
 
 from keras_gen import images
-from keras_gen.app import pictures
+from keras_gen.app import pictures, temporary
 from keras_gen.app.calls import is_vector
 from keras_gen.app.source import Option, Source, spoken
 from keras_gen.core.inputs import (
@@ -224,9 +223,8 @@ def _picture(entry, source):
 def _example(entry, source, seed):
     """The path of a file with an image of the data."""
     image = source.example(entry, seed)
-    with tempfile.NamedTemporaryFile(suffix=".png", delete=False) as file:
-        file.write(images.png(images.to_uint8(image)))
-    return file.name
+    content = images.png(images.to_uint8(image))
+    return temporary.write({"picture.png": content})["picture.png"]
 
 
 def _told(entry, path):

@@ -1,15 +1,13 @@
 """The page: a form for everything that a model does, and what came of it."""
 
 import contextlib
-import pathlib
 import re
-import tempfile
 from collections.abc import Sequence
 
 import gradio as gr
 
 from keras_gen import catalogue, index
-from keras_gen.app import controls, follow, outcomes, pictures
+from keras_gen.app import controls, follow, outcomes, pictures, temporary
 from keras_gen.app.extras import extras
 from keras_gen.app.settings import Settings
 from keras_gen.app.source import Offer, Source, open_local, open_served, spoken
@@ -301,17 +299,15 @@ def _refused(error):
 
 def _updates(outcome):
     """Updates that show an outcome."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="keras-gen-"))
-    for name, content in {outcome.name: outcome.content, **outcome.files}.items():
-        (folder / name).write_bytes(content)
-    files = [str(folder / name) for name in outcome.files]
+    paths = temporary.write({outcome.name: outcome.content, **outcome.files})
+    files = [paths[name] for name in outcome.files]
     count = len(outcome.frames)
     step = 1 / (count - 1) if count > 1 else 1
     has_frames = bool(count)
     return [
         outcome.html,
         gr.update(
-            value=str(folder / outcome.name),
+            value=paths[outcome.name],
             label=f"Download {outcome.name}",
             interactive=True,
         ),
