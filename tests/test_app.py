@@ -18,6 +18,7 @@ from keras_gen.app import calls, extras, follow, outcomes, pictures, snippets, s
 from keras_gen.app.settings import Settings
 from keras_gen.cli import app
 from keras_gen.core import inputs
+from keras_gen.core.abilities import abilities_of
 from keras_gen.core.registry import PRESETS
 
 gradio = pytest.importorskip("gradio")
@@ -107,9 +108,21 @@ def executed(outcome, model, folder):
 # What models offer.
 
 
+def kinds():
+    """A model for each set of abilities, since tracing all of them takes minutes."""
+    found = {}
+    for name in sorted(PRESETS, key=lambda name: (name not in RICH, name)):
+        cls = PRESETS[name].model
+        config = {**keras_gen.zoo.arguments(cls), **cls.tiny}
+        found.setdefault(frozenset(abilities_of(cls, config)), name)
+    return sorted(found.values())
+
+
+RICH = ("text_to_image_diffusion",)  # With more inputs than others of its abilities.
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
-def test_python_of_every_offer_makes_the_same_again(name, tmp_path):
-    """Of one row or three, with classes and captions, in 8 bits: the same file."""
+def test_every_model_has_controls_for_all_that_it_does(name):
     model = Untrained(name)
     known = {**model.offers, **extras.extras(model)}
     assert known
@@ -118,8 +131,16 @@ def test_python_of_every_offer_makes_the_same_again(name, tmp_path):
             made = {}
             for key, entry in offer.inputs.items():
                 made[key] = controls.control(entry, model, made)
+                assert all(c.label for c in made[key].components)
             for option in offer.options.values():
                 controls.option_control(option)
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_python_of_every_offer_makes_the_same_again(name, tmp_path):
+    """Of one row or three, with classes and captions, in 8 bits: the same file."""
+    model = Untrained(name)
+    known = {**model.offers, **extras.extras(model)}
     for offer in known:
         outcome = outcome_of(model, offer)
         names = executed(outcome, model, tmp_path)

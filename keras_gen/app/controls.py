@@ -53,6 +53,7 @@ def picture_upload(label: str) -> gr.Image:
     upload = gr.Image(
         label=label,
         sources=["upload", "clipboard"],
+        interactive=True,
         image_mode=None,
         height=180,
         buttons=[],
@@ -87,7 +88,11 @@ def control(entry: Input, source: Source, known: dict[str, Control]) -> Control:
 def _words(entry):
     """The label of a control, and the sentence under it."""
     label = spoken(entry.name)
-    return {"label": label[0].upper() + label[1:], "info": entry.description or None}
+    return {
+        "label": label[0].upper() + label[1:],
+        "info": entry.description or None,
+        "interactive": True,  # Gradio would guess it from the events.
+    }
 
 
 def _seed(entry, source):
@@ -250,7 +255,9 @@ def _parts(entry):
     words = _words(entry)
     count = entry.shape[0]
     component = gr.Files(
-        label=f"{words['label']}: {count or 'some'} pictures", file_types=["image"]
+        label=f"{words['label']}: {count or 'some'} pictures",
+        file_types=["image"],
+        interactive=True,
     )
     return Control(entry.name, [component], _read_parts)
 
@@ -272,11 +279,13 @@ def _mask(entry, source, known):
         list(pictures.KEPT),
         value=pictures.PAINTED,
         label="Keep",
+        interactive=True,
         info="The model draws the rest. Halves can be kept without painting.",
     )
     editor = gr.ImageEditor(
         label="Paint over what is to be drawn",
         sources=[],
+        interactive=True,
         transforms=[],
         layers=False,
         brush=gr.Brush(default_size=40, colors=["#e0218a"], color_mode="fixed"),
@@ -321,17 +330,17 @@ def _read_mask(entry, kept, editor):
 
 def option_control(option: Option) -> Control:
     """The control of an option; it reads None where the default is wanted."""
-    label = spoken(option.name).capitalize()
+    words = {"label": spoken(option.name).capitalize(), "interactive": True}
     default = option.default
     if option.choices:
         choices = (
             list(option.choices) if default is not None else [OWN, *option.choices]
         )
-        component = gr.Dropdown(choices, value=default or OWN, label=label)
+        component = gr.Dropdown(choices, value=default or OWN, **words)
     elif option.kind is str:
-        component = gr.Textbox(label=label, placeholder=OWN)
+        component = gr.Textbox(placeholder=OWN, **words)
     else:
-        component = gr.Number(default, precision=0, label=label, placeholder=OWN)
+        component = gr.Number(default, precision=0, placeholder=OWN, **words)
     return Control(option.name, [component], lambda entry, value: _chosen(value))
 
 

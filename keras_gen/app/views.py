@@ -1,6 +1,7 @@
 """The page: a form for everything that a model does, and what came of it."""
 
 import contextlib
+import html
 import re
 from collections.abc import Sequence
 
@@ -139,6 +140,8 @@ def _forms(settings, keys):
     except ERRORS as error:
         gr.HTML(pictures.problem(str(error)), elem_classes="kg-page")
         return
+    title = html.escape(" and ".join(source.title for source in sources))
+    gr.HTML(f"<h2>{title}</h2>", elem_classes="kg-page model")
     shared = _shared(sources)
     if not shared:
         gr.HTML(pictures.problem("The models share no ability."))
@@ -182,7 +185,9 @@ def _form(sources, offer):
                 if all(name in other.inputs for other in others):
                     known[name] = controls.control(entry, sources[0], known)
             if offer.draws:
-                count = gr.Slider(1, 64, value=16, step=1, label="Number of images")
+                count = gr.Slider(
+                    1, 64, value=16, step=1, label="Number of images", interactive=True
+                )
             options = _options(offer, others)
             with gr.Row():
                 button = gr.Button(_verb(offer), variant="primary")
@@ -194,7 +199,9 @@ def _form(sources, offer):
             with gr.Row():
                 for source in sources:
                     with gr.Column(min_width=240):
-                        title = f"<h3>{source.title}</h3>" if others else ""
+                        title = (
+                            f"<h3>{html.escape(source.title)}</h3>" if others else ""
+                        )
                         results.append(_result(source, title))
     read = _reader(sources, offer, others, known, count, options)
     inputs = [c for control in known.values() for c in control.components]
@@ -233,7 +240,9 @@ def _result(source, title):
         pictures.note("What you make appears here."), elem_classes="kg-page shown"
     )
     frames = gr.State(())
-    position = gr.Slider(0, 1, value=0, step=0.1, label="Position", visible=False)
+    position = gr.Slider(
+        0, 1, value=0, step=0.1, label="Position", visible=False, interactive=True
+    )
     frame = gr.HTML(visible=False, elem_classes="kg-page shown")
     position.change(_frame, [frames, position], frame, **QUIET, show_progress="hidden")
     download = gr.DownloadButton("Download", interactive=False, size="sm")

@@ -16,7 +16,7 @@ from browser.conftest import PHONE, picture_of
 from keras_gen.core.registry import PRESETS
 
 ROOT = pathlib.Path(__file__).parents[2]
-PATIENCE = 60_000  # Milliseconds in which a model must be loaded, or an answer come.
+PATIENCE = 40_000  # Milliseconds in which a model must be loaded, or an answer come.
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def address(folder):
     process, address = start(folder, "vae", "--weights", "mnist")
     yield address
     process.terminate()
-    process.wait()
+    process.communicate()
 
 
 @pytest.fixture
@@ -104,6 +104,14 @@ def choose(page, model, weights=None):
         box.fill(str(weights))
         box.press("Enter")
         page.locator("body").click(position={"x": 5, "y": 5})
+    wait_for_model(page, f"{model} {weights or ''}")
+
+
+def wait_for_model(page, start):
+    """Waits for the form of a model, whose name and weights begin with a text."""
+    seen(
+        page.get_by_role("heading", name=re.compile(f"^{re.escape(start)}"))
+    ).wait_for()
 
 
 def shown(page):
@@ -149,7 +157,7 @@ def test_a_model_of_the_variational_family(page, tmp_path):
     assert (
         np.abs(levels[0] - levels[1]).max() <= 1
     )  # Other threads may round otherwise.
-    button(page, "Copy as Python, copy as curl").click()
+    seen(page.get_by_role("button", name="Copy as Python, copy as curl")).click()
     code = seen(page.locator(".cm-content"))
     assert "model.sample(16, seed=0)" in code.inner_text()
     picture_of(page, "app-vae-code")
@@ -171,7 +179,6 @@ def test_a_model_of_the_variational_family(page, tmp_path):
 
 def test_an_adversarial_model_with_styles(page):
     choose(page, "stylegan")
-    seen(page.get_by_role("tab", name="Mix", exact=True)).wait_for()
     use(page, "Mix", example=False)
     check_images(page, 25, "app-stylegan-mix")
     tab(page, "Sample")
@@ -182,7 +189,6 @@ def test_an_adversarial_model_with_styles(page):
 
 def test_nearest_training_images_of_a_gan(page):
     choose(page, "cgan")
-    seen(page.get_by_role("tab", name="Nearest", exact=True)).wait_for()
     use(page, "Nearest", example=False)
     check_images(page, 24, "app-cgan-nearest")
     tab(page, "Sample")
@@ -197,7 +203,6 @@ def test_nearest_training_images_of_a_gan(page):
 
 def test_completion_by_painting_and_by_halves(page):
     choose(page, "pixelcnn")
-    seen(page.get_by_role("tab", name="Complete", exact=True)).wait_for()
     tab(page, "Complete")
     button(page, "Take one from the data").click()
     seen(page.get_by_alt_text("Your picture as the model sees it")).wait_for()
@@ -224,14 +229,12 @@ def test_completion_by_painting_and_by_halves(page):
 
 def test_translation(page):
     choose(page, "cyclegan")
-    seen(page.get_by_role("tab", name="Translate", exact=True)).wait_for()
     use(page, "Translate")
     check_images(page, 1, "app-cyclegan-translate")
 
 
 def test_denoising_of_an_autoencoder(page):
     choose(page, "denoising_ae")
-    seen(page.get_by_role("tab", name="Denoise", exact=True)).wait_for()
     use(page, "Denoise")
     check_images(page, 1, "app-denoising-denoise")
     use(page, "Corrupt")
@@ -240,7 +243,6 @@ def test_denoising_of_an_autoencoder(page):
 
 def test_a_classifier(page):
     choose(page, "semi_aae")
-    seen(page.get_by_role("tab", name="Classify", exact=True)).wait_for()
     use(page, "Classify")
     table = seen(page.locator("table.bars"))
     table.wait_for()
@@ -250,7 +252,6 @@ def test_a_classifier(page):
 
 def test_a_diffusion_model_from_a_file(page, folder):
     choose(page, "ddpm", folder / "ddpm.keras")
-    seen(page.get_by_role("tab", name="Edit", exact=True)).wait_for()
     seen(page.get_by_role("button", name="More options")).click()
     seen(page.get_by_label("Steps")).fill("3")
     button(page, "Draw").click()
@@ -271,7 +272,7 @@ def test_two_models_side_by_side(page):
     second.click()
     second.fill("aae:")
     seen(page.get_by_role("option", name=re.compile("^aae:"))).click()
-    seen(page.get_by_role("heading", name="aae mnist", exact=True)).wait_for()
+    wait_for_model(page, "vae mnist and aae mnist")
     button(page, "Draw").click()
     shown(page).nth(31).wait_for()
     picture_of(page, "app-compare")
