@@ -280,10 +280,10 @@ def _mask(entry, source, known):
         value=pictures.PAINTED,
         label="Keep",
         interactive=True,
-        info="The model draws the rest. Halves can be kept without painting.",
+        info="The model draws the rest; paint over it, or keep a half.",
     )
     editor = gr.ImageEditor(
-        label="Paint over what is to be drawn",
+        label="Paint over",
         sources=[],
         interactive=True,
         transforms=[],

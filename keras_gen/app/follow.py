@@ -56,8 +56,8 @@ def report(run: str) -> str:
         curves = page.curves(log)
     except (OSError, ValueError):
         return pictures.note("No epoch has ended yet.")
-    rows = zip(heads, last, strict=True)
-    figures = page.table([(n, _short(v)) for n, v in rows], ("figure", "last epoch"))
+    rows = [(n, _short(v)) for n, v in zip(heads, last, strict=True) if n != "epoch"]
+    figures = page.table(rows, ("figure", "last epoch"))
     return f"{curves}{page.heading('Figures', 3)}{figures}"
 
 

@@ -75,6 +75,7 @@ def _chooser(settings, name, weights):
             value=name,
             label="Model",
             filterable=True,
+            min_width=240,
         )
         chosen = gr.Dropdown(
             known,
@@ -84,6 +85,7 @@ def _chooser(settings, name, weights):
             if settings.is_open
             else "A name, a run's folder, a folder with a card, or hf://user/name.",
             allow_custom_value=not settings.is_open,
+            min_width=240,
         )
     names.input(_on_name, names, [chosen, key], **QUIET)
     chosen.input(_on_weights, [names, chosen], [key], **QUIET)
@@ -146,9 +148,11 @@ def _forms(settings, keys):
     if not shared:
         gr.HTML(pictures.problem("The models share no ability."))
         return
-    with gr.Tabs():
+    # Without ids of their own, no tab is chosen once another model replaces the first.
+    prefix = "-".join(source.title for source in sources)
+    with gr.Tabs(selected=f"{prefix}-{shared[0].name}"):
         for offer in shared:
-            with gr.Tab(spoken(offer.name).capitalize()):
+            with gr.Tab(spoken(offer.name).capitalize(), id=f"{prefix}-{offer.name}"):
                 _form(sources, offer)
 
 
