@@ -1,16 +1,36 @@
-# Targets: demo, test, slow, lint, bench, bench-figures, bench-serving, tutorials, dist,
-# clean. All but clean set up .venv first.
+# Targets: demo, docs, docs-serve, test, test-browser, tutorials, slow, lint, bench,
+# bench-figures, bench-serving, dist, clean. All but clean set up .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test slow lint bench bench-figures bench-serving tutorials dist clean
+NOTEBOOKS = $(patsubst docs/%.py,build/%.ipynb,$(wildcard docs/tutorials/*.py))
+
+.PHONY: demo docs docs-serve test test-browser slow lint bench bench-figures \
+    bench-serving tutorials dist clean
+.DELETE_ON_ERROR:
 
 demo: .venv/installed
 	$(BIN)/python -m keras_gen.quiet examples/mnist_dcgan.py
 
+# The site in build/site. A link, a name or a picture that leads nowhere is an error. The
+# tutorials run first; `make docs NOTEBOOKS=` leaves out what they print and draw.
+docs: .venv/installed $(NOTEBOOKS)
+	$(BIN)/python -m keras_gen.quiet tools/pages/build.py --to build
+
+docs-serve: docs
+	$(BIN)/python -m http.server --directory build/site --bind 127.0.0.1 8000
+
 test: .venv/installed
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not browser"
+
+# In headless Chromium: that of the system, or else that of Debian's package.
+test-browser: .venv/browser
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	    { $(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes chromium; } || \
+	    { echo "Expected Chromium: install the package chromium as root." >&2; exit 1; }
+	$(BIN)/python -m pytest -q -n 0 tests/browser
 
 slow: .venv/installed
 	$(BIN)/python -m pytest -q -m slow
@@ -29,9 +49,11 @@ bench-figures: .venv/installed
 bench-serving: .venv/installed
 	$(BIN)/python benchmarks/serving.py
 
-# Notebooks of docs/tutorials in build/tutorials/, run in full: minutes each.
-tutorials: .venv/installed
-	$(BIN)/python tools/run_tutorials.py
+# Notebooks of docs/tutorials in build/tutorials/, run in full if they changed: minutes.
+tutorials: $(NOTEBOOKS)
+
+build/tutorials/%.ipynb: docs/tutorials/%.py | .venv/installed
+	$(BIN)/python tools/run_tutorials.py $*
 
 # Wheels and source archives of both distributions in dist/. They are checked, and
 # installed into a new environment, which draws samples with weights that ship.
@@ -50,6 +72,10 @@ dist: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ./zoo --editable ".[dev,zoo]"
+	touch $@
+
+.venv/browser: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable ".[browser]"
 	touch $@
 
 clean:

@@ -33,7 +33,7 @@ STOREYS = (
     ("callbacks", "pictures"),
     ("runs",),
     ("hub",),
-    ("", "cli"),  # keras_gen itself, and the command line.
+    ("", "cli", "app"),  # keras_gen itself, the command line, and the app.
 )
 
 

@@ -19,6 +19,7 @@ from keras_gen.cli.examples import text_of
 from keras_gen.cli.export import export, label
 from keras_gen.cli.index import index
 from keras_gen.cli.models import list_models, show
+from keras_gen.cli.open_app import open_app
 from keras_gen.cli.push import push
 from keras_gen.cli.query import query
 from keras_gen.cli.reproduce import reproduce
@@ -44,6 +45,7 @@ COMMANDS = {
     "label": label,
     "query": query,
     "push": push,
+    "app": open_app,
 }
 
 # Without Rich, which would read brackets in help and in messages as markup, and wrap

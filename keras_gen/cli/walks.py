@@ -184,38 +184,14 @@ def nearest(
     model = _load(name, weights, "sample")
     samples = model.sample(n, seed=seed)
     with bars.work(f"searching {data}"):
-        neighbours = _neighbours(samples, data, split, k)
+        nearest_images = keras_gen.metrics.memorisation.nearest_images
+        neighbours = nearest_images(samples, data, split, k)
     picture = keras_gen.metrics.memorisation.neighbours_grid(samples, neighbours)
     content = keras_gen.images.png(picture, scale)
     keras_gen.files.write_aside(
         path, lambda aside: pathlib.Path(aside).write_bytes(content)
     )
     print(f"{n} samples and their nearest images are in {path}.")
-
-
-def _neighbours(samples, data, split, k):
-    """The k nearest images of each sample, (samples, k, height, width, channels)."""
-    import numpy as np
-
-    options = {"image_shape": samples.shape[1:], "shuffle": False, "batch_size": 1000}
-    batches = keras_gen.data.load(data, split, features=("image",), **options)
-    flat, best = samples.reshape(len(samples), -1), None
-    for batch in batches:
-        images = batch["image"].numpy()
-        count = min(k, len(images))
-        distances, places = keras_gen.metrics.memorisation.nearest(
-            flat, images.reshape(len(images), -1), count
-        )
-        found = distances, images[places]
-        if best is not None:
-            found = tuple(
-                np.concatenate(pair, axis=1) for pair in zip(best, found, strict=True)
-            )
-            order = np.argsort(found[0], axis=1, kind="stable")[:, :k]
-            rows = np.arange(len(samples))[:, None]
-            found = tuple(array[rows, order] for array in found)
-        best = found
-    return best[1]
 
 
 def whole_numbers(text: str) -> list[int]:

@@ -7,6 +7,7 @@ files `.eval_results/` are for the benchmarks that the hub itself lists.
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,10 @@ def written(
         licence: The hub's identifier of the licence of the weights; None states none.
     """
     chosen = zoo.card(card["preset"])
+    load = f'"{SCHEME}{repository}"'
+    again = f"keras-gen evaluate {card['preset']} --weights {SCHEME}{repository}"
+    if card.get("data"):
+        again += f" --data {shlex.quote(str(card['data']))}"
     parts = [
         _head(card, model, licence),
         f"# {repository.partition('/')[2]}",
@@ -67,11 +72,11 @@ def written(
         *(f"![{name.rpartition('.')[0].capitalize()}]({name})" for name in pictures),
         "## Use",
         "```bash\npip install 'keras-gen[hub]'\n```",
-        f"```python\n{python_example(card, model, repository)}\n```",
+        f"```python\n{python_example(card, model, load)}\n```",
         f"```bash\n{command_example(card, model, repository)}\n```",
         "Only `card.json` and `weights.safetensors` are loaded, and no code.",
-        *_figures(card, repository),
-        *_training(card),
+        *figures(card, again),
+        *training(card),
         "## Model",
         chosen["description"],
         f"The weights are {card['parameters']:,} numbers, stored as "
@@ -165,34 +170,54 @@ def _needed(ability, model):
     ]
 
 
-def python_example(card: dict, model: GenerativeModel, repository: str) -> str:
-    """Code that loads a model from the hub and uses it.
+SAMPLING = """\
+import keras_gen
+
+model = keras_gen.zoo.load({load})
+results = model.sample(16, seed=0)
+keras_gen.images.save_grid(results, "results.png")"""
+
+
+def python_example(card: dict, model: GenerativeModel, load: str) -> str:
+    """Code that loads a model and uses it.
 
     Args:
         card: The card.
         model: The model.
-        repository: Name of the repository, as "user/name".
+        load: Arguments of `keras_gen.zoo.load`, as code.
     """
-    first = f'model = keras_gen.zoo.load("{SCHEME}{repository}")'
-    lines = ["import keras_gen", "", first]
+    lines = ["import keras_gen", "", f"model = keras_gen.zoo.load({load})"]
     ability = _first_ability(model)
     if ability is None:
         return "\n".join(lines)
     needed = _needed(ability, model)
-    if not ability.draws and [e.role for e in needed if e.shape] == [inputs.IMAGE]:
-        shape = tuple(model.batch_shapes().get("image") or needed[0].shape)
-        data = card.get("data") or "path/to/images"
-        lines += [
-            f"batches = keras_gen.data.load({data!r}, 'test', image_shape={shape})",
-            'images = next(iter(batches))["image"].numpy()',
-        ]
+    if not ability.draws and any(entry.role == inputs.IMAGE for entry in needed):
+        lines += _batch(card, model, needed)
     values = [f"{entry.name}={_value(entry)}" for entry in needed]
     if ability.draws:
         values = ["16", "seed=0", *values]
     lines.append(f"results = model.{ability.name}({', '.join(values)})")
     if ability.output == inputs.IMAGES:
         lines.append('keras_gen.images.save_grid(results, "results.png")')
-    return "\n".join(lines).replace("'", '"')
+    return "\n".join(lines)
+
+
+def _batch(card, model, needed):
+    """Lines that load images, and what else has more than one number for each."""
+    shapes = model.batch_shapes()
+    image = next(entry for entry in needed if entry.role == inputs.IMAGE)
+    shape = tuple(shapes.get("image") or image.shape)
+    data = card.get("data") or "path/to/images"
+    lines = [
+        f'batches = keras_gen.data.load("{data}", "test", image_shape={shape})',
+        "batch = next(iter(batches))",
+        'images = batch["image"].numpy()',
+    ]
+    others = [entry.name for entry in needed if entry.shape and entry != image]
+    return lines + [
+        f'{name} = batch["{name}"].numpy()[::-1]  # Those of other images'
+        for name in others
+    ]
 
 
 def _value(entry):
@@ -228,14 +253,20 @@ def command_example(card: dict, model: GenerativeModel, repository: str) -> str:
 # Figures and training.
 
 
-def _figures(card, repository):
-    figures = card.get("figures")
-    if not figures:
+def figures(card: dict, again: str) -> list[str]:
+    """Figures of a card beside published ones, as parts of a text in Markdown.
+
+    Args:
+        card: The card.
+        again: Command that measures the figures again.
+    """
+    measured = card.get("figures")
+    if not measured:
         return ["## Figures", "Nothing was measured."]
     known = PUBLISHED.get((card["preset"], card.get("data")), {})
     published = {**known, **(card.get("published") or {})}
     parts = ["## Figures"]
-    for heading, rows in report.groups(figures).items():
+    for heading, rows in report.groups(measured).items():
         head = ["figure", "value", "floor", "published", "better", "meaning"]
         table = [
             [
@@ -250,10 +281,7 @@ def _figures(card, repository):
         ]
         parts += [f"### {heading}", _table(head, table)]
     parts.append("The floor is the value of real test images, that of a perfect model.")
-    again = f"keras-gen evaluate {card['preset']} --weights {SCHEME}{repository}"
-    if card.get("data"):
-        again += f" --data {card['data']}"
-    return [*parts, f"```bash\n{again}\n```"]
+    return [*parts, f"```bash\n{_quoted(again)}\n```"]
 
 
 def _table(head, rows):
@@ -264,7 +292,12 @@ def _table(head, rows):
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _training(card):
+def training(card: dict) -> list[str]:
+    """How a model was trained, as parts of a text in Markdown.
+
+    Args:
+        card: The card.
+    """
     parts = []
     if card.get("data"):
         licence = card.get("data_licence")
@@ -273,8 +306,14 @@ def _training(card):
         epochs = f" in {card['epochs']:,} epochs" if card.get("epochs") else ""
         parts.append(f"{card['steps']:,} steps{epochs}.")
     if card.get("commands"):
-        parts.append("```bash\n" + "\n".join(card["commands"]) + "\n```")
+        commands = map(_quoted, card["commands"])
+        parts.append("```bash\n" + "\n".join(commands) + "\n```")
     return ["## Training", *(parts or ["How it was trained is not recorded."])]
+
+
+def _quoted(command):
+    """A command whose words are quoted where a shell would expand them."""
+    return shlex.join(shlex.split(command))
 
 
 def _as_json(config):

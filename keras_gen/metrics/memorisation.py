@@ -10,6 +10,7 @@ from __future__ import annotations  # `help` shows ArrayLike by its name.
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_gen import data
 from keras_gen import images as image_files
 from keras_gen.metrics.checks import check_features, check_pair
 from keras_gen.metrics.neighbours import BLOCK, squared_distances
@@ -118,6 +119,39 @@ def memorisation_figures(ours: ArrayLike, theirs: ArrayLike) -> dict:
         "nearest_distance_ratio": float(np.median(ours) / median),
         "copies": float(np.mean(ours < np.quantile(theirs, 0.01))),
     }
+
+
+def nearest_images(
+    samples: ArrayLike, source: str, split: str = "train", k: int = 7
+) -> np.ndarray:
+    """The images of a data set whose pixels are nearest to those of samples.
+
+    Args:
+        samples: Images, float32 (batch, height, width, channels), in [-1, 1].
+        source: Data set, as for `keras_gen.data.load`.
+        split: Part of the data.
+        k: Number of images for each sample.
+
+    Returns:
+        float32 (batch, k, height, width, channels), in [-1, 1], nearest first.
+    """
+    samples, best = np.asarray(samples), None
+    options = {"image_shape": samples.shape[1:], "shuffle": False, "batch_size": 1000}
+    flat = samples.reshape(len(samples), -1)
+    for batch in data.load(source, split, features=("image",), **options):
+        images = batch["image"].numpy()
+        count = min(k, len(images))
+        distances, places = nearest(flat, images.reshape(len(images), -1), count)
+        found = distances, images[places]
+        if best is not None:
+            found = tuple(
+                np.concatenate(pair, axis=1) for pair in zip(best, found, strict=True)
+            )
+            order = np.argsort(found[0], axis=1, kind="stable")[:, :k]
+            rows = np.arange(len(samples))[:, None]
+            found = tuple(array[rows, order] for array in found)
+        best = found
+    return best[1]
 
 
 def neighbours_grid(samples: ArrayLike, neighbours: np.ndarray) -> np.ndarray:
