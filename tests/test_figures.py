@@ -284,6 +284,16 @@ def test_everything_that_abilities_allow_is_measured():
     assert 0.1 < found["probe_accuracy"] < 1 and 0.1 < found["neighbour_accuracy"] < 1
 
 
+def test_stages_are_left_out_by_their_titles():
+    ae = keras_gen.zoo.load("linear_ae", **keras_gen.models.LinearAE.tiny)
+    ae.compile(seed=0)
+    titles = [title for title, _ in metrics.Evaluation(ae, "mnist").stages()]
+    fewer = metrics.Evaluation(ae, "mnist", without=["codes"])
+    assert [title for title, _ in fewer.stages()] == [t for t in titles if t != "codes"]
+    with pytest.raises(ValueError, match="Expected without=... among .*got .'code'."):
+        metrics.Evaluation(ae, "mnist", without=["code"])
+
+
 def test_pictures_show_what_was_measured(tmp_path):
     vae = keras_gen.zoo.load("vae", latent_dim=3, widths=[8])
     evaluation = metrics.Evaluation(

@@ -8,6 +8,7 @@ distribution to sample from.
 
 import functools
 import pathlib
+import shlex
 from typing import Annotated
 
 import typer
@@ -31,6 +32,12 @@ def main(
         str,
         typer.Option(help="Type of the stored weights: float16, float32 or int8."),
     ] = "float16",
+    num_images: Annotated[
+        int | None, typer.Option("-n", help="Number of samples that are measured.")
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Title of a stage that is not measured.")
+    ] = None,
 ):
     """Stores a run's model, measures it as stored, and writes card and pictures."""
     run = Run.open(folder)
@@ -40,10 +47,14 @@ def main(
     stored = {"dtype": dtype, "without": networks_of(unread(model), model)}
     keras_gen.zoo.write_card(model, shipped, name=name, **stored)
     model = keras_gen.zoo.load(name, weights=shipped)  # With the rounded weights.
-    figures = measured(model, data)
+    figures = measured(model, data, num_images=num_images, without=without or ())
     again = f"keras-gen evaluate {name} --weights {weights} --json"
     if data != "mnist":
-        again += f" --data {data}"
+        again += f" --data {shlex.quote(data)}"
+    if num_images:
+        again += f" -n {num_images}"
+    for title in without or ():
+        again += f" --without {shlex.quote(title)}"
     keras_gen.zoo.write_card(
         model,
         shipped,

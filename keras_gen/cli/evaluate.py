@@ -77,6 +77,12 @@ def evaluate(
             show_default="that of the run, or 0",
         ),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Title of a stage that is left out, such as 'likelihood'; repeatable."
+        ),
+    ] = None,
     as_json: AsJson = False,
     report: Annotated[
         pathlib.Path | None,
@@ -124,6 +130,7 @@ def evaluate(
             judge=judge,
             seed=seed,
             split_seed=split_seed,
+            without=without or (),
         )
     figures = evaluation.run(_shown)
     if report is None and not as_json:
@@ -131,6 +138,8 @@ def evaluate(
     if report is not None:
         settings = {"data": data, "images": evaluation.context.num_images, "seed": seed}
         settings["split_seed"] = split_seed
+        if without:
+            settings["without"] = ", ".join(without)
         settings["keras_gen"] = keras_gen.__version__
         keras_gen.metrics.write_report(
             report,

@@ -159,15 +159,16 @@ def check(
     return address
 
 
-def measured(model: GenerativeModel, data: str) -> dict[str, Any]:
+def measured(model: GenerativeModel, data: str, **options) -> dict[str, Any]:
     """All figures of a model, rounded to the digits that cards show.
 
     Args:
         model: The model, which is compiled anew.
         data: Data set with a test split.
+        **options: Other arguments of `keras_gen.metrics.evaluate`.
     """
     model.compile(seed=0)
-    figures = metrics.evaluate(model, data)
+    figures = metrics.evaluate(model, data, **options)
     return {k: round(v, 5) if isinstance(v, float) else v for k, v in figures.items()}
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class Evaluation:
         seed: int = 0,
         test_fraction: float = 0.1,
         split_seed: int = 0,
+        without: Sequence[str] = (),
     ):
         """Checks the arguments and the number of images; the stages do the work.
 
@@ -69,11 +70,13 @@ class Evaluation:
             test_fraction: Share of a folder's images in the test split, in [0, 1).
             split_seed: Seed with which a folder is split: that of the training, so that
                 no training image is tested.
+            without: Titles of stages that are left out, such as "likelihood", which
+                takes hours for large models.
 
         Raises:
             ValueError: For neither or both of model and images, colour images without
-                features, if none ship for the data, or fewer images than the figures
-                need.
+                features, if none ship for the data, fewer images than the figures
+                need, or titles that no stage has.
         """
         self.context = Context(
             model,
@@ -91,11 +94,20 @@ class Evaluation:
         self.figures = {}
         own = model.own_figures() if model else []
         self._known = [*FIGURES, *own]
+        self._leave_out(without)
         for figure in self._applicable():
             figure.check(self.context)
         needs = [(f.least_images(self.context), f) for f in self._applicable()]
         for least, figure in sorted(needs, key=lambda need: need[0], reverse=True):
             self._check_number(figure, least)
+
+    def _leave_out(self, without):
+        """Takes stages from those that are known, by their titles."""
+        titles = [figure.title for figure in self._applicable()]
+        unknown = sorted(set(without) - set(titles))
+        if unknown:
+            raise ValueError(f"Expected without=... among {titles}, got {unknown}.")
+        self._known = [f for f in self._known if f.title not in without]
 
     def _check_number(self, figure, least):
         """Refuses fewer images than a figure needs."""
@@ -167,7 +179,8 @@ def evaluate(
         data: A source with a train and a test split; see `keras_gen.data.load`.
         progress: Function that yields stages; see `Evaluation.run`.
         **options: Other arguments of `Evaluation`: `features`, `num_images`,
-            `num_train`, `num_samples`, `judge`, `seed`, `test_fraction`, `split_seed`.
+            `num_train`, `num_samples`, `judge`, `seed`, `test_fraction`, `split_seed`,
+            `without`.
 
     Returns:
         A dict from name to value. Each class in `keras_gen.metrics.figures` documents
@@ -192,7 +205,7 @@ def evaluate_folder(
         data: A source with a train and a test split; see `keras_gen.data.load`.
         progress: Function that yields stages; see `Evaluation.run`.
         **options: Other arguments of `Evaluation`: `features`, `num_images`,
-            `num_train`, `seed`, `test_fraction`, `split_seed`.
+            `num_train`, `seed`, `test_fraction`, `split_seed`, `without`.
 
     Returns:
         A dict from name to value.
