@@ -131,7 +131,7 @@ def test_paths_start_from_the_folder_of_the_file(settings_of, tmp_path, monkeypa
     places = []
     monkeypatch.setattr(Run, "create", lambda *_, runs, **__: places.append(runs))
     runner.invoke(app, ["train", "--config", str(path)])
-    assert [str(place) for place in places] == ["../project/trained"]
+    assert [str(place) for place in places] == [str(path.parent / "trained")]
 
 
 @pytest.mark.parametrize(
