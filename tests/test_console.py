@@ -267,6 +267,19 @@ def test_no_bar_appears_in_a_pipe_or_if_it_is_not_wanted(
     assert not screen.texts
 
 
+def test_a_single_batch_within_other_work_has_no_bar_of_its_own(terminal, monkeypatch):
+    screen = terminal()
+    monkeypatch.setattr(bars, "DELAY", 0.0)
+    with bars.shown(is_quiet=False), bars.work("rows"):
+        assert screen.has_text.wait(60)
+        assert list(progress.over(["a"], "inner")) == ["a"]
+        names = [task.description for task in bars._bars._bars.tasks]
+        for _ in progress.over(["a", "b"], "inner"):
+            names += [task.description for task in bars._bars._bars.tasks]
+    assert names == ["rows"] + ["rows", "inner"] * 2
+    assert "?" not in "".join(screen.texts).replace("[?25", "")
+
+
 def test_fast_work_shows_no_bar(terminal, monkeypatch):
     screen = terminal()
     monkeypatch.setattr(bars, "DELAY", 3600.0)
