@@ -26,8 +26,8 @@ import keras_gen
 num_blocks = 3  # small: 1
 filters = 16  # small: 4
 epochs = 1  # small: 1
-steps_per_epoch = 1000  # small: 2
-num_images = 1000  # small: 16
+steps_per_epoch = 600  # small: 2
+num_images = 500  # small: 16
 weights = "mnist"  # small: None
 
 # %% [markdown]
