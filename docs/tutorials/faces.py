@@ -114,8 +114,6 @@ keras_gen.images.show(
 )
 
 # %% [markdown]
-# FIGURES-COPIES
-#
 # ## StyleGAN
 #
 # A mapping network turns the latent into a *style*, which scales and shifts the maps of

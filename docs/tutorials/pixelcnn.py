@@ -78,8 +78,6 @@ for name, value in nats.items():
     print(f"{name:22} {value:6.1f} nats per image, {bits:.3f} bits per pixel")
 
 # %% [markdown]
-# FIGURES
-#
 # ## Where does an image cost bits?
 #
 # The network gives the probability of each pixel given those before it. Its surprise is
