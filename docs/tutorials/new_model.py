@@ -168,9 +168,9 @@ plt.show()
 
 # %% [markdown]
 # Nearly: some means are off by a third, and variances lie between 0.7 and 1.3. Most
-# samples are digits, and a few are lumps, whose codes lie where no image's do. A
-# larger `weight` matches the prior better and restores images worse; this trade-off is
-# the model's only knob.
+# samples are digits, and a few are lumps, whose codes lie where no image's do. A larger
+# `weight` matches the prior better and restores images worse; this trade-off is the
+# model's only knob.
 #
 # What the library adds works at once, here walks through the latent space, and saving:
 
