@@ -51,17 +51,19 @@ class Place(Protocol):
 # Looking up.
 
 
-def weights_of(preset: str) -> list[str]:
+def weights_of(preset: str, is_local: bool = False) -> list[str]:
     """The names of the weights for a model in all places, sorted.
 
     Args:
         preset: Name of the model's preset.
+        is_local: Boolean, whether indexes that would be downloaded are left out.
 
     Raises:
         ValueError: For a place in KERAS_GEN_ZOO that is not there or is damaged.
         DownloadError: For an index that cannot be downloaded.
     """
-    return sorted({name for place in places() for name in place.names(preset)})
+    chosen = places(is_local)
+    return sorted({name for place in chosen for name in place.names(preset)})
 
 
 def find(preset: str, name: object) -> Place | None:
@@ -89,15 +91,20 @@ def find(preset: str, name: object) -> Place | None:
     return first
 
 
-def places() -> list[Place]:
+def places(is_local: bool = False) -> list[Place]:
     """All places: the zoo that ships, then those of KERAS_GEN_ZOO, then those added.
+
+    Args:
+        is_local: Boolean, whether indexes in KERAS_GEN_ZOO are left out.
 
     Raises:
         ValueError: For a place in KERAS_GEN_ZOO that is not there or is damaged.
         DownloadError: For an index that cannot be downloaded.
     """
     shipped = [] if problem() else [Folder(zoo_folder(), "the zoo that ships")]
-    named = [_place(text, VARIABLE) for text in _split(os.environ.get(VARIABLE, ""))]
+    texts = _split(os.environ.get(VARIABLE, ""))
+    texts = [text for text in texts if not (is_local and "://" in text)]
+    named = [_place(text, VARIABLE) for text in texts]
     return [*shipped, *named, *_added]
 
 

@@ -9,11 +9,14 @@
 The folder of a run holds:
 
     run.json        the settings
+    config.yaml     the same as options, for `keras-gen train --config` in a new run
     stages.json     the arguments of the model before they were changed by a resumption
     model.keras     the last checkpoint: weights, optimizers and random state
+    index.html      a page that shows the curves, the last grid and the settings
     log.csv         losses and figures, one line for each epoch
     tensorboard/    the same for TensorBoard
     samples/        one grid of images for each epoch
+    trackers.json   how trackers, if any, find the run when it goes on
 
 `keras-gen train` and `keras-gen train --resume` are this class on the command line.
 """
@@ -36,13 +39,25 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
-from keras_gen import callbacks, data, distribute, files, zoo
+from keras_gen import (
+    callbacks,
+    catalogue,
+    config,
+    data,
+    distribute,
+    files,
+    progress,
+    trackers,
+    zoo,
+)
+from keras_gen.callbacks.run_page import RunPage
 from keras_gen.core import checks
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import BATCH_SIZE, preset
 from keras_gen.files import read_text, write_text
 
 SETTINGS = "run.json"
+CONFIG = "config.yaml"  # Is written from the settings, and never read by a run.
 MODEL = "model.keras"
 LOG = "log.csv"
 STAGES = "stages.json"
@@ -178,6 +193,30 @@ class Settings:
     def write(self, path: str | os.PathLike) -> None:
         """Writes the settings to a file `run.json`."""
         write_text(path, json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+
+    def write_config(self, path: str | os.PathLike) -> None:
+        """Writes the settings as options, for `keras-gen train --config`.
+
+        Relative paths of data and weights start from the folder of the file.
+
+        Args:
+            path: Path of the YAML file.
+        """
+        values = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        folder = pathlib.Path(path).parent
+        for name in ("data", "weights"):
+            is_named = name == "weights" and values.get(name) in catalogue.weights_of(
+                self.name
+            )
+            if name in values and not is_named:
+                values[name] = config.relocate(values[name], "", folder)
+        values["set"] = values.pop("overrides")
+        config.write(path, values, _CONFIG_COMMENT)
+
+
+_CONFIG_COMMENT = f"""\
+keras-gen train --config {CONFIG} trains a new run with these options; those of the
+command line override them. Relative paths start from the folder of this file."""
 
 
 def as_option(value: Any) -> str:
@@ -387,6 +426,7 @@ class Run:
         *,
         verbose: int | Literal["auto"] = "auto",
         more_callbacks: Sequence[keras.callbacks.Callback] = (),
+        tracker: Sequence[str] = (),
     ) -> GenerativeModel:
         """Trains from the last checkpoint, if there is one, to the last epoch.
 
@@ -404,6 +444,8 @@ class Run:
             verbose: Verbosity: 0 is silent, 1 shows a progress bar, 2 prints a line for
                 each epoch; "auto" is 1.
             more_callbacks: Callbacks in addition to those that write the run's files.
+            tracker: Names of trackers that get losses, figures, settings and grids; see
+                `keras_gen.callbacks.Track`.
 
         Returns:
             The trained model.
@@ -412,7 +454,9 @@ class Run:
             ValueError: For data, weights or arguments that do not fit, or fewer epochs
                 than the run has done. The folder is not changed, or removed if training
                 never started.
+            ImportError: For a tracker whose library is not installed.
         """
+        trackers.check(tracker)
         overrides = {**self.settings.overrides, **_plain(overrides or {})}
         zoo.check_overrides(self.settings.name, overrides)
         settings = dataclasses.replace(
@@ -423,7 +467,7 @@ class Run:
         # A killed run may have logged an epoch whose checkpoint it did not write.
         self._check_end(settings.epochs, self._logged() - 1)
         try:
-            return self._train(settings, verbose, more_callbacks)
+            return self._train(settings, verbose, more_callbacks, tracker)
         except BaseException:
             for folder in self._made:
                 with contextlib.suppress(OSError):
@@ -447,7 +491,7 @@ class Run:
             epochs = [row.get("epoch") or "" for row in csv.DictReader(file)]
         return max((int(text) + 1 for text in epochs if text.isdigit()), default=0)
 
-    def _train(self, settings, verbose, more_callbacks):
+    def _train(self, settings, verbose, more_callbacks, tracker):
         keras.utils.set_random_seed(settings.seed)
         with distribute.strategy(settings.strategy).scope():
             saved = self._saved(settings.name)
@@ -464,21 +508,28 @@ class Run:
                 "with its settings"
             )
         log = keras.callbacks.CSVLogger(str(self.folder / LOG), append=True)
+        plain = dataclasses.asdict(settings)
+        tracks = [callbacks.Track(name, self.folder, plain) for name in tracker]
+        missed = sorted(set(callbacks.track.tracked(self.folder)) - set(tracker))
+        if missed:
+            flags = " ".join(f"--tracker {name}" for name in missed)
+            say(f"Not tracked: these epochs, since {flags} is not given")
         try:
-            model.fit(
-                batches,
-                epochs=settings.epochs,
-                verbose=verbose,
-                steps_per_epoch=settings.steps_per_epoch,
-                validation_data=validation,
-                callbacks=[
-                    *self._callbacks(settings, model, batches, log, say),
-                    *more_callbacks,
-                ],
-            )
+            chosen = self._callbacks(settings, model, batches, log, say)
+            with progress.shown_by(None):  # Keras shows that of the epoch.
+                model.fit(
+                    batches,
+                    epochs=settings.epochs,
+                    verbose=verbose,
+                    steps_per_epoch=settings.steps_per_epoch,
+                    validation_data=validation,
+                    callbacks=[*chosen, *tracks, *more_callbacks],
+                )
         finally:
             if log.csv_file is not None:  # Keras leaves it open after Ctrl-C.
                 log.csv_file.close()
+            for track in tracks:
+                track.close()
         return model
 
     def _saved(self, name):
@@ -496,6 +547,7 @@ class Run:
             if done and settings.overrides != self.settings.overrides:
                 self._end_stage(done)
             settings.write(self.folder / SETTINGS)
+            settings.write_config(self.folder / CONFIG)
             self._settings = settings
             say(*self._start_lines(done))
 
@@ -514,7 +566,13 @@ class Run:
             callbacks.EpochTime(),
         ]
         grid = sample_grid(model, batches, self.folder / "samples")
-        return chosen if grid is None else [*chosen, grid]
+        page = RunPage(
+            self.folder,
+            f"{settings.name} on {settings.data}",
+            dataclasses.asdict(settings),
+            {"To go on": self.resume_command, "A new run like this": settings.command},
+        )
+        return [*chosen, page] if grid is None else [*chosen, grid, page]
 
     def _end_stage(self, done):
         """Notes the overrides of the epochs that are done, before they change."""

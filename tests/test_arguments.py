@@ -410,6 +410,7 @@ def checked_calls():
         callbacks.Grow: {},
         callbacks.SampleGrid: {"folder": "samples"},
         callbacks.TimeLimit: {"minutes": 1},
+        callbacks.Track: {"tracker": "tensorboard", "folder": "run"},
         callbacks.Phase: {"side": 8, "fade": 0, "stable": 1},
         keras_gen.Lazy: {"penalty": posterior},
         keras_gen.Player: {"networks": [], "loss": posterior},

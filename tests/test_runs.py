@@ -61,7 +61,8 @@ def test_a_run_trains_and_resumes_as_if_it_had_not_been_interrupted(tmp_path):
     assert not list(whole.folder.iterdir())
     trained = whole.train(verbose=0)
     files = {path.name for path in whole.folder.iterdir()}
-    assert files == {"run.json", "model.keras", "log.csv", "tensorboard", "samples"}
+    known = {"run.json", "config.yaml", "index.html", "model.keras", "log.csv"}
+    assert files == known | {"tensorboard", "samples"}
     parted = Run.create("gan", "mnist", folder=tmp_path / "b", epochs=2, **OPTIONS)
     parted.train(verbose=0)
     resumed = Run.open(tmp_path / "b", name="gan")

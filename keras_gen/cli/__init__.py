@@ -4,6 +4,7 @@ The modules of this package parse and print; the work is done by `keras_gen`. Th
 import it by its name alone, so that `keras-gen --help` loads only what it needs.
 """
 
+import functools
 import inspect
 from typing import Annotated
 
@@ -11,8 +12,10 @@ import typer
 
 import keras_gen
 from keras_gen import quiet
+from keras_gen.cli import bars
 from keras_gen.cli.common import errors_in_one_line, show_warnings_in_one_line
 from keras_gen.cli.evaluate import evaluate
+from keras_gen.cli.examples import text_of
 from keras_gen.cli.export import export, label
 from keras_gen.cli.index import index
 from keras_gen.cli.models import list_models, show
@@ -84,5 +87,27 @@ def _help_of(command):
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
+Quiet = Annotated[
+    bool, typer.Option("--quiet", help="Show no bars of progress on the terminal.")
+]
+
+
+def _with_bars(command):
+    """A command that shows bars of progress unless it is called with `quiet`."""
+
+    @functools.wraps(command)
+    def called(*args, quiet=False, **options):
+        with bars.shown(quiet or options.get("as_json", False)):
+            return command(*args, **options)
+
+    signature, kind = inspect.signature(command), inspect.Parameter.KEYWORD_ONLY
+    last = inspect.Parameter("quiet", kind, default=False, annotation=Quiet)
+    parameters = [*signature.parameters.values(), last]
+    called.__signature__ = signature.replace(parameters=parameters)
+    called.__annotations__ = {**command.__annotations__, "quiet": Quiet}
+    return called
+
+
 for _name, _command in COMMANDS.items():
-    app.command(_name, help=_help_of(_command))(errors_in_one_line()(_command))
+    _add = app.command(_name, help=_help_of(_command), epilog=text_of(_name))
+    _add(errors_in_one_line()(_with_bars(_command)))

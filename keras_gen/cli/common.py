@@ -19,9 +19,14 @@ import typer
 
 import keras_gen
 from keras_gen import catalogue
+from keras_gen.cli import bars, completions
 
 Name = Annotated[
-    str, typer.Argument(help="Name of the model; `keras-gen list` shows all.")
+    str,
+    typer.Argument(
+        help="Name of the model; `keras-gen list` shows all.",
+        autocompletion=completions.models,
+    ),
 ]
 Weights = Annotated[
     str | None,
@@ -29,6 +34,7 @@ Weights = Annotated[
         help="Name of weights that `keras-gen list` shows ('mnist'), path of a .keras "
         "file, of a run's folder or of a folder with a card, or "
         "hf://user/name[@revision] for the Hugging Face Hub.",
+        autocompletion=completions.weights,
     ),
 ]
 TrainedWeights = Annotated[
@@ -38,6 +44,7 @@ TrainedWeights = Annotated[
         help="Name of weights that `keras-gen list` shows ('mnist'), path of a .keras "
         "file, of a run's folder or of a folder with a card, or "
         "hf://user/name[@revision] for the Hugging Face Hub.",
+        autocompletion=completions.weights,
         show_default="those that are listed, if there is one set",
     ),
 ]
@@ -118,6 +125,21 @@ def choose_weights(name: str, weights: str | None) -> str:
         )
     note(f"Weights: {name} {listed[0]}, of {catalogue.find(name, listed[0]).title}")
     return listed[0]
+
+
+def load_model(name: str, weights: str | None):
+    """The model with weights, while it is shown that it loads.
+
+    Args:
+        name: Name of the model.
+        weights: Its weights, as the user gave them.
+    """
+    from keras_gen.core import hub_client
+
+    if hub_client.is_address(weights):  # The hub's client shows bars of its own.
+        return keras_gen.zoo.load(name, weights)
+    with bars.work(f"loading {name}"):
+        return keras_gen.zoo.load(name, weights)
 
 
 def data_of(name: str, weights: str) -> tuple[str | None, str]:

@@ -6,19 +6,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
-import rich.console
-import rich.progress
 import typer
 
 import keras_gen
-from keras_gen.cli.common import AsJson, Weights
+from keras_gen import progress
+from keras_gen.cli import bars, completions
+from keras_gen.cli.common import AsJson, Weights, load_model
 
 
 def evaluate(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="Name of the model, or the folder of a run; left out with --images."
+            help="Name of the model, or the folder of a run; left out with --images.",
+            autocompletion=completions.models,
         ),
     ] = None,
     weights: Weights = None,
@@ -26,6 +27,7 @@ def evaluate(
         str | None,
         typer.Option(
             help="Real images: 'mnist', another name, or a folder.",
+            autocompletion=completions.data_sets,
             show_default="those that the model was trained on, or mnist",
         ),
     ] = None,
@@ -104,25 +106,26 @@ def evaluate(
     if name is not None:
         if weights is None:
             raise ValueError("Expected --weights: 'mnist', a file, or a folder.")
-        model = keras_gen.zoo.load(name, weights)
+        model = load_model(name, weights)
         model.compile(seed=seed)
     trained = _settings_of(weights)
     if data is None:
         data = trained.data if trained else _data_of_card(name, weights)
     if split_seed is None:
         split_seed = _split_seed(trained, data)
-    evaluation = keras_gen.metrics.Evaluation(
-        model,
-        data,
-        images=images,
-        features=features,
-        num_images=num_images,
-        num_samples=num_samples,
-        judge=judge,
-        seed=seed,
-        split_seed=split_seed,
-    )
-    figures = evaluation.run(_progress_bar)
+    with bars.work("preparing data"):
+        evaluation = keras_gen.metrics.Evaluation(
+            model,
+            data,
+            images=images,
+            features=features,
+            num_images=num_images,
+            num_samples=num_samples,
+            judge=judge,
+            seed=seed,
+            split_seed=split_seed,
+        )
+    figures = evaluation.run(_shown)
     if report is None and not as_json:
         report = pathlib.Path("report.html")
     if report is not None:
@@ -144,21 +147,11 @@ def evaluate(
     print(f"\nThe report is in {report}.")
 
 
-def _progress_bar(stages: Sequence) -> Iterator:
-    """Yields the stages, and shows the current one on the error stream."""
-    columns = (
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TimeElapsedColumn(),
-        rich.progress.TextColumn("{task.description}"),
-    )
-    console = rich.console.Console(stderr=True)
-    with rich.progress.Progress(*columns, console=console) as bar:
-        task = bar.add_task("", total=len(stages))
-        for stage in stages:
-            bar.update(task, description=stage[0])
+def _shown(stages: Sequence) -> Iterator:
+    """Yields the stages, and shows the current one."""
+    for stage in progress.over(stages, "figures"):
+        with bars.work(stage[0]):
             yield stage
-            bar.advance(task)
 
 
 def _log_of(weights):

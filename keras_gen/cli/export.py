@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen.cli.common import Weights, has_card, note, parse_values
+from keras_gen.cli import bars, completions
+from keras_gen.cli.common import Weights, has_card, load_model, note, parse_values
 from keras_gen.cli.usage import query_example
 
 Folder = Annotated[pathlib.Path, typer.Option(help="Folder for TF Serving.")]
@@ -22,7 +23,8 @@ def export(
         typer.Argument(
             help="Models as SERVED=NAME:WEIGHTS, one or more: 'digits=vae:mnist'. "
             "Without SERVED= the name on the server is NAME; without :WEIGHTS, "
-            "--weights is used."
+            "--weights is used.",
+            autocompletion=completions.models_with_weights,
         ),
     ],
     weights: Weights = None,
@@ -37,7 +39,8 @@ def export(
         str,
         typer.Option(
             help="Format: saved_model, for TF Serving; onnx; or litert. The last two "
-            "write a file for each ability, and take only --ability."
+            "write a file for each ability, and take only --ability.",
+            autocompletion=completions.one_of(*FORMATS),
         ),
     ] = "saved_model",
     version: Annotated[
@@ -97,11 +100,13 @@ def export(
     deploy = keras_gen.export.deploy
     _check_targets([served for served, _, _ in chosen], to, version, label)
     for served, preset, source in chosen:
-        model = keras_gen.zoo.load(preset, source)
+        model = load_model(preset, source)
         card = _card_of(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
         options |= settings
-        path = deploy.add(model, to, served, version, label=label, root=root, **options)
+        options |= {"label": label, "root": root}
+        with bars.work(f"exporting {served}"):
+            path = deploy.add(model, to, served, version, **options)
         print(f"{path}: {_describe_labels(to, served)}")
     print("What to type next:")
     print(f"  (cd {shlex.quote(str(to))} && docker compose --profile cpu up)")
@@ -139,12 +144,14 @@ def _write_files(chosen, format, to, abilities):
         if folder.exists():
             raise ValueError(f"Expected a new folder, got {folder}, which exists.")
     for served, preset, source in chosen:
-        model = keras_gen.zoo.load(preset, source)
+        folder = to / served
+        model = load_model(preset, source)
         write = getattr(keras_gen.export, format)
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             card = _card_of(preset, source)
-            folder = write(model, to / served, abilities=abilities, card=card)
+            with bars.work(f"exporting {folder.name}"):
+                write(model, folder, abilities=abilities, card=card)
         for warning in warned:
             note(str(warning.message))
         print("\n".join(str(path) for path in sorted(folder.iterdir())))

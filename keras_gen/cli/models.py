@@ -8,6 +8,7 @@ import typer
 
 import keras_gen
 from keras_gen import catalogue, index, plugins
+from keras_gen.cli import completions
 from keras_gen.cli.common import (
     AsJson,
     Name,
@@ -56,7 +57,8 @@ def list_models(
         str | None,
         typer.Option(
             help=f"Only models for a task: {', '.join(TASKS)}; or with an ability, "
-            "such as encode."
+            "such as encode.",
+            autocompletion=completions.one_of(*TASKS),
         ),
     ] = None,
     as_json: AsJson = False,

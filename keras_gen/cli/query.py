@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
+from keras_gen.cli import bars
 from keras_gen.cli.common import Scale, new_path, output_option, parse_values
 
 
@@ -52,7 +53,8 @@ def query(
 
     output = output or new_path("answer.png")
     given = {**parse_values(arguments), **({"images": images} if images else {})}
-    with keras_gen.export.Client(address, served, label=label or None) as client:
+    options = {"label": label or None, "progress": bars.are_shown()}
+    with keras_gen.export.Client(address, served, **options) as client:
         signatures = client.card["signatures"]
         if ability not in signatures:
             raise ValueError(

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
+from keras_gen.cli import completions
 from keras_gen.cli.common import (
     AsJson,
     Weights,
@@ -22,11 +23,16 @@ from keras_gen.cli.common import (
 from keras_gen.cli.train import refuse_with_resume, train, train_or_stop
 
 TRAIN = ["keras-gen", "train"]
+NOT_OF_CARDS = ("--config", "--tracker")
 
 
 def reproduce(
     name: Annotated[
-        str, typer.Argument(help="Model and weights with a card: vae:mnist.")
+        str,
+        typer.Argument(
+            help="Model and weights with a card: vae:mnist.",
+            autocompletion=completions.models_with_weights,
+        ),
     ],
     weights: Weights = None,
     epochs: Annotated[
@@ -190,6 +196,8 @@ def _parse(command, name, before):
     words, previous = shlex.split(command), keras_gen.runs.PREVIOUS
     if words[:2] != TRAIN:
         raise ValueError("it is another command.")
+    if any(word.partition("=")[0] in NOT_OF_CARDS for word in words):
+        raise ValueError(f"{' and '.join(NOT_OF_CARDS)} are for users to set.")
     parser = typer.Typer(add_completion=False)
     parser.command(add_help_option=False)(train)
     context = typer.main.get_command(parser).make_context("train", words[2:])

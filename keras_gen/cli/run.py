@@ -12,13 +12,14 @@ from typing import Annotated
 import typer
 
 import keras_gen
-from keras_gen.cli import results
+from keras_gen.cli import bars, completions, results
 from keras_gen.cli.common import (
     AsJson,
     Force,
     Name,
     TrainedWeights,
     choose_weights,
+    load_model,
     parse_values,
 )
 from keras_gen.cli.requests import Request
@@ -49,7 +50,10 @@ def run(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Data set from which rows are drawn, instead of --input."),
+        typer.Option(
+            help="Data set from which rows are drawn, instead of --input.",
+            autocompletion=completions.data_sets,
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Part of the data.")] = "test",
     labels: Annotated[
@@ -123,11 +127,11 @@ def run(
     """
     if ability is None:
         weights = weights or next(iter(keras_gen.zoo.weights_of(name)), None)
-        print_abilities(keras_gen.zoo.load(name, weights), name, weights)
+        print_abilities(load_model(name, weights), name, weights)
         return
     weights = choose_weights(name, weights)
     results.check_output(output, force)
-    model = keras_gen.zoo.load(name, weights)
+    model = load_model(name, weights)
     if ability not in model.abilities():
         refuse_ability(model, name, weights, ability)
     request = Request(model, model.abilities()[ability], name, weights, seed)
@@ -135,7 +139,8 @@ def run(
     request.read_conditions(labels, captions)
     request.read_mask(mask)
     request.read_rows([*(inputs or ()), *(files or ())], data, split, n)
-    answer = request.answer()
+    with bars.work(ability):
+        answer = request.answer()
     if as_json:
         print(json.dumps(answer.tolist()))
     else:

@@ -5,11 +5,13 @@ from typing import Annotated
 import typer
 
 import keras_gen
+from keras_gen import progress
 from keras_gen.cli.common import (
     Name,
     Scale,
     TrainedWeights,
     choose_weights,
+    load_model,
     new_path,
     output_option,
     parse_values,
@@ -47,7 +49,7 @@ def sample(
     settings = parse_values(settings)
     weights = choose_weights(name, weights)
     path = output or new_path("samples.png")
-    model = keras_gen.zoo.load(name, weights)
+    model = load_model(name, weights)
     if "sample" not in model.abilities():
         command = first_example(model, name, weights)
         raise ValueError(
@@ -66,7 +68,7 @@ def sample(
 
 
 def drawn(model, n: int, seed: int | None, options: dict):
-    """Draws images in parts, and shows how many are drawn, if that takes a while.
+    """Draws images in parts, and tells which are drawn.
 
     Args:
         model: The model.
@@ -78,14 +80,10 @@ def drawn(model, n: int, seed: int | None, options: dict):
         Images, float32 (n, height, width, channels), in [-1, 1]: those of one call.
     """
     import numpy as np
-    from rich.console import Console
-    from rich.progress import track
 
     from keras_gen.core.noise import row_seeds
 
     seeds = row_seeds(n, seed)
     parts = [seeds[start : start + PART] for start in range(0, n, PART)]
-    shown = parts
-    if len(parts) > 1 and (console := Console(stderr=True)).is_terminal:
-        shown = track(parts, "Drawing", console=console, transient=True)
+    shown = progress.over(parts, "drawing")
     return np.concatenate([model.sample(seed=s, n=len(s), **options) for s in shown])

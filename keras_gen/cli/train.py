@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 import keras_gen
+from keras_gen import trackers
+from keras_gen.cli import completions
 from keras_gen.cli.common import (
     Name,
     Overrides,
@@ -16,18 +18,23 @@ from keras_gen.cli.common import (
     note,
     parse_values,
 )
+from keras_gen.cli.config import SET, ConfigFile
 from keras_gen.cli.usage import first_example
+
+WITH_RESUME = ("--resume", "--epochs", "--set", "--tracker")
 
 
 def train(
     context: typer.Context,
     name: Name,
+    config: ConfigFile = None,
     data: Annotated[
         str | None,
         typer.Option(
             help="Data set: 'mnist', 'emoji', 'emoji/noto,openmoji', 'faces', "
             "'faces/personas?glasses', the name of one in tensorflow-datasets, or a "
-            "folder of images; two folders with a comma between them are two domains."
+            "folder of images; two folders with a comma between them are two domains.",
+            autocompletion=completions.data_sets,
         ),
     ] = None,
     epochs: Annotated[
@@ -82,11 +89,17 @@ def train(
         typer.Option(
             help="Dtype policy: float32, mixed_float16 or mixed_bfloat16.",
             show_default="float32",
+            autocompletion=completions.one_of(
+                "float32", "mixed_float16", "mixed_bfloat16"
+            ),
         ),
     ] = None,
     strategy: Annotated[
         str,
-        typer.Option(help="Distribution strategy: auto, mirrored or multi_worker."),
+        typer.Option(
+            help="Distribution strategy: auto, mirrored or multi_worker.",
+            autocompletion=completions.one_of("auto", "mirrored", "multi_worker"),
+        ),
     ] = "auto",
     jit: Annotated[
         bool,
@@ -95,11 +108,19 @@ def train(
     runs: Annotated[
         pathlib.Path, typer.Option(help="Folder in which runs are kept.")
     ] = pathlib.Path("runs"),
+    tracker: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tracker that also gets losses, figures, settings and sample grids: "
+            "tensorboard, wandb, mlflow or trackio; may be repeated.",
+            autocompletion=completions.one_of(*trackers.TRACKERS),
+        ),
+    ] = None,
     resume: Annotated[
         pathlib.Path | None,
         typer.Option(
-            help="Folder of a run to resume from its last checkpoint; only --epochs "
-            "and --set may be given with it."
+            help="Folder of a run to resume from its last checkpoint; only --epochs, "
+            "--set and --tracker may be given with it."
         ),
     ] = None,
 ):
@@ -114,11 +135,13 @@ def train(
     continues from there; one that was stopped in its first epoch starts anew with its
     settings.
     """
-    verbose = "auto" if sys.stdout.isatty() else 2
+    options = {"verbose": "auto" if sys.stdout.isatty() else 2}
+    options["tracker"] = tracker or ()
+    trackers.check(options["tracker"])
     if resume is not None:
         refuse_with_resume(context)
         run = keras_gen.runs.Run.open(resume, name)
-        model = train_or_stop(run, epochs, parse_values(overrides), verbose=verbose)
+        model = train_or_stop(run, epochs, parse_values(overrides), **options)
     else:
         if data is None:
             raise ValueError("Expected --data: 'mnist', another name, or a folder.")
@@ -135,13 +158,13 @@ def train(
             steps_per_epoch=steps_per_epoch,
             weights=weights,
             networks=networks,
-            overrides=parse_values(overrides),
+            overrides={**context.meta.get(SET, {}), **parse_values(overrides)},
             seed=seed,
             dtype=dtype,
             strategy=strategy,
             jit=jit,
         )
-        model = train_or_stop(run, verbose=verbose)
+        model = train_or_stop(run, **options)
     path = str(run.model_path)
     print(f"The model is in {shlex.quote(path)}. What to type next:")
     example = first_example(model, name, path)
@@ -198,8 +221,9 @@ def refuse_with_resume(context: typer.Context) -> None:
         for parameter in context.command.params
         if context.get_parameter_source(parameter.name).name == "COMMANDLINE"
     }
-    refused = given - {"name", "--resume", "--epochs", "--set"}
+    refused = given - {"name", *WITH_RESUME, "--quiet"}
     if refused:
         raise ValueError(
-            f"Expected only --epochs and --set with --resume, got {sorted(refused)}."
+            f"Expected only {', '.join(WITH_RESUME[1:])} with --resume, got "
+            f"{sorted(refused)}."
         )

@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 
 import keras_gen
+from keras_gen import progress
+from keras_gen.cli import bars, completions
 from keras_gen.cli.common import (
     Name,
     Scale,
     TrainedWeights,
     choose_weights,
     data_of,
+    load_model,
     new_path,
     output_option,
 )
@@ -22,6 +25,7 @@ Data = Annotated[
     typer.Option(
         help="Data set whose test images are encoded, if the model encodes.",
         show_default="that of the weights",
+        autocompletion=completions.data_sets,
     ),
 ]
 Steps = Annotated[int, typer.Option(min=2, help="Number of images in each walk.")]
@@ -71,9 +75,10 @@ def interpolate(
         ends = keras_gen.latent.draw(model, 2 * n, seed)
     else:
         ends = keras_gen.latent.of_data(model, data, 2 * n, seed)
-    walks = keras_gen.latent.interpolate(
-        model, ends[:n], ends[n:], steps, spherical, **conditions
-    )
+    with bars.work("walking"):
+        walks = keras_gen.latent.interpolate(
+            model, ends[:n], ends[n:], steps, spherical, **conditions
+        )
     _write_walks(walks, output, scale)
 
 
@@ -103,14 +108,15 @@ def traverse(
     output = output or new_path("traversal", SUFFIXES)
     model = _load(name, weights, "decode")
     data = data or data_of(name, weights)[0] or "mnist"
-    latents = latent.of_data(model, data, 1000, seed)
+    with bars.work("encoding images"):
+        latents = latent.of_data(model, data, 1000, seed)
     if chosen is None:
         chosen = range(min(10, latents.shape[1]))
     walks = [
         keras_gen.latent.traverse(
             model, latents[:1], i, keras_gen.latent.spread(latents, i, steps)
         )[0]
-        for i in chosen
+        for i in progress.over(chosen, "walking")
     ]
     _write_walks(np.stack(walks), output, scale)
 
@@ -139,7 +145,8 @@ def mix(
     path = output or new_path("mix.png")
     model = _load(name, weights, "map")
     latents = keras_gen.latent.draw(model, 2 * n, seed)
-    table = keras_gen.latent.mix_styles(model, latents[:n], latents[n:], chosen)
+    with bars.work("mixing"):
+        table = keras_gen.latent.mix_styles(model, latents[:n], latents[n:], chosen)
     flat = table.reshape(-1, *table.shape[2:])
     keras_gen.images.save_grid(flat, path, table.shape[1], scale)
     print(f"The table is in {path}.")
@@ -151,7 +158,9 @@ def nearest(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Data set that is searched.", show_default="that of the weights"
+            help="Data set that is searched.",
+            show_default="that of the weights",
+            autocompletion=completions.data_sets,
         ),
     ] = None,
     split: Annotated[str, typer.Option(help="Part of the data.")] = "train",
@@ -174,7 +183,10 @@ def nearest(
         raise ValueError("Expected --data, with the training images, got none.")
     model = _load(name, weights, "sample")
     samples = model.sample(n, seed=seed)
-    neighbours = keras_gen.metrics.memorisation.nearest_images(samples, data, split, k)
+    with bars.work(f"searching {data}"):
+        neighbours = keras_gen.metrics.memorisation.nearest_images(
+            samples, data, split, k
+        )
     picture = keras_gen.metrics.memorisation.neighbours_grid(samples, neighbours)
     content = keras_gen.images.png(picture, scale)
     keras_gen.files.write_aside(
@@ -200,7 +212,7 @@ def whole_numbers(text: str) -> list[int]:
 
 def _load(name, weights, ability):
     """The model, which must have an ability."""
-    model = keras_gen.zoo.load(name, weights)
+    model = load_model(name, weights)
     if ability not in model.abilities():
         others = ", ".join(model.abilities()) or "none"
         raise ValueError(

@@ -27,6 +27,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_gen import progress
 from keras_gen.core.checks import fits_memory
 from keras_gen.core.guards import refuse_forked
 from keras_gen.core.inputs import SEED, Input, check_rows
@@ -105,7 +106,7 @@ class Ability:
         graph, step = self.graph(model, **options), model.rows_per_call
         outputs = [
             graph(**{n: a[start : start + step] for n, a in arrays.items()})
-            for start in range(0, count, step)
+            for start in progress.over(range(0, count, step), self.name)
         ]
         return np.concatenate([output.numpy() for output in outputs])
 

@@ -17,6 +17,7 @@ import numpy as np
 import PIL.Image
 import tensorflow as tf
 
+from keras_gen import progress
 from keras_gen.data import listing, summary
 from keras_gen.data.decoding import decode
 from keras_gen.data.pipeline import array_batches, dataset_batches, prepare
@@ -184,7 +185,8 @@ def _read_all(paths, image_shape, broken, keep):
 
     images, readable, left_out = [], [], []
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for i, result in enumerate(pool.map(read, paths)):
+        results = progress.over(pool.map(read, paths), "reading images", len(paths))
+        for i, result in enumerate(results):
             if isinstance(result, ValueError):
                 if broken == "raise":
                     pool.shutdown(cancel_futures=True)

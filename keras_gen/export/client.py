@@ -228,6 +228,8 @@ class Client:
         if not self._progress or len(starts) < 2:
             return starts
         console = rich.console.Console(stderr=True)
+        if not console.is_terminal:
+            return starts
         return rich.progress.track(starts, "batches", console=console)
 
 
