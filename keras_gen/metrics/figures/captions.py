@@ -50,24 +50,29 @@ class Captions(Figure):
         real, captions = _captioned_images(context)
         draw = drawing(context)
         drawn, again = draw(captions, seed), draw(captions, seed + 1)
-        texts = judge.text_features(captions)
-        figures = {
-            f"r_precision{suffix}": r_precision(
-                judge.features(resized(images, judge.image_shape)),
-                texts,
-                seed,
-                CANDIDATES,
-            )
-            for suffix, images in (("", drawn), ("_floor", real))
-        }
         keep_samples(context, self, real, captions)
-        return {"judge": judge_name, **figures, **distances(drawn, again)}
+        return {
+            "judge": judge_name,
+            **precisions(judge, drawn, real, captions, seed),
+            **distances(drawn, again),
+        }
 
 
 def drawing(context):
     """Function from captions and a seed to samples."""
     name = context.condition("sample", TEXT).name
     return lambda captions, seed: context.model.sample(seed=seed, **{name: captions})
+
+
+def precisions(matcher, drawn, real, captions, seed):
+    """The figure `r_precision` of samples, and its floor of the real images."""
+    texts = matcher.text_features(captions)
+
+    def precision(images):
+        features = matcher.features(resized(images, matcher.image_shape))
+        return r_precision(features, texts, seed, CANDIDATES)
+
+    return {"r_precision": precision(drawn), "r_precision_floor": precision(real)}
 
 
 def distances(drawn, again):

@@ -214,11 +214,29 @@ class Context:
         Raises:
             ValueError: If the user gave no judge and the weights are not installed.
         """
-        if self.judge is None and catalogue.find(name, weights) is None:
+        if self.judge is None:
+            self.check_shipped(name, weights, "judge=..., or ")
+
+    def check_shipped(self, name: str, weights: str, others: str = "") -> None:
+        """Refuses weights of the zoo that are not there.
+
+        Args:
+            name: Name of the preset in the zoo.
+            weights: Name of the weights.
+            others: Text that names what would do as well, for the message.
+
+        Raises:
+            ValueError: If the weights are not installed.
+        """
+        if catalogue.find(name, weights) is None:
             reason = catalogue.problem() or "they are not listed"
             raise ValueError(
-                f"Expected judge=..., or the weights {weights!r} of {name!r}: {reason}."
+                f"Expected {others}the weights {weights!r} of {name!r}: {reason}."
             )
+
+    def load_shipped(self, name: str, weights: str) -> GenerativeModel:
+        """The model with weights of the zoo."""
+        return zoo.load(name, weights=weights)
 
     def load_judge(self, name: str, weights: str) -> tuple[GenerativeModel, str]:
         """The model that scores images, and its name.

@@ -1,4 +1,4 @@
-"""Sources of which a classifier judges the attributes, and rows of their test split."""
+"""Sources of which models judge attributes and captions; rows of their test split."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,10 +12,11 @@ NUM_IMAGES = 1_000
 
 @dataclasses.dataclass(frozen=True)
 class JudgedSource:
-    """A source for whose attributes a classifier ships.
+    """A source for whose attributes a classifier ships, and for captions a matcher.
 
     Attributes:
         judge: Preset and weights of the classifier.
+        matcher: Preset and weights of the matcher.
         names: Function that returns the names of its attributes.
         added: Attribute that the arithmetic adds.
         absent: Attribute that the images have from which it is taken, but not the
@@ -24,6 +25,7 @@ class JudgedSource:
     """
 
     judge: tuple[str, str]
+    matcher: tuple[str, str]
     names: Callable[[], list[str]]
     added: str
     absent: str
@@ -33,6 +35,7 @@ class JudgedSource:
 JUDGED = {
     "faces": JudgedSource(
         judge=("classifier", "faces"),
+        matcher=("matcher", "faces"),
         names=faces.attribute_names,
         added="glasses",
         absent="smile",

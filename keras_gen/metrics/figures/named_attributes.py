@@ -1,11 +1,16 @@
-"""Whether samples have the attributes that their captions name."""
+"""Whether samples show what their captions say, by a classifier and a matcher."""
 
 import numpy as np
 
 from keras_gen.core.inputs import TEXT
 from keras_gen.metrics.features import resized
 from keras_gen.metrics.figures.base import Figure
-from keras_gen.metrics.figures.captions import distances, drawing, keep_samples
+from keras_gen.metrics.figures.captions import (
+    distances,
+    drawing,
+    keep_samples,
+    precisions,
+)
 from keras_gen.metrics.figures.judged import JUDGED, test_rows
 
 
@@ -15,8 +20,8 @@ class NamedAttributes(Figure):
     `named_found`: the share of samples in which the `judge` finds an attribute that the
     caption names, as a mean over the attributes, and with a suffix for each;
     `unnamed_found`: that share for attributes that the caption does not name; both with
-    the suffix `_floor` for the real images. `seed_l1` and `caption_l1` are those of
-    `Captions`.
+    the suffix `_floor` for the real images. `r_precision`, `seed_l1` and `caption_l1`
+    are those of `Captions`, whose matcher is the source's own.
     """
 
     title = "attributes of captions"
@@ -28,13 +33,15 @@ class NamedAttributes(Figure):
         return is_judged and context.condition("sample", TEXT) is not None
 
     def check(self, context):
-        """Refuses a missing classifier."""
+        """Refuses a missing classifier or matcher."""
         context.check_judge(*JUDGED[context.source].judge)
+        context.check_shipped(*JUDGED[context.source].matcher)
 
     def measure(self, context):
         """Draws two samples of each caption."""
         source = JUDGED[context.source]
         judge, judge_name = context.load_judge(*source.judge)
+        matcher = context.load_shipped(*source.matcher)
         names = [n for n in source.names() if n not in source.unnamed()]
         columns = [source.names().index(name) for name in names]
         features = ("image", "caption", "attributes")
@@ -62,6 +69,7 @@ class NamedAttributes(Figure):
             "named_found_floor": named_floor,
             "unnamed_found": unnamed,
             "unnamed_found_floor": unnamed_floor,
+            **precisions(matcher, drawn, real, captions, context.seed),
             **distances(drawn, again),
             **of_each,
         }
