@@ -49,6 +49,11 @@ EXAMPLES = {
         "keras-gen query localhost:8500 dcgan -n 16 --seed 0",
         "keras-gen query http://localhost:8501 vae encode --images digit.png",
     ),
+    "app": (
+        "keras-gen app",
+        "keras-gen app vae --weights mnist",
+        "keras-gen app vae --server localhost:8500",
+    ),
     "push": (
         "keras-gen push runs/dcgan/20260101-120000 user/dcgan-birds --private",
         "keras-gen push model.keras user/name --licence cc-by-4.0",

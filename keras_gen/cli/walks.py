@@ -184,8 +184,9 @@ def nearest(
     model = _load(name, weights, "sample")
     samples = model.sample(n, seed=seed)
     with bars.work(f"searching {data}"):
-        nearest_images = keras_gen.metrics.memorisation.nearest_images
-        neighbours = nearest_images(samples, data, split, k)
+        neighbours = keras_gen.metrics.memorisation.nearest_images(
+            samples, data, split, k
+        )
     picture = keras_gen.metrics.memorisation.neighbours_grid(samples, neighbours)
     content = keras_gen.images.png(picture, scale)
     keras_gen.files.write_aside(
