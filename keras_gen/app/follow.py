@@ -106,8 +106,8 @@ def samples(run: str, epoch: int | None) -> str:
     return page.picture(title, file.read_bytes())
 
 
-def view(settings: Settings) -> None:
-    """The tab that follows a run."""
+def view(settings: Settings) -> gr.Timer:
+    """The tab that follows a run, and the timer that reads it, which rests at first."""
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     with gr.Row():
         folder = gr.Textbox(
@@ -124,7 +124,7 @@ def view(settings: Settings) -> None:
         with gr.Column(scale=2, min_width=280):
             epoch = gr.Slider(1, 2, value=1, step=1, label="Grid", visible=False)
             shown = gr.HTML(elem_classes="kg-page")
-    timer = gr.Timer(SECONDS)
+    timer = gr.Timer(SECONDS, active=False)
 
     def refresh(folder, run, epoch, count):
         folder = settings.runs if settings.is_open else folder
@@ -162,6 +162,7 @@ def view(settings: Settings) -> None:
         lambda folder, run: refresh(folder, run, 0, 0), [folder, run], outputs, **quiet
     )
     is_live.change(lambda on: gr.Timer(active=on), is_live, timer, **quiet)
+    return timer
 
 
 def _name(path, folder):
