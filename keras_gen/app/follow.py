@@ -106,8 +106,13 @@ def samples(run: str, epoch: int | None) -> str:
     return page.picture(title, file.read_bytes())
 
 
-def view(settings: Settings) -> gr.Timer:
-    """The tab that follows a run, and the timer that reads it, which rests at first."""
+def view(settings: Settings, tab: gr.Tab) -> gr.Timer:
+    """Fills the tab that follows a run, and returns the timer that reads it.
+
+    Args:
+        settings: What the page is opened with.
+        tab: The tab; the timer runs once it is chosen.
+    """
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     with gr.Row():
         folder = gr.Textbox(
@@ -156,12 +161,13 @@ def view(settings: Settings) -> gr.Timer:
     inputs = [folder, run, epoch, count]
     outputs = [run, told, curves, epoch, shown, count]
     timer.tick(refresh, inputs, outputs, **quiet)
-    for event in (folder.submit, folder.blur, epoch.release):
+    for event in (tab.select, folder.submit, folder.blur, epoch.release):
         event(refresh, inputs, outputs, **quiet)
     run.input(
         lambda folder, run: refresh(folder, run, 0, 0), [folder, run], outputs, **quiet
     )
-    is_live.change(lambda on: gr.Timer(active=on), is_live, timer, **quiet)
+    for event in (tab.select, is_live.change):
+        event(lambda on: gr.Timer(active=on), is_live, timer, **quiet)
     return timer
 
 

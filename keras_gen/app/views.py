@@ -45,12 +45,9 @@ def build(settings: Settings) -> gr.Blocks:
             with gr.Tab("Compare two models") as compare:
                 _comparison(settings, compare)
             with gr.Tab("Follow a run") as run:
-                timer = follow.view(settings)
-        for chosen in (use, compare, run):
-            is_followed = chosen is run
-            chosen.select(
-                lambda active=is_followed: gr.Timer(active=active), None, timer, **QUIET
-            )
+                timer = follow.view(settings, run)
+        for other in (use, compare):
+            other.select(lambda: gr.Timer(active=False), None, timer, **QUIET)
     return blocks
 
 

@@ -16,7 +16,7 @@ from browser.conftest import PHONE, picture_of
 from keras_gen.core.registry import PRESETS
 
 ROOT = pathlib.Path(__file__).parents[2]
-PATIENCE = 40_000  # Milliseconds in which a model must be loaded, or an answer come.
+PATIENCE = 180_000  # Milliseconds in which a model must be loaded, or an answer come.
 
 
 @pytest.fixture(scope="module")
