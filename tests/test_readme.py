@@ -215,7 +215,6 @@ def test_figures_of_translations_captions_and_parts_are_those_of_the_cards():
             for way in ("twemoji_to_openmoji", "openmoji_to_twemoji")
         ),
         ("stargan", "agreement", "chance"),
-        ("text_to_image", "r_precision", "chance"),
         ("puzzle_gan", "mask_iou", "mask_iou_constant"),
         ("puzzle_gan", "parts_l1", "parts_l1_pasted"),
     ]

@@ -33,7 +33,7 @@ EXAMPLES = {
         "keras-gen interpolate vae --weights mnist -o walks",
     ),
     "traverse": ("keras-gen traverse vae --weights mnist --coordinates 0,3,7",),
-    "mix": ("keras-gen mix stylegan --weights emoji --layers 0,1 -n 4",),
+    "mix": ("keras-gen mix stylegan --weights mnist --layers 0,1 -n 4",),
     "nearest": ("keras-gen nearest dcgan --weights mnist -n 4 -k 5",),
     "index": ("keras-gen index weights/",),
     "export": (
