@@ -259,11 +259,14 @@ def test_a_diffusion_model_from_a_file(page, folder):
 
 
 def test_captions(page):
-    choose(page, "text_to_image")
-    seen(page.get_by_label("Captions")).fill("red heart\ngreen apple")
+    choose(page, "text_to_image_diffusion")
+    captions = "a person with a red mohawk\nsomeone smiling, with curly black hair"
+    seen(page.get_by_label("Captions")).fill(captions)
+    seen(page.get_by_role("button", name=re.compile("More options"))).click()
+    seen(page.get_by_label("Steps")).fill("3")
     button(page, "Draw").click()
     check_images(page, 16, "app-text-sample")
-    assert shown(page).nth(1).get_attribute("alt").endswith(": green apple")
+    assert shown(page).nth(1).get_attribute("alt").endswith("curly black hair")
 
 
 def test_two_models_side_by_side(page):
