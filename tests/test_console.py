@@ -75,7 +75,6 @@ def completed(line, **environment):
         ("keras-gen export gan:mnist a=vae:mnist_f", ["a=vae:mnist_flow"]),
         ("keras-gen export a=dcg", ["a=dcgan"]),
         ("keras-gen export gan : mnist vae : mnist_f", ["mnist_flow"]),  # In bash.
-        ("keras-gen export gan : mnist cgan :", ["mnist"]),
         ("keras-gen reproduce vae:mnist_f", ["vae:mnist_flow"]),
         ("keras-gen list --task comp", ["completion"]),
         ("keras-gen sample nonsense --weights ", []),
