@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -74,7 +75,6 @@ def completed(line, **environment):
         ("keras-gen export gan:mnist a=vae:mnist_f", ["a=vae:mnist_flow"]),
         ("keras-gen export a=dcg", ["a=dcgan"]),
         ("keras-gen export gan : mnist vae : mnist_f", ["mnist_flow"]),  # In bash.
-        ("keras-gen export gan : mnist cgan :", ["mnist"]),
         ("keras-gen reproduce vae:mnist_f", ["vae:mnist_flow"]),
         ("keras-gen list --task comp", ["completion"]),
         ("keras-gen sample nonsense --weights ", []),
@@ -324,3 +324,15 @@ def test_completions_say_what_a_model_is():
     assert dict(completions.models("dcg")) == {
         "dcgan": "Deep convolutional generative adversarial network"
     }
+
+
+def test_clients_show_bars_on_terminals_only(terminal):
+    def shown(**options):
+        client = types.SimpleNamespace(**options)
+        return keras_gen.export.Client._tracked(client, range(3))
+
+    terminal(is_terminal=False)
+    assert shown(_progress=True) == range(3)
+    terminal()
+    assert shown(_progress=False) == range(3)
+    assert shown(_progress=True) != range(3)
