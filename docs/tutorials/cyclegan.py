@@ -140,12 +140,11 @@ for name, before, real, to in (("pink", black, pink, "b"), ("black", pink, black
 
 # %% [markdown]
 # We measured 100 % in both directions, as for real images: the hair changes its colour
-# in every test image. Of the other attributes, the classifier sees 81 % and 77 %
-# unchanged. The pictures show what happened to the rest: clothes become grainy, grey
-# ones turn blue, and glasses and mouths blur. After 1,200 steps of four images this is
-# no surprise. Some of the grain has a purpose: the way back needs to know what was
-# there, and finds it in such details (Chu, Zhmoginov and Sandler, "CycleGAN, a Master
-# of Steganography", 2017).
+# in every test image. The other attributes fare worse, and the pictures show why:
+# clothes become grainy, grey ones turn blue, and glasses and mouths blur. After 1,200
+# steps of four images this is no surprise. Some of the grain has a purpose: the way
+# back needs to know what was there, and finds it in such details (Chu, Zhmoginov and
+# Sandler, "CycleGAN, a Master of Steganography", 2017).
 #
 # ## Export
 #

@@ -22,12 +22,12 @@ import keras_gen
 
 # %% tags=["parameters"]
 size = 32  # small: 16
-dcgan_epochs = 6  # small: 1
-stylegan_epochs = 3  # small: 1
+dcgan_epochs = 5  # small: 1
+stylegan_epochs = 2  # small: 1
 steps_per_epoch = None  # small: 2
 width = 32  # small: 4
 maps = 64  # small: 4
-num_images = 2000  # small: 48
+num_images = 1000  # small: 48
 
 # %% [markdown]
 # ## Data
@@ -114,8 +114,6 @@ keras_gen.images.show(
 )
 
 # %% [markdown]
-# FIGURES-COPIES
-#
 # ## StyleGAN
 #
 # A mapping network turns the latent into a *style*, which scales and shifts the maps of

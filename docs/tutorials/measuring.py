@@ -90,7 +90,10 @@ careless = keras_gen.metrics.frechet_distance(untouched, statistics)
 print(f"dcgan, if real images are not resized as its own are: {careless:.2f}")
 
 # %% [markdown]
-# FIGURES
+# The floor falls with the number of images and is still falling at the end. With a few
+# hundred images, a good part of a model's distance is this bias. The last line is what
+# a careless comparison would have given: real images in their original size, and
+# DCGAN's reduced.
 #
 # ## Quality and variety
 #
@@ -115,7 +118,11 @@ for name, images in {**sets, **damaged}.items():
     print(f"{name:17} {distance:7.2f} {both['precision']:9.2f} {both['recall']:6.2f}")
 
 # %% [markdown]
-# FIGURES-RECALL
+# The collapsed set has nearly the Fréchet distance of the floor, better than either
+# model, and a recall near 0: that it consists of a tenth of the images, ten times over,
+# shows nowhere else. Noise, which hardly bothers a human reader, has by far the largest
+# distance. Of the two models, DCGAN has the higher precision and the VAE the higher
+# recall.
 #
 # ## Copies
 #

@@ -167,10 +167,10 @@ axes[1].set(xlabel="first coordinate of the codes", ylabel="density")
 plt.show()
 
 # %% [markdown]
-# Nearly: we measured means up to 0.35 away from 0, and variances from 0.71 to 1.28.
-# Most samples are digits, and a few are lumps, whose codes lie where no image's do. A
-# larger `weight` matches the prior better and restores images worse; this trade-off is
-# the model's only knob.
+# Nearly: some means are off by a third, and variances lie between 0.7 and 1.3. Most
+# samples are digits, and a few are lumps, whose codes lie where no image's do. A larger
+# `weight` matches the prior better and restores images worse; this trade-off is the
+# model's only knob.
 #
 # What the library adds works at once, here walks through the latent space, and saving:
 

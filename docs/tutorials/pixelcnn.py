@@ -26,8 +26,8 @@ import keras_gen
 num_blocks = 3  # small: 1
 filters = 16  # small: 4
 epochs = 1  # small: 1
-steps_per_epoch = 1000  # small: 2
-num_images = 1000  # small: 16
+steps_per_epoch = 600  # small: 2
+num_images = 500  # small: 16
 weights = "mnist"  # small: None
 
 # %% [markdown]
@@ -78,8 +78,6 @@ for name, value in nats.items():
     print(f"{name:22} {value:6.1f} nats per image, {bits:.3f} bits per pixel")
 
 # %% [markdown]
-# FIGURES
-#
 # ## Where does an image cost bits?
 #
 # The network gives the probability of each pixel given those before it. Its surprise is

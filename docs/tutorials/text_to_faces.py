@@ -98,12 +98,18 @@ print("\n".join(captions))
 # %% [markdown]
 # Guidance adds to the velocity the difference that the caption makes, several times
 # over: 1 is the trained model, and larger values draw what the caption names more
-# clearly, with less variety.
+# strongly, with less variety. After a training as short as this one, 3 is too much:
+# colours burn out, and one face looks like the next.
+#
+# Black, pink and long blond hair and glasses are drawn. The third row shows what three
+# epochs do not teach: a bald person with a beard gets a red cap, and seldom a beard.
+# (The hats among the training images have no visible hair either.)
 #
 # ## How many steps?
 #
-# Each step is one call of the network. The paths are nearly straight, so that few steps
-# give almost the same images.
+# Each step is one call of the network (two with guidance). The paths are nearly
+# straight: with 5 steps the images are almost those of 20, and with 2 the forms are
+# there.
 
 # %%
 choices = (2, 5, 10, sampler_steps)
@@ -157,7 +163,13 @@ for colour, numbers in zip(colours, asked, strict=True):
 print(f"{'mean':12}", *(f"{100 * number:4.0f}%" for number in asked.mean(axis=0)))
 
 # %% [markdown]
-# FIGURES
+# With a guidance of 1, the colour that was asked for is seen in 85 % of the images;
+# without the caption (0) in 6 %, and in 97 % of real images. A guidance of 3 lowers the
+# mean to 71 %: no burnt-out red counts as red. More guidance is not simply more
+# obedience, and one would not have known without counting.
+#
+# Three epochs are 1,263 steps, some minutes on a CPU. The grain and the pale
+# backgrounds are those of a model that has only begun.
 #
 # ## Export
 #
