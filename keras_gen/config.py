@@ -117,7 +117,10 @@ def relocate(text: str, source: str | os.PathLike, target: str | os.PathLike) ->
     is_path = path.startswith(".") or path.endswith("/") or os.path.exists(place)
     if not path or not (is_path or (glob.has_magic(place) and glob.glob(place))):
         return text
-    moved = os.path.relpath(place, os.path.abspath(target))
+    try:
+        moved = os.path.relpath(place, os.path.abspath(target))
+    except ValueError:  # On Windows, on another drive.
+        return place
     is_name = re.split("[/?]", moved)[0] in DATA_SETS
     return os.path.join(os.curdir, moved) if is_name else moved
 

@@ -211,7 +211,8 @@ class Settings:
             if name in values and not is_named:
                 values[name] = config.relocate(values[name], "", folder)
         values["set"] = values.pop("overrides")
-        config.write(path, values, _CONFIG_COMMENT)
+        options = {name.replace("_", "-"): value for name, value in values.items()}
+        config.write(path, options, _CONFIG_COMMENT)
 
 
 _CONFIG_COMMENT = f"""\

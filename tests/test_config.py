@@ -1,6 +1,7 @@
 """Files in place of the options of `keras-gen train`."""
 
-import json
+import dataclasses
+import inspect
 import shlex
 
 import pytest
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 import keras_gen
 from keras_gen import config, runs
-from keras_gen.cli import app
+from keras_gen.cli import COMMANDS, app
 from keras_gen.cli.config import NOT_IN_FILES
 from keras_gen.runs import Run, Settings
 
@@ -130,7 +131,7 @@ def test_paths_start_from_the_folder_of_the_file(settings_of, tmp_path, monkeypa
     places = []
     monkeypatch.setattr(Run, "create", lambda *_, runs, **__: places.append(runs))
     runner.invoke(app, ["train", "--config", str(path)])
-    assert [str(place) for place in places] == ["../project/trained"]
+    assert [str(place) for place in places] == [str(path.parent / "trained")]
 
 
 @pytest.mark.parametrize(
@@ -195,8 +196,11 @@ def test_every_option_but_those_of_this_machine_can_stand_in_a_file(tmp_path):
     settings = Settings("gan", "mnist", **{**ALL, "overrides": {}})
     settings.write_config(tmp_path / "config.yaml")
     written = config.read(tmp_path / "config.yaml")
-    fields = {*json.loads(json.dumps(settings.__dict__))} - {"overrides"}
-    assert set(written) == fields | {"set"}
+    fields = {field.name.replace("_", "-") for field in dataclasses.fields(settings)}
+    assert set(written) == fields - {"overrides"} | {"set"}
+    options = inspect.signature(COMMANDS["train"]).parameters
+    names = {name.replace("_", "-") for name in options}
+    assert set(written) <= names | {"set"}
     assert NOT_IN_FILES == {"config", "resume", "quiet", "help"}
 
 

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -74,7 +75,6 @@ def completed(line, **environment):
         ("keras-gen export gan:mnist a=vae:mnist_f", ["a=vae:mnist_flow"]),
         ("keras-gen export a=dcg", ["a=dcgan"]),
         ("keras-gen export gan : mnist vae : mnist_f", ["mnist_flow"]),  # In bash.
-        ("keras-gen export gan : mnist cgan :", ["mnist"]),
         ("keras-gen reproduce vae:mnist_f", ["vae:mnist_flow"]),
         ("keras-gen list --task comp", ["completion"]),
         ("keras-gen sample nonsense --weights ", []),
@@ -267,6 +267,19 @@ def test_no_bar_appears_in_a_pipe_or_if_it_is_not_wanted(
     assert not screen.texts
 
 
+def test_a_single_batch_within_other_work_has_no_bar_of_its_own(terminal, monkeypatch):
+    screen = terminal()
+    monkeypatch.setattr(bars, "DELAY", 0.0)
+    with bars.shown(is_quiet=False), bars.work("rows"):
+        assert screen.has_text.wait(60)
+        assert list(progress.over(["a"], "inner")) == ["a"]
+        names = [task.description for task in bars._bars._bars.tasks]
+        for _ in progress.over(["a", "b"], "inner"):
+            names += [task.description for task in bars._bars._bars.tasks]
+    assert names == ["rows"] + ["rows", "inner"] * 2
+    assert "?" not in "".join(screen.texts).replace("[?25", "")
+
+
 def test_fast_work_shows_no_bar(terminal, monkeypatch):
     screen = terminal()
     monkeypatch.setattr(bars, "DELAY", 3600.0)
@@ -311,3 +324,15 @@ def test_completions_say_what_a_model_is():
     assert dict(completions.models("dcg")) == {
         "dcgan": "Deep convolutional generative adversarial network"
     }
+
+
+def test_clients_show_bars_on_terminals_only(terminal):
+    def shown(**options):
+        client = types.SimpleNamespace(**options)
+        return keras_gen.export.Client._tracked(client, range(3))
+
+    terminal(is_terminal=False)
+    assert shown(_progress=True) == range(3)
+    terminal()
+    assert shown(_progress=False) == range(3)
+    assert shown(_progress=True) != range(3)

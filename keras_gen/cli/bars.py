@@ -33,6 +33,9 @@ class Bars:
             what: Name of the work.
             total: Number of items; None for work of unknown length.
         """
+        if total == 1 and self._open:  # The bar above shows as much.
+            yield from items
+            return
         task = self._begin(what, total)
         try:
             for item in items:
@@ -82,11 +85,18 @@ class Bars:
 def _new_bars():
     import rich.console
     import rich.progress
+    import rich.text
+
+    class Count(rich.progress.MofNCompleteColumn):
+        """Number of items that are done, where there are items."""
+
+        def render(self, task):
+            return rich.text.Text() if task.total is None else super().render(task)
 
     return rich.progress.Progress(
         rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
+        Count(),
         rich.progress.TimeElapsedColumn(),
         console=rich.console.Console(stderr=True),
         transient=True,

@@ -29,10 +29,10 @@ def weights(context: typer.Context, incomplete: str) -> Found:
 def models_with_weights(context: typer.Context, incomplete: str) -> Found:
     """Names of models, and NAME:WEIGHTS once the name is complete."""
     words = _words(context)
-    if incomplete == ":" or words[-1:] == [":"]:
+    if words[-1:] == [":"]:
         # To bash, a colon is a word of its own, and only what follows is replaced.
         names = [word for word in words if word != ":"]
-        yield from _weights_of(*names[-1:], incomplete.removeprefix(":"))
+        yield from _weights_of(*names[-1:], incomplete)
         return
     start, equals, typed = incomplete.rpartition("=")
     name, colon, begun = typed.partition(":")

@@ -104,7 +104,7 @@ def _placed(name, text, base, path):
     """A value whose relative paths start from the working folder."""
     moved = config.relocate(text, base, pathlib.Path())
     if name == "runs" and not os.path.isabs(text):  # It need not exist yet.
-        return os.path.relpath(base / text)
+        return os.path.join(base, pathlib.Path(text).expanduser())
     is_elsewhere = moved == text and not os.path.isabs(pathlib.Path(text).expanduser())
     if is_elsewhere and base.resolve() != pathlib.Path().resolve():
         if any(

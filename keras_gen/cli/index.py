@@ -7,6 +7,7 @@ import typer
 
 from keras_gen import weight_index
 from keras_gen.catalogue import VARIABLE
+from keras_gen.cli import bars
 
 
 def index(
@@ -22,5 +23,6 @@ def index(
     Copy the folder to the server. KERAS_GEN_ZOO with the https:// address of the index
     then adds its weights to `keras-gen list`, and they load by name.
     """
-    path = weight_index.write_index(folder)
+    with bars.work("reading weights"):
+        path = weight_index.write_index(folder)
     print(f"{path}: for {VARIABLE}=https://<server>/<folder>/{path.name}")
