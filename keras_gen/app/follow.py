@@ -106,8 +106,13 @@ def samples(run: str, epoch: int | None) -> str:
     return page.picture(title, file.read_bytes())
 
 
-def view(settings: Settings) -> None:
-    """The tab that follows a run."""
+def view(settings: Settings, tab: gr.Tab) -> gr.Timer:
+    """Fills the tab that follows a run, and returns the timer that reads it.
+
+    Args:
+        settings: What the page is opened with.
+        tab: The tab; the timer runs once it is chosen.
+    """
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     with gr.Row():
         folder = gr.Textbox(
@@ -124,7 +129,7 @@ def view(settings: Settings) -> None:
         with gr.Column(scale=2, min_width=280):
             epoch = gr.Slider(1, 2, value=1, step=1, label="Grid", visible=False)
             shown = gr.HTML(elem_classes="kg-page")
-    timer = gr.Timer(SECONDS)
+    timer = gr.Timer(SECONDS, active=False)
 
     def refresh(folder, run, epoch, count):
         folder = settings.runs if settings.is_open else folder
@@ -156,12 +161,14 @@ def view(settings: Settings) -> None:
     inputs = [folder, run, epoch, count]
     outputs = [run, told, curves, epoch, shown, count]
     timer.tick(refresh, inputs, outputs, **quiet)
-    for event in (folder.submit, folder.blur, epoch.release):
+    for event in (tab.select, folder.submit, folder.blur, epoch.release):
         event(refresh, inputs, outputs, **quiet)
     run.input(
         lambda folder, run: refresh(folder, run, 0, 0), [folder, run], outputs, **quiet
     )
-    is_live.change(lambda on: gr.Timer(active=on), is_live, timer, **quiet)
+    for event in (tab.select, is_live.change):
+        event(lambda on: gr.Timer(active=on), is_live, timer, **quiet)
+    return timer
 
 
 def _name(path, folder):

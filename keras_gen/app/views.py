@@ -16,7 +16,9 @@ from keras_gen.core.inputs import LATENT
 
 FIRST = ("sample", "walk", "reconstruct", "translate", "complete", "edit", "denoise")
 QUIET = {"api_visibility": "private"}
-MODEL = {**QUIET, "concurrency_id": "model", "concurrency_limit": 1}
+ONE = {"concurrency_id": "model", "concurrency_limit": 1}  # At a time.
+MODEL = {**QUIET, **ONE}
+RENDER = {"show_progress": "minimal", **ONE}
 PROGRESS = gr.Progress()  # Gradio gives each event its own in place of this one.
 # The types in the summaries of abilities: "Draws images, float32 (n, ...), in [-1, 1]."
 TYPES = (
@@ -37,27 +39,33 @@ def build(settings: Settings) -> gr.Blocks:
     ) as blocks:
         gr.HTML("<h1>keras-gen</h1>", elem_classes="head")
         with gr.Tabs():
-            with gr.Tab("Use a model"):
+            with gr.Tab("Use a model") as use:
                 key = _chooser(settings, settings.name, settings.weights)
-                gr.render(key, show_progress="minimal", **_ID)(
-                    lambda key: _forms(settings, [key])
-                )
-            with gr.Tab("Compare two models"):
-                gr.Markdown("Both get the same seeds, pictures and values.")
-                with gr.Row():
-                    with gr.Column():
-                        left = _chooser(settings, settings.name, settings.weights)
-                    with gr.Column():
-                        right = _chooser(settings, settings.name, settings.weights)
-                gr.render([left, right], show_progress="minimal", **_ID)(
-                    lambda *keys: _forms(settings, keys)
-                )
-            with gr.Tab("Follow a run"):
-                follow.view(settings)
+                gr.render(key, **RENDER)(lambda key: _forms(settings, [key]))
+            with gr.Tab("Compare two models") as compare:
+                _comparison(settings, compare)
+            with gr.Tab("Follow a run") as run:
+                timer = follow.view(settings, run)
+        for other in (use, compare):
+            other.select(lambda: gr.Timer(active=False), None, timer, **QUIET)
     return blocks
 
 
-_ID = {"concurrency_id": "model", "concurrency_limit": 1}
+def _comparison(settings, compare):
+    """The tab that compares, which makes its forms when it is first opened."""
+    gr.Markdown("Both get the same seeds, pictures and values.")
+    with gr.Row():
+        keys = []
+        for _ in range(2):
+            with gr.Column():
+                keys.append(_chooser(settings, settings.name, settings.weights))
+    is_open = gr.State(False)
+    compare.select(lambda: True, None, is_open, **QUIET)
+
+    @gr.render([is_open, *keys], **RENDER)
+    def forms(is_open, *keys):
+        if is_open:
+            _forms(settings, keys)
 
 
 # Choosing a model.
