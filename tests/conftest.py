@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.pop("KERAS_GEN_ZOO", None)  # Tests count the weights that ship.
 
+import hub_double  # noqa: F401 Before Gradio imports the hub's client.
 import keras
 import numpy as np
 import pytest

@@ -9,13 +9,17 @@ which refuses requests that carry a token, as the hub's storage does.
 `faults` breaks it: see `Hub.faults`.
 """
 
+import atexit
 import base64
 import contextlib
 import dataclasses
 import hashlib
 import http.server
 import json
+import os
 import re
+import shutil
+import tempfile
 import threading
 import urllib.parse
 
@@ -464,3 +468,19 @@ class Storage(Server):
             raise Refused(400, "BadDigest: the object is not the one announced.")
         self.hub.objects[oid] = self.body
         self.answer()
+
+
+# The hub's client reads its variables when it is imported. They are set here, and
+# `conftest` imports this module first: no test reaches the hub itself.
+HUB, HOME = Hub(), tempfile.mkdtemp()
+os.environ |= {
+    "HF_ENDPOINT": HUB.url,
+    "HF_HOME": HOME,
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_ETAG_TIMEOUT": "60",
+    "HF_HUB_DOWNLOAD_TIMEOUT": "60",
+}
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+atexit.register(HUB.close)

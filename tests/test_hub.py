@@ -1,48 +1,26 @@
-"""Loading from and pushing to the Hugging Face Hub, against a double on the loopback.
+"""Loading from and pushing to the hub, against its double on the loopback."""
 
-The hub's client reads its variables when it is imported. They are set here, before any
-test imports it.
-"""
-
-import atexit
 import json
-import os
 import re
 import shutil
 import socket
-import tempfile
 import threading
 import warnings
 
 import hub_double
-from hub_double import TOKEN, File, sha256
+import huggingface_hub
+import huggingface_hub.constants
+import numpy as np
+import pytest
+import yaml
+from hub_double import HUB, TOKEN, File, sha256
+from huggingface_hub.utils import _http
 
-HUB = hub_double.Hub()
-HOME = tempfile.mkdtemp()
-os.environ |= {
-    "HF_ENDPOINT": HUB.url,
-    "HF_HOME": HOME,
-    "HF_HUB_DISABLE_XET": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_ETAG_TIMEOUT": "60",
-    "HF_HUB_DOWNLOAD_TIMEOUT": "60",
-}
-atexit.register(shutil.rmtree, HOME, ignore_errors=True)
-atexit.register(HUB.close)
-
-import huggingface_hub  # noqa: E402
-import huggingface_hub.constants  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-import yaml  # noqa: E402
-from huggingface_hub.utils import _http  # noqa: E402
-
-import keras_gen  # noqa: E402
-from keras_gen import pictures, zoo  # noqa: E402
-from keras_gen.cli import app  # noqa: E402
-from keras_gen.core import hub_client  # noqa: E402
-from keras_gen.hub import readme  # noqa: E402
+import keras_gen
+from keras_gen import pictures, zoo
+from keras_gen.cli import app
+from keras_gen.core import hub_client
+from keras_gen.hub import readme
 
 assert huggingface_hub.constants.ENDPOINT == HUB.url, "It was imported before."
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 import keras_gen
+from keras_gen.cli import completions
 from keras_gen.cli.common import note
 
 
@@ -15,6 +16,7 @@ def open_app(
         str | None,
         typer.Argument(
             help="Name of the first model, or of the model on the server.",
+            autocompletion=completions.models,
             show_default="dcgan",
         ),
     ] = None,
@@ -23,6 +25,7 @@ def open_app(
         typer.Option(
             help="Weights of the first model: a name that `keras-gen list` shows, a "
             "run's folder, a folder with a card, or hf://user/name.",
+            autocompletion=completions.weights,
             show_default="the first that are listed",
         ),
     ] = None,
