@@ -22,8 +22,8 @@ SHIPPED = json.loads((DATA / "fingerprints.json").read_text())
 OLD = json.loads((DATA / "keras_files_0_1.json").read_text())
 
 
-# Where rounding errors grow: guidance multiplies differences of two predictions, in each
-# of many steps. With and without graphs, results differ by 0.01 of their size.
+# Where rounding errors grow: guidance multiplies the difference of two predictions in
+# each of many steps. With and without graphs, results differ by 0.01 of their size.
 AMPLIFIED = {("text_to_image_diffusion:faces", "complete"): 0.1}
 
 
