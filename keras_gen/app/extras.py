@@ -93,13 +93,7 @@ def _walk(conditions):
         "start": seed_input("start", default=0, description="Seed of the start."),
         "end": seed_input("end", default=1, description="Seed of the end."),
     }
-    return Extra(
-        "walk",
-        "Walks from one sample to another through the latents.",
-        {**ends, "steps": STEPS, **conditions},
-        IMAGES,
-        make=_make_walk,
-    )
+    return _walk_from("sample", "walk", ends, conditions)
 
 
 def _walk_of_pictures(images, conditions):
@@ -107,9 +101,13 @@ def _walk_of_pictures(images, conditions):
         name: image_input(images.shape, name, description=f"Picture at the {end}.")
         for name, end in (("start_images", "start"), ("end_images", "end"))
     }
+    return _walk_from("picture", "walk_between_pictures", ends, conditions)
+
+
+def _walk_from(what, name, ends, conditions):
     return Extra(
-        "walk_between_pictures",
-        "Walks from one picture to another through the latents.",
+        name,
+        f"Walks from one {what} to another through the latents.",
         {**ends, "steps": STEPS, **conditions},
         IMAGES,
         make=_make_walk,
