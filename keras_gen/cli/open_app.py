@@ -8,7 +8,7 @@ import typer
 
 import keras_gen
 from keras_gen.cli import completions
-from keras_gen.cli.common import note
+from keras_gen.cli.common import Weights, note
 
 
 def open_app(
@@ -20,15 +20,7 @@ def open_app(
             show_default="dcgan",
         ),
     ] = None,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="Weights of the first model: a name that `keras-gen list` shows, a "
-            "run's folder, a folder with a card, or hf://user/name.",
-            autocompletion=completions.weights,
-            show_default="the first that are listed",
-        ),
-    ] = None,
+    weights: Weights = None,
     server: Annotated[
         str | None,
         typer.Option(
