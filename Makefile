@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 AS_ROOT = $(if $(filter-out 0,$(shell id -u)),sudo)
+APT = $(AS_ROOT) env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes \
+    --no-install-recommends -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 NOTEBOOKS = $(patsubst docs/%.py,build/%.ipynb,$(wildcard docs/tutorials/*.py))
@@ -25,11 +27,13 @@ docs-serve: docs
 test: .venv/installed
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not slow and not browser"
 
-# In headless Chromium: that of the system, or else that of Debian's package.
+# In headless Chromium: that of the system, or else that of Debian's package, which is
+# installed together with a font.
 test-browser: .venv/browser
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
-	    { $(AS_ROOT) apt-get update && $(AS_ROOT) apt-get install --yes chromium; } || \
-	    { echo "Expected Chromium: install the package chromium as root." >&2; exit 1; }
+	    { $(APT) update && $(APT) install chromium fonts-dejavu-core; } || { echo \
+	    "Expected Chromium, got none, and apt-get cannot install it:" \
+	    "install the package chromium yourself." >&2; exit 1; }
 	$(BIN)/python -m pytest -q -n 0 tests/browser
 
 slow: .venv/installed

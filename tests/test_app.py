@@ -365,6 +365,17 @@ def test_a_page_that_others_reach_takes_no_paths(host, share, is_open, tmp_path)
             views._open(settings, ("vae", str(tmp_path)))
 
 
+def test_a_choice_that_is_reported_twice_makes_the_forms_once():
+    blocks = views.build(Settings("vae", "mnist"))
+    events = {fn.fn: fn for fn in blocks.fns.values()}
+    for function in (views._on_name, views._on_weights):
+        event = events[function]
+        assert (event.concurrency_id, event.concurrency_limit) == ("choice", 1)
+    updates = views._on_name("vae", ("vae", "/a/file.keras"))
+    assert updates == (gradio.skip(), gradio.skip())
+    assert views._on_name("dcgan", ("vae", "mnist"))[1] == ("dcgan", "faces")
+
+
 def test_only_what_both_models_do_is_compared():
     models = [Untrained("vae"), Untrained("denoising_ae")]
     names = [offer.name for offer in views._shared(models)]

@@ -229,7 +229,7 @@ def test_ci_runs_what_the_readme_names():
     text = (ROOT / ".ci" / "run").read_text()
     commands = [line for line in text.splitlines() if line and line[0] not in "#"]
     made = [line for line in commands if not line.startswith(("set ", "cd "))]
-    assert made == ["make lint", "make test"]
+    assert made == ["make lint", "make test", "make test-browser"]
     readme = (ROOT / "README.md").read_text()
     assert all(re.search(rf"(^|`){command}\b", readme, re.M) for command in made)
 

@@ -18,6 +18,9 @@ FIRST = ("sample", "walk", "reconstruct", "translate", "complete", "edit", "deno
 QUIET = {"api_visibility": "private"}
 ONE = {"concurrency_id": "model", "concurrency_limit": 1}  # At a time.
 MODEL = {**QUIET, **ONE}
+# A dropdown reports each choice twice. Two at a time would both see a new choice, and
+# the forms would be made twice, the second time under the hands of the user.
+CHOICE = {**QUIET, "concurrency_id": "choice", "concurrency_limit": 1}
 RENDER = {"show_progress": "minimal", **ONE}
 PROGRESS = gr.Progress()  # Gradio gives each event its own in place of this one.
 # The types in the summaries of abilities: "Draws images, float32 (n, ...), in [-1, 1]."
@@ -95,8 +98,8 @@ def _chooser(settings, name, weights):
             allow_custom_value=not settings.is_open,
             min_width=240,
         )
-    names.input(_on_name, names, [chosen, key], **QUIET)
-    chosen.input(_on_weights, [names, chosen], [key], **QUIET)
+    names.input(_on_name, [names, key], [chosen, key], **CHOICE)
+    chosen.input(_on_weights, [names, chosen], [key], **CHOICE)
     return key
 
 
@@ -106,7 +109,9 @@ def _weights_of(name):
     return []
 
 
-def _on_name(name):
+def _on_name(name, key):
+    if name == key[0]:  # The dropdown was only left.
+        return gr.skip(), gr.skip()
     known = _weights_of(name)
     first = known[0] if known else None
     return gr.update(choices=known, value=first), (name, first)
@@ -122,7 +127,7 @@ def _served_chooser(settings, name):
         name or "", label="Model", info=f"Name of the model on {settings.server}."
     )
     for event in (text.submit, text.blur):
-        event(lambda name: (name.strip(), settings.label), text, key, **QUIET)
+        event(lambda name: (name.strip(), settings.label), text, key, **CHOICE)
     return key
 
 

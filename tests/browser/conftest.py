@@ -18,7 +18,8 @@ FOLDER = pathlib.Path(__file__).parent
 SCREENSHOTS = FOLDER.parents[1] / "build" / "screenshots"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = (
-    "--no-sandbox",
+    "--no-sandbox",  # Containers run as root.
+    "--disable-dev-shm-usage",  # Containers have little of it.
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

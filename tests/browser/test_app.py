@@ -1,5 +1,7 @@
 """The app in a browser: each ability of a model of every family is used by clicks."""
 
+import contextlib
+import io
 import os
 import pathlib
 import re
@@ -10,6 +12,7 @@ import urllib.request
 import numpy as np
 import PIL.Image
 import pytest
+from serving_double import Double
 
 import keras_gen
 from browser.conftest import PHONE, picture_of
@@ -134,8 +137,39 @@ def check_images(page, count, name):
     assert shown(page).count() == count
     texts = [shown(page).nth(i).get_attribute("alt") for i in range(count)]
     assert all(texts) and len(set(texts)) == count
+    decode = "images => Promise.all(images.map(image => image.decode()))"
+    shown(page).evaluate_all(decode)
     page.screenshot(full_page=True)  # Scrolls once, so that all is drawn.
     return picture_of(seen(page.locator(".shown .gallery")), name)
+
+
+def check_same_picture(path, expected):
+    """Compares two files; another number of threads may round otherwise."""
+    levels = [np.asarray(PIL.Image.open(file), int) for file in (path, expected)]
+    assert levels[0].shape == levels[1].shape
+    assert np.abs(levels[0] - levels[1]).max() <= 1
+
+
+def upload(page, path):
+    """Gives a file to the upload of the tab that is open."""
+    panel = seen(page.get_by_role("tabpanel")).locator("visible=true").last
+    panel.locator("input[type=file]").first.set_input_files(path)
+
+
+def wait_until(page, condition, what):
+    """Waits for what no element of the page tells.
+
+    Args:
+        page: The page.
+        condition: Function of no argument that returns a boolean.
+        what: What is waited for, for the message.
+    """
+    step = 200
+    for _ in range(0, PATIENCE, step):
+        if condition():
+            return
+        page.wait_for_timeout(step)
+    raise AssertionError(f"Expected {what}, got none.")
 
 
 # Abilities.
@@ -150,13 +184,7 @@ def test_a_model_of_the_variational_family(page, tmp_path):
     download.value.save_as(file)
     expected = keras_gen.zoo.load("vae", "mnist").sample(16, seed=0)
     keras_gen.images.save_grid(expected, tmp_path / "expected.png", scale=4)
-    levels = [
-        np.asarray(PIL.Image.open(p), int)
-        for p in (file, file.with_name("expected.png"))
-    ]
-    assert (
-        np.abs(levels[0] - levels[1]).max() <= 1
-    )  # Other threads may round otherwise.
+    check_same_picture(file, tmp_path / "expected.png")
     seen(page.get_by_role("button", name="Copy as Python, copy as curl")).click()
     code = seen(page.locator(".cm-content"))
     assert "model.sample(16, seed=0)" in code.inner_text()
@@ -201,6 +229,11 @@ def test_nearest_training_images_of_a_gan(page):
     assert shown(page).first.get_attribute("alt") == "sample: 1 of 16: label 7"
 
 
+def has_black_and_white(canvas):
+    pixels = np.asarray(PIL.Image.open(io.BytesIO(canvas.screenshot())).convert("L"))
+    return pixels.min() < 8 and pixels.max() > 247
+
+
 def test_completion_by_painting_and_by_halves(page):
     choose(page, "pixelcnn")
     tab(page, "Complete")
@@ -211,6 +244,8 @@ def test_completion_by_painting_and_by_halves(page):
     assert "painted over" in seen(page.get_by_role("alert")).inner_text()
     canvas = seen(page.locator("canvas"))
     canvas.scroll_into_view_if_needed()
+    # A stroke would be lost if the picture to paint on came after it.
+    wait_until(page, lambda: has_black_and_white(canvas), "a digit to paint on")
     box = canvas.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x - 30, y)
@@ -252,10 +287,16 @@ def test_a_classifier(page):
 
 def test_a_diffusion_model_from_a_file(page, folder):
     choose(page, "ddpm", folder / "ddpm.keras")
+    seen(page.get_by_label("Model", exact=True)).click()
+    page.get_by_role("option").first.wait_for()
+    page.locator("body").click(position={"x": 5, "y": 5})  # Leaving chooses nothing.
+    page.get_by_role("option").first.wait_for(state="hidden")
     seen(page.get_by_role("button", name="More options")).click()
     seen(page.get_by_label("Steps")).fill("3")
     button(page, "Draw").click()
     check_images(page, 16, "app-ddpm-sample")
+    weights = seen(page.get_by_label("Weights", exact=True)).input_value()
+    assert weights == str(folder / "ddpm.keras")
 
 
 def test_captions(page):
@@ -289,12 +330,7 @@ def test_a_picture_of_ones_own_and_one_that_is_none(page, tmp_path):
     PIL.Image.fromarray(gradient).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"This is no picture.")
     tab(page, "Reconstruct")
-    upload = (
-        page.locator("input[type=file]")
-        .locator("visible=true")
-        .or_(page.locator("input[type=file]"))
-    )
-    upload.first.set_input_files(tmp_path / "good.png")
+    upload(page, tmp_path / "good.png")
     told = seen(page.locator(".seen .note"))
     told.wait_for()
     assert told.inner_text() == (
@@ -303,6 +339,46 @@ def test_a_picture_of_ones_own_and_one_that_is_none(page, tmp_path):
     )
     button(page, "Reconstruct").click()
     check_images(page, 1, "app-own-picture")
+
+
+# Servers.
+
+
+def test_a_server_draws_and_takes_a_picture_of_ones_own(open_page, tmp_path):
+    model = keras_gen.zoo.load("vae", "mnist")
+    options = {"root": str(tmp_path), "batch_sizes": (1, 16)}
+    keras_gen.export.deploy.add(model, tmp_path, "digits", **options)
+    expected = model.sample(16, seed=0)
+    keras_gen.images.save_grid(expected, tmp_path / "expected.png", scale=4)
+    keras_gen.images.save_grid(expected[:1], tmp_path / "digit.png")
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(Double(tmp_path))
+        options = ("digits", "--server", server.grpc_address)
+        process, address = start(tmp_path, *options)
+        stack.callback(process.communicate)
+        stack.callback(process.terminate)
+        page = open_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(address)
+        wait_for_model(page, f"digits on {server.grpc_address}")
+        button(page, "Draw").click()
+        check_images(page, 16, "app-server-sample")
+        with page.expect_download() as download:
+            button(page, "Download sample.png").click()
+        download.value.save_as(tmp_path / "sample.png")
+        check_same_picture(tmp_path / "sample.png", tmp_path / "expected.png")
+        tab(page, "Reconstruct")
+        upload(page, tmp_path / "digit.png")
+        seen(page.get_by_alt_text("Your picture as the model sees it")).wait_for()
+        button(page, "Reconstruct").click()
+        check_images(page, 1, "app-server-reconstruct")
+
+        box = seen(page.get_by_label("Model"))
+        box.fill("letters")
+        box.press("Enter")
+        alert = seen(page.get_by_role("alert"))
+        alert.wait_for()
+        assert "letters" in alert.inner_text()
 
 
 # The page.
