@@ -150,7 +150,7 @@ def gallery(
             f"{caption}</figure>"
         )
     width = max(image.shape[1] for image in shown)
-    side = min(192, max(48, 2 * width)) if len(shown) > 1 else 256
+    side = min(192, max(96, 2 * width)) if len(shown) > 1 else 256
     style = f"--columns: {columns}; --side: {side}px"
     return f'<div class="gallery" style="{style}">{"".join(cells)}</div>'
 

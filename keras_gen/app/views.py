@@ -85,6 +85,7 @@ def _chooser(settings, name, weights):
             [(f"{n}: {summary}", n) for n, summary in index.models().items()],
             value=name,
             label="Model",
+            info="Type a part of a name or of a description.",
             filterable=True,
             min_width=240,
         )
