@@ -120,9 +120,9 @@ for name, images in {**sets, **damaged}.items():
 # %% [markdown]
 # The collapsed set has the Fréchet distance of DCGAN, and a recall of 0: that it
 # consists of a tenth of the images, ten times over, shows nowhere else. Noise, which
-# hardly bothers a human reader, has by far the largest distance. Precision says what the
-# VAE's distance means: its digits vary nearly as much as DCGAN's, but more of them look
-# like no digit.
+# hardly bothers a human reader, has by far the largest distance. Precision says what
+# the VAE's distance means: its digits vary nearly as much as DCGAN's, but more of them
+# look like no digit.
 #
 # ## Copies
 #
