@@ -231,6 +231,8 @@ def test_what_is_missing_is_named():
         (inputs.Input("x", range=(0.0, 2.0), default=1.0), "Slider", 0.5, 0.5),
         (inputs.Input("x", (), "int64", range=(1, 9), default=3), "Slider", 4, 4),
         (inputs.Input("x", default=1.0), "Number", 0.7, 0.7),
+        (inputs.Input("x"), "Textbox", "0.7", 0.7),
+        (inputs.Input("x"), "Textbox", "", None),
         (inputs.latent_input(2), "Textbox", "[0.5, -1]", [0.5, -1]),
         (inputs.latent_input(2), "Textbox", "0.5, -1", [0.5, -1]),
     ],
@@ -255,6 +257,7 @@ def test_an_input_is_given_by_the_control_that_fits_it(entry, kind, value, read)
         (inputs.latent_input(2), "1, 2, 3", "Expected 2 latents, got 3"),
         (inputs.seed_input(), 2**31, "Expected a seed from 0 to"),
         (inputs.seed_input(), -1, "Expected a seed from 0 to"),
+        (inputs.Input("x"), "one", "Expected x as a number, got 'one'"),
     ],
 )
 def test_values_that_do_not_fit_are_refused_in_a_sentence(entry, value, words):
@@ -270,10 +273,12 @@ def test_options_have_the_control_of_their_type():
     with gradio.Blocks():
         made = {key: controls.option_control(o) for key, o in options.items()}
     kinds = {key: type(c.components[0]).__name__ for key, c in made.items()}
-    assert kinds == {"steps": "Number", "sampler": "Dropdown", "other": "Textbox"}
+    assert kinds == {"steps": "Textbox", "sampler": "Dropdown", "other": "Textbox"}
     assert made["sampler"].read(None, controls.OWN) is None
     assert made["sampler"].read(None, "heun") == "heun"
-    assert made["steps"].read(None, None) is None and made["steps"].read(None, 5) == 5
+    assert made["steps"].read(None, "") is None and made["steps"].read(None, "5") == 5
+    with pytest.raises(ValueError, match="Expected steps as a number, got 'few'"):
+        made["steps"].read(None, "few")
 
 
 # Pictures.

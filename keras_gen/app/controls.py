@@ -112,7 +112,9 @@ def _read_seed(entry, value):
 def _number(entry):
     is_whole = entry.dtype == "int64"
     start = None if callable(entry.default) else entry.default
-    if entry.range is None:
+    if entry.range is None and start is None:  # An empty `gr.Number` would be 0.
+        component = gr.Textbox(**_words(entry))
+    elif entry.range is None:
         component = gr.Number(
             start, precision=0 if is_whole else None, step=0.1, **_words(entry)
         )
@@ -125,9 +127,9 @@ def _number(entry):
 
 
 def _read_number(entry, value):
-    if value is None:
+    if value is None or not str(value).strip():
         return None
-    return int(value) if entry.dtype == "int64" else float(value)
+    return _parsed(entry.name, int if entry.dtype == "int64" else float, value)
 
 
 def _labels(entry, source):
@@ -337,12 +339,25 @@ def option_control(option: Option) -> Control:
             list(option.choices) if default is not None else [OWN, *option.choices]
         )
         component = gr.Dropdown(choices, value=default or OWN, **words)
-    elif option.kind is str:
+    elif option.kind is str or default is None:  # An empty `gr.Number` would be 0.
         component = gr.Textbox(placeholder=OWN, **words)
     else:
-        component = gr.Number(default, precision=0, placeholder=OWN, **words)
-    return Control(option.name, [component], lambda entry, value: _chosen(value))
+        component = gr.Number(default, precision=0, **words)
+    return Control(
+        option.name, [component], lambda entry, value: _chosen(option, value)
+    )
 
 
-def _chosen(value):
-    return None if value in (OWN, "", None) else value
+def _chosen(option, value):
+    if value is None or value == OWN or not str(value).strip():
+        return None
+    return value if option.kind is str else _parsed(option.name, option.kind, value)
+
+
+def _parsed(name, kind, value):
+    try:
+        return kind(value)
+    except ValueError as error:
+        raise ValueError(
+            f"Expected {spoken(name)} as a number, got {value!r}."
+        ) from error

@@ -284,7 +284,7 @@ def _reader(sources, offer, others, known, count, options):
         values = list(values)
         raw = {n: [values.pop(0) for _ in c.components] for n, c in known.items()}
         n = int(values.pop(0)) if count is not None else None
-        chosen = {name: c.read(None, values.pop(0)) for name, c in options.items()}
+        set_to = {name: values.pop(0) for name in options}
         updates = []
         for source, own in zip(sources, [offer, *others], strict=True):
             try:
@@ -292,6 +292,7 @@ def _reader(sources, offer, others, known, count, options):
                     name: control.read(own.inputs[name], *raw[name])
                     for name, control in known.items()
                 }
+                chosen = {o: c.read(None, set_to[o]) for o, c in options.items()}
                 outcome = _outcome(source, own, given, n, chosen, progress)
                 updates += _updates(outcome)
             except ERRORS as error:

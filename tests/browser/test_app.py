@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import pathlib
 import re
@@ -19,6 +20,20 @@ from browser.conftest import PHONE, picture_of
 from keras_gen.core.registry import PRESETS
 
 ROOT = pathlib.Path(__file__).parents[2]
+# A model of each family, with weights that ship; None for a file of the fixture.
+FAMILIES = {
+    "adversarial": ("infogan", "mnist"),
+    "adversarial_autoencoders": ("semi_aae", "mnist"),
+    "autoencoders": ("denoising_ae", "mnist"),
+    "autoregressive": ("pixelcnn", "mnist"),
+    "diffusion": ("ddpm", None),
+    "growing": ("stylegan", "mnist"),
+    "judges": ("classifier", "mnist"),
+    "mixtures": ("gmm", "mnist"),
+    "parts": ("puzzle_gan", None),
+    "translation": ("cyclegan", "emoji"),
+    "variational": ("vae", "mnist"),
+}
 PATIENCE = 180_000  # Milliseconds in which a model must be loaded, or an answer come.
 
 
@@ -320,6 +335,51 @@ def test_two_models_side_by_side(page):
     button(page, "Draw").click()
     shown(page).nth(31).wait_for()
     picture_of(page, "app-compare")
+
+
+def test_a_model_of_each_family_is_known():
+    modules = [entry.module for entry in keras_gen.index.own_entries() if entry.preset]
+    assert set(FAMILIES) == {module.split(".")[-2] for module in modules}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_ability_of_a_model_of_the_family(page, folder, tmp_path, family):
+    model, weights = FAMILIES[family]
+    choose(page, model, weights or folder / f"{model}.keras")
+    tabs = page.get_by_role("tab").locator("visible=true").all_inner_texts()
+    for name in tabs[3:]:  # Behind those of the page.
+        tab(page, name)
+        panel = page.get_by_role("tabpanel").locator("visible=true").last
+        fill(panel, tmp_path)
+        panel.locator("button.primary").locator("visible=true").click()
+        answers = panel.locator(".shown :is(img, .numbers, table, [role=alert])")
+        answers.locator("visible=true").first.wait_for()
+        assert not panel.get_by_role("alert").all_inner_texts(), name
+
+
+def fill(panel, folder):
+    """Gives a value to each control that has none and needs one."""
+    levels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    PIL.Image.fromarray(levels).save(folder / "noise.png")
+    given = panel.get_by_alt_text("Your picture as the model sees it")
+    examples = panel.get_by_role("button", name="Take one from the data")
+    for i, example in enumerate(examples.locator("visible=true").all()):
+        example.click()
+        given.nth(i).wait_for()
+    for upload in panel.locator("input[type=file]").all() if not given.count() else ():
+        several = upload.get_attribute("multiple") is not None
+        count = int(
+            re.search(r": (\d+) pictures", panel.inner_text())[1] if several else 1
+        )
+        upload.set_input_files([folder / "noise.png"] * count)
+    kept = panel.get_by_label("Keep", exact=True).locator("visible=true")
+    if kept.count():
+        kept.click()
+        seen(panel.get_by_role("option", name="upper", exact=True)).click()
+    for numbers in panel.get_by_label(re.compile("numbers, with commas")).all():
+        words = numbers.locator("xpath=ancestor::label").inner_text()
+        shape = re.search(r"([\dx]+) numbers", words)[1].split("x")
+        numbers.fill(", ".join(["0.5"] * math.prod(map(int, shape))))
 
 
 # Pictures of users.
