@@ -1,5 +1,6 @@
 """Every tutorial runs with small settings, and what it exports answers as its model."""
 
+import ast
 import contextlib
 import functools
 import pathlib
@@ -103,6 +104,14 @@ def test_links_of_a_tutorial_lead_somewhere(name):
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", cell.source):
             if cell.cell_type == "markdown":
                 assert (FOLDER / target).exists(), target
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_cell_ends_with_a_value_that_would_be_shown_as_an_address(name):
+    for cell in TOOL["notebook"](name).cells:
+        if cell.cell_type == "code":
+            last = ast.unparse(ast.parse(cell.source).body[-1])
+            assert not re.match(r"\w+\.fit\(", last), last
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -55,7 +55,7 @@ keras_gen.images.show(
 
 # %%
 model = keras_gen.zoo.load("pixelcnn", num_blocks=num_blocks, filters=filters)
-model.fit(train, epochs=epochs, steps_per_epoch=steps_per_epoch, verbose=2)
+history = model.fit(train, epochs=epochs, steps_per_epoch=steps_per_epoch, verbose=2)
 
 # %%
 first = next(iter(keras_gen.data.load("mnist", "train[:10000]", batch_size=10_000)))

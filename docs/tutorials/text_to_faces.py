@@ -62,7 +62,7 @@ model = keras_gen.zoo.load(
     learning_rate=1e-3,
     steps=sampler_steps,
 )
-model.fit(train, epochs=epochs, steps_per_epoch=steps_per_epoch, verbose=2)
+history = model.fit(train, epochs=epochs, steps_per_epoch=steps_per_epoch, verbose=2)
 
 # %% [markdown]
 # ## Drawing
