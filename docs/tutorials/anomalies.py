@@ -94,7 +94,7 @@ for axis, digit in zip(np.atleast_1d(axes), anomalous, strict=True):
         ylabel="share of anomalies found",
         aspect="equal",
     )
-    axis.legend(loc="lower right")
+    axis.legend(loc="best")
 plt.show()
 
 # %% [markdown]
