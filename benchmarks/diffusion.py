@@ -1,14 +1,15 @@
 """Measures samples of diffusion models for each sampler and number of steps.
 
     .venv/bin/python benchmarks/diffusion.py flow_matching/mnist ddpm/mnist
-    .venv/bin/python benchmarks/diffusion.py edm=runs/edm/NAME --picture x.png
+    .venv/bin/python benchmarks/diffusion.py edm=runs/edm/NAME
 
 Each line has the figures of `keras-gen evaluate` for as many samples as real images,
 the time for an image, and the number of evaluations of the network. The times depend on
 the machine, and compare within one run. `--log` keeps each line as soon as it is
-measured; a second call with the same file goes on where the first was stopped.
+measured; a second call with the same file goes on where the first was stopped. The
+site draws `benchmarks/diffusion.jsonl`, which was measured so.
 `--curvature` adds, for each model, the length of the paths from noise to data over that
-of their chords: 1 for straight paths. `--picture` draws the Fréchet distances.
+of their chords: 1 for straight paths.
 """
 
 import json
@@ -16,7 +17,6 @@ import pathlib
 import time
 from typing import Annotated
 
-import matplotlib.figure
 import rich.console
 import rich.table
 import typer
@@ -93,22 +93,6 @@ def table_of(name: str, rows: list[dict]) -> rich.table.Table:
     return table
 
 
-def draw(found: dict[str, list[dict]], path: pathlib.Path) -> None:
-    """Draws the distances over the evaluations: a panel a model, a line a sampler."""
-    figure = matplotlib.figure.Figure((4 * len(found), 3.5), layout="constrained")
-    panels = figure.subplots(1, len(found), squeeze=False)[0]
-    for axes, (name, rows) in zip(panels, found.items(), strict=True):
-        for sampler in dict.fromkeys(row["sampler"] for row in rows):
-            own = [row for row in rows if row["sampler"] == sampler]
-            distances = [row["frechet_distance"] for row in own]
-            axes.plot([r["evaluations"] for r in own], distances, "o-", label=sampler)
-        axes.axhline(rows[0]["floor"], color="grey", linestyle=":", label="test images")
-        axes.set(xscale="log", yscale="log", title=name)
-        axes.set(xlabel="evaluations of the network", ylabel="Fréchet distance")
-        axes.legend(fontsize=8, frameon=False)
-    figure.savefig(path, dpi=110)
-
-
 def main(
     names: Annotated[
         list[str], typer.Argument(help="Weights that ship, or PRESET=PATH.")
@@ -123,24 +107,18 @@ def main(
     log: Annotated[
         pathlib.Path | None, typer.Option(help="File that keeps each line as JSON.")
     ] = None,
-    picture: Annotated[
-        pathlib.Path | None, typer.Option(help="Picture of the distances.")
-    ] = None,
 ):
     """Prints a table for each model."""
     console = rich.console.Console()
-    counts, found = [int(count) for count in steps.split(",")], {}
+    counts = [int(count) for count in steps.split(",")]
     for name in names:
         rows = measured(name, data, num_images, counts, chosen.split(","), log)
-        found[name] = rows
         console.print(table_of(name, rows))
         console.print(f"Floor of the distance: {rows[0]['floor']:.3f}")
         if with_curvature:
             places = load(name).trajectory(64, seed=0, steps=100)
             bent = samplers.curvature(places)
             console.print(f"Length of paths over chords: {bent:.3f}")
-    if picture is not None:
-        draw(found, picture)
 
 
 if __name__ == "__main__":
