@@ -321,7 +321,7 @@ def diffusion_and_flow():
 def steps():
     """Fréchet distances of samples over the evaluations of the network.
 
-    `benchmarks/diffusion.py` measured them. Samples of one model and sampler are a line.
+    `benchmarks/diffusion.py` measured them. A line is of one sampler.
     """
     rows = [json.loads(line) for line in MEASURED.read_text("utf-8").splitlines()]
     names = dict.fromkeys(row["model"].replace("=", "/") for row in rows)
