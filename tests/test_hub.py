@@ -619,6 +619,30 @@ def test_the_examples_of_a_readme_run(hub, model, monkeypatch, tmp_path):
         assert run(*command.split()) == 0
 
 
+@pytest.mark.parametrize("more", ["", " -n 200 --without likelihood --without 'a b'"])
+def test_figures_are_measured_again_as_those_of_the_card(hub, model, more, tmp_path):
+    """The settings are the card's own; the weights are those of the hub."""
+    data = "faces?split=combinations"
+    again = f"keras-gen evaluate gan --weights mnist --json --data {data!r}{more}"
+    figures = {"frechet_distance": 0.25}
+    options = {"data": data, "figures": figures, "figures_again": again}
+    zoo.write_card(model, tmp_path / "card", name="gan", dtype="float32", **options)
+    keras_gen.hub.push(tmp_path / "card", "someone/digits")
+    text = hub.repositories["someone/digits"].files["README.md"].decode()
+    wanted = again.replace("mnist", "hf://someone/digits")
+    assert re.findall("^keras-gen evaluate.*$", text, re.MULTILINE) == [wanted]
+
+
+@pytest.mark.parametrize("again", [None, "rm -rf /", "keras-gen evaluate --weights"])
+def test_without_a_command_of_the_card_figures_are_measured_with_defaults(model, again):
+    config = {"configuration": TINY, "figures": {"nll_nats": 79.9}}
+    card = {"preset": "gan", "model": "GAN", "data": "a b", **config}
+    text = readme.written({**card, "figures_again": again}, model, "someone/name")
+    wanted = "keras-gen evaluate gan --weights hf://someone/name --data 'a b'"
+    assert re.findall("^keras-gen evaluate.*$", text, re.MULTILINE) == [wanted]
+    assert "rm -rf" not in text
+
+
 def test_published_figures_stand_beside_the_measured_ones(model):
     card = {
         "preset": "pixelrnn",

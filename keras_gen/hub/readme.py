@@ -61,9 +61,7 @@ def written(
     """
     chosen = zoo.card(card["preset"])
     load = f'"{SCHEME}{repository}"'
-    again = f"keras-gen evaluate {card['preset']} --weights {SCHEME}{repository}"
-    if card.get("data"):
-        again += f" --data {shlex.quote(str(card['data']))}"
+    again = evaluation_command(card, f"{SCHEME}{repository}")
     parts = [
         _head(card, model, licence),
         f"# {repository.partition('/')[2]}",
@@ -251,6 +249,23 @@ def command_example(card: dict, model: GenerativeModel, repository: str) -> str:
 
 
 # Figures and training.
+
+
+def evaluation_command(card: dict, weights: str) -> str:
+    """Command that measures a card's figures again, with the settings of the card.
+
+    Args:
+        card: The card.
+        weights: Weights that the command names in place of the card's own name.
+    """
+    known = shlex.split(str(card.get("figures_again") or ""))
+    if known[:2] == ["keras-gen", "evaluate"] and "--weights" in known[:-1]:
+        known[known.index("--weights") + 1] = weights
+        return shlex.join(known)
+    words = ["keras-gen", "evaluate", card["preset"], "--weights", weights]
+    if card.get("data"):
+        words += ["--data", str(card["data"])]
+    return shlex.join(words)
 
 
 def figures(card: dict, again: str) -> list[str]:
