@@ -530,6 +530,11 @@ def test_the_double_refuses_what_the_hub_refuses(hub, model):
     with pytest.raises(huggingface_hub.errors.HfHubHTTPError, match="401"):
         huggingface_hub.HfApi(token=False).create_repo("someone/other")
     session = huggingface_hub.get_session()
+    for name in ("a--b", "a..b", ".a", "a-", "a.git", "a b", "é", "", "n" * 97):
+        wanted = {"name": name, "type": "model"}
+        head = {"Authorization": f"Bearer {TOKEN}"}
+        made = session.post(f"{HUB.url}/api/repos/create", json=wanted, headers=head)
+        assert made.status_code == 400, name
     digest = sha256(b"abc")
     wrong = session.put(f"{HUB.storage}/{digest}?size=3", content=b"abd")
     short = session.put(f"{HUB.storage}/{digest}?size=3", content=b"ab")
