@@ -24,6 +24,13 @@ import store  # noqa: E402
 SHIPPED = [(name, w) for name in zoo.names() for w in zoo.weights_of(name)]
 
 
+def test_all_files_of_weights_that_ship_are_those_of_names():
+    """So that the next test leaves out none."""
+    paths = catalogue.zoo_folder().rglob("*.safetensors")
+    found = [path.relative_to(catalogue.zoo_folder()).parts for path in paths]
+    assert sorted(found) == sorted((*key, zoo.WEIGHTS) for key in SHIPPED)
+
+
 @pytest.mark.parametrize("name, weights", SHIPPED)
 def test_every_tensor_that_ships_is_read_or_the_card_says_why_it_is_kept(name, weights):
     path = catalogue.zoo_folder() / name / weights / zoo.WEIGHTS
