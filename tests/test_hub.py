@@ -659,3 +659,11 @@ def test_published_figures_stand_beside_the_measured_ones(model):
     }
     text = readme.written(card, model, "someone/name")
     assert "| 79.9 | 79.2 |" in text and "| 1 | 0.5 |" in text
+
+
+def test_metrics_of_the_head_are_neither_settings_nor_errors(model):
+    figures = {"kernel_distance": 0.5, "kernel_distance_error": 0.1, "recall": 0.5}
+    figures |= {"recall_floor": 0.7, "seed": 0, "num_real": 9, "features": "mnist"}
+    card = {"preset": "gan", "model": "GAN", "configuration": {}, "figures": figures}
+    head = head_of(readme.written(card, model, "someone/name"))
+    assert head["metrics"] == ["kernel_distance", "recall"]
