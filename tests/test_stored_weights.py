@@ -187,6 +187,20 @@ def test_int8_rounds_each_channel_to_half_a_step_at_most():
     assert len(stored) == len(arrays) + 2
 
 
+def test_differences_that_the_guide_states_are_those_of_the_cards():
+    """A figure moves by less than a hundredth of itself."""
+    guide = pathlib.Path(__file__).parents[1] / "docs" / "guides" / "sharing.md"
+    row = r"^\| (\w+) (\w+) \| `(\w+)` \| ([\d.]+) \| ([\d.]+) \|$"
+    rows = re.findall(row, guide.read_text(), re.MULTILINE)
+    assert len(rows) >= 7
+    for name, weights, figure, before, now in rows:
+        card = zoo.card(name, weights)
+        assert card["stored_as"] == "int8"
+        digits = len(now.partition(".")[2])
+        assert round(card["figures"][figure], digits) == float(now), (name, figure)
+        assert abs(float(now) - float(before)) < 0.01 * float(before)
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A GAN with kernels that are large enough for int8, and its folder."""
