@@ -1,46 +1,30 @@
-"""Completes the lower halves of test digits in several ways.
+"""Completes the lower halves of test images in several ways.
 
 python examples/complete.py pixelcnn mnist completions.png
+python examples/complete.py flow_matching faces completions.png faces
 
-Each row of the picture shows one digit: the binary image, the upper half that is kept,
-and six completions, each with its own seed.
+Each row of the picture shows one image, the upper half that is kept, on grey, and four
+completions, each with its own seed.
 """
 
 import sys
 
-import numpy as np
-
 import keras_gen
+from keras_gen import pictures
 
 
-def main(name: str, weights: str, picture: str, rows: int = 8, ways: int = 6):
+def main(name: str, weights: str, picture: str, data: str = "mnist"):
     """Writes the picture.
 
     Args:
-        name: Preset of an autoregressive model.
+        name: Preset of a model that completes images.
         weights: Name or path of its weights.
         picture: Path of the picture, a PNG file.
-        rows: Number of digits.
-        ways: Number of completions of each digit.
+        data: Data set with the test images.
     """
     model = keras_gen.zoo.load(name, weights=weights)
-    shape = tuple(model.image_shape)
-    test = keras_gen.data.load(
-        "mnist", "test", image_shape=shape, batch_size=rows, shuffle=False
-    )
-    images = next(iter(test))["image"].numpy()
-    images = keras_gen.images.binarize(images, seed=0)
-    mask = np.zeros((rows, *shape[:2], 1), np.float32)
-    mask[:, : shape[0] // 2] = 1
-    completed = [model.complete(images, mask, seed=way) for way in range(ways)]
-    columns = [
-        images,
-        images * mask,
-        *completed,
-    ]  # 0 is grey: not observed.
-    tiles = np.stack(columns, axis=1).reshape(-1, *shape)
-    keras_gen.images.save_grid(tiles, picture, columns=len(columns), scale=2)
-    print(f"Wrote {rows} digits with {ways} completions each to {picture}.")
+    pictures.draw_completions(model, data, picture)
+    print(f"Wrote completions of 8 images to {picture}.")
 
 
 if __name__ == "__main__":

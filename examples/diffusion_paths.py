@@ -13,7 +13,6 @@ import sys
 
 import matplotlib.figure
 import numpy as np
-import tensorflow as tf
 
 import keras_gen
 from keras_gen.models.diffusion import samplers
@@ -23,19 +22,6 @@ MODELS = {
     "flow matching": ("flow_matching", {}),
     "flow matching, optimal pairs": ("flow_matching", {"pairing": "optimal"}),
 }
-
-
-def paths(model, rows: int, steps: int) -> np.ndarray:
-    """Positions on sampled paths, float32 (steps + 1, rows, 2)."""
-    path = model.process.path(steps)
-    scale, step = path.alpha + path.sigma, samplers.ddim_steps(path)
-    denoise = model.denoiser(path)
-    x = float(path.sigma[0]) * model.latents(tf.range(rows, dtype=tf.int64))
-    places = [x / scale[0]]
-    for i in range(steps):
-        x = step.of_x[i] * x + step.of_data[i] * denoise(x, i)
-        places.append(x / scale[i + 1])
-    return np.array(places)
 
 
 def main(picture: str, epochs: int = 20):
@@ -57,12 +43,11 @@ def main(picture: str, epochs: int = 20):
         model.fit(data, epochs=epochs, verbose=2)
         samples = model.sample_points(2000, seed=0, steps=50)
         top.scatter(*samples.T, s=2)
-        places = paths(model, 100, 100)
+        places = model.trajectory(100, seed=0, steps=100)
         bottom.plot(*np.moveaxis(places, -1, 0), color="grey", linewidth=0.5)
         bottom.scatter(*places[-1].T, s=4, zorder=2)
-        lengths = np.linalg.norm(np.diff(places, axis=0), axis=-1).sum(axis=0)
-        chords = np.linalg.norm(places[-1] - places[0], axis=-1)
-        top.set_title(f"{title}\nlength over chord {np.mean(lengths / chords):.2f}")
+        curvature = samplers.curvature(places)
+        top.set_title(f"{title}\nlength over chord {curvature:.2f}")
     figure.savefig(picture, dpi=150)
     print(f"Wrote samples and paths of {len(MODELS)} models to {picture}.")
 

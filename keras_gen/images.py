@@ -187,8 +187,9 @@ def save_animation(
     columns: int | None = None,
     scale: int = 1,
     milliseconds: int = 80,
+    returns: bool = True,
 ) -> None:
-    """Writes an animated GIF that plays forwards and backwards in an endless loop.
+    """Writes an animated GIF that plays in an endless loop.
 
     Args:
         frames: Images of each frame, (frames, batch, height, width, 1 or 3), in
@@ -197,13 +198,16 @@ def save_animation(
         columns: Number of images in a row of a frame; None makes frames nearly square.
         scale: Pixels of the file for each pixel of an image, in both directions.
         milliseconds: Duration of each frame.
+        returns: Boolean, whether it plays forwards and backwards; else the last frame
+            is shown for two seconds before the first.
     """
     pictures = [
         _picture(grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1))
         for images in frames
     ]
-    first, *rest = pictures + pictures[-2:0:-1]
-    options = {"append_images": rest, "duration": milliseconds, "loop": 0}
+    first, *rest = pictures + pictures[-2:0:-1] if returns else pictures
+    durations = [milliseconds] * len(rest) + [milliseconds if returns else 2000]
+    options = {"append_images": rest, "duration": durations, "loop": 0}
     write_aside(
         path, lambda aside: first.save(aside, format="gif", save_all=True, **options)
     )

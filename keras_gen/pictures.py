@@ -42,6 +42,10 @@ def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
             draw_codes(model, path.with_name("traversal.png"))
         if hasattr(model, "mix"):
             draw_mixing(model, path.with_name("mixing.png"))
+        if hasattr(model, "trajectory"):
+            draw_trajectories(model, path.with_name("noise.gif"))
+        if "complete" in abilities and data is not None:
+            draw_completions(model, data, path.with_name("completions.png"))
     elif "reconstruct" in abilities and data is not None:
         test = sources.load(
             data, "test", image_shape=model.image_shape, batch_size=256, shuffle=False
@@ -109,6 +113,47 @@ def draw_mixing(model, path):
     rows = np.concatenate(tables)
     flat = rows.reshape(-1, *rows.shape[2:])
     images.save_grid(flat, path, columns=rows.shape[1])
+
+
+def draw_trajectories(model, path):
+    """Writes a GIF of noise that becomes the first 8 samples, in 20 steps."""
+    frames = np.clip(model.trajectory(8, seed=0, steps=20), -1.0, 1.0)
+    images.save_animation(frames, path, columns=4, returns=False)
+
+
+def draw_completions(model, data, path, rows: int = 8, ways: int = 4):
+    """Draws test images, their upper halves, and completions of these.
+
+    Args:
+        model: Model that completes images.
+        data: Data set with the test images.
+        path: Path of the PNG file.
+        rows: Number of images, each in a row of its own.
+        ways: Number of completions of each image, each with its own seed.
+    """
+    names = {declared.rstrip("s"): declared for declared in ("labels", "captions")}
+    features = tuple(model.batch_shapes())
+    test = sources.load(
+        data,
+        "test",
+        features=features,
+        image_shape=model.image_shape,
+        batch_size=rows,
+        seed=0,
+    )
+    batch = {name: value.numpy() for name, value in next(iter(test)).items()}
+    real = batch["image"]
+    if getattr(model, "is_binary", False):
+        real = images.binarize(real, seed=0)
+    mask = np.zeros((*real.shape[:-1], 1), np.float32)
+    mask[:, : real.shape[1] // 2] = 1.0
+    conditions = {names[name]: batch[name] for name in features if name in names}
+    columns = [real, mask * real]
+    for way in range(ways):
+        columns.append(model.complete(real, mask, seed=way, **conditions))
+    tiles = np.stack(columns, axis=1)
+    flat = tiles.reshape(-1, *tiles.shape[2:])
+    images.save_grid(flat, path, columns=len(columns))
 
 
 def draw_growth(folder: pathlib.Path, path: pathlib.Path) -> None:

@@ -144,6 +144,13 @@ def is_lfs(name, content, size=None):
     return name.endswith(LFS_PATTERNS) or size > 10e6 or b"\0" in content
 
 
+def is_name(text):
+    """Whether the hub takes a name of a repository, without its owner."""
+    is_odd = "--" in text or ".." in text or text.endswith(".git")
+    is_whole = re.fullmatch(r"\b[\w.-]{1,96}\b", text, re.ASCII)
+    return is_whole is not None and not is_odd
+
+
 def _serve(hub, handler):
     bound = type(handler.__name__, (handler,), {"hub": hub})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), bound)
@@ -306,7 +313,7 @@ class Routes(Server):
         name = f"{owner}/{wanted['name']}"
         if wanted.get("type", "model") != "model":
             raise Refused(400, "This double holds models alone.")
-        if not re.fullmatch(r"[\w.-]{1,96}", wanted["name"], re.ASCII):
+        if not is_name(wanted["name"]):
             raise Refused(400, "Invalid name of a repository.")
         if owner != user:
             raise Refused(403, f'You don\'t have the rights to create under "{owner}".')

@@ -581,7 +581,11 @@ def test_the_described_crop_is_that_of_the_pipeline(target, monkeypatch):
 @pytest.mark.parametrize(
     "shape, text",
     [
-        ((10, 20, 1), "used at their size, 20x10; colours become grey"),
+        (
+            (10, 20, 1),
+            "used at their size, 20x10; colours become grey "
+            "(image_shape=[10,20,3] keeps them)",
+        ),
         ((5, 10, 3), "resized to 10x5 pixels"),
         ((20, 40, 3), "resized to 40x20 pixels, which enlarges them"),
         (
@@ -877,7 +881,8 @@ def test_data_sets_of_tensorflow_datasets_are_loaded_by_name(tmp_path, monkeypat
         )
         assert str(facts).splitlines() == [
             "Data: cifar10, images of 32x32 pixels, 10 classes",
-            "Images: resized to 16x16 pixels; colours become grey",
+            "Images: resized to 16x16 pixels; colours become grey "
+            "(image_shape=[16,16,3] keeps them)",
             "Training: an unknown number of images",
         ]
 

@@ -7,12 +7,14 @@ import math
 
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 import keras_gen
-from keras_gen import latent, metrics
+from keras_gen import latent, metrics, pictures
+from keras_gen.core.noise import row_seeds
 from keras_gen.layers import ModulatedGroupNorm, TimeEmbedding
 from keras_gen.metrics.figures import likelihood
 from keras_gen.models.diffusion import base, processes, samplers
@@ -548,6 +550,66 @@ def test_rows_do_not_depend_on_the_batch(conditional, sampler):
     one = conditional.sample(labels=[0], **options)
     np.testing.assert_allclose(many[:1], one, atol=1e-5)
     assert np.abs(many[0] - many[1]).max() > 1e-3
+
+
+def test_trajectories_go_from_noise_to_the_samples_of_ddim(conditional):
+    labels = {"labels": [0, 1, 2]}
+    places = conditional.trajectory(3, seed=5, steps=4, **labels)
+    assert places.shape == (5, 3, 8, 8, 1) and places.dtype == np.float32
+    drawn = conditional.sample(seed=5, steps=4, sampler="ddim", **labels)
+    np.testing.assert_allclose(np.clip(places[-1], -1, 1), drawn, atol=1e-5)
+    noise = conditional.latents(tf.constant(row_seeds(3, 5))).numpy()
+    np.testing.assert_allclose(places[0], noise.reshape(3, 8, 8, 1), atol=1e-6)
+    default = conditional.trajectory(2, seed=5, steps=4)
+    drawn = conditional.sample(2, seed=5, steps=4, sampler="ddim")
+    np.testing.assert_allclose(np.clip(default[-1], -1, 1), drawn, atol=1e-5)
+    with pytest.raises(ValueError, match="conditions among .*'labels'"):
+        conditional.trajectory(2, captions=["a", "b"])
+
+
+def test_the_path_of_one_pair_is_straight_in_the_coordinates_of_trajectories():
+    data, start = tf.constant([[1.0, -2.0]]), tf.constant([[0.3, 0.4]])
+    for process in PROCESSES.values():
+        path = process.path(7)
+        first = float(path.alpha[0]) * data + float(path.sigma[0]) * start
+        places = samplers.trajectory(lambda x, i: data, first, path).numpy()
+        # One part in ten thousand: rounding errors of float32, in lengths up to 80.
+        assert samplers.curvature(places) == pytest.approx(1.0, abs=1e-4)
+        np.testing.assert_allclose(places[-1], data, atol=0.03)
+
+
+@pytest.mark.parametrize("name", ["flow_matching", "ddpm"])
+def test_eta_goes_from_ddim_to_ancestral_sampling(name):
+    model = perturbed(model_of(name))
+    options = {"seed": 0, "steps": 4}
+    none, half, whole = (
+        model.sample(3, sampler="ddim", eta=eta, **options) for eta in (0.0, 0.5, 1.0)
+    )
+    np.testing.assert_array_equal(none, model.sample(3, sampler="ddim", **options))
+    assert np.abs(half - none).max() > 0.01 and np.abs(half - whole).max() > 0.01
+    if name == "flow_matching":  # DDPM chooses the variance of its steps.
+        drawn = model.sample(3, sampler="ancestral", **options)
+        np.testing.assert_allclose(whole, drawn, atol=1e-5)
+    with pytest.raises(ValueError, match=r"eta in \[0, 1\], got 2"):
+        model.sample(1, sampler="ddim", eta=2)
+    with pytest.raises(ValueError, match="sampler='ddim' with eta above 0, got 'heun'"):
+        model.sample(1, sampler="heun", eta=0.5)
+
+
+def test_cards_of_models_that_complete_show_noise_and_completions(tmp_path):
+    model = model_of(image_shape=(16, 16, 1))
+    pictures.draw(model, "mnist", tmp_path / "samples.png")
+    with PIL.Image.open(tmp_path / "noise.gif") as animation:
+        assert animation.n_frames == 21  # 20 steps, and the noise
+    with PIL.Image.open(tmp_path / "completions.png") as completions:
+        assert completions.size == (6 * 18 - 2, 8 * 18 - 2)  # Tiles with gaps of 2
+        tiles = np.asarray(completions).astype(int)
+    upper, real = tiles[:8, 18:34], tiles[:8, :16]
+    np.testing.assert_array_equal(upper, real)
+    for column in range(2, 6):
+        tile = tiles[:16, 18 * column : 18 * column + 16]
+        np.testing.assert_array_equal(tile[:8], real)
+        assert np.abs(tile[8:] - tiles[8:16, :16]).max() > 10
 
 
 def test_completion_keeps_the_observed_pixels(conditional):

@@ -249,6 +249,24 @@ def test_evaluate_shows_figures_and_does_not_change_the_run(network):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-6)
 
 
+def test_evaluate_splits_a_folder_as_the_training_does(network, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 28, 28, 1), np.uint8)
+    for i, image in enumerate(keras_gen.images.from_uint8(pixels)):
+        keras_gen.images.save_grid(image[None], tmp_path / f"{i:03d}.png")
+    split = {"test_fraction": 0.25, "split_seed": 3}
+    evaluate = keras_gen.callbacks.Evaluate(tmp_path, features=network, **split)
+    evaluate.set_model(keras_gen.zoo.load("gan", image_shape=(28, 28, 1), widths=[8]))
+    evaluate.on_train_begin()
+    held_out = np.concatenate(list(evaluate.scale().all_real("test")))
+    options = {"batch_size": 10, "seed": 3, "test_fraction": 0.25}
+    shape = {"image_shape": (28, 28, 1)}
+    train = keras_gen.data.load(tmp_path, "train", **shape, **options)
+    rows = [batch["image"].numpy().reshape(10, -1) for batch in train]
+    trained = {row.tobytes() for row in np.concatenate(rows)}
+    assert len(trained) == 30 and len(held_out) == 10
+    assert not trained & {image.ravel().tobytes() for image in held_out}
+
+
 def test_a_folder_gets_the_figures_of_the_model_that_drew_it(network, tmp_path):
     model = keras_gen.zoo.load("gan", image_shape=(28, 28, 1), widths=[8])
     drawn = model.sample(40, seed=0)

@@ -530,6 +530,11 @@ def test_the_double_refuses_what_the_hub_refuses(hub, model):
     with pytest.raises(huggingface_hub.errors.HfHubHTTPError, match="401"):
         huggingface_hub.HfApi(token=False).create_repo("someone/other")
     session = huggingface_hub.get_session()
+    for name in ("a--b", "a..b", ".a", "a-", "a.git", "a b", "é", "", "n" * 97):
+        wanted = {"name": name, "type": "model"}
+        head = {"Authorization": f"Bearer {TOKEN}"}
+        made = session.post(f"{HUB.url}/api/repos/create", json=wanted, headers=head)
+        assert made.status_code == 400, name
     digest = sha256(b"abc")
     wrong = session.put(f"{HUB.storage}/{digest}?size=3", content=b"abd")
     short = session.put(f"{HUB.storage}/{digest}?size=3", content=b"ab")
@@ -619,6 +624,30 @@ def test_the_examples_of_a_readme_run(hub, model, monkeypatch, tmp_path):
         assert run(*command.split()) == 0
 
 
+@pytest.mark.parametrize("more", ["", " -n 200 --without likelihood --without 'a b'"])
+def test_figures_are_measured_again_as_those_of_the_card(hub, model, more, tmp_path):
+    """The settings are the card's own; the weights are those of the hub."""
+    data = "faces?split=combinations"
+    again = f"keras-gen evaluate gan --weights mnist --json --data {data!r}{more}"
+    figures = {"frechet_distance": 0.25}
+    options = {"data": data, "figures": figures, "figures_again": again}
+    zoo.write_card(model, tmp_path / "card", name="gan", dtype="float32", **options)
+    keras_gen.hub.push(tmp_path / "card", "someone/digits")
+    text = hub.repositories["someone/digits"].files["README.md"].decode()
+    wanted = again.replace("mnist", "hf://someone/digits")
+    assert re.findall("^keras-gen evaluate.*$", text, re.MULTILINE) == [wanted]
+
+
+@pytest.mark.parametrize("again", [None, "rm -rf /", "keras-gen evaluate --weights"])
+def test_without_a_command_of_the_card_figures_are_measured_with_defaults(model, again):
+    config = {"configuration": TINY, "figures": {"nll_nats": 79.9}}
+    card = {"preset": "gan", "model": "GAN", "data": "a b", **config}
+    text = readme.written({**card, "figures_again": again}, model, "someone/name")
+    wanted = "keras-gen evaluate gan --weights hf://someone/name --data 'a b'"
+    assert re.findall("^keras-gen evaluate.*$", text, re.MULTILINE) == [wanted]
+    assert "rm -rf" not in text
+
+
 def test_published_figures_stand_beside_the_measured_ones(model):
     card = {
         "preset": "pixelrnn",
@@ -630,3 +659,11 @@ def test_published_figures_stand_beside_the_measured_ones(model):
     }
     text = readme.written(card, model, "someone/name")
     assert "| 79.9 | 79.2 |" in text and "| 1 | 0.5 |" in text
+
+
+def test_metrics_of_the_head_are_neither_settings_nor_errors(model):
+    figures = {"kernel_distance": 0.5, "kernel_distance_error": 0.1, "recall": 0.5}
+    figures |= {"recall_floor": 0.7, "seed": 0, "num_real": 9, "features": "mnist"}
+    card = {"preset": "gan", "model": "GAN", "configuration": {}, "figures": figures}
+    head = head_of(readme.written(card, model, "someone/name"))
+    assert head["metrics"] == ["kernel_distance", "recall"]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import keras_gen
 from keras_gen import zoo
 from keras_gen.cli import app
-from keras_gen.cli.reproduce import stages_of
+from keras_gen.cli.reproduce import measuring_of, stages_of
 from keras_gen.runs import Run
 
 SHIPPED = [(name, w) for name in zoo.names() for w in zoo.weights_of(name)]
@@ -32,11 +32,11 @@ def one_replica(monkeypatch):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Weights of the models that are measured, with a figure that stands for all."""
+    """Weights, data and options of what is measured; two figures stand for all."""
     found = []
 
-    def evaluate(model, data, num_images=None):
-        found.append((values(model.trainable_variables), data, num_images))
+    def evaluate(model, data, **options):
+        found.append((values(model.trainable_variables), data, options))
         return {"frechet_distance": 2.5, "copies": 1}
 
     monkeypatch.setattr(keras_gen.metrics, "evaluate", evaluate)
@@ -99,8 +99,8 @@ def test_a_run_in_two_stages_is_reproduced_to_the_last_weight(tmp_path, measured
     card = write_card(tmp_path / "card", commands)
     done = reproduce("gan", "--weights", card, "--runs", tmp_path / "again")
     assert done.exit_code == 0, done.output
-    ((weights, data, num_images),) = measured
-    assert data == "mnist" and num_images is None
+    ((weights, data, options),) = measured
+    assert data == "mnist" and options == {}
     for a, b in zip(weights, values(model.trainable_variables), strict=True):
         np.testing.assert_array_equal(a, b)
     lines = [line.split() for line in done.stdout.splitlines()]
@@ -130,7 +130,55 @@ def test_a_trial_is_bounded_and_says_so(tmp_path, measured):
     assert "cannot be compared" in done.stderr
     settings = Run.open(found["run"]).settings
     assert (settings.epochs, settings.steps_per_epoch) == (2, 2)
-    assert measured[0][2] == 30
+    assert measured[0][2] == {"num_images": 30}
+
+
+AGAIN = "keras-gen evaluate gan --weights mnist --json --data 'a?b=c'"
+MEASURED = f"{AGAIN} -n 200 --without likelihood --without 'path length' --seed 3"
+
+
+def test_figures_are_measured_with_the_settings_of_the_card(tmp_path, measured):
+    size = "--set 'image_shape=[8, 8, 1]' --set 'widths=[8]' --batch-size 16"
+    card = write_card(tmp_path / "card", [f"{TRAIN} --epochs 1 {size}"])
+    contents = json.loads((card / "card.json").read_text())
+    (card / "card.json").write_text(json.dumps({**contents, "figures_again": MEASURED}))
+    trial = ("--steps-per-epoch", 1, "--runs", tmp_path)
+    for more, number in ((), 200), (("-n", 30), 30):
+        done = reproduce(f"gan:{card}", *trial, *more)
+        assert done.exit_code == 0, done.output
+        options = measured.pop()[2]
+        assert list(options.pop("without")) == ["likelihood", "path length"]
+        assert options == {"num_images": number, "seed": 3}
+
+
+def test_every_card_has_settings_with_which_it_is_measured():
+    """Those whose figures take hours otherwise have some of their own."""
+    cards = {key: zoo.card(*key) for key in SHIPPED}
+    found = {key: measuring_of(card) for key, card in cards.items()}
+    assert found["gan", "mnist"] == {}
+    assert found["flow_matching", "faces"]["num_images"] == 2000
+    assert list(found["flow_matching", "faces"]["without"]) == ["likelihood"]
+
+
+@pytest.mark.parametrize(
+    "command, reason",
+    {
+        "rm -rf /": "another command",
+        f"{AGAIN}; rm -rf /": "No such option",
+        f"{AGAIN} --features /etc/passwd": "--features and --judge are for users",
+        f"{AGAIN} --evil 1": "No such option",
+        f"{AGAIN} -n many": "valid integer",
+        "keras-gen evaluate 'gan": "No closing quotation",
+    }.items(),
+)
+def test_other_commands_of_figures_are_refused_before_any_training(
+    command, reason, tmp_path
+):
+    card = write_card(tmp_path / "card", command, "figures_again")
+    done = reproduce("gan", "--weights", card, "--runs", tmp_path / "runs")
+    assert done.exit_code == 2 and reason in done.stderr, done.stderr
+    assert repr(command) in done.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_dry_run_prints_the_commands_alone(tmp_path, monkeypatch):

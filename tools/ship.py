@@ -12,7 +12,7 @@ import shlex
 from typing import Annotated
 
 import typer
-from store import networks_of, unread
+from store import networks_of, unexplained, unread
 from table import write as write_table
 
 import keras_gen
@@ -44,7 +44,8 @@ def main(
     name, data = run.settings.name, run.settings.data
     shipped = pathlib.Path("zoo") / name / weights
     model = run.load_model()
-    stored = {"dtype": dtype, "without": networks_of(unread(model), model)}
+    names = unread(model)
+    stored = {"dtype": dtype, "without": networks_of(names, model)}
     keras_gen.zoo.write_card(model, shipped, name=name, **stored)
     model = keras_gen.zoo.load(name, weights=shipped)  # With the rounded weights.
     figures = measured(model, data, num_images=num_images, without=without or ())
@@ -68,6 +69,8 @@ def main(
         figures_again=again,
         notes=notes,
     )
+    for weight in unexplained(names, dict.fromkeys(f"{n}/" for n in stored["without"])):
+        print(f'No ability reads {weight}: say in the card, in "kept", why it ships.')
     pictures.draw_growth(run.folder / "samples", shipped / "growth.gif")
     write_table()
 

@@ -6,6 +6,7 @@ The copy is written into another folder; move it into `zoo/` if its figures are 
 """
 
 import pathlib
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 import typer
@@ -18,8 +19,9 @@ from keras_gen.files import read_json
 def unread(model: keras_gen.GenerativeModel) -> list[str]:
     """The names of the stored weights that no ability of a model reads.
 
-    The graph of every ability, and of every choice of its options, captures the
-    variables that it reads. If a network has a moving average, abilities read that.
+    An ability reads the variables from which its results are computed, in its graph and
+    in those of all choices of its options. If a network has a moving average, abilities
+    read that.
 
     Args:
         model: A model.
@@ -29,14 +31,45 @@ def unread(model: keras_gen.GenerativeModel) -> list[str]:
         if signature.takes_files:
             continue
         specs = {n: declared.spec for n, declared in signature.inputs.items()}
-        graph = signature.function.get_concrete_function(**specs)
-        read |= {id(variable) for variable in graph.variables}
+        read |= _read_by(signature.function.get_concrete_function(**specs))
     named = [keras_gen.zoo.named_weights(model, averaged=a) for a in (False, True)]
     return [
         name
         for name in named[0]
         if not any(id(variables[name].value) in read for variables in named)
     ]
+
+
+def _read_by(function):
+    """The ids of the variables from which the results of a graph are computed."""
+    count = len(function.captured_inputs)
+    inside = function.inputs[len(function.inputs) - count :]
+    captured = {
+        id(inner.op): id(outer)
+        for outer, inner in zip(function.captured_inputs, inside, strict=True)
+    }
+    seen, operations = set(), [output.op for output in function.outputs]
+    while operations:
+        operation = operations.pop()
+        if id(operation) not in seen:
+            seen.add(id(operation))
+            operations += [tensor.op for tensor in operation.inputs]
+    handles = {captured[key] for key in captured.keys() & seen}
+    return {id(v) for v in function.variables if id(v.handle) in handles}
+
+
+def unexplained(names: Iterable[str], kept: Mapping[str, str]) -> list[str]:
+    """Those of the names of weights for which a card gives no reason.
+
+    Args:
+        names: Names of weights that no ability reads.
+        kept: Reasons by name of a weight, or by "network/" for all of a network.
+    """
+    return sorted(
+        name
+        for name in names
+        if name not in kept and f"{name.split('/')[0]}/" not in kept
+    )
 
 
 def networks_of(names: list[str], model: keras_gen.GenerativeModel) -> list[str]:

@@ -2,6 +2,7 @@
 
 from keras_gen.callbacks.epoch_time import EpochTime
 from keras_gen.callbacks.evaluate import Evaluate
+from keras_gen.callbacks.power_averages import PowerAverages, reconstruct
 from keras_gen.callbacks.sample_grid import SampleGrid
 from keras_gen.callbacks.time_limit import TimeLimit
 from keras_gen.callbacks.track import Track
@@ -15,10 +16,12 @@ __all__ = [
     "Evaluate",
     "Grow",
     "Phase",
+    "PowerAverages",
     "SampleGrid",
     "StopOnNonFinite",
     "TimeLimit",
     "Track",
+    "reconstruct",
     "refuse_unfit",
     "save_model",
 ]

@@ -4,7 +4,7 @@ import keras
 
 from keras_gen import metrics
 from keras_gen.core.arguments import checked
-from keras_gen.core.types import Count, Seed
+from keras_gen.core.types import Count, Decay, Seed
 
 
 class Evaluate(keras.callbacks.Callback):
@@ -28,6 +28,9 @@ class Evaluate(keras.callbacks.Callback):
         num_images: Number of samples, and of real images.
         seed: Seed of samples, real images and subsets.
         figures: Names of `keras_gen.metrics.image_figures` to show; None shows all.
+        test_fraction: Share of a folder's images in the test split, in [0, 1).
+        split_seed: Seed with which a folder is split. It should be that of the training
+            data, `data.load(folder, seed=...)`, so that no training image is tested.
     """
 
     @checked
@@ -44,24 +47,32 @@ class Evaluate(keras.callbacks.Callback):
             "recall",
             "coverage",
         ),
+        test_fraction: Decay = 0.1,
+        split_seed: Seed = 0,
     ):
         super().__init__()
         self.data, self.every, self.features = data, every, features
         self.num_images, self.seed, self.figures = num_images, seed, figures
+        self.split = {"test_fraction": test_fraction, "split_seed": split_seed}
         self._scale = None
 
     def on_train_begin(self, logs=None):
         """Checks that the model can sample, and chooses the extractor."""
         if "sample" not in self.model.abilities():
             raise ValueError(f"{type(self.model).__name__} cannot sample.")
-        self._current_scale()
+        self.scale()
 
-    def _current_scale(self):
+    def scale(self):
         """The `Scale` for images of the model's current size, which may grow."""
         shape = tuple(self.model.image_shape)
         if self._scale is None or self._scale.image_shape != shape:
             self._scale = metrics.Scale(
-                self.data, shape, self.features, self.num_images, self.seed
+                self.data,
+                shape,
+                self.features,
+                self.num_images,
+                self.seed,
+                **self.split,
             )
         return self._scale
 
@@ -69,7 +80,7 @@ class Evaluate(keras.callbacks.Callback):
         """Measures samples every `every` epochs."""
         if logs is None or (epoch + 1) % self.every:
             return
-        scale = self._current_scale()
+        scale = self.scale()
         figures = scale.measure(scale.draw(self.model), floor=False)
         for name, value in figures.items():
             if isinstance(value, float | int) and (

@@ -20,9 +20,11 @@ from keras_gen.cli.common import (
     parse_values,
     print_table,
 )
+from keras_gen.cli.evaluate import evaluate
 from keras_gen.cli.train import refuse_with_resume, train, train_or_stop
 
-TRAIN = ["keras-gen", "train"]
+TRAIN, EVALUATE = ["keras-gen", "train"], ["keras-gen", "evaluate"]
+MEASURING = ("num_images", "num_samples", "seed", "split_seed", "without")
 NOT_OF_CARDS = ("--config", "--tracker")
 
 
@@ -57,7 +59,7 @@ def reproduce(
             "-n",
             min=1,
             help="Number of images for all figures, for a trial.",
-            show_default="10,000",
+            show_default="that of the card",
         ),
     ] = None,
     runs: Annotated[
@@ -73,13 +75,18 @@ def reproduce(
     The commands run one after the other; in all but the first, RUN stands for the
     folder of the run of the command before. Commands other than those of keras-gen
     train are refused before the first one runs. A trial takes fewer epochs, steps or
-    images, so that its figures cannot be compared with those of the card.
+    images, so that its figures cannot be compared with those of the card. Figures are
+    measured with the settings of the card: on as many images, and without the stages
+    that it leaves out.
     """
     name, _, found = name.partition(":")
     weights = found or weights
     if not weights:
         raise ValueError(f"Expected {name}:WEIGHTS, or --weights, got {name!r}.")
     card = keras_gen.zoo.card(name, weights)
+    measuring = measuring_of(card)
+    if num_images is not None:
+        measuring["num_images"] = num_images
     stages = _bounded(stages_of(card, name), epochs, steps_per_epoch)
     lines = [stage.command for stage in stages]
     if dry_run:
@@ -95,10 +102,9 @@ def reproduce(
         for stage in stages:
             run = stage.train(run, runs)
         model = keras_gen.zoo.load(name, run.model_path)
-        model.compile(seed=0)  # As the figures of cards are measured.
-        figures = keras_gen.metrics.evaluate(
-            model, card.get("data") or run.settings.data, num_images=num_images
-        )
+        model.compile(seed=measuring.get("seed", 0))  # As `keras-gen evaluate` does.
+        data = card.get("data") or run.settings.data
+        figures = keras_gen.metrics.evaluate(model, data, **measuring)
     known = card.get("figures") or {}
     if as_json:
         facts = {"run": str(run.folder), "is_trial": is_trial, "commands": lines}
@@ -183,12 +189,54 @@ def stages_of(card: dict, name: str) -> list[Stage]:
         try:
             stages.append(_parse(command, name, stages[-1] if stages else None))
         except Exception as error:  # Typer's errors have classes of Click or its own.
-            reason = getattr(error, "message", "") or str(error)
             raise ValueError(
                 f"Expected a card with commands keras-gen train {name} ..., got "
-                f"{command!r}: {reason}"
+                f"{command!r}: {_reason(error)}"
             ) from error
     return stages
+
+
+def measuring_of(card: dict) -> dict:
+    """Arguments of `keras_gen.metrics.evaluate` with which a card was measured.
+
+    Args:
+        card: Card of weights, whose entry `figures_again` is the command.
+
+    Raises:
+        ValueError: For a card with another command.
+    """
+    command = card.get("figures_again")
+    if not command:
+        return {}
+    try:
+        words = shlex.split(command)
+        if words[:2] != EVALUATE:
+            raise ValueError("it is another command.")
+        context = _context_of(evaluate, words[2:])
+        given = {name for name in context.params if _is_given(context, name)}
+        if given & {"images", "features", "judge"}:
+            raise ValueError("--images, --features and --judge are for users to set.")
+    except Exception as error:  # Typer's errors have classes of Click or its own.
+        raise ValueError(
+            "Expected a card with figures of keras-gen evaluate ..., got "
+            f"{command!r}: {_reason(error)}"
+        ) from error
+    return {name: context.params[name] for name in MEASURING if name in given}
+
+
+def _reason(error):
+    return getattr(error, "message", "") or str(error)
+
+
+def _context_of(command, words):
+    """What the command line makes of words after the name of a command."""
+    parser = typer.Typer(add_completion=False)
+    parser.command(add_help_option=False)(command)
+    return typer.main.get_command(parser).make_context(command.__name__, list(words))
+
+
+def _is_given(context, name):
+    return context.get_parameter_source(name).name != "DEFAULT"
 
 
 def _parse(command, name, before):
@@ -198,11 +246,9 @@ def _parse(command, name, before):
         raise ValueError("it is another command.")
     if any(word.partition("=")[0] in NOT_OF_CARDS for word in words):
         raise ValueError(f"{' and '.join(NOT_OF_CARDS)} are for users to set.")
-    parser = typer.Typer(add_completion=False)
-    parser.command(add_help_option=False)(train)
-    context = typer.main.get_command(parser).make_context("train", words[2:])
+    context = _context_of(train, words[2:])
     given = dict(context.params)
-    if context.get_parameter_source("runs").name != "DEFAULT":
+    if _is_given(context, "runs"):
         raise ValueError("--runs is for users to set.")
     if given["name"] != name:
         raise ValueError("it is for another model.")

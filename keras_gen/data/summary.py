@@ -228,11 +228,13 @@ class Description:
 
     def _colours(self):
         notes = []
-        if self.image_shape[-1] == 1 and "colour" in self.kinds:
-            notes.append("colours become grey")
-        if self.image_shape[-1] > 1 and "grey" in self.kinds:
+        height, width, channels = self.image_shape
+        if channels == 1 and "colour" in self.kinds:
+            kept = f"image_shape=[{height},{width},3] keeps them"
+            notes.append(f"colours become grey ({kept})")
+        if channels > 1 and "grey" in self.kinds:
             notes.append("grey becomes three equal channels")
-        if self.image_shape[-1] == 4:
+        if channels == 4:
             notes.append("alpha is kept, and images without it are opaque")
         elif "transparent" in self.kinds:
             notes.append("transparent parts become white")

@@ -15,7 +15,7 @@ from keras_gen import zoo
 from keras_gen.core import inputs
 from keras_gen.core.hub_client import SCHEME
 from keras_gen.core.model import GenerativeModel
-from keras_gen.metrics import report
+from keras_gen.metrics import report, words
 
 # Names on the hub of data sets.
 DATASETS = {
@@ -61,9 +61,7 @@ def written(
     """
     chosen = zoo.card(card["preset"])
     load = f'"{SCHEME}{repository}"'
-    again = f"keras-gen evaluate {card['preset']} --weights {SCHEME}{repository}"
-    if card.get("data"):
-        again += f" --data {shlex.quote(str(card['data']))}"
+    again = evaluation_command(card, f"{SCHEME}{repository}")
     parts = [
         _head(card, model, licence),
         f"# {repository.partition('/')[2]}",
@@ -124,7 +122,9 @@ def _head(card, model, licence):
     measured = [
         name
         for name, value in (card.get("figures") or {}).items()
-        if isinstance(value, (int, float)) and not name.endswith("_floor")
+        if isinstance(value, (int, float))
+        and not name.endswith(("_floor", "_error"))
+        and words.words(name).group != words.SETTINGS
     ]
     if measured:
         head["metrics"] = measured
@@ -251,6 +251,23 @@ def command_example(card: dict, model: GenerativeModel, repository: str) -> str:
 
 
 # Figures and training.
+
+
+def evaluation_command(card: dict, weights: str) -> str:
+    """Command that measures a card's figures again, with the settings of the card.
+
+    Args:
+        card: The card.
+        weights: Weights that the command names in place of the card's own name.
+    """
+    own = shlex.split(str(card.get("figures_again") or ""))
+    if own[:2] == ["keras-gen", "evaluate"] and "--weights" in own[:-1]:
+        own[own.index("--weights") + 1] = weights
+        return shlex.join(own)
+    plain = ["keras-gen", "evaluate", card["preset"], "--weights", weights]
+    if card.get("data"):
+        plain += ["--data", str(card["data"])]
+    return shlex.join(plain)
 
 
 def figures(card: dict, again: str) -> list[str]:

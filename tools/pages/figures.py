@@ -4,6 +4,7 @@ Each function that is registered draws one figure: docs/theory refers to it as
 `figures/<name>.png`. All together take seconds.
 """
 
+import json
 import pathlib
 from collections.abc import Callable
 
@@ -18,6 +19,8 @@ from keras_gen.models.diffusion import processes, samplers
 
 BLUE, ORANGE, GREY = "#0b62ab", "#b34700", "#8a929a"  # Those of keras_gen/style.css.
 DPI = 110
+MEASURED = pathlib.Path(__file__).parents[2] / "benchmarks" / "diffusion.jsonl"
+SHOWN = "frechet_distance"
 FIGURES: dict[str, Callable[[], matplotlib.figure.Figure]] = {}
 tfd = tfp.distributions
 
@@ -311,4 +314,26 @@ def diffusion_and_flow():
             places.append(x)
         place.plot(np.linspace(0, 1, 201), places, color=BLUE, linewidth=0.7)
         place.set(title=name, xlabel="from noise to data", yticks=[-1, 0, 1])
+    return drawn
+
+
+@figure
+def steps():
+    """Fréchet distances of samples over the evaluations of the network.
+
+    `benchmarks/diffusion.py` measured them. A line is of one sampler.
+    """
+    rows = [json.loads(line) for line in MEASURED.read_text("utf-8").splitlines()]
+    names = dict.fromkeys(row["model"].replace("=", "/") for row in rows)
+    drawn, (panels,) = _axes(len(names), width=4 * len(names), height=3.2)
+    for axes, name in zip(panels, names, strict=True):
+        own = [row for row in rows if row["model"].replace("=", "/") == name]
+        for sampler in dict.fromkeys(row["sampler"] for row in own):
+            line = [row for row in own if row["sampler"] == sampler]
+            x, y = ([r[key] for r in line] for key in ("evaluations", SHOWN))
+            axes.plot(x, y, "o-", label=sampler, markersize=4)
+        axes.axhline(own[0]["floor"], color=GREY, linestyle=":", label="real images")
+        axes.set(xscale="log", yscale="log", title=name)
+        axes.set(xlabel="evaluations of the network", ylabel="Fréchet distance")
+        axes.legend(fontsize=8, frameon=False)
     return drawn

@@ -27,6 +27,7 @@ CAPTIONS = {
     "growth": "Samples of {what} while it grows, {data}",
     "mixing": "Styles of two images mixed by {what}, {data}: the first row and the "
     "first column are the sources",
+    "noise": "Noise that becomes samples of {what}, {data}",
     "plane": "Codes of test images in the plane, and samples of the prior of {what}, "
     "{data}",
     "traversal": "Samples of {what}, {data}, as one code after the other changes",

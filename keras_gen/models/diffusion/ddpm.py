@@ -131,15 +131,14 @@ class DDPM(DenoisingModel):
         prediction, position = tf.split(output, 2, axis=-1)
         return prediction, (position + 1.0) / 2.0
 
-    def draw_along(self, path, latents, seed, condition, guidance, sampler):
+    def draw_along(self, path, latents, seed, condition, guidance, sampler, eta=0.0):
         """Runs a sampler; the ancestral one uses the model's variance."""
         if sampler != "ancestral" or seed is None:
-            arguments = path, latents, seed, condition, guidance, sampler
+            arguments = path, latents, seed, condition, guidance, sampler, eta
             return super().draw_along(*arguments)
-        start = float(path.sigma[0]) * tf.reshape(latents, (-1, *self.shape))
         return samplers.ancestral(
             self.denoiser(path, condition, guidance),
-            start,
+            self.start_of(path, latents),
             path,
             self.row_noise(seed),
             variance=1.0 if self.variance == "upper" else 0.0,

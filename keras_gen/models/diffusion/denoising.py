@@ -9,10 +9,13 @@ in small steps. Such models encode images too, and edit and complete them.
 
 from typing import Literal
 
+import numpy as np
 import tensorflow as tf
 
 from keras_gen.core import checks
-from keras_gen.core.abilities import draws, transforms
+from keras_gen.core.abilities import default_conditions, draws, transforms
+from keras_gen.core.inputs import check_rows
+from keras_gen.core.noise import row_seeds
 from keras_gen.models.diffusion import samplers
 from keras_gen.models.diffusion.base import DiffusionModel, rows_of
 
@@ -32,15 +35,20 @@ class DenoisingModel(DiffusionModel):
         super().__init__(**options)
         self.sampler = sampler
 
-    def draw_along(self, path, latents, seed, condition, guidance, sampler):
+    def draw_along(self, path, latents, seed, condition, guidance, sampler, eta=0.0):
         """Runs a sampler from latents; random samplers draw from the rows' seeds."""
         known = set(samplers.SAMPLERS) - set(samplers.RANDOM if seed is None else ())
         checks.one_of(sorted(known), sampler=sampler)
-        noise = tf.reshape(latents, (-1, *self.shape))
-        start = tf.constant(path.sigma[0], tf.float32) * noise
         denoise = self.denoiser(path, condition, guidance)
         draw = None if seed is None else self.row_noise(seed)
-        return samplers.SAMPLERS[sampler](denoise, start, path, draw)
+        options = {"eta": eta} if eta else {}
+        start = self.start_of(path, latents)
+        return samplers.SAMPLERS[sampler](denoise, start, path, draw, **options)
+
+    def start_of(self, path, latents):
+        """The noise at the first point of a path, in the shape of the data."""
+        noise = tf.reshape(latents, (-1, *self.shape))
+        return tf.constant(path.sigma[0], tf.float32) * noise
 
     # Abilities.
 
@@ -54,6 +62,7 @@ class DenoisingModel(DiffusionModel):
         *,
         steps: int | None = None,
         sampler: str | None = None,
+        eta: float = 0.0,
     ):
         """Draws images, float32 (n, height, width, channels), in [-1, 1].
 
@@ -61,10 +70,11 @@ class DenoisingModel(DiffusionModel):
         strings (n,), and both `guidance`. `steps` is the number of steps of the
         sampler: more are slower and nearer to the exact solution. `sampler` is "dpm++",
         "heun" (which evaluates the network twice a step), "ddim", "euler" or
-        "ancestral"; None uses the model's.
+        "ancestral"; None uses the model's. With "ddim", `eta` is the share of the noise
+        of ancestral sampling that is drawn between steps, from 0 to 1.
         """
         condition = self.condition_of(labels, captions)
-        return self._sample(seed, condition, guidance, steps, sampler)
+        return self._sample(seed, condition, guidance, steps, sampler, eta)
 
     @draws("points", needs="point_dim")
     def sample_points(
@@ -76,17 +86,64 @@ class DenoisingModel(DiffusionModel):
         *,
         steps: int | None = None,
         sampler: str | None = None,
+        eta: float = 0.0,
     ):
         """Draws points, float32 (n, point_dim); the arguments are those of `sample`."""
         condition = self.condition_of(labels, captions)
-        return self._sample(seed, condition, guidance, steps, sampler)
+        return self._sample(seed, condition, guidance, steps, sampler, eta)
 
-    def _sample(self, seed, condition, guidance, steps, sampler):
+    def _sample(self, seed, condition, guidance, steps, sampler, eta):
         path, sampler = self.path_of(steps), sampler or self.sampler
+        if not 0.0 <= eta <= 1.0:
+            raise ValueError(f"Expected eta in [0, 1], got {eta}.")
+        if eta and sampler != "ddim":
+            raise ValueError(
+                f"Expected sampler='ddim' with eta above 0, got {sampler!r}."
+            )
         latents = self.latents(seed)
         return self.finished(
-            self.draw_along(path, latents, seed, condition, guidance, sampler)
+            self.draw_along(path, latents, seed, condition, guidance, sampler, eta)
         )
+
+    def trajectory(
+        self, n: int, seed: int | None = None, *, steps: int | None = None, **conditions
+    ) -> np.ndarray:
+        """The points between noise and samples, through which "ddim" goes.
+
+        Args:
+            n: Number of samples.
+            seed: Seed of the draw, as for `sample`.
+            steps: Number of steps; None uses the model's.
+            **conditions: Labels, captions and guidance, as for `sample`.
+
+        Returns:
+            Points, float32 (steps + 1, n, ...), from noise to samples, each divided by
+            alpha + sigma: in these coordinates, the path of one pair of data and noise
+            is a straight line, whatever the process.
+
+        Raises:
+            ValueError: For conditions that the model does not take or that do not fit.
+        """
+        draw = self.sample if self.image_shape is not None else self.sample_points
+        path, seeds = self.path_of(steps), row_seeds(n, seed)
+        declared = draw.ability.declared(self)
+        drawn = default_conditions(declared, seeds, conditions)
+        given = {**drawn, **conditions, "seed": seeds}
+        if set(given) != set(declared):
+            raise ValueError(
+                f"Expected conditions among {sorted(set(declared) - {'seed'})}, got "
+                f"{sorted(conditions)}."
+            )
+        rows = check_rows(declared, given)
+
+        def places(seed, labels=None, captions=None, guidance=None):
+            condition = self.condition_of(labels, captions)
+            denoise = self.denoiser(path, condition, guidance)
+            start = self.start_of(path, self.latents(seed))
+            return samplers.trajectory(denoise, start, path)
+
+        tensors = {n: tf.constant(a, declared[n].spec.dtype) for n, a in rows.items()}
+        return tf.function(places, autograph=False)(**tensors).numpy()
 
     @transforms("images", needs="image_shape")
     def decode(

@@ -168,6 +168,50 @@ def ddim(
     return run(denoise, x, ddim_steps(path, eta), draw, start=start)
 
 
+def trajectory(denoise: Denoiser, x: tf.Tensor, path: Path) -> tf.Tensor:
+    """The points through which deterministic DDIM goes.
+
+    Args:
+        denoise: Denoiser.
+        x: Noise at the first point of the path, (batch, ...).
+        path: Points, from noise to data.
+
+    Returns:
+        x / (alpha + sigma) at all points, (points, batch, ...). In these coordinates,
+        the path of one pair of data and noise is a straight line in all processes.
+    """
+    steps, scale = ddim_steps(path), tf.constant(path.alpha + path.sigma, x.dtype)
+    of_x, of_data = (tf.constant(t, x.dtype) for t in (steps.of_x, steps.of_data))
+    places = tf.TensorArray(x.dtype, path.steps + 1, element_shape=x.shape)
+
+    def step(i, x, places):
+        data, _ = _pair(denoise(x, i))
+        x = of_x[i] * x + of_data[i] * data
+        return i + 1, x, places.write(i + 1, x / scale[i + 1])
+
+    _, _, places = tf.while_loop(
+        lambda i, *_: i < path.steps,
+        step,
+        (tf.constant(0), x, places.write(0, x / scale[0])),
+        parallel_iterations=1,
+    )
+    return places.stack()
+
+
+def curvature(places: np.ndarray) -> float:
+    """The mean length of paths over that of their chords: 1 for straight paths.
+
+    >>> curvature(np.array([[[0.0, 0.0]], [[1.0, 0.0]], [[1.0, 1.0]]])) ** 2
+    2.0000000000000004
+
+    Args:
+        places: Points of each path in their order, (points, batch, ...).
+    """
+    places = np.reshape(places, (*np.shape(places)[:2], -1))
+    lengths = np.linalg.norm(np.diff(places, axis=0), axis=-1).sum(axis=0)
+    return float(np.mean(lengths / np.linalg.norm(places[-1] - places[0], axis=-1)))
+
+
 def dpm_solver(denoise: Denoiser, x: tf.Tensor, path: Path) -> tf.Tensor:
     """DPM-Solver++(2M): deterministic, of second order, one evaluation a step.
 
@@ -347,7 +391,7 @@ def heun(denoise: Denoiser, x: tf.Tensor, path: Path) -> tf.Tensor:
 SAMPLERS = {
     "dpm++": lambda denoise, x, path, draw: dpm_solver(denoise, x, path),
     "heun": lambda denoise, x, path, draw: heun(denoise, x, path),
-    "ddim": lambda denoise, x, path, draw: ddim(denoise, x, path),
+    "ddim": ddim,
     "euler": lambda denoise, x, path, draw: ddim(denoise, x, path),
     "ancestral": ancestral,
 }
