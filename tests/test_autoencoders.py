@@ -416,7 +416,7 @@ def test_the_default_weights_give_penalties_of_one_strength():
         (SparseAE, {"penalty": "l1", "weight": 1.0}),
         (VAE, {"free_bits": 0.1, "likelihood": "gaussian"}),
         (VAE, {"free_bits": 0.3, "likelihood": "gaussian", "prior": "mixture"}),
-        (SemiSupervisedAAE, {"shift": 0.0}),
+        (SemiSupervisedAAE, {"shift": 0.0, "consistency": 0.5}),
     ],
 )
 def test_two_replicas_with_other_halves_step_as_one_does(
@@ -592,6 +592,87 @@ def test_images_are_distorted_and_noisy_in_training_only():
     assert not np.allclose(shared["images"], images)
     noise = (shared["noisy"] - shared["images"]).numpy()
     assert noise.std() == pytest.approx(model.input_noise, rel=0.1)
+
+
+def test_averages_of_an_adversarial_autoencoder_are_used_except_in_training():
+    for kind, (cls, options) in ADVERSARIAL.items():
+        model = cls(**options, average=0.5)
+        model.compile({p: keras.optimizers.SGD(0.5) for p in model.players()}, seed=0)
+        batch = make_batch(model, 8)
+        train(model, batch)
+        own = ("encoder", "category", "style", "decoder")
+        networks = [getattr(model, name) for name in own if hasattr(model, name)]
+        assert all(model.averaged(network) is not network for network in networks)
+
+        def answers(model=model, batch=batch):
+            losses = model.evaluate(batch, verbose=0, return_dict=True)
+            results = [model.reconstruct(batch["image"]), model.encode(batch["image"])]
+            return [model.sample(3, seed=0), *results, losses["mse"]]
+
+        before = answers()
+        for network in networks:
+            network.set_weights([w + 1 for w in network.get_weights()])
+        for a, b in zip(before, answers(), strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=kind)
+        for network in networks:
+            copy = model.averaged(network)
+            copy.set_weights([w + 0.1 for w in copy.get_weights()])
+        for a, b in zip(before, answers(), strict=True):
+            assert not np.allclose(a, b, atol=1e-6), kind
+
+
+def consistent(**options):
+    """A semi-supervised adversarial autoencoder whose images are not distorted."""
+    plain = {"input_noise": 0.0, "shift": 0.0}
+    model = SemiSupervisedAAE(**{**SemiSupervisedAAE.tiny, **plain, **options})
+    model.compile({p: keras.optimizers.SGD(0.1) for p in model.players()}, seed=0)
+    return model, make_batch(model, 8)
+
+
+def classifier_loss(model, batch, training):
+    shared = model.forward(batch, training=training)
+    loss, _ = model.classifier_loss(batch, shared, training=training)
+    return float(loss)
+
+
+def test_consistency_adds_the_cross_entropy_of_images_without_labels():
+    model, batch = consistent(consistency=0.5)
+    batch["label"] = np.array([0, 1, 2, 0, -1, -1, -1, -1])
+    p = model.classify(batch["image"])
+    nats = -np.log(p[np.arange(4), batch["label"][:4]]).mean()
+    own = -np.log(p[4:].max(axis=1))  # Both views are the same image.
+    for training, expected in [(True, nats + 0.5 * own.mean()), (False, nats)]:
+        found = classifier_loss(model, batch, training)
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_uncertain_answers_are_left_out_of_the_consistency():
+    model, batch = consistent(consistency=1.0)
+    images = tf.constant(batch["image"])
+    p = model.classify(batch["image"])
+    logits = model.category_logits(images)
+    own = -np.log(p.max(axis=1))
+    certain = np.argsort(p.max(axis=1))[4:]
+    model.confidence = float(np.sort(p.max(axis=1))[3:5].mean())
+    expected = np.zeros(8)
+    expected[certain] = own[certain]
+    np.testing.assert_allclose(
+        model.inconsistency(images, logits), expected, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_styles_are_compared_within_their_category_if_asked():
+    model, batch = consistent(style_given_category=True)
+    style = tf.ones((3, 2))
+    one, other = (
+        model.style_logits(style, tf.one_hot([k] * 3, 3)).numpy() for k in (0, 1)
+    )
+    assert not np.allclose(one, other, atol=1e-5)
+    train(model, batch)
+    category = tf.Variable(tf.one_hot([0, 1, 2], 3))
+    with tf.GradientTape() as tape:
+        logits = model.style_logits(style, category)
+    assert tape.gradient(logits, category) is None
 
 
 # Classifiers on encoders.

@@ -20,7 +20,7 @@ from keras_gen import losses
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.registry import register
-from keras_gen.core.types import Classes, Count, ImageShape, Rate
+from keras_gen.core.types import Classes, Count, Decay, ImageShape, Rate
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import (
@@ -82,6 +82,8 @@ class AAE(AdversarialAutoencoder):
         learning_rate: Initial learning rate of the autoencoder's Adam.
         decay_steps: Steps in which all learning rates fall to 0 along a cosine; None
             keeps them constant.
+        average: Decay of the moving averages of encoder and decoder, which all but
+            training use; None keeps no average.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -107,6 +109,7 @@ class AAE(AdversarialAutoencoder):
         num_classes: Classes | None = None,
         learning_rate: Rate = 5e-4,
         decay_steps: Count | None = None,
+        average: Decay | None = None,
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
@@ -117,6 +120,7 @@ class AAE(AdversarialAutoencoder):
         label_dim = 0 if num_classes is None else num_classes + 1
         self.discriminator = code_discriminator(latent_dim + label_dim, widths)
         self.prior = prior_of(prior, latent_dim, num_classes)
+        self.keep_averages([self.encoder, self.decoder], average)
 
     def batch_shapes(self):
         """An image, and its label if the discriminator gets labels."""
@@ -135,7 +139,8 @@ class AAE(AdversarialAutoencoder):
     def autoencoder_loss(self, batch, shared, training):
         """Mean squared error per pixel, in units of [-1, 1]."""
         images = batch["image"]
-        outputs = self.decoder(self.noisy_codes(images, training), training=training)
+        decoder = self.current(self.decoder, training)
+        outputs = decoder(self.noisy_codes(images, training), training=training)
         mse = losses.mean_squared_error(outputs, images)
         return mse, {"mse": mse}
 
@@ -171,11 +176,12 @@ class AAE(AdversarialAutoencoder):
                 are made from; a deterministic encoder ignores them.
             training: Boolean, whether this is a training step.
         """
+        encoder = self.current(self.encoder, training)
         if self.encoder_kind == "deterministic":
-            return self.encoder(images, training=training)
+            return encoder(images, training=training)
         if self.encoder_kind == "universal":
-            return self.encoder([images, noise], training=training)
-        mean, log_variance = self.encoder(images, training=training)
+            return encoder([images, noise], training=training)
+        mean, log_variance = encoder(images, training=training)
         return mean + ops.exp(0.5 * ops.clip(log_variance, -6.0, 2.0)) * noise
 
     def draw_prior(self, labels, count):
@@ -202,7 +208,7 @@ class AAE(AdversarialAutoencoder):
     def sample(self, seed):
         """Draws images, float32 (n, height, width, channels), in [-1, 1]."""
         codes = priors.sample_rows(self.prior.distribution(), seed)
-        return self.decoder(codes, training=False)
+        return self.averaged(self.decoder)(codes, training=False)
 
     @transforms("latents")
     def encode(self, images):
@@ -211,8 +217,9 @@ class AAE(AdversarialAutoencoder):
 
     def codes(self, images):
         """Codes (batch, latent_dim) of images: the mean, or the code without noise."""
+        encoder = self.averaged(self.encoder)
         if self.encoder_kind == "universal":
             zeros = ops.zeros((ops.shape(images)[0], self.latent_dim))
-            return self.encoder([images, zeros], training=False)
-        codes = self.encoder(images, training=False)
+            return encoder([images, zeros], training=False)
+        codes = encoder(images, training=False)
         return codes[0] if self.encoder_kind == "gaussian" else codes

@@ -10,12 +10,14 @@ gradient at the new ones.
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 2.
 """
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_gen.core import schedules
 from keras_gen.core.abilities import transforms
 from keras_gen.core.model import GenerativeModel
-from keras_gen.core.types import Count, Rate
+from keras_gen.core.types import Count, Decay, Rate
 
 GAME_RATE = 2e-4  # Learning rate of the discriminator and the generator.
 
@@ -23,7 +25,8 @@ GAME_RATE = 2e-4  # Learning rate of the discriminator and the generator.
 class AdversarialAutoencoder(GenerativeModel):
     """An autoencoder whose codes a discriminator compares with draws of a prior.
 
-    A subclass builds `encoder` and `decoder`, and defines `codes` and `encode`.
+    A subclass builds `encoder` and `decoder`, and defines `codes` and `encode`. It
+    calls `keep_averages` at the end of its constructor.
 
     Args:
         learning_rate: Initial learning rate of the autoencoder's Adam.
@@ -35,6 +38,15 @@ class AdversarialAutoencoder(GenerativeModel):
     def __init__(self, *, learning_rate: Rate, decay_steps: Count | None, **kwargs):
         super().__init__(**kwargs)
         self.learning_rate, self.decay_steps = learning_rate, decay_steps
+
+    def keep_averages(self, networks: Sequence[keras.Layer], average: Decay | None):
+        """Keeps a moving average of each network; None keeps none."""
+        for network in networks:
+            self.keep_average(network, average)
+
+    def current(self, network: keras.Layer, training: bool):
+        """The network itself in training, else its moving average if it has one."""
+        return network if training else self.averaged(network)
 
     def default_optimizers(self):
         """Adam; for the discriminator and the generator at 2e-4 with beta_1 0.5."""
@@ -55,9 +67,9 @@ class AdversarialAutoencoder(GenerativeModel):
     @transforms("images")
     def decode(self, latents):
         """Decodes latents (batch, latent_dim) to images in [-1, 1]."""
-        return self.decoder(latents, training=False)
+        return self.averaged(self.decoder)(latents, training=False)
 
     @transforms("images")
     def reconstruct(self, images):
         """Images in [-1, 1], encoded and decoded again."""
-        return self.decoder(self.codes(images), training=False)
+        return self.averaged(self.decoder)(self.codes(images), training=False)

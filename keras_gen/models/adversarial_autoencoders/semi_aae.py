@@ -4,9 +4,14 @@ The encoder maps an image to a category and a style. One discriminator makes cat
 resemble one-hot vectors, another makes styles resemble draws of a Gaussian. The decoder
 takes both. Known labels also train the category as the output of a classifier. What
 differs from [1]: the classifier is trained on the mini-batch of the other phases, of
-which many labels may be unknown, instead of on a mini-batch of labelled images.
+which many labels may be unknown, instead of on a mini-batch of labelled images. Two
+options are not in [1]: `consistency`, by which the classifier also learns from the
+answers [3] of its moving average [2], and `style_given_category`.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 5.
+2. Tarvainen and Valpola, "Mean teachers are better role models", 2017.
+3. Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with Consistency and
+   Confidence", 2020.
 """
 
 import keras
@@ -21,7 +26,16 @@ from keras_gen.core.augmentation import distort
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import label_input
 from keras_gen.core.registry import register
-from keras_gen.core.types import Classes, Count, Decay, ImageShape, Rate, Weight, Widths
+from keras_gen.core.types import (
+    Classes,
+    Count,
+    Decay,
+    ImageShape,
+    Rate,
+    Share,
+    Weight,
+    Widths,
+)
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
@@ -51,6 +65,15 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
             classifier.
         decay_steps: Steps in which all learning rates fall to 0 along a cosine; None
             keeps them constant.
+        average: Decay of the moving averages of encoder, category, style and decoder,
+            which all but training use; None keeps no average.
+        consistency: Weight of a term of the classifier's loss for images without a
+            label: the cross-entropy of its answer for the distorted image, whose label
+            is the class that the averaged classifier gives to the image itself.
+        confidence: Least probability of that class; less certain images are left out
+            of the term.
+        style_given_category: Boolean, whether the discriminator of styles also gets the
+            category, so that styles resemble the Gaussian within each category.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -76,12 +99,18 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         shift: Weight = 0.0,
         learning_rate: Rate = 5e-4,
         decay_steps: Count | None = None,
+        average: Decay | None = None,
+        consistency: Weight = 0.0,
+        confidence: Share = 0.0,
+        style_given_category: bool = False,
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
         self.image_shape = tuple(image_shape)
         self.num_classes, self.style_dim = num_classes, style_dim
         self.input_noise = input_noise
+        self.consistency, self.confidence = consistency, confidence
+        self.style_given_category = style_given_category
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
         self.latent_dim = num_classes + style_dim
         self.encoder = trunk(self.image_shape, widths)
@@ -92,9 +121,13 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
             num_classes, widths, "category_discriminator"
         )
         self.style_discriminator = code_discriminator(
-            style_dim, widths, "style_discriminator"
+            self.latent_dim if style_given_category else style_dim,
+            widths,
+            "style_discriminator",
         )
         self.prior = priors.Normal(style_dim, name="prior")
+        networks = [self.encoder, self.category, self.style, self.decoder]
+        self.keep_averages(networks, average)
 
     def batch_shapes(self):
         """An image and its label, -1 if it is unknown."""
@@ -150,7 +183,7 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         """Mean squared error per pixel, in units of [-1, 1]."""
         category, style = self.split(shared["noisy"], training)
         latents = ops.concatenate([ops.softmax(category), style], axis=-1)
-        outputs = self.decoder(latents, training=training)
+        outputs = self.current(self.decoder, training)(latents, training=training)
         mse = losses.mean_squared_error(outputs, shared["images"])
         return mse, {"mse": mse}
 
@@ -159,7 +192,8 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
 
         Categories are drawn with equal probability, styles from the Gaussian.
         """
-        category, style = self.split(shared["noisy"], training)
+        logits, style = self.split(shared["noisy"], training)
+        category, style = tf.stop_gradient(ops.softmax(logits)), tf.stop_gradient(style)
         count = tf.shape(style)[0]
         labels = tf.random.stateless_uniform(
             (count,), self.noise_seed("categories"), 0, self.num_classes, tf.int32
@@ -168,34 +202,78 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         one_hot = ops.one_hot(labels, self.num_classes, dtype="float32")
         return losses.binary_discriminator_loss(
             self.category_discriminator(one_hot),
-            self.category_discriminator(tf.stop_gradient(ops.softmax(category))),
+            self.category_discriminator(category),
         ) + losses.binary_discriminator_loss(
-            self.style_discriminator(drawn),
-            self.style_discriminator(tf.stop_gradient(style)),
+            self.style_logits(drawn, category), self.style_logits(style, category)
         )
 
     def generator_loss(self, batch, shared, training):
         """Cross-entropies of categories and styles being taken for draws."""
-        category, style = self.split(shared["noisy"], training)
+        logits, style = self.split(shared["noisy"], training)
+        category = ops.softmax(logits)
         return losses.non_saturating_generator_loss(
-            self.category_discriminator(ops.softmax(category))
-        ) + losses.non_saturating_generator_loss(self.style_discriminator(style))
+            self.category_discriminator(category)
+        ) + losses.non_saturating_generator_loss(self.style_logits(style, category))
+
+    def style_logits(self, style, category):
+        """Logits (batch, 1) of the discriminator of styles.
+
+        Args:
+            style: Styles, or draws of their prior, float32 (batch, style_dim).
+            category: Probabilities of the classes, float32 (batch, num_classes), into
+                which no gradient flows.
+        """
+        if self.style_given_category:
+            style = ops.concatenate([tf.stop_gradient(category), style], axis=-1)
+        return self.style_discriminator(style)
 
     def classifier_loss(self, batch, shared, training):
-        """Mean cross-entropy in nats over the images whose label is known."""
+        """Mean cross-entropy in nats over the images whose label is known.
+
+        In training, `consistency` times that of the images without a label is added.
+        """
         labels = batch["label"]
-        logits = self.category(self.encoder(shared["noisy"], training=training))
+        logits = self.category_logits(shared["noisy"], training)
         known = labels >= 0
         one_hot = ops.one_hot(labels, self.num_classes, dtype="float32")
         nats = -ops.sum(one_hot * ops.log_softmax(logits), axis=-1)
         right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
         accuracy = losses.mean_of(right, known), losses.any_of(known)
-        return losses.mean_of(nats, known), {"accuracy": accuracy}
+        loss = losses.mean_of(nats, known)
+        if training and self.consistency:
+            nats = self.inconsistency(batch["image"], logits)
+            loss += self.consistency * losses.mean_of(nats, ~known)
+        return loss, {"accuracy": accuracy}
+
+    def inconsistency(self, images, logits):
+        """Cross-entropy in nats of answers, with the averaged classifier's as labels.
+
+        Args:
+            images: Images, neither distorted nor noisy.
+            logits: Logits of the classifier for the same images, distorted and noisy.
+
+        Returns:
+            float32 (batch,); 0 for images of which the averaged classifier is not
+            certain (`confidence`).
+        """
+        answer = ops.softmax(self.category_logits(images, training=False))
+        certain = ops.max(answer, axis=-1) >= self.confidence
+        one_hot = ops.one_hot(ops.argmax(answer, axis=-1), self.num_classes)
+        nats = -ops.sum(one_hot * ops.log_softmax(logits), axis=-1)
+        return ops.where(certain, nats, 0.0)
+
+    def category_logits(self, images, training=False):
+        """Logits of the category, float32 (batch, num_classes)."""
+        features = self.current(self.encoder, training)(images, training=training)
+        return self.current(self.category, training)(features)
 
     def split(self, images, training=False):
         """Logits of the category (batch, num_classes), and style (batch, style_dim)."""
-        features = self.encoder(images, training=training)
-        return self.category(features), self.style(features)
+        features = self.current(self.encoder, training)(images, training=training)
+        category, style = (
+            self.current(part, training) for part in (self.category, self.style)
+        )
+        return category(features), style(features)
 
     @draws("images")
     def sample(self, seed, labels=None):
@@ -203,7 +281,7 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         styles = priors.sample_rows(self.prior.distribution(), seed)
         categories = ops.one_hot(labels, self.num_classes, dtype="float32")
         latents = ops.concatenate([categories, styles], axis=-1)
-        return self.decoder(latents, training=False)
+        return self.averaged(self.decoder)(latents, training=False)
 
     @transforms("probabilities")
     def classify(self, images):
