@@ -656,7 +656,7 @@ def test_figures_in_training_are_those_of_the_level_reached(monkeypatch):
     shapes = []
 
     class Scale:
-        def __init__(self, data, image_shape, *others):
+        def __init__(self, data, image_shape, *others, **split):
             self.image_shape = tuple(image_shape)
 
         def draw(self, model):

@@ -233,7 +233,7 @@ def test_a_run_says_what_its_data_are_before_it_starts(told, photos):
         ".jpe, .jpeg, .jpg, .pbm, .pgm, .png, .ppm, .tif, .tiff or .webp: [b]notes.txt",
         "Images: cropped around the centre to a square (cuts off up to 50% of the "
         "area), then resized to 24x24 pixels, which enlarges 2 of them; colours become "
-        "grey",
+        "grey (image_shape=[24,24,3] keeps them)",
     ]
     assert lines[3].startswith("Left out: 2 files, each because it cannot be read: 03")
     assert "04.png (its content is not an image)" in lines[3]

@@ -43,14 +43,13 @@ class PowerAverages(keras.callbacks.Callback):
     written after every epoch and removed after the next one unless `every` says that it
     is kept.
 
-    >>> model = keras_gen.zoo.load(
-    ...     "flow_matching", image_shape=(8, 8, 1), settings={"width": 4}
-    ... )
+    >>> size = {"image_shape": (8, 8, 1), "widths": (16,)}
+    >>> model = keras_gen.zoo.load("gan", average=0.99, **size)
     >>> images = np.random.default_rng(0).integers(0, 256, (128, 8, 8, 1), np.uint8)
     >>> averages = keras_gen.callbacks.PowerAverages("averages")
     >>> history = model.fit(images, epochs=4, callbacks=[averages], verbose=0)
     >>> error = keras_gen.callbacks.reconstruct(model, "averages", width=0.07)
-    >>> digits = model.sample(4, seed=0, steps=2)  # With that average.
+    >>> digits = model.sample(4, seed=0)  # With that average.
 
     Args:
         folder: Path of the folder for the files `step_0000012000.safetensors`, ...

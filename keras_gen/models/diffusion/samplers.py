@@ -201,8 +201,9 @@ def trajectory(denoise: Denoiser, x: tf.Tensor, path: Path) -> tf.Tensor:
 def curvature(places: np.ndarray) -> float:
     """The mean length of paths over that of their chords: 1 for straight paths.
 
-    >>> curvature(np.array([[[0.0, 0.0]], [[1.0, 0.0]], [[1.0, 1.0]]])) ** 2
-    2.0000000000000004
+    >>> around_a_corner = np.array([[[0.0, 0.0]], [[1.0, 0.0]], [[1.0, 1.0]]])
+    >>> round(curvature(around_a_corner), 3)
+    1.414
 
     Args:
         places: Points of each path in their order, (points, batch, ...).
