@@ -324,6 +324,7 @@ def steps():
     `benchmarks/diffusion.py` measured them. A line is of one sampler.
     """
     rows = [json.loads(line) for line in MEASURED.read_text("utf-8").splitlines()]
+    rows.sort(key=lambda row: row["steps"])
     names = dict.fromkeys(row["model"].replace("=", "/") for row in rows)
     drawn, (panels,) = _axes(len(names), width=4 * len(names), height=3.2)
     for axes, name in zip(panels, names, strict=True):
