@@ -165,7 +165,7 @@ def ddim(
     Returns:
         x at the last point.
     """
-    return run(denoise, x, ddim_steps(path, eta), draw, start=start)
+    return run(denoise, x, ddim_steps(path, eta), draw if eta else None, start=start)
 
 
 def trajectory(denoise: Denoiser, x: tf.Tensor, path: Path) -> tf.Tensor:
