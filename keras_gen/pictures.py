@@ -131,7 +131,7 @@ def draw_completions(model, data, path, rows: int = 8, ways: int = 4):
         rows: Number of images, each in a row of its own.
         ways: Number of completions of each image, each with its own seed.
     """
-    names = {declared.rstrip("s"): declared for declared in ("labels", "captions")}
+    names = {"label": "labels", "caption": "captions"}  # Of features, and of inputs.
     features = tuple(model.batch_shapes())
     test = sources.load(
         data,
