@@ -379,6 +379,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """The moving average of a network; the network itself if it has none."""
         return getattr(self, f"{averages.PREFIX}{network.name}", network)
 
+    def current(self, network: keras.Layer, training: bool):
+        """The network itself in training, else its moving average if it has one."""
+        return network if training else self.averaged(network)
+
     def _update_averages(self):
         networks = self.networks()
         for name, copy, decay in self._averages:

@@ -44,10 +44,6 @@ class AdversarialAutoencoder(GenerativeModel):
         for network in networks:
             self.keep_average(network, average)
 
-    def current(self, network: keras.Layer, training: bool):
-        """The network itself in training, else its moving average if it has one."""
-        return network if training else self.averaged(network)
-
     def default_optimizers(self):
         """Adam; for the discriminator and the generator at 2e-4 with beta_1 0.5."""
         rate, game_rate = (

@@ -98,7 +98,7 @@ class AutoregressiveModel(GenerativeModel):
         images = batch["image"]
         if self.is_binary:
             images = draw_binary(images, self.noise_seed("binary"))
-        network = self.network if training else self.averaged(self.network)
+        network = self.current(self.network, training)
         return -ops.mean(self._log_prob(network, images, batch.get("label"), training))
 
     def _log_prob(self, network, images, labels, training=False):

@@ -299,7 +299,7 @@ class DiffusionModel(GenerativeModel):
         """The loss at given times; see `denoising_loss`."""
         alpha, sigma = self.process.levels(time)
         x = rows_of(alpha, data) * data + rows_of(sigma, data) * noise
-        network = self.network if training else self.averaged(self.network)
+        network = self.current(self.network, training)
         output = self.predict_output(
             network, x, time, alpha, sigma, condition, training
         )

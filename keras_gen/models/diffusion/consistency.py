@@ -136,7 +136,7 @@ class Consistency(DiffusionModel):
         """The pseudo-Huber distance of f at two times, over their gap ([2], [3])."""
         gap = self.gap()
         earlier = time * (1.0 - gap)
-        network = self.network if training else self.averaged(self.network)
+        network = self.current(self.network, training)
         of_later = self._value(network, data, noise, time, condition, training)
         # The imitated value is a target: no gradient passes through it.
         target = tf.stop_gradient(

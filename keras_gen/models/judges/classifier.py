@@ -134,7 +134,7 @@ class Classifier(GenerativeModel):
         Of attributes it is the mean of their sums.
         """
         images, labels = batch["image"], batch[self.target]
-        network = self.classifier if training else self.averaged(self.classifier)
+        network = self.current(self.classifier, training)
         if training:
             images = distort(images, self.noise_seed("distortion"), **self.distortion)
         _, logits = network(images, training=training)
