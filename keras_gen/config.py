@@ -113,6 +113,9 @@ def relocate(text: str, source: str | os.PathLike, target: str | os.PathLike) ->
         return text
     if "://" in path or path.startswith("~") or os.path.isabs(path):
         return text
+    model, colon, weights = path.partition(":")
+    if colon and re.fullmatch("[a-z][a-z0-9_]+", model):  # Weights of another model.
+        return f"{model}:{relocate(weights, source, target)}"
     place = os.path.join(os.path.abspath(source), path)
     is_path = path.startswith(".") or path.endswith("/") or os.path.exists(place)
     if not path or not (is_path or (glob.has_magic(place) and glob.glob(place))):

@@ -104,8 +104,9 @@ class Settings:
             `.keras` file, or of a run's folder, or "hf://user/name@revision". None
             starts from random weights.
         networks: Names of the networks that start from `weights`, with commas between
-            them, such as "encoder,decoder"; all others start from random weights. None
-            takes all networks from `weights`.
+            them, such as "encoder,decoder"; all others start from random weights. Those
+            of another model are named with it: weights="flow_matching:mnist",
+            networks="network" starts a `ddpm`. None takes all networks from `weights`.
         overrides: Arguments of the model that replace those of the preset, by name.
         seed: Seed of the initial weights, of the order of the data, and of all noise.
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
@@ -205,14 +206,26 @@ class Settings:
         values = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
         folder = pathlib.Path(path).parent
         for name in ("data", "weights"):
-            is_named = name == "weights" and values.get(name) in catalogue.weights_of(
-                self.name
-            )
-            if name in values and not is_named:
+            if name not in values:
+                continue
+            model, weights = source_of(self) if name == "weights" else (None, None)
+            if model is None or weights not in catalogue.weights_of(model):
                 values[name] = config.relocate(values[name], "", folder)
         values["set"] = values.pop("overrides")
         options = {name.replace("_", "-"): value for name, value in values.items()}
         config.write(path, options, _CONFIG_COMMENT)
+
+
+def source_of(settings: Settings) -> tuple[str, str]:
+    """The name of the model whose weights settings name, and the weights alone.
+
+    Args:
+        settings: Settings with `weights`, those of another model as "NAME:WEIGHTS".
+    """
+    name, colon, weights = settings.weights.partition(":")
+    if colon and settings.networks and name in zoo.names():
+        return name, weights
+    return settings.name, settings.weights
 
 
 _CONFIG_COMMENT = f"""\
@@ -373,11 +386,13 @@ class Run:
         stands for the folder of the run of the command before.
         """
         settings, commands = self.settings, []
-        source = pathlib.Path(settings.weights or "")
+        weights = source_of(settings)[1] if settings.weights else ""
+        source = pathlib.Path(weights)
         source = source.parent if source.suffix == ".keras" else source
-        if settings.weights and (source / SETTINGS).is_file():
+        if weights and (source / SETTINGS).is_file():
             commands = Run.open(source).commands
-            settings = dataclasses.replace(settings, weights=PREVIOUS)
+            previous = settings.weights.removesuffix(weights) + PREVIOUS
+            settings = dataclasses.replace(settings, weights=previous)
         ends = {"epochs": settings.epochs, "overrides": settings.overrides}
         first, *later = [*self._stages(), ends]
         commands.append(dataclasses.replace(settings, **first).command)
@@ -613,8 +628,11 @@ def _initial_model(settings, arguments):
     load = functools.partial(zoo.load, settings.name, dtype=settings.dtype)
     if not settings.networks:
         return load(settings.weights, **arguments)
-    source = zoo.load(settings.name, settings.weights)
-    saved = {k: v for k, v in source.get_config().items() if k not in ("dtype", "name")}
+    name, weights = source_of(settings)
+    source, saved = zoo.load(name, weights), {}
+    if name == settings.name:  # Arguments of other models may mean something else.
+        config = source.get_config().items()
+        saved = {k: v for k, v in config if k not in ("dtype", "name")}
     model = load(**{**saved, **arguments})
     known, targets = source.networks(), model.networks()
     both = sorted(set(known) & set(targets))

@@ -9,7 +9,7 @@ from conftest import values
 from typer.testing import CliRunner
 
 import keras_gen
-from keras_gen import zoo
+from keras_gen import config, zoo
 from keras_gen.cli import app
 from keras_gen.cli.reproduce import measuring_of, stages_of
 from keras_gen.runs import Run
@@ -206,8 +206,9 @@ REFUSED = {
     f"{TRAIN} --help": "No such option",
     f"{TRAIN} --set evil=1": "evil",
     f"{TRAIN} --set 'a": "No closing quotation",
-    f"{TRAIN} --weights /etc/passwd": "--weights takes only mnist",
-    f"{TRAIN} --weights RUN": "--weights takes only mnist",
+    f"{TRAIN} --weights /etc/passwd": "--weights of gan takes only mnist",
+    f"{TRAIN} --weights RUN": "--weights of gan takes only mnist",
+    f"{TRAIN} --weights vae:/etc --networks a": "--weights of vae takes only mnist",
     f"{TRAIN} --networks generator": "Expected weights for networks",
     "keras-gen train gan": "lacks --data",
     "keras-gen train dcgan --data mnist": "another model",
@@ -263,10 +264,46 @@ def test_named_networks_start_from_weights_and_all_others_anew(tmp_path):
     assert run.command.endswith("--weights mnist --networks encoder,decoder")
 
 
+def small(name, runs, **settings):
+    """A run of one step on four digits, with a network of few weights."""
+    overrides = {"image_shape": (8, 8, 1), "network": "dit", "learning_rate": 1e-12}
+    overrides["settings"] = {"width": 8, "depth": 1, "heads": 2}
+    sizes = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 4}
+    sizes |= {"overrides": overrides | settings.pop("overrides", {})}
+    return Run.create(name, "mnist", runs=runs, **sizes, **settings)
+
+
+def test_networks_start_from_those_of_another_model(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flow = small("flow_matching", "runs", overrides={"average": 0.5})
+    source = flow.train(verbose=0)
+    weights = f"flow_matching:{flow.folder}"
+    run = small("ddpm", "runs", weights=weights, networks="network")
+    model = run.train(verbose=0)
+    assert type(model).__name__ == "DDPM"
+    wanted = source.averaged(source.network).get_weights()
+    pairs = zip(model.network.get_weights(), wanted, strict=True)
+    for a, b in pairs:  # Adam moves each weight by the rate at most.
+        np.testing.assert_allclose(a, b, atol=1e-7)
+    # Both commands are in the card, and are run again from there.
+    first, last = run.commands
+    assert first == flow.command
+    assert last.endswith("--weights flow_matching:RUN --networks network")
+    stages = stages_of({"commands": run.commands}, "ddpm")
+    assert [stage.command for stage in stages] == run.commands
+    again = stages[1].train(stages[0].train(None, "again"), "again")
+    assert again.settings.weights.startswith("flow_matching:")
+    # A file of options names the run from its own folder.
+    options = config.read(run.folder / "config.yaml")
+    assert options["weights"] == f"flow_matching:../../flow_matching/{flow.folder.name}"
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
         ({"networks": "encoder,painter"}, "'painter'"),
+        ({"networks": "encoder", "weights": "aae:mnist"}, "of the same shapes"),
+        ({"networks": "encoder", "weights": "aae:other"}, "name of weights for 'aae'"),
         ({"networks": "encoder", "overrides": {"widths": [3]}}, "of the same shapes"),
         ({"networks": "encoder", "weights": None}, "Expected weights for networks"),
     ],

@@ -157,8 +157,11 @@ class Stage:
             train_or_stop(previous, self.settings.epochs, self.changes, verbose=2)
             return previous
         settings = {f.name: getattr(self.settings, f.name) for f in _fields()}
-        if settings["weights"] == keras_gen.runs.PREVIOUS:
-            settings["weights"] = previous.folder
+        if settings["weights"]:
+            weights = keras_gen.runs.source_of(self.settings)[1]
+            if weights == keras_gen.runs.PREVIOUS:
+                prefix = settings["weights"].removesuffix(weights)
+                settings["weights"] = f"{prefix}{previous.folder}"
         run = keras_gen.runs.Run.create(**settings, runs=runs)
         train_or_stop(run, verbose=2)
         return run
@@ -171,12 +174,12 @@ def _fields():
 def stages_of(card: dict, name: str) -> list[Stage]:
     """The commands of a card, parsed by the command line of `keras-gen train`.
 
-    Anyone may have written the card. So a command may train the model on a data set,
+    Anyone may have written the card. So a command may train a model on a data set,
     from weights that ship or those of the stage before, and do nothing else.
 
     Args:
         card: Card of weights.
-        name: Name of the model that the commands must train.
+        name: Name of the model that the last command must train.
 
     Raises:
         ValueError: For a card without commands, or with others.
@@ -187,12 +190,17 @@ def stages_of(card: dict, name: str) -> list[Stage]:
     stages = []
     for command in commands:
         try:
-            stages.append(_parse(command, name, stages[-1] if stages else None))
+            stages.append(_parse(command, stages[-1] if stages else None))
         except Exception as error:  # Typer's errors have classes of Click or its own.
             raise ValueError(
                 f"Expected a card with commands keras-gen train {name} ..., got "
                 f"{command!r}: {_reason(error)}"
             ) from error
+    if stages[-1].settings.name != name:
+        raise ValueError(
+            f"Expected a card whose last command is keras-gen train {name} ..., got "
+            f"{commands[-1]!r}: it is for another model."
+        )
     return stages
 
 
@@ -239,7 +247,7 @@ def _is_given(context, name):
     return context.get_parameter_source(name).name != "DEFAULT"
 
 
-def _parse(command, name, before):
+def _parse(command, before):
     """A command as a stage; other errors than ValueError are those of Typer."""
     words, previous = shlex.split(command), keras_gen.runs.PREVIOUS
     if words[:2] != TRAIN:
@@ -250,13 +258,13 @@ def _parse(command, name, before):
     given = dict(context.params)
     if _is_given(context, "runs"):
         raise ValueError("--runs is for users to set.")
-    if given["name"] != name:
-        raise ValueError("it is for another model.")
-    overrides = parse_values(given["overrides"])
+    name, overrides = given["name"], parse_values(given["overrides"])
     keras_gen.zoo.check_overrides(name, overrides)
     if given["resume"] is not None:
         if before is None or str(given["resume"]) != previous:
             raise ValueError(f"--resume takes only {previous}, the run before.")
+        if name != before.settings.name:
+            raise ValueError(f"{previous} is of another model.")
         refuse_with_resume(context)
         settings = dataclasses.replace(
             before.settings,
@@ -266,14 +274,20 @@ def _parse(command, name, before):
         return Stage(settings, overrides)
     if given["data"] is None:
         raise ValueError("it lacks --data.")
-    known = [*keras_gen.zoo.weights_of(name), *([previous] if before else [])]
-    if given["weights"] not in (None, *known):
-        raise ValueError(f"--weights takes only {', '.join(known) or 'none'}.")
     settings = {field.name: given[field.name] for field in _fields()}
     settings |= {"overrides": overrides}
     if given["epochs"] is None:
         del settings["epochs"]
-    return Stage(keras_gen.runs.Settings(**settings))
+    stage = Stage(keras_gen.runs.Settings(**settings))
+    if given["weights"]:
+        source, weights = keras_gen.runs.source_of(stage.settings)
+        known = list(keras_gen.zoo.weights_of(source))
+        known += [previous] if before and before.settings.name == source else []
+        if weights not in known:
+            raise ValueError(
+                f"--weights of {source} takes only {', '.join(known) or 'none'}."
+            )
+    return stage
 
 
 def _bounded(stages, epochs, steps_per_epoch):

@@ -76,7 +76,7 @@ def train(
         str | None,
         typer.Option(
             help="Networks that start from --weights, with commas between them: "
-            "encoder,decoder.",
+            "encoder,decoder. Weights of another model are then NAME:WEIGHTS.",
             show_default="all",
         ),
     ] = None,
