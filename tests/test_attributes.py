@@ -1,5 +1,6 @@
 """Figures about attributes, with models and judges that are exact."""
 
+import dataclasses
 import re
 import types
 
@@ -11,6 +12,10 @@ from keras_gen import latent
 from keras_gen.data import faces
 from keras_gen.metrics.figures.arithmetic import Arithmetic
 from keras_gen.metrics.figures.attribute_translations import AttributeTranslations
+from keras_gen.metrics.figures.attribute_vectors import AttributeVectors
+from keras_gen.metrics.figures.code_information import CodeInformation, information
+from keras_gen.metrics.figures.condition_translations import ConditionTranslations
+from keras_gen.metrics.figures.judged import JUDGED
 from keras_gen.metrics.figures.named_attributes import NamedAttributes
 
 NAMES = faces.attribute_names()
@@ -130,6 +135,172 @@ def test_translations_are_judged_by_what_was_asked_and_what_was_kept():
     assert figures["reconstruction_l1"] == 0.0
     (rows,) = context.pictures.values()
     assert rows.shape == (16, 3, 4, 2, 1)
+
+
+# Translations between two conditions.
+
+
+class Glasses:
+    """Translates to glasses, and to none; every fourth image smiles afterwards.
+
+    It darkens all images, also where no glasses are.
+    """
+
+    def translate(self, images, to):
+        translated = images.copy()
+        translated[..., 0, :] = 1.0 if to == "a" else -1.0
+        translated[::4, :, 1] = 1.0
+        return translated - 0.1
+
+
+class Sides(Context):
+    """Images of 8 numbers, in whose left half glasses are, and a smile in the right."""
+
+    num_images, image_shape = 40, (4, 2, 1)
+    data = "faces/personas?glasses,!glasses"
+
+    def __init__(self):
+        super().__init__()
+        self.model = Glasses()
+
+    def draw(self, split, features, count, data):
+        assert (split, count) == ("test", 40)
+        own = np.zeros((40, len(NAMES)))
+        own[:, NAMES.index("glasses")] = data == "faces/personas?glasses"
+        shown = 2.0 * own[:, [NAMES.index("glasses"), NAMES.index("smile")]] - 1
+        images = np.repeat(shown[:, None, :, None], 4, axis=1).astype(np.float32)
+        return [{"image": tf.constant(images), "attributes": tf.constant(own)}]
+
+
+def test_translations_meet_the_condition_of_the_other_set(monkeypatch):
+    def left(name, attributes, size):
+        assert (name, attributes) == (Sides.data, ["glasses"])
+        # Of the middle half of the columns, which an image of 4x2 pixels shows.
+        return np.broadcast_to(np.arange(size) < size // 4 + 2, (size, size))
+
+    source = dataclasses.replace(JUDGED["faces"], area=left)
+    monkeypatch.setitem(JUDGED, "faces", source)
+    context = Sides()
+    figures = ConditionTranslations().measure(context)
+    for suffix in ("", "_glasses", "_not_glasses"):
+        assert figures[f"attribute_asked{suffix}"] == 1.0
+    # A quarter of the images gets one of 25 other attributes, which none has.
+    assert figures["attribute_kept"] == pytest.approx(1 - 0.25 / 25)
+    assert figures["attribute_kept_floor"] == 1.0
+    # Of the right half, a quarter of the images changes from -1 to 0.9.
+    expected = 0.25 * 1.9 + 0.75 * 0.1
+    assert figures["elsewhere_l1"] == pytest.approx(expected)
+    assert figures["reconstruction_l1"] > figures["elsewhere_l1"] / 2
+    titles = list(context.pictures)
+    assert titles[0].startswith("Test images, translations to not glasses")
+    assert all(rows.shape == (16, 3, 4, 2, 1) for rows in context.pictures.values())
+
+
+@pytest.mark.parametrize(
+    "data, takes_images_alone, expected",
+    [
+        ("faces?glasses,!glasses", True, True),
+        ("faces?glasses,!glasses", False, False),
+        ("faces/micah,personas", True, False),
+        ("faces?glasses", True, False),
+        ("emoji", True, False),
+    ],
+)
+def test_conditions_are_judged_where_there_are_two(data, takes_images_alone, expected):
+    context = types.SimpleNamespace(
+        source=re.split("[/?]", data)[0],
+        data=data,
+        takes_only=lambda ability, role: takes_images_alone,
+    )
+    assert ConditionTranslations().applies(context) == expected
+
+
+# Attributes in codes.
+
+
+class Coder:
+    """Codes are a rotation of glasses and smile, and images show them in halves."""
+
+    turn = np.array([[0.8, 0.6], [-0.6, 0.8]])
+
+    def encode(self, images):
+        return images.mean(axis=(1, 3)) @ self.turn
+
+    def decode(self, codes):
+        shown = codes @ self.turn.T
+        return np.repeat(shown[:, None, :, None], 4, axis=1).astype(np.float32)
+
+
+def test_vectors_of_attributes_add_them_and_nothing_else():
+    context = TestSplit()
+    context.model = Coder()
+    context.draw = lambda split, features, count: context.batches
+    figures = AttributeVectors().measure(context)
+    assert figures["vector_found_glasses"] == figures["vector_found_smile"] == 1.0
+    assert figures["vector_found"] == figures["vector_kept"] == 1.0
+    assert (figures["vector_found_floor"], figures["vector_kept_floor"]) == (0.0, 1.0)
+    (title, rows), *_ = context.pictures.items()
+    assert title.endswith("glasses, smile") and rows.shape == (16, 4, 4, 2, 1)
+
+
+def test_vectors_leave_out_what_comes_with_an_attribute():
+    """Who has glasses smiles more often; the vector of glasses adds no smile."""
+    context = TestSplit()
+    context.model = Coder()
+    own = np.array([[1, 1]] * 18 + [[1, 0]] * 2 + [[0, 1]] * 2 + [[0, 0]] * 18)
+    images = np.repeat((2.0 * own - 1)[:, None, :, None], 4, axis=1)
+    context.batches = [
+        {"image": tf.constant(images, tf.float32), "attributes": tf.constant(own)}
+    ]
+    context.draw = lambda split, features, count: context.batches
+    assert AttributeVectors().measure(context)["vector_kept"] == 1.0
+
+
+class Codes:
+    """A category of three whose second value is glasses, and a code that smiles."""
+
+    categories, continuous = (3,), 1
+
+    def inputs(self):
+        def draw(random):
+            return np.append(np.eye(3)[random.integers(3)], random.uniform(-1, 1))
+
+        return {"codes": types.SimpleNamespace(default=draw)}
+
+    def sample(self, n, seed, codes):
+        shown = np.stack([2.0 * codes[:, 1] - 1, codes[:, 3]], axis=1)
+        return np.repeat(shown[:, None, :, None], 4, axis=1).astype(np.float32)
+
+
+def test_the_information_of_codes_about_attributes():
+    context = TestSplit()
+    context.model, context.num_images = Codes(), 3_000
+    figures = CodeInformation().measure(context)
+    # The entropy of one in three, and of a half. A share of 3,000 draws has a standard
+    # deviation below 0.01, by which the entropies change by at most 0.7 times as much.
+    third = np.log(3) - 2 / 3 * np.log(2)
+    assert figures["code_information_category_0"] == pytest.approx(third, abs=0.03)
+    assert (
+        figures["code_information_category_0_glasses"]
+        == (figures["code_information_category_0"])
+    )
+    smile = figures["code_information_continuous_0_smile"]
+    assert smile == pytest.approx(np.log(2), abs=0.01)
+    assert "code_information_category_0_smile" not in figures
+    assert figures["code_information_floor"] < 0.01
+    category, continuous = context.pictures.values()
+    assert category.shape == (8, 3, 4, 2, 1) and continuous.shape == (8, 10, 4, 2, 1)
+    # The code changes along a row, and nothing else.
+    np.testing.assert_array_equal(category[:, 1, :, 0], 1.0)
+    np.testing.assert_array_equal(category[:, 0, :, 1], category[:, 2, :, 1])
+    assert np.all(np.diff(continuous[:, :, 0, 1, 0], axis=1) > 0)
+
+
+def test_information_is_that_of_the_table_of_counts():
+    values = np.array([0, 0, 1, 1, 1, 1])
+    attributes = np.array([[1, 1, 0, 0, 0, 0]], bool).T
+    expected = -(1 / 3 * np.log(1 / 3) + 2 / 3 * np.log(2 / 3))
+    assert information(values, attributes) == pytest.approx([expected])
 
 
 class Drawer:

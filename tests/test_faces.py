@@ -230,6 +230,44 @@ def test_hands_and_attributes_select_faces(table):
         assert faces.parse(str(faces.parse(text))) == faces.parse(text)
 
 
+def test_only_pixels_of_their_area_change_with_attributes():
+    """The same faces, drawn with each of the options of the slot of glasses."""
+    columns = list(faces._hand("personas")["slots"])
+    choices = faces._files()["personas/choices"][:40]
+    area = faces.area("faces/personas", ["glasses"])
+    drawn = []
+    for option in range(6):
+        changed = choices.copy()
+        changed[:, columns.index("eyes")] = option
+        drawn.append(faces.compose("personas", changed))
+    differs = np.ptp(np.stack(drawn).astype(int), axis=0).max(axis=(0, 3)) > 0
+    assert differs.any() and not (differs & ~area).any()
+    assert area.mean() < 0.25  # Of the 64 rows, about 16 hold eyes.
+
+
+def test_areas_of_colours_and_of_several_attributes():
+    hair = faces.area("faces/personas", ["red_hair"])
+    changed = faces._files()["personas/choices"][:40].copy()
+    columns = [*faces._hand("personas")["slots"], *faces._hand("personas")["colours"]]
+    drawn = []
+    for colour in (0, 5):
+        changed[:, columns.index("hair", columns.index("body"))] = colour
+        drawn.append(faces.compose("personas", changed))
+    differs = (drawn[0] != drawn[1]).any(axis=(0, 3))
+    assert differs.any() and not (differs & ~hair).any()
+    both = faces.area("faces/personas", ["glasses", "red_hair"], size=128)
+    assert both.shape == (128, 128) and both.mean() > hair.mean()
+    assert not faces.area("faces/toon-head", ["glasses"]).any()
+
+
+def test_conditions_are_met_where_all_terms_are():
+    names = faces.attribute_names()
+    table = np.zeros((3, len(names)))
+    table[1:, names.index("smile")] = table[2, names.index("hat")] = 1
+    assert faces.meets("smile&!hat", table).tolist() == [False, True, False]
+    assert faces.meets("!smile", table > 0).tolist() == [True, False, False]
+
+
 def test_domains_are_hands_or_conditions():
     batch, data = batch_of("faces/micah,personas")
     assert data.domain_names == ["micah", "personas"]

@@ -31,6 +31,7 @@ import hashlib
 import importlib.resources
 import json
 import re
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -185,6 +186,57 @@ def class_names() -> list[str]:
     return [*_palette("hair")[0], "none"]
 
 
+def meets(condition: str, attributes: np.ndarray) -> np.ndarray:
+    """Which faces meet a condition on attributes, bool (count,).
+
+    >>> meets("!glasses&!sunglasses", np.zeros((2, len(attribute_names()))))
+    array([ True,  True])
+
+    Args:
+        condition: Text such as "glasses&!smile".
+        attributes: 0 or 1, or booleans, (count, attributes), in the order of
+            `attribute_names`.
+    """
+    names, met = attribute_names(), np.ones(len(attributes), bool)
+    for term in condition.split("&"):
+        column = np.asarray(attributes)[:, names.index(term.removeprefix("!"))]
+        met &= column == (not term.startswith("!"))
+    return met
+
+
+def area(name: str, attributes: Iterable[str], size: int = 64) -> np.ndarray:
+    """The pixels that can change with attributes, bool (size, size).
+
+    A pixel can change with "glasses" if any of the parts covers it, with and without
+    glasses, among which a hand chooses: in some hands all eyes.
+
+    Args:
+        name: Name of a selection, whose hands count.
+        attributes: Names of attributes.
+        size: Width and height in pixels, 64 or 128.
+    """
+    covered, wanted = np.zeros((size, size), bool), set(attributes)
+    wanted |= {*_STYLES} if "short_hair" in wanted else set()
+    colours = {
+        palette
+        for palette in ("hair", "skin")
+        if wanted & {f"{colour}_{palette}" for colour in _palette(palette)[0]}
+    }
+    for hand in parse(name).hands:
+        slots = {
+            slot
+            for slot, options in _hand(hand)["slots"].items()
+            if any(wanted & set(option[1]) for option in options)
+        }
+        for layer, sprites in zip(
+            _hand(hand)["layers"], _sprites(hand, size), strict=True
+        ):
+            if layer["slot"] in slots or layer["colour"] in colours:
+                (top, bottom, left, right), _, (*_, alpha) = sprites
+                covered[top:bottom, left:right] |= (alpha > 0).any(axis=(0, 1))
+    return covered
+
+
 # Sources of `keras_gen.data`.
 
 
@@ -320,12 +372,8 @@ def _rows(selection):
     if not selection.conditions:
         rows = np.flatnonzero(domains >= 0)
         return rows, domains[rows]
-    names, (attributes, _) = attribute_names(), _attributes()
-    met = np.ones((_count(), len(selection.conditions)), bool)
-    for condition, column in zip(selection.conditions, met.T, strict=True):
-        for term in condition.split("&"):
-            wanted = not term.startswith("!")
-            column &= attributes[:, names.index(term.removeprefix("!"))] == wanted
+    attributes, _ = _attributes()
+    met = np.stack([meets(c, attributes) for c in selection.conditions], axis=1)
     rows = np.flatnonzero((domains >= 0) & (met.sum(1) == 1))
     if len(selection.conditions) > 1:
         domains = met.argmax(1)

@@ -7,10 +7,13 @@ one, write a subclass and append an instance to `FIGURES`, or return it from a m
 
 from keras_gen.metrics.figures.arithmetic import Arithmetic
 from keras_gen.metrics.figures.attribute_translations import AttributeTranslations
+from keras_gen.metrics.figures.attribute_vectors import AttributeVectors
 from keras_gen.metrics.figures.base import Figure
 from keras_gen.metrics.figures.captions import Captions
 from keras_gen.metrics.figures.categories import Categories
+from keras_gen.metrics.figures.code_information import CodeInformation
 from keras_gen.metrics.figures.codes import Codes
+from keras_gen.metrics.figures.condition_translations import ConditionTranslations
 from keras_gen.metrics.figures.context import Context
 from keras_gen.metrics.figures.distances import Distances
 from keras_gen.metrics.figures.label_agreement import LabelAgreement
@@ -33,12 +36,15 @@ FIGURES: list[Figure] = [
     Reconstructions(),
     Translations(),
     AttributeTranslations(),
+    ConditionTranslations(),
     AssembledParts(),
     Captions(),
     NamedAttributes(),
     Likelihood(),
     Codes(),
     Categories(),
+    AttributeVectors(),
+    CodeInformation(),
     PriorMatch(),
     Samples(),
     RealImages("train", "training images"),

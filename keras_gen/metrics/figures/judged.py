@@ -22,6 +22,14 @@ class JudgedSource:
         absent: Attribute that the images have from which it is taken, but not the
             result.
         unnamed: Function that returns the names of those of which captions say nothing.
+        shown: Attributes of pictures of many attributes.
+        conditions: Function from the name of data to the conditions on attributes that
+            are their domains; none if the domains are others.
+        sides: Function from the name of data to the names of its two domains.
+        meets: Function from a condition and attributes (count, attributes) to whether
+            they meet it, bool (count,).
+        area: Function from the name of data, names of attributes and a size to the
+            pixels that can change with them, bool (size, size).
     """
 
     judge: tuple[str, str]
@@ -30,6 +38,11 @@ class JudgedSource:
     added: str
     absent: str
     unnamed: Callable[[], list[str]]
+    shown: tuple[str, ...]
+    conditions: Callable[[str], tuple[str, ...]]
+    sides: Callable[[str], list[str]]
+    meets: Callable[[str, np.ndarray], np.ndarray]
+    area: Callable[[str, list[str], int], np.ndarray]
 
 
 JUDGED = {
@@ -40,19 +53,26 @@ JUDGED = {
         added="glasses",
         absent="smile",
         unnamed=faces.unnamed_attributes,
+        shown=("glasses", "smile", "beard", "long_hair", "red_hair", "dark_skin"),
+        conditions=lambda name: faces.parse(name).conditions,
+        sides=faces.sides,
+        meets=faces.meets,
+        area=faces.area,
     )
 }
 
 
-def test_rows(context, *features: str) -> list[np.ndarray]:
+def test_rows(context, *features: str, **options) -> list[np.ndarray]:
     """Features of at most `NUM_IMAGES` rows of the test split, an array for each.
 
     Args:
         context: Context of the evaluation, which draws the rows at random.
         *features: Names of the features.
+        **options: Arguments of `Context.draw`: `split`, if it is another, or `data`.
     """
     count = min(NUM_IMAGES, context.num_images)
-    batches = list(context.draw("test", features=features, count=count))
+    options = {"split": "test", "features": features, "count": count, **options}
+    batches = list(context.draw(**options))
     return [
         np.concatenate([batch[name].numpy() for batch in batches]) for name in features
     ]

@@ -1,0 +1,91 @@
+"""Attributes that are added to images as vectors between their codes.
+
+1. Larsen et al., "Autoencoding beyond Pixels Using a Learned Similarity Metric", 2016,
+   section 4.2 (attribute vectors as differences of means).
+"""
+
+import numpy as np
+
+from keras_gen.core.inputs import IMAGE, LATENT
+from keras_gen.metrics.features import resized
+from keras_gen.metrics.figures.base import Figure
+from keras_gen.metrics.figures.judged import JUDGED, test_rows
+from keras_gen.models.translation.stargan import changed
+
+ROWS = 16  # Rows of a picture.
+
+
+class AttributeVectors(Figure):
+    """Whether images get an attribute if its vector is added to their code.
+
+    Codes are regressed on attributes: a coefficient is an attribute's vector. Means of
+    the images with and without an attribute, as in [1], would also differ by what
+    tends to come with it. To codes of test images without an attribute, its vector is
+    added, and those of attributes that exclude it are taken away.
+
+    `vector_found`: the share of decoded images in which the `judge` finds the
+    attribute, as a mean over the attributes, and with a suffix for each;
+    `vector_found_floor`: that share if nothing is added. `vector_kept`: the share of
+    the other attributes that the judge finds as they should be; `vector_kept_floor`:
+    that share if nothing is added.
+    """
+
+    title = "attribute vectors"
+    splits = ("train", "test")
+
+    def applies(self, context):
+        """For models of codes that they encode and decode, on sources in `JUDGED`."""
+        return (
+            context.source in JUDGED
+            and context.has_small_latents
+            and context.takes_only("encode", IMAGE)
+            and context.takes_only("decode", LATENT)
+        )
+
+    def check(self, context):
+        """Refuses a missing classifier."""
+        context.check_judge(*JUDGED[context.source].judge)
+
+    def measure(self, context):
+        """Finds the vectors in the split "train", and adds them in the split "test"."""
+        source, model = JUDGED[context.source], context.model
+        judge, judge_name = context.load_judge(*source.judge)
+        names = context.real.load("test").attribute_names
+        columns = [source.names().index(name) for name in names]
+
+        def judged(images):
+            found = judge.classify(resized(images, judge.image_shape))
+            return found[:, columns] > 0.5
+
+        images, attributes = test_rows(context, "image", "attributes", split="train")
+        design = np.concatenate([attributes, np.ones((len(images), 1))], axis=1)
+        vectors = np.linalg.lstsq(design, model.encode(images))[0][:-1]
+        images, own = test_rows(context, "image", "attributes")
+        codes = model.encode(images)
+        plain = model.decode(codes)
+        before, figures, rest = judged(plain), {}, {"found_floor": [], "kept": []}
+        shown, titles = [images[:ROWS], plain[:ROWS]], []
+        rest["kept_floor"] = []
+        for index, name in enumerate(names):
+            lacks = own[:, index] == 0
+            if not lacks.any():
+                continue
+            wanted = changed(own[lacks], index, own)
+            edited = model.decode(codes[lacks] + (wanted - own[lacks]) @ vectors)
+            found, kept = judged(edited), np.arange(len(names)) != index
+            figures[f"vector_found_{name}"] = float(found[:, index].mean())
+            rest["found_floor"].append(before[lacks, index].mean())
+            rest["kept"].append((found == (wanted == 1))[:, kept].mean())
+            rest["kept_floor"].append((before == (own == 1))[lacks][:, kept].mean())
+            if name in source.shown:
+                rows = changed(own[:ROWS], index, own) - own[:ROWS]
+                shown.append(model.decode(codes[:ROWS] + rows @ vectors))
+                titles.append(name)
+        title = (
+            "Test images, their reconstructions, and these with another value of "
+            f"{', '.join(titles)}"
+        )
+        context.keep(self, title.replace("_", " "), np.stack(shown, axis=1))
+        means = {f"vector_{key}": float(np.mean(rest[key])) for key in sorted(rest)}
+        mean = float(np.mean(list(figures.values())))
+        return {"judge": judge_name, "vector_found": mean, **means, **figures}
