@@ -8,9 +8,7 @@ import numpy as np
 
 from keras_gen import latent
 from keras_gen.core.inputs import LATENT
-from keras_gen.metrics.features import resized
-from keras_gen.metrics.figures.base import Figure
-from keras_gen.metrics.figures.judged import JUDGED
+from keras_gen.metrics.figures.judged import JUDGED, JudgedFigure, load_judge
 
 NUM_IMAGES = 2_000  # Images in which examples are searched.
 NUM_DRAWS = 100
@@ -18,7 +16,7 @@ EXAMPLES = 3  # Latents that are averaged ([1]).
 ROWS = 16  # Rows of a picture.
 
 
-class Arithmetic(Figure):
+class Arithmetic(JudgedFigure):
     """Whether differences of latents are differences of attributes ([1], figure 7).
 
     Three latents are averaged for each of smiling faces with glasses, smiling faces
@@ -39,27 +37,16 @@ class Arithmetic(Figure):
             and context.model.latent_distribution() is not None
         )
 
-    def check(self, context):
-        """Refuses a missing classifier."""
-        context.check_judge(*JUDGED[context.source].judge)
-
     def measure(self, context):
         """Draws and judges samples, and what their latents add up to.
 
         Returns nothing if one of the three kinds has too few samples.
         """
         source, model = JUDGED[context.source], context.model
-        judge, judge_name = context.load_judge(*source.judge)
-        names = source.names()
-        columns = [names.index(source.added), names.index(source.absent)]
-
-        def judged(images):
-            rows = judge.classify(resized(images, judge.image_shape))
-            return (rows[:, columns] > 0.5).T
-
+        judge, judged = load_judge(context, (source.added, source.absent))
         latents = latent.draw(model, NUM_IMAGES, context.seed)
         images = model.decode(latents)
-        added, absent = judged(images)
+        added, absent = judged(images).T
         kinds = (added & absent, ~added & absent, ~added & ~absent)
         groups = [np.flatnonzero(kind) for kind in kinds]
         if min(map(len, groups)) < EXAMPLES:
@@ -73,7 +60,7 @@ class Arithmetic(Figure):
         )
         means = latents[chosen].mean(axis=2)
         results = model.decode(means[:, 0] - means[:, 1] + means[:, 2])
-        found, unwanted = judged(results)
+        found, unwanted = judged(results).T
         shown = images[chosen[:ROWS].reshape(ROWS, -1)]
         rows = np.concatenate([shown, results[:ROWS, None]], axis=1)
         title = (
@@ -82,7 +69,7 @@ class Arithmetic(Figure):
         )
         context.keep(self, title, rows)
         return {
-            "judge": judge_name,
+            **judge,
             "arithmetic_agreement": float(np.mean(found & ~unwanted)),
             "arithmetic_floor": float(np.mean(added & ~absent)),
         }

@@ -3,16 +3,14 @@
 import numpy as np
 
 from keras_gen.core.inputs import ATTRIBUTES
-from keras_gen.metrics.features import resized
-from keras_gen.metrics.figures.base import Figure
-from keras_gen.metrics.figures.judged import JUDGED, test_rows
+from keras_gen.metrics.figures.judged import JUDGED, JudgedFigure, load_judge, test_rows
 from keras_gen.metrics.translation import l1
 from keras_gen.models.translation.stargan import changed
 
 ROWS = 16  # Rows of a picture.
 
 
-class AttributeTranslations(Figure):
+class AttributeTranslations(JudgedFigure):
     """Whether translations to attributes have those that were asked for.
 
     Each attribute in turn is changed in test images, with those that exclude it.
@@ -33,21 +31,10 @@ class AttributeTranslations(Figure):
         roles = [entry.role for entry in context.inputs_of("translate").values()]
         return roles[1:] == [ATTRIBUTES]
 
-    def check(self, context):
-        """Refuses a missing classifier."""
-        context.check_judge(*JUDGED[context.source].judge)
-
     def measure(self, context):
         """Translates test images to each attribute, and back."""
-        source = JUDGED[context.source]
-        judge, judge_name = context.load_judge(*source.judge)
         names = context.real.load("test").attribute_names
-        columns = [source.names().index(name) for name in names]
-
-        def judged(images):
-            found = judge.classify(resized(images, judge.image_shape))
-            return found[:, columns] > 0.5
-
+        judge, judged = load_judge(context, names)
         images, own = test_rows(context, "image", "attributes")
         translate = context.model.translate
         figures, kept, distances, shown = {}, [], [], [images[:ROWS]]
@@ -62,7 +49,7 @@ class AttributeTranslations(Figure):
         title = f"Test images, and translations that change {', '.join(names)}"
         context.keep(self, title, np.stack(shown, axis=1))
         return {
-            "judge": judge_name,
+            **judge,
             "attribute_asked": float(np.mean(list(figures.values()))),
             "attribute_kept": float(np.mean(kept)),
             "attribute_kept_floor": float(np.mean(judged(images) == (own == 1))),

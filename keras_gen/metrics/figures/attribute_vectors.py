@@ -7,15 +7,13 @@
 import numpy as np
 
 from keras_gen.core.inputs import IMAGE, LATENT
-from keras_gen.metrics.features import resized
-from keras_gen.metrics.figures.base import Figure
-from keras_gen.metrics.figures.judged import JUDGED, test_rows
+from keras_gen.metrics.figures.judged import JUDGED, JudgedFigure, load_judge, test_rows
 from keras_gen.models.translation.stargan import changed
 
 ROWS = 16  # Rows of a picture.
 
 
-class AttributeVectors(Figure):
+class AttributeVectors(JudgedFigure):
     """Whether images get an attribute if its vector is added to their code.
 
     Codes are regressed on attributes: a coefficient is an attribute's vector. Means of
@@ -42,21 +40,11 @@ class AttributeVectors(Figure):
             and context.takes_only("decode", LATENT)
         )
 
-    def check(self, context):
-        """Refuses a missing classifier."""
-        context.check_judge(*JUDGED[context.source].judge)
-
     def measure(self, context):
         """Finds the vectors in the split "train", and adds them in the split "test"."""
         source, model = JUDGED[context.source], context.model
-        judge, judge_name = context.load_judge(*source.judge)
         names = context.real.load("test").attribute_names
-        columns = [source.names().index(name) for name in names]
-
-        def judged(images):
-            found = judge.classify(resized(images, judge.image_shape))
-            return found[:, columns] > 0.5
-
+        judge, judged = load_judge(context, names)
         images, attributes = test_rows(context, "image", "attributes", split="train")
         design = np.concatenate([attributes, np.ones((len(images), 1))], axis=1)
         vectors = np.linalg.lstsq(design, model.encode(images))[0][:-1]
@@ -88,4 +76,4 @@ class AttributeVectors(Figure):
         context.keep(self, title.replace("_", " "), np.stack(shown, axis=1))
         means = {f"vector_{key}": float(np.mean(rest[key])) for key in sorted(rest)}
         mean = float(np.mean(list(figures.values())))
-        return {"judge": judge_name, "vector_found": mean, **means, **figures}
+        return {**judge, "vector_found": mean, **means, **figures}

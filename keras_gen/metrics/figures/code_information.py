@@ -3,16 +3,14 @@
 import numpy as np
 import sklearn.metrics
 
-from keras_gen.metrics.features import resized
-from keras_gen.metrics.figures.base import Figure
-from keras_gen.metrics.figures.judged import JUDGED
+from keras_gen.metrics.figures.judged import JUDGED, JudgedFigure, load_judge
 
 BINS = 10  # Intervals into which continuous codes are divided.
 LEAST = 0.01  # Smallest information, in nats, that is reported for a single attribute.
 STEPS, ROWS = 10, 8  # Columns and rows of pictures.
 
 
-class CodeInformation(Figure):
+class CodeInformation(JudgedFigure):
     """The mutual information of each code with each attribute of samples, in nats.
 
     Samples are drawn with known codes, and the `judge` finds their attributes; values
@@ -28,19 +26,15 @@ class CodeInformation(Figure):
         """For models with codes that they infer, on sources in `JUDGED`."""
         return context.source in JUDGED and "infer_codes" in context.abilities
 
-    def check(self, context):
-        """Refuses a missing classifier."""
-        context.check_judge(*JUDGED[context.source].judge)
-
     def measure(self, context):
         """Draws samples with random codes, and rows in which one code changes."""
         source, model = JUDGED[context.source], context.model
-        judge, judge_name = context.load_judge(*source.judge)
+        judge, judged = load_judge(context)
         random = np.random.default_rng(context.seed)
         draw = model.inputs()["codes"].default
         codes = np.stack([draw(random) for _ in range(context.num_images)])
         images = model.sample(len(codes), seed=context.seed, codes=codes)
-        found = judge.classify(resized(images, judge.image_shape)) > 0.5
+        found = judged(images)
         values = values_of(codes, model.categories)
         order = random.permutation(len(codes))
         figures, floors = {}, []
@@ -54,7 +48,7 @@ class CodeInformation(Figure):
             floors.append(information(column[order], found).max())
             self._show(context, name, codes[:ROWS])
         floor = {"code_information_floor": float(max(floors))}
-        return {"judge": judge_name, **floor, **figures}
+        return {**judge, **floor, **figures}
 
     def _show(self, context, name, codes):
         """Keeps rows of samples in which one code changes, and all else stays."""

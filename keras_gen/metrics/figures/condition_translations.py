@@ -4,15 +4,14 @@ import numpy as np
 
 from keras_gen.core.inputs import IMAGE
 from keras_gen.metrics.features import resized
-from keras_gen.metrics.figures.base import Figure
-from keras_gen.metrics.figures.judged import JUDGED, test_rows
+from keras_gen.metrics.figures.judged import JUDGED, JudgedFigure, load_judge, test_rows
 from keras_gen.metrics.translation import l1
 
 ROWS = 16  # Rows of a picture.
 SIZE = 128  # Size at which the pixels are found that may change.
 
 
-class ConditionTranslations(Figure):
+class ConditionTranslations(JudgedFigure):
     """Whether translations meet the condition of the other set, and change no more.
 
     The two sets have a condition each, as in "faces/personas?glasses,!glasses".
@@ -37,14 +36,10 @@ class ConditionTranslations(Figure):
             and len(JUDGED[context.source].conditions(str(context.data))) == 2
         )
 
-    def check(self, context):
-        """Refuses a missing classifier."""
-        context.check_judge(*JUDGED[context.source].judge)
-
     def measure(self, context):
         """Translates test images of each set to the other, and back."""
         source = JUDGED[context.source]
-        judge, judge_name = context.load_judge(*source.judge)
+        judge, judged = load_judge(context)
         names, translate = source.names(), context.model.translate
         data = str(context.data)
         conditions = source.conditions(data)
@@ -54,9 +49,6 @@ class ConditionTranslations(Figure):
         covered = source.area(data, sorted(named), SIZE)[None, :, :, None]
         shades = np.where(covered, 1.0, -1.0).astype(np.float32)
         is_elsewhere = resized(shades, (*context.image_shape[:2], 1))[0, ..., 0] <= -1
-
-        def judged(images):
-            return judge.classify(resized(images, judge.image_shape)) > 0.5
 
         figures, means = {}, {}
         for (side, part, _), (to, _, goal) in (sets, sets[::-1]):
@@ -78,7 +70,7 @@ class ConditionTranslations(Figure):
             title = f"Test images, translations to {_words(goal)}, and back"
             rows = np.stack([images, translated, returned], axis=1)[:ROWS]
             context.keep(self, title.replace("_", " "), rows)
-        return {"judge": judge_name, **means, **figures}
+        return {**judge, **means, **figures}
 
 
 def _words(condition):

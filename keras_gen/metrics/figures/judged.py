@@ -1,11 +1,13 @@
-"""Sources of which models judge attributes and captions; rows of their test split."""
+"""Figures for which models judge attributes and captions, and the sources of these."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from keras_gen.data import faces
+from keras_gen.metrics.features import resized
+from keras_gen.metrics.figures.base import Figure
 
 NUM_IMAGES = 1_000
 
@@ -60,6 +62,39 @@ JUDGED = {
         area=faces.area,
     )
 }
+
+
+class JudgedFigure(Figure):
+    """A figure for which a classifier finds attributes in images."""
+
+    def check(self, context):
+        """Refuses a missing classifier."""
+        context.check_judge(*JUDGED[context.source].judge)
+
+
+def load_judge(
+    context, names: Sequence[str] | None = None
+) -> tuple[dict, Callable[[np.ndarray], np.ndarray]]:
+    """The entry of figures that names the judge, and what it finds in images.
+
+    Args:
+        context: Context of the evaluation.
+        names: Names of attributes; None takes all of the source.
+
+    Returns:
+        A dict with "judge", and a function from images (count, height, width,
+        channels) to whether they have each attribute, bool (count, attributes).
+    """
+    source = JUDGED[context.source]
+    judge, title = context.load_judge(*source.judge)
+    known = source.names()
+    columns = [known.index(name) for name in (known if names is None else names)]
+
+    def judged(images):
+        found = judge.classify(resized(images, judge.image_shape))
+        return found[:, columns] > 0.5
+
+    return {"judge": title}, judged
 
 
 def test_rows(context, *features: str, **options) -> list[np.ndarray]:

@@ -3,18 +3,16 @@
 import numpy as np
 
 from keras_gen.core.inputs import TEXT
-from keras_gen.metrics.features import resized
-from keras_gen.metrics.figures.base import Figure
 from keras_gen.metrics.figures.captions import (
     distances,
     drawing,
     keep_samples,
     precisions,
 )
-from keras_gen.metrics.figures.judged import JUDGED, test_rows
+from keras_gen.metrics.figures.judged import JUDGED, JudgedFigure, load_judge, test_rows
 
 
-class NamedAttributes(Figure):
+class NamedAttributes(JudgedFigure):
     """Whether samples have the attributes that captions of the test split name.
 
     `named_found`: the share of samples in which the `judge` finds an attribute that the
@@ -34,22 +32,22 @@ class NamedAttributes(Figure):
 
     def check(self, context):
         """Refuses a missing classifier or matcher."""
-        context.check_judge(*JUDGED[context.source].judge)
+        super().check(context)
         context.check_shipped(*JUDGED[context.source].matcher)
 
     def measure(self, context):
         """Draws two samples of each caption."""
         source = JUDGED[context.source]
-        judge, judge_name = context.load_judge(*source.judge)
         matcher = context.load_shipped(*source.matcher)
         names = [n for n in source.names() if n not in source.unnamed()]
         columns = [source.names().index(name) for name in names]
+        judge, judged = load_judge(context, names)
         features = ("image", "caption", "attributes")
         real, captions, attributes = test_rows(context, *features)
         wanted = attributes[:, columns] > 0.5
 
         def shares(images):
-            found = judge.classify(resized(images, judge.image_shape))[:, columns] > 0.5
+            found = judged(images)
             of_each = {
                 f"named_found_{name}": float(found[wanted[:, i], i].mean())
                 for i, name in enumerate(names)
@@ -64,7 +62,7 @@ class NamedAttributes(Figure):
         named_floor, unnamed_floor, _ = shares(real)
         keep_samples(context, self, real, captions)
         return {
-            "judge": judge_name,
+            **judge,
             "named_found": named,
             "named_found_floor": named_floor,
             "unnamed_found": unnamed,
