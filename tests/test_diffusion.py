@@ -1025,7 +1025,7 @@ def test_wrong_options_are_refused_before_an_export(options, message, tmp_path):
 
 def test_figures_leave_out_latents_as_large_as_images(monkeypatch):
     """Encoding thousands of images would take hours, and has no features to read."""
-    monkeypatch.setattr(likelihood, "NUM_INTEGRALS", 4)
+    monkeypatch.setattr(keras_gen.models.FlowMatching, "likelihood_images", 4)
     images = np.random.default_rng(0).uniform(-1, 1, (40, 8, 8, 1)).astype(np.float32)
     data = (images, np.arange(40) % 2)
     context = metrics.figures.Context(perturbed(model_of()), data, num_images=8)
@@ -1040,7 +1040,7 @@ def test_figures_leave_out_latents_as_large_as_images(monkeypatch):
 
 
 def test_the_likelihood_of_a_model_with_classes_is_given_the_classes(monkeypatch):
-    monkeypatch.setattr(likelihood, "NUM_INTEGRALS", 4)
+    monkeypatch.setattr(keras_gen.models.FlowMatching, "likelihood_images", 4)
     images = np.random.default_rng(0).uniform(-1, 1, (40, 8, 8, 1)).astype(np.float32)
     model = perturbed(model_of(num_classes=2))
     context = metrics.figures.Context(model, (images, np.arange(40) % 2), num_images=8)
@@ -1051,7 +1051,9 @@ def test_the_likelihood_of_a_model_with_classes_is_given_the_classes(monkeypatch
     ]
     figure = likelihood.Likelihood()
     assert figure.applies(context)
-    got = figure.measure(context)["nll_nats"]
-    np.testing.assert_allclose(got, -np.mean(np.concatenate(nats)), rtol=1e-5)
+    got, nats = figure.measure(context), np.concatenate(nats)
+    np.testing.assert_allclose(got["nll_nats"], -np.mean(nats), rtol=1e-5)
+    error = np.std(nats) / 2  # Of the mean of four.
+    np.testing.assert_allclose(got["nll_nats_error"], error, rtol=1e-4)
     without = metrics.figures.Context(model, images, num_images=8)
     assert not figure.applies(without)

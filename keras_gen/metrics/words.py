@@ -76,6 +76,7 @@ _WORDS = [
     ("num_searched", COPIES, "training images searched", "",
      "copies of other images are not found"),
     ("nll_nats", LIKELIHOOD, "negative log-likelihood, nats", LOWER, "per image"),
+    ("nll_nats_error", LIKELIHOOD, "negative log-likelihood, error", "", _ERROR),
     ("bits_per_dim", LIKELIHOOD, "bits per dimension", LOWER,
      "the same per pixel and channel, in bits"),
     ("nll_samples", LIKELIHOOD, "importance samples", "", "per image, of the estimate"),

@@ -8,7 +8,6 @@ from keras_gen.metrics import densities
 from keras_gen.metrics.figures.base import Figure
 
 LEVELS = 256  # Levels of a pixel, for bits per dimension of densities.
-NUM_INTEGRALS = 1_000  # Images whose likelihood is an integral over many steps.
 # The feature of a batch that an input of `log_prob` takes, by the input's role.
 FEATURES = {IMAGE: "image", LABEL: "label", TEXT: "caption"}
 
@@ -20,8 +19,8 @@ class Likelihood(Figure):
     bits per dimension assume 256 levels. For models with classes or captions, it is the
     likelihood given those of the test images. `nll_samples` is the number of importance
     samples for models whose likelihood is an estimate. `nll_images` is the number of
-    test images for models whose likelihood is an integral over steps, each of which
-    evaluates the network: 1,000, or fewer.
+    test images for models whose network runs many times for each (their attribute
+    `likelihood_images`), and `nll_nats_error` the standard error of their mean.
     """
 
     title = "likelihood"
@@ -37,19 +36,20 @@ class Likelihood(Figure):
         if "num_samples" in context.abilities["log_prob"].options:
             options["num_samples"] = context.num_samples
             figures["nll_samples"] = context.num_samples
-        batches = context.test
-        if "steps" in context.abilities["log_prob"].options:
-            count = min(NUM_INTEGRALS, context.num_images)
+        batches, most = context.test, getattr(model, "likelihood_images", None)
+        if most is not None:
+            count = min(most, context.num_images)
             batches = context.draw("test", count=count)
         rows = _rows(batches, _features(context))
-        if batches is not context.test:
-            figures["nll_images"] = len(rows["images"])
         if getattr(model, "is_binary", False):
             rows["images"] = image_files.binarize(rows["images"], context.seed)
-        nats = -float(np.mean(model.log_prob(**rows, **options)))
+        each = -np.asarray(model.log_prob(**rows, **options), np.float64)
+        figures["nll_nats"] = nats = float(np.mean(each))
+        if most is not None:
+            figures["nll_images"] = len(each)
+            figures["nll_nats_error"] = float(np.std(each) / np.sqrt(len(each)))
         dimensions = int(np.prod(context.image_shape))
         levels = LEVELS if getattr(model, "is_density", False) else None
-        figures["nll_nats"] = nats
         figures["bits_per_dim"] = densities.bits_per_dim(nats, dimensions, levels)
         return figures
 

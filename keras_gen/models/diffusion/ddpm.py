@@ -65,6 +65,7 @@ class DDPM(DenoisingModel):
         "num_timesteps": 4,
     }
     fixed_options = ("outputs",)
+    likelihood_images = 100  # The network runs for each of the noising steps.
 
     def __init__(
         self,

@@ -70,6 +70,7 @@ class FlowMatching(DenoisingModel):
     }
     fixed_options = ("outputs",)
     is_density = True
+    likelihood_images = 1_000  # The network and its derivative run for many steps.
 
     def __init__(
         self,
