@@ -174,7 +174,10 @@ def test_a_stream_gives_the_figures_of_the_whole(network):
     whole = metrics.summarize(IMAGES, network)
     parts = metrics.summarize(stream, network)
     assert parts.count == whole.count == 300
-    np.testing.assert_allclose(parts.statistics.mean, whole.statistics.mean)
+    # The network's products are float32, whose order depends on the size of a batch.
+    np.testing.assert_allclose(
+        parts.statistics.mean, whole.statistics.mean, rtol=1e-5, atol=1e-7
+    )
     np.testing.assert_allclose(
         parts.statistics.covariance, whole.statistics.covariance, rtol=1e-6, atol=1e-9
     )

@@ -1,6 +1,7 @@
 """The examples of the documents run, and their tables agree with registry and cards."""
 
 import importlib
+import json
 import pathlib
 import re
 
@@ -148,6 +149,24 @@ def test_figures_of_samples_are_those_of_the_cards():
         for key, shown in zip(keys, numbers.split(" | "), strict=True):
             digits = len(shown.partition(".")[2])
             assert round(figures[key], digits) == float(shown), (name, key)
+
+
+def test_distances_over_steps_are_those_that_were_measured():
+    lines = (ROOT / "benchmarks" / "diffusion.jsonl").read_text().splitlines()
+    measured = [json.loads(line) for line in lines]
+    (counts,) = re.findall(r"^\| model and sampler \| (.*) \|$", RESULTS, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+/\w+)`, (\S+) \| (.*) \|$", RESULTS, re.MULTILINE)
+    shown = {
+        (name, sampler, int(steps)): cell
+        for name, sampler, cells in rows
+        for steps, cell in zip(counts.split(" | "), cells.split(" | "), strict=True)
+        if cell != "–"
+    }
+    expected = {
+        (row["model"], row["sampler"], row["steps"]): f"{row['frechet_distance']:.2f}"
+        for row in measured
+    }
+    assert len(shown) > 10 and shown == expected
 
 
 QUALITY = ("frechet_distance", "recall", "coverage")
