@@ -99,7 +99,8 @@ def refuse_unknown(name: str, known: Collection[str], source: str | os.PathLike)
 def relocate(text: str, source: str | os.PathLike, target: str | os.PathLike) -> str:
     """Data or weights whose relative paths lead from another folder to the same place.
 
-    Names of data sets and of weights, addresses and absolute paths stay as they are.
+    Names of data sets and of weights, addresses and absolute paths stay as they are. In
+    "NAME:PATH", the weights of another model, the path changes.
 
     Args:
         text: Name or path, or several with commas between them.
@@ -113,10 +114,11 @@ def relocate(text: str, source: str | os.PathLike, target: str | os.PathLike) ->
         return text
     if "://" in path or path.startswith("~") or os.path.isabs(path):
         return text
-    model, colon, weights = path.partition(":")
-    if colon and re.fullmatch("[a-z][a-z0-9_]+", model):  # Weights of another model.
-        return f"{model}:{relocate(weights, source, target)}"
     place = os.path.join(os.path.abspath(source), path)
+    model, colon, weights = path.partition(":")
+    is_model = colon and re.fullmatch("[a-z][a-z0-9_]+", model)
+    if is_model and not os.path.exists(place):  # Weights of another model.
+        return f"{model}:{relocate(weights, source, target)}"
     is_path = path.startswith(".") or path.endswith("/") or os.path.exists(place)
     if not path or not (is_path or (glob.has_magic(place) and glob.glob(place))):
         return text

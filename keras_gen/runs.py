@@ -206,26 +206,32 @@ class Settings:
         values = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
         folder = pathlib.Path(path).parent
         for name in ("data", "weights"):
-            if name not in values:
-                continue
-            model, weights = source_of(self) if name == "weights" else (None, None)
-            if model is None or weights not in catalogue.weights_of(model):
+            if name in values and not (name == "weights" and self._has_named_weights()):
                 values[name] = config.relocate(values[name], "", folder)
         values["set"] = values.pop("overrides")
         options = {name.replace("_", "-"): value for name, value in values.items()}
         config.write(path, options, _CONFIG_COMMENT)
 
+    @property
+    def source(self) -> tuple[str, str | None]:
+        """The name of the model that the weights belong to, and the weights alone."""
+        name, colon, weights = (self.weights or "").partition(":")
+        if colon and self.networks and name in zoo.names():
+            return name, weights
+        return self.name, self.weights
 
-def source_of(settings: Settings) -> tuple[str, str]:
-    """The name of the model whose weights settings name, and the weights alone.
+    def with_source(self, weights: str | os.PathLike) -> "Settings":
+        """The settings with other weights of the same model.
 
-    Args:
-        settings: Settings with `weights`, those of another model as "NAME:WEIGHTS".
-    """
-    name, colon, weights = settings.weights.partition(":")
-    if colon and settings.networks and name in zoo.names():
-        return name, weights
-    return settings.name, settings.weights
+        Args:
+            weights: Weights to start from, without the name of their model.
+        """
+        prefix = self.weights.removesuffix(self.source[1])
+        return dataclasses.replace(self, weights=f"{prefix}{os.fspath(weights)}")
+
+    def _has_named_weights(self):
+        name, weights = self.source
+        return weights in catalogue.weights_of(name)
 
 
 _CONFIG_COMMENT = f"""\
@@ -386,13 +392,11 @@ class Run:
         stands for the folder of the run of the command before.
         """
         settings, commands = self.settings, []
-        weights = source_of(settings)[1] if settings.weights else ""
-        source = pathlib.Path(weights)
+        source = pathlib.Path(settings.source[1] or "")
         source = source.parent if source.suffix == ".keras" else source
-        if weights and (source / SETTINGS).is_file():
+        if settings.weights and (source / SETTINGS).is_file():
             commands = Run.open(source).commands
-            previous = settings.weights.removesuffix(weights) + PREVIOUS
-            settings = dataclasses.replace(settings, weights=previous)
+            settings = settings.with_source(PREVIOUS)
         ends = {"epochs": settings.epochs, "overrides": settings.overrides}
         first, *later = [*self._stages(), ends]
         commands.append(dataclasses.replace(settings, **first).command)
@@ -628,7 +632,7 @@ def _initial_model(settings, arguments):
     load = functools.partial(zoo.load, settings.name, dtype=settings.dtype)
     if not settings.networks:
         return load(settings.weights, **arguments)
-    name, weights = source_of(settings)
+    name, weights = settings.source
     source, saved = zoo.load(name, weights), {}
     if name == settings.name:  # Arguments of other models may mean something else.
         config = source.get_config().items()

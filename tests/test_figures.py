@@ -175,12 +175,9 @@ def test_a_stream_gives_the_figures_of_the_whole(network):
     parts = metrics.summarize(stream, network)
     assert parts.count == whole.count == 300
     # The network's products are float32, whose order depends on the size of a batch.
-    np.testing.assert_allclose(
-        parts.statistics.mean, whole.statistics.mean, rtol=1e-5, atol=1e-7
-    )
-    np.testing.assert_allclose(
-        parts.statistics.covariance, whole.statistics.covariance, rtol=1e-6, atol=1e-9
-    )
+    for name in ("mean", "covariance"):
+        pair = (getattr(each.statistics, name) for each in (parts, whole))
+        np.testing.assert_allclose(*pair, rtol=1e-6, atol=1e-9)
 
 
 def test_rows_that_are_kept_are_few_and_drawn_evenly(network):

@@ -156,13 +156,11 @@ class Stage:
         if self.changes is not None:
             train_or_stop(previous, self.settings.epochs, self.changes, verbose=2)
             return previous
-        settings = {f.name: getattr(self.settings, f.name) for f in _fields()}
-        if settings["weights"]:
-            weights = keras_gen.runs.source_of(self.settings)[1]
-            if weights == keras_gen.runs.PREVIOUS:
-                prefix = settings["weights"].removesuffix(weights)
-                settings["weights"] = f"{prefix}{previous.folder}"
-        run = keras_gen.runs.Run.create(**settings, runs=runs)
+        settings = self.settings
+        if settings.source[1] == keras_gen.runs.PREVIOUS:
+            settings = settings.with_source(previous.folder)
+        values = {field.name: getattr(settings, field.name) for field in _fields()}
+        run = keras_gen.runs.Run.create(**values, runs=runs)
         train_or_stop(run, verbose=2)
         return run
 
@@ -280,7 +278,7 @@ def _parse(command, before):
         del settings["epochs"]
     stage = Stage(keras_gen.runs.Settings(**settings))
     if given["weights"]:
-        source, weights = keras_gen.runs.source_of(stage.settings)
+        source, weights = stage.settings.source
         known = list(keras_gen.zoo.weights_of(source))
         known += [previous] if before and before.settings.name == source else []
         if weights not in known:

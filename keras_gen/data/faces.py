@@ -207,11 +207,12 @@ def meets(condition: str, attributes: np.ndarray) -> np.ndarray:
 def area(name: str, attributes: Iterable[str], size: int = 64) -> np.ndarray:
     """The pixels that can change with attributes, bool (size, size).
 
-    A pixel can change with "glasses" if any of the parts covers it, with and without
-    glasses, among which a hand chooses: in some hands all eyes.
+    They are those that any option of a slot covers, if one of its options has one of
+    the attributes: for "glasses", in hands that draw glasses together with eyes, those
+    of all eyes. For a colour they are those of all parts that have it.
 
     Args:
-        name: Name of a selection, whose hands count.
+        name: Name of a selection; the pixels of all its hands count.
         attributes: Names of attributes.
         size: Width and height in pixels, 64 or 128.
     """
