@@ -51,9 +51,9 @@ class AttributeVectors(JudgedFigure):
         images, own = test_rows(context, "image", "attributes")
         codes = model.encode(images)
         plain = model.decode(codes)
-        before, figures, rest = judged(plain), {}, {"found_floor": [], "kept": []}
+        before, figures = judged(plain), {}
+        rest = {"vector_found_floor": [], "vector_kept": [], "vector_kept_floor": []}
         shown, titles = [images[:ROWS], plain[:ROWS]], []
-        rest["kept_floor"] = []
         for index, name in enumerate(names):
             lacks = own[:, index] == 0
             if not lacks.any():
@@ -62,9 +62,10 @@ class AttributeVectors(JudgedFigure):
             edited = model.decode(codes[lacks] + (wanted - own[lacks]) @ vectors)
             found, kept = judged(edited), np.arange(len(names)) != index
             figures[f"vector_found_{name}"] = float(found[:, index].mean())
-            rest["found_floor"].append(before[lacks, index].mean())
-            rest["kept"].append((found == (wanted == 1))[:, kept].mean())
-            rest["kept_floor"].append((before == (own == 1))[lacks][:, kept].mean())
+            rest["vector_found_floor"].append(before[lacks, index].mean())
+            rest["vector_kept"].append((found == (wanted == 1))[:, kept].mean())
+            as_they_are = (before == (own == 1))[lacks][:, kept]
+            rest["vector_kept_floor"].append(as_they_are.mean())
             if name in source.shown:
                 rows = changed(own[:ROWS], index, own) - own[:ROWS]
                 shown.append(model.decode(codes[:ROWS] + rows @ vectors))
@@ -74,6 +75,6 @@ class AttributeVectors(JudgedFigure):
             f"{', '.join(titles)}"
         )
         context.keep(self, title.replace("_", " "), np.stack(shown, axis=1))
-        means = {f"vector_{key}": float(np.mean(rest[key])) for key in sorted(rest)}
+        means = {name: float(np.mean(values)) for name, values in rest.items()}
         mean = float(np.mean(list(figures.values())))
         return {**judge, "vector_found": mean, **means, **figures}

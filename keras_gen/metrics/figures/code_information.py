@@ -55,15 +55,12 @@ class CodeInformation(JudgedFigure):
         kind, _, index = name.partition("_")
         categories, index = context.model.categories, int(index)
         if kind == "category":
-            count = categories[index]
-            start = sum(categories[:index])
-            settings = np.eye(count)
-            columns = slice(start, start + count)
+            start, settings = sum(categories[:index]), np.eye(categories[index])
         else:
+            start = sum(categories) + index
             settings = np.linspace(-1.0, 1.0, STEPS)[:, None]
-            columns = slice(sum(categories) + index, sum(categories) + index + 1)
         changing = np.repeat(codes[:, None], len(settings), axis=1)
-        changing[:, :, columns] = settings
+        changing[:, :, start : start + settings.shape[1]] = settings
         # The seed of each column is the same, and with it the noise of a row.
         shown = [
             context.model.sample(len(codes), seed=context.seed, codes=changing[:, i])
