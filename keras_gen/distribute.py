@@ -30,7 +30,7 @@ def strategy(
               TF_CONFIG lists. The strategy must be created before any operation of
               TensorFlow. With a single machine it is the same as "auto".
             - "auto" is "multi_worker" if TF_CONFIG names several workers, "mirrored" if
-              there are several devices, and otherwise does not distribute.
+              there are several GPUs, and otherwise does not distribute.
 
     Raises:
         ValueError: For another name, or "multi_worker" without TF_CONFIG.
@@ -53,9 +53,9 @@ def strategy(
     if name != "mirrored" and workers > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = tf.config.list_logical_devices("GPU")
-    devices = [d.name for d in gpus or tf.config.list_logical_devices("CPU")]
-    if name == "mirrored" or len(devices) > 1:
-        return _mirrored(tuple(devices))
+    if name == "mirrored" or len(gpus) > 1:
+        devices = gpus or tf.config.list_logical_devices("CPU")
+        return _mirrored(tuple(device.name for device in devices))
     return tf.distribute.get_strategy()
 
 

@@ -5,6 +5,7 @@ import pytest
 import scipy.stats
 import skimage.metrics
 import sklearn.neighbors
+import tensorflow as tf
 
 from keras_gen.images import to_uint8
 from keras_gen.metrics import memorisation, variety
@@ -35,6 +36,23 @@ def test_the_similarity_at_one_scale_is_that_of_scikit_image():
             full=True,
         )[1][5:-5, 5:-5].mean()  # Only where the window is inside the image.
         assert ours[i] == pytest.approx(max(theirs, 0), abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 1), (33, 47, 3), (88, 90, 3)])
+def test_the_similarity_at_all_scales_is_that_of_tensorflow(shape):
+    random = np.random.default_rng(0)
+    a = random.uniform(-1, 1, (4, *shape)).astype(np.float32)
+    noise = np.reshape([0.0, 0.3, 1.0, 3.0], (4, 1, 1, 1)) * random.normal(size=a.shape)
+    b = np.clip(a + noise, -1, 1).astype(np.float32)
+    weights = np.array(variety.SCALE_WEIGHTS[: variety.num_scales(shape)])
+    theirs = tf.image.ssim_multiscale(
+        (a + 1) / 2,
+        (b + 1) / 2,
+        max_val=1.0,
+        power_factors=(weights / weights.sum()).tolist(),
+    )
+    # Differences of float32 means, 1e-7, are raised to powers below 1.
+    np.testing.assert_allclose(variety.ms_ssim(a, b), theirs, atol=2e-5)
 
 
 def test_equal_images_have_similarity_one_and_scales_grow_with_size():

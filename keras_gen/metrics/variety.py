@@ -8,13 +8,14 @@
    section 5 and appendix F).
 """
 
+import functools
+
 import numpy as np
 import scipy.ndimage
-import tensorflow as tf
 
 from keras_gen.metrics.features import check_images
 
-WINDOW = 11  # Side of the Gaussian window of [1] in pixels; its deviation is 1.5.
+WINDOW, DEVIATION = 11, 1.5  # Side and deviation of the Gaussian of [1], in pixels.
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # [1], section 3.2.
 PATCH = 7  # Side of the patches of [3] in pixels.
 PAIRS_AT_ONCE = 250
@@ -55,14 +56,53 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         ValueError: For images with a side below 11 pixels, or outside [-1, 1].
     """
     a, b = check_images(a), check_images(b)
-    weights = np.array(SCALE_WEIGHTS[: num_scales(a.shape[1:])])
-    return tf.image.ssim_multiscale(
-        (a + 1.0) / 2.0,
-        (b + 1.0) / 2.0,
-        max_val=1.0,
-        power_factors=(weights / weights.sum()).tolist(),
-        filter_size=WINDOW,
-    ).numpy()
+    weights = np.array(SCALE_WEIGHTS[: num_scales(a.shape[1:])], np.float32)
+    # (batch, channels, height, width), in [0, 1].
+    a, b = ((np.moveaxis(images, 3, 1) + 1) / 2 for images in (a, b))
+    result = 1
+    for i, weight in enumerate(weights / weights.sum()):
+        if i:
+            a, b = _halved(a), _halved(b)
+        luminance, structure = _similarity(a, b)
+        if i == len(weights) - 1:
+            structure = luminance * structure
+        result = result * np.maximum(structure.mean(axis=(2, 3)), 0) ** weight
+    return result.mean(axis=1)
+
+
+def _similarity(a, b):
+    """Maps of the luminance, and of contrast and structure ([1], equations 1 to 3)."""
+    mean_a, mean_b = _window_means(a), _window_means(b)
+    product, squares = mean_a * mean_b, mean_a**2 + mean_b**2
+    covariance = _window_means(a * b) - product
+    variances = _window_means(a**2 + b**2) - squares
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * product + c1) / (squares + c1)
+    return luminance, (2 * covariance + c2) / (variances + c2)
+
+
+def _window_means(maps):
+    """Means weighted by the Gaussian window, at all its places inside of the maps."""
+    rows, columns = (_window_matrix(side) for side in maps.shape[2:])
+    return rows @ maps @ columns.T
+
+
+@functools.cache
+def _window_matrix(side):
+    """Matrix (places, side) that applies the window along an axis of this length."""
+    window = np.exp(-((np.arange(WINDOW) - WINDOW // 2) ** 2) / (2 * DEVIATION**2))
+    places = np.arange(side - WINDOW + 1)[:, None]
+    matrix = np.zeros((len(places), side), np.float32)
+    matrix[places, places + np.arange(WINDOW)] = window / window.sum()
+    return matrix
+
+
+def _halved(maps):
+    """Means of 2x2 pixels; those at an odd edge are repeated."""
+    odd = [(0, 0), (0, 0), *((0, side % 2) for side in maps.shape[2:])]
+    maps = np.pad(maps, odd, mode="edge")
+    rows = maps[:, :, ::2] + maps[:, :, 1::2]
+    return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
 def sample_similarity(
