@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_gen
-from keras_gen.data import catalog, folder, listing, pipeline, summary, text
+from keras_gen.data import catalog, draws, folder, listing, pipeline, summary, text
 
 
 def first(dataset):
@@ -393,6 +393,29 @@ def test_two_drawings_of_an_emoji_are_mirrored_together():
     assert dataset.domain_names == ["noto", "twemoji"]
     with pytest.raises(ValueError, match="Expected images with mirror=True"):
         keras_gen.data.load("gaussian_ring", mirror=True)
+
+
+def test_no_thread_tunes_a_dataset_unless_the_user_asks(tmp_path):
+    """An iterator waits for that thread, up to a minute, when it is deleted."""
+    images = np.zeros((8, 8, 8, 1), np.uint8)
+    for i, image in enumerate(images):
+        keras_gen.images.save_grid(image[None] / 127.5 - 1, tmp_path / f"{i}.png")
+    ours = tf.data.Dataset.from_tensor_slices(images)
+    options = {"image_shape": (8, 8, 3), "batch_size": 2}
+    for source in ("mnist", "faces", images, ours, tmp_path):
+        found = keras_gen.data.load(source, **options)
+        assert found.options().autotune.enabled is False, source
+        drawn = draws.draw(found, 4, 0, batch_size=2)
+        assert drawn.options().autotune.enabled is False, source
+    shapes = {"image": (8, 8, 1)}
+    for enabled in (True, False):
+        choice = tf.data.Options()
+        choice.autotune.enabled = enabled
+        mine = ours.batch(2).with_options(choice)
+        found = keras_gen.data.batches(mine, None, shapes)
+        assert found.options().autotune.enabled is enabled
+    found = keras_gen.data.batches(ours.batch(2), None, shapes)
+    assert found.options().autotune.enabled is False
 
 
 def test_datasets_of_single_images():

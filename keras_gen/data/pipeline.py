@@ -68,6 +68,24 @@ def to_size(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     return tf.image.resize(cropped, (height, width), antialias=True)
 
 
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset without the thread by which TensorFlow tunes parallel calls.
+
+    An iterator that is deleted waits for this thread, which may sleep for as long as
+    the iterator has been there, up to a minute: it is woken up a moment before it can
+    see that it shall end. Without tuning, `AUTOTUNE` calls a function as often at once
+    as there are cores, at most 16 times. Options that a user has set are kept.
+
+    Args:
+        dataset: Any dataset. Datasets that are made from the result have its options.
+    """
+    if dataset.options().autotune.enabled is not None:
+        return dataset
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
 def prepare(
     images: tf.Tensor,
     image_shape: tuple[int, int, int] | None,
@@ -162,7 +180,7 @@ def array_batches(
         return batch
 
     # Shuffles the indices of all rows, and gathers the rows of each batch.
-    rows = tf.data.Dataset.range(count)
+    rows = untuned(tf.data.Dataset.range(count))
     if shuffle:
         rows = rows.shuffle(count, seed=seed, reshuffle_each_iteration=True)
     rows = rows.batch(batch_size, drop_remainder=drop_remainder)
@@ -248,7 +266,8 @@ def dataset_batches(
         return {**element, **found}
 
     dataset = dataset.map(one, num_parallel_calls=AUTOTUNE)
-    return dataset.batch(batch_size, drop_remainder).prefetch(AUTOTUNE)
+    dataset = untuned(dataset).batch(batch_size, drop_remainder)
+    return dataset.prefetch(AUTOTUNE)
 
 
 def _warn_of_order(dataset, shuffle_buffer):
@@ -443,7 +462,7 @@ def batches(
         )
     else:
         _check_counts(x, ranges)
-        dataset = _fitting(x.map(as_dict), shapes, ranges)
+        dataset = _fitting(untuned(x).map(as_dict), shapes, ranges)
     for name, shape in shapes.items():
         _check_shape(name, dataset.element_spec[name].shape, (None, *shape))
     return dataset.prefetch(AUTOTUNE)
