@@ -9,7 +9,6 @@ import warnings
 import numpy as np
 import PIL.Image
 import pytest
-import tensorflow as tf
 import typer
 from typer.testing import CliRunner
 
@@ -339,8 +338,6 @@ def test_jit_is_passed_to_compile_and_kept_by_the_run(tmp_path, monkeypatch):
         compile_model(model, **settings)
 
     monkeypatch.setattr(keras_gen.GenerativeModel, "compile", spy)
-    default = tf.distribute.get_strategy()  # One replica; the tests have two devices.
-    monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: default)
     options = [
         *("--data", "mnist", "--split", "train[:32]", "--batch-size", 16),
         *("--runs", tmp_path, "--set", "widths=[8]", "--epochs", 1, "--jit"),

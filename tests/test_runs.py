@@ -15,11 +15,9 @@ import keras
 import numpy as np
 import PIL.Image
 import pytest
-import tensorflow as tf
 from conftest import values
 from typer.testing import CliRunner
 
-import keras_gen
 from keras_gen import callbacks, runs, zoo
 from keras_gen.callbacks import epoch_time
 from keras_gen.cli import app
@@ -48,11 +46,14 @@ OLD_SETTINGS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def one_replica(monkeypatch):
-    """Trains on a single replica, although the tests have two devices."""
-    default = tf.distribute.get_strategy()
-    monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: default)
+def test_a_run_trains_and_resumes_on_two_replicas(tmp_path):
+    options = {**OPTIONS, "strategy": "mirrored"}
+    run = Run.create("gan", "mnist", runs=tmp_path, epochs=1, **options)
+    model = run.train(verbose=0)
+    assert model.distribute_strategy.num_replicas_in_sync == 2
+    again = Run.open(run.folder, "gan").train(2, verbose=0)
+    assert again.distribute_strategy.num_replicas_in_sync == 2
+    assert int(again.step.numpy()) == 2 * int(model.step.numpy()) > 0
 
 
 def test_a_run_trains_and_resumes_as_if_it_had_not_been_interrupted(tmp_path):
@@ -209,9 +210,7 @@ def photos(tmp_path_factory):
 def told(photos, tmp_path_factory):
     """A run of two epochs, and the lines that it printed."""
     output = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(output):
-        default = tf.distribute.get_strategy()
-        patch.setattr(keras_gen.distribute, "strategy", lambda _: default)
+    with contextlib.redirect_stdout(output):
         folder = tmp_path_factory.mktemp("runs") / "a [b]run"
         run = Run.create("gan", photos, folder=folder, epochs=2, **SMALL)
         run.train(verbose=2)

@@ -336,9 +336,24 @@ def test_a_cluster_of_one_worker_is_this_machine(monkeypatch):
     alone["task"] = {"type": "worker", "index": 0}
     monkeypatch.setenv("TF_CONFIG", json.dumps(alone))
     for name in ("auto", "multi_worker"):
-        assert keras_gen.distribute.strategy(name) is keras_gen.distribute.strategy(
-            "mirrored"
-        )
+        assert keras_gen.distribute.strategy(name) is tf.distribute.get_strategy()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_auto_copies_the_model_to_several_gpus_but_not_to_several_cpus(
+    count, monkeypatch
+):
+    listed, given = tf.config.list_logical_devices, []
+    gpus = [tf.config.LogicalDevice(f"/device:GPU:{i}", "GPU") for i in range(count)]
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda k: gpus if k == "GPU" else listed(k)
+    )
+    monkeypatch.setattr(keras_gen.distribute, "_mirrored", given.append)
+    found = keras_gen.distribute.strategy("auto")
+    if count > 1:
+        assert given == [("/device:GPU:0", "/device:GPU:1")]
+    else:
+        assert found is tf.distribute.get_strategy() and not given
 
 
 @pytest.mark.parametrize(
