@@ -89,7 +89,8 @@ def table_of(name: str, rows: list[dict]) -> rich.table.Table:
     for row in rows:
         figures = [f"{row[key]:.3f}" for key in SHOWN]
         first = [str(row[key]) for key in ("sampler", "steps", "evaluations")]
-        table.add_row(*first, *figures, f"{row['milliseconds']:.2f}")
+        time = row.get("milliseconds")  # A busy machine's are left out of a log.
+        table.add_row(*first, *figures, "–" if time is None else f"{time:.2f}")
     return table
 
 

@@ -5,6 +5,7 @@ Each function that is registered draws one figure: docs/theory refers to it as
 """
 
 import json
+import math
 import pathlib
 from collections.abc import Callable
 
@@ -326,8 +327,11 @@ def steps():
     rows = [json.loads(line) for line in MEASURED.read_text("utf-8").splitlines()]
     rows.sort(key=lambda row: row["steps"])
     names = dict.fromkeys(row["model"].replace("=", "/") for row in rows)
-    drawn, (panels,) = _axes(len(names), width=4 * len(names), height=3.2)
-    for axes, name in zip(panels, names, strict=True):
+    count = math.ceil(len(names) / 2)
+    drawn, panels = _axes(2, rows=count, height=3.2 * count)
+    for axes in panels.flat[len(names) :]:
+        axes.set_axis_off()
+    for axes, name in zip(panels.flat, names, strict=False):
         own = [row for row in rows if row["model"].replace("=", "/") == name]
         for sampler in dict.fromkeys(row["sampler"] for row in own):
             line = [row for row in own if row["sampler"] == sampler]
