@@ -268,6 +268,23 @@ def r1_penalty(discriminator: Callable, real) -> tf.Tensor:
     return 0.5 * _mean(_squared_gradient_norms(discriminator, real))
 
 
+# Classes.
+
+
+def cross_entropy(logits, labels) -> tf.Tensor:
+    """Cross-entropy of the classes with logits.
+
+    Args:
+        logits: Logits of the classes, float32 (batch, num_classes).
+        labels: The right classes, int (batch,); -1 where none is known.
+
+    Returns:
+        Nats, float32 (batch,); 0 where no class is known.
+    """
+    right = ops.one_hot(labels, logits.shape[-1], dtype="float32")
+    return -ops.sum(right * ops.log_softmax(logits), axis=-1)
+
+
 # Images and texts.
 
 

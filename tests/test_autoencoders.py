@@ -212,8 +212,13 @@ def test_pretraining_with_noise_makes_a_better_denoiser():
         model.pretrain(images, 30, 32, verbose=0, noise=noise, level=0.4)
         errors.append(np.mean((model.reconstruct(noisy) - test) ** 2))
     assert errors[1] < 0.8 * errors[0]
-    for wrong in ({"noise": "salt_and_pepper"}, {"noise": "masking", "level": 1.5}):
-        with pytest.raises(ValueError, match="noise"):
+    for wrong, message in (
+        ({"noise": "salt_and_pepper"}, "noise"),
+        ({"noise": "masking", "level": 1.5}, "noise"),
+        ({"level": -1.0}, "level"),
+        ({"epochs": 0}, "epochs"),
+    ):
+        with pytest.raises(ValueError, match=message):
             model.pretrain(images, **wrong)
 
 

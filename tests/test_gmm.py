@@ -203,7 +203,8 @@ def test_em_takes_datasets_and_refuses_what_it_cannot_fit():
     for options, message in (
         ({"max_iterations": 0}, "max_iterations"),
         ({"min_variance": 1e-5}, "min_variance >= 0.0001"),
-        ({"tolerance": -1.0}, "tolerance >= 0"),
+        ({"tolerance": -1.0}, "tolerance, a number of at least 0"),
+        ({"tolerance": "low"}, "tolerance"),
     ):
         with pytest.raises(ValueError, match=message):
             models[0].fit_em(images, **options)

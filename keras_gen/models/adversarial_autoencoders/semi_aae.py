@@ -235,8 +235,7 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         labels = batch["label"]
         logits = self.category_logits(shared["noisy"], training)
         known = labels >= 0
-        one_hot = ops.one_hot(labels, self.num_classes, dtype="float32")
-        nats = -ops.sum(one_hot * ops.log_softmax(logits), axis=-1)
+        nats = losses.cross_entropy(logits, labels)
         right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
         accuracy = losses.mean_of(right, known), losses.any_of(known)
         loss = losses.mean_of(nats, known)
@@ -258,8 +257,7 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         """
         answer = ops.softmax(self.category_logits(images, training=False))
         certain = ops.max(answer, axis=-1) >= self.confidence
-        one_hot = ops.one_hot(ops.argmax(answer, axis=-1), self.num_classes)
-        nats = -ops.sum(one_hot * ops.log_softmax(logits), axis=-1)
+        nats = losses.cross_entropy(logits, ops.argmax(answer, axis=-1))
         return ops.where(certain, nats, 0.0)
 
     def category_logits(self, images, training=False):

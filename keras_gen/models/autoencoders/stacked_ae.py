@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
-from keras_gen.core import checks
+from keras_gen.core import arguments
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
@@ -64,14 +66,15 @@ class StackedAE(Autoencoder):
         )
         self.num_pairs = len(widths) + 1
 
+    @arguments.checked(unchecked=("data",))
     def pretrain(
         self,
-        data,
-        epochs: int = 5,
-        batch_size: int | None = None,
-        verbose="auto",
+        data: tf.data.Dataset | np.ndarray | dict,
+        epochs: Count = 5,
+        batch_size: Count | None = None,
+        verbose: int | str = "auto",
         noise: Literal["gaussian", "masking"] | None = None,
-        level: float = 0.25,
+        level: Weight = 0.25,
     ) -> list:
         """Trains greedily ([2]): one pair of layers at a time, the outermost first.
 
@@ -98,7 +101,6 @@ class StackedAE(Autoencoder):
             ValueError: For another kind of noise, or a level out of its range.
         """
         if noise is not None:
-            checks.one_of(OF_UNITS, noise=noise)
             check_level(noise, level)
         histories = []
         for index in range(1, self.num_pairs + 1):

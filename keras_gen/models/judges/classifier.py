@@ -16,6 +16,7 @@ from typing import Literal
 import keras
 from keras import layers, ops
 
+from keras_gen import losses
 from keras_gen.core import schedules
 from keras_gen.core.abilities import transforms
 from keras_gen.core.augmentation import distort
@@ -171,8 +172,7 @@ def cross_entropy(logits, labels) -> tuple:
         1 where the most probable class is right, else 0.
     """
     right = ops.equal(ops.argmax(logits, axis=-1), ops.cast(labels, "int32"))
-    hits = ops.one_hot(labels, logits.shape[-1])
-    loss = -ops.mean(ops.sum(hits * ops.log_softmax(logits), axis=-1))
+    loss = ops.mean(losses.cross_entropy(logits, labels))
     return loss, {"accuracy": ops.cast(right, "float32")}
 
 

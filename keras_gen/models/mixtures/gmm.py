@@ -23,12 +23,12 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
 from keras_gen import data
-from keras_gen.core import checks, schedules
+from keras_gen.core import arguments, checks, schedules
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
-from keras_gen.core.types import Count, ImageShape, Rate
+from keras_gen.core.types import Count, ImageShape, Rate, Weight
 from keras_gen.data.draws import draw_images
 from keras_gen.distributions import priors
 
@@ -285,13 +285,14 @@ class GMM(GenerativeModel):
             )
         self.gaussians.initialize(rows, int(self.seed.numpy()))
 
+    @arguments.checked(unchecked=("x",))
     def fit_em(
         self,
-        x,
+        x: tf.data.Dataset | np.ndarray,
         *,
-        max_iterations: int = 100,
-        tolerance: float = 1e-3,
-        min_variance: float | None = None,
+        max_iterations: Count = 100,
+        tolerance: Weight = 1e-3,
+        min_variance: Weight | None = None,
     ) -> float:
         """Fits the mixture by expectation-maximisation ([2]), in place of `fit`.
 
@@ -330,12 +331,10 @@ class GMM(GenerativeModel):
                 "Expected covariance='diagonal' or 'full' for fit_em, got 'low_rank', "
                 "which fit() trains by gradient descent."
             )
-        checks.counts(max_iterations=max_iterations)
         least = layer.min_deviation**2
         if min_variance is None:
             min_variance = least
         checks.at_least(least, min_variance=min_variance)
-        checks.at_least(0, tolerance=tolerance)
         batches = data.batches(x, None, self.batch_shapes(), None, shuffle=False)
         images = np.concatenate([batch["image"].numpy() for batch in batches])
         rows = images.reshape(len(images), -1)
