@@ -89,8 +89,9 @@ def table_of(name: str, rows: list[dict]) -> rich.table.Table:
     for row in rows:
         figures = [f"{row[key]:.3f}" for key in SHOWN]
         first = [str(row[key]) for key in ("sampler", "steps", "evaluations")]
-        time = row.get("milliseconds")  # A busy machine's are left out of a log.
-        table.add_row(*first, *figures, "–" if time is None else f"{time:.2f}")
+        # A log may omit times that were measured on a busy machine.
+        duration = row.get("milliseconds")
+        table.add_row(*first, *figures, f"{duration:.2f}" if duration else "–")
     return table
 
 

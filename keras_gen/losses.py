@@ -272,17 +272,17 @@ def r1_penalty(discriminator: Callable, real) -> tf.Tensor:
 
 
 def cross_entropy(logits, labels) -> tf.Tensor:
-    """Cross-entropy of the classes with logits.
+    """Cross-entropy of class logits, in nats for each row.
 
     Args:
         logits: Logits of the classes, float32 (batch, num_classes).
-        labels: The right classes, int (batch,); -1 where none is known.
+        labels: The true classes, int (batch,); -1 if unknown.
 
     Returns:
-        Nats, float32 (batch,); 0 where no class is known.
+        float32 (batch,); 0 where the class is unknown.
     """
-    right = ops.one_hot(labels, logits.shape[-1], dtype="float32")
-    return -ops.sum(right * ops.log_softmax(logits), axis=-1)
+    targets = ops.one_hot(labels, logits.shape[-1], dtype="float32")
+    return -ops.sum(targets * ops.log_softmax(logits), axis=-1)
 
 
 # Images and texts.

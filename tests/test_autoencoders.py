@@ -216,7 +216,7 @@ def test_pretraining_with_noise_makes_a_better_denoiser():
         ({"noise": "salt_and_pepper"}, "noise"),
         ({"noise": "masking", "level": 1.5}, "noise"),
         ({"level": -1.0}, "level"),
-        ({"epochs": 0}, "epochs"),
+        ({"epochs": -1}, "epochs"),
     ):
         with pytest.raises(ValueError, match=message):
             model.pretrain(images, **wrong)

@@ -315,7 +315,7 @@ def optimized(function, *arguments):
 
 
 def test_leaky_relu_behind_a_convolution_lets_tensorflow_fuse_the_rest():
-    """That of Keras ends in an error where TensorFlow fuses with oneDNN."""
+    """Keras's own layer raises an error where TensorFlow fuses with oneDNN."""
     convolution, activation = keras.layers.Conv2D(4, 3), LeakyReLU(0.2)
     images = tf.reshape(tf.range(200.0), (2, 10, 10, 1))
     convolution.build(images.shape)

@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from conftest import values
 from typer.testing import CliRunner
 
@@ -22,13 +21,6 @@ OPTIONS = {
     "overrides": {"image_shape": (8, 8, 1), "widths": [8], "latent_dim": 4},
 }
 TRAIN = "keras-gen train gan --data mnist"
-
-
-@pytest.fixture(autouse=True)
-def one_replica(monkeypatch):
-    """Trains on a single replica, although the tests have two devices."""
-    default = tf.distribute.get_strategy()
-    monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: default)
 
 
 @pytest.fixture

@@ -27,10 +27,8 @@ OPTIONS = {
 
 
 @pytest.fixture(autouse=True)
-def one_replica(monkeypatch):
-    """Trains on a single replica, although the tests have two devices."""
-    default = tf.distribute.get_strategy()
-    monkeypatch.setattr(keras_gen.distribute, "strategy", lambda _: default)
+def no_settings_of_trackers(monkeypatch):
+    """Removes the environment variables that trackers read."""
     for name in ("WANDB_PROJECT", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("TRACKIO_PROJECT", raising=False)

@@ -61,6 +61,10 @@ def test_equal_images_have_similarity_one_and_scales_grow_with_size():
     assert [variety.num_scales((s, s, 3)) for s in (11, 22, 64, 256)] == [1, 2, 3, 5]
     with pytest.raises(ValueError, match="at least 11"):
         variety.ms_ssim(images[:, :10], images[:, :10])
+    colour = np.repeat(images, 3, axis=-1)
+    for others in (colour, images[:1]):
+        with pytest.raises(ValueError, match="images of one shape"):
+            variety.ms_ssim(images, others)
 
 
 def test_collapsed_samples_are_more_similar_than_varied_ones():

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.data.pipeline import untuned
+from keras_gen.data.pipeline import without_autotuning
 
 MEMORY_LIMIT = 2**30  # Largest number of bytes of rows that are in memory at once.
 _NONE = (-1, 0)  # Nothing drawn so far: no row has a number below 0.
@@ -60,7 +60,7 @@ def draw(
         name: tf.TensorSpec((None, *entry.shape[1:]), entry.dtype)
         for name, entry in dataset.element_spec.items()
     }
-    return untuned(
+    return without_autotuning(
         tf.data.Dataset.from_generator(
             lambda: rows.batches(batch_size), output_signature=spec
         )

@@ -68,16 +68,16 @@ def to_size(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
     return tf.image.resize(cropped, (height, width), antialias=True)
 
 
-def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The dataset without the thread by which TensorFlow tunes parallel calls.
+def without_autotuning(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset with tf.data's autotuning turned off, unless it was set before.
 
-    An iterator that is deleted waits for this thread, which may sleep for as long as
-    the iterator has been there, up to a minute: it is woken up a moment before it can
-    see that it shall end. Without tuning, `AUTOTUNE` calls a function as often at once
-    as there are cores, at most 16 times. Options that a user has set are kept.
+    Deleting an iterator waits for the autotuning thread. Because of a race in
+    TensorFlow, that thread may miss its wake-up and sleep for as long as the iterator
+    has existed, up to a minute. Without autotuning, `AUTOTUNE` means as many parallel
+    calls as there are cores, at most 16.
 
     Args:
-        dataset: Any dataset. Datasets that are made from the result have its options.
+        dataset: Dataset. Those that are made from the result have its options.
     """
     if dataset.options().autotune.enabled is not None:
         return dataset
@@ -180,7 +180,7 @@ def array_batches(
         return batch
 
     # Shuffles the indices of all rows, and gathers the rows of each batch.
-    rows = untuned(tf.data.Dataset.range(count))
+    rows = without_autotuning(tf.data.Dataset.range(count))
     if shuffle:
         rows = rows.shuffle(count, seed=seed, reshuffle_each_iteration=True)
     rows = rows.batch(batch_size, drop_remainder=drop_remainder)
@@ -239,7 +239,7 @@ def dataset_batches(
             `image_shape`. Wrong values of images or labels are an InvalidArgumentError
             when they are reached; see also `check_first`.
     """
-    dataset = dataset.map(as_dict)
+    dataset = without_autotuning(dataset).map(as_dict)
     spec = dataset.element_spec.get("image")
     if spec is None or spec.shape.rank != 3:
         raise ValueError(
@@ -266,8 +266,7 @@ def dataset_batches(
         return {**element, **found}
 
     dataset = dataset.map(one, num_parallel_calls=AUTOTUNE)
-    dataset = untuned(dataset).batch(batch_size, drop_remainder)
-    return dataset.prefetch(AUTOTUNE)
+    return dataset.batch(batch_size, drop_remainder).prefetch(AUTOTUNE)
 
 
 def _warn_of_order(dataset, shuffle_buffer):
@@ -326,7 +325,7 @@ def check_first(
     Raises:
         ValueError: For images out of range, or labels that are no whole numbers.
     """
-    dataset = dataset.map(as_dict)
+    dataset = without_autotuning(dataset).map(as_dict)
     names = set(IMAGES + LABELS) & set(dataset.element_spec)
     rows = dataset.map(lambda element: {name: element[name] for name in names})
     rows = list(rows.take(batch_size).as_numpy_iterator())
@@ -462,7 +461,7 @@ def batches(
         )
     else:
         _check_counts(x, ranges)
-        dataset = _fitting(untuned(x).map(as_dict), shapes, ranges)
+        dataset = _fitting(without_autotuning(x).map(as_dict), shapes, ranges)
     for name, shape in shapes.items():
         _check_shape(name, dataset.element_spec[name].shape, (None, *shape))
     return dataset.prefetch(AUTOTUNE)

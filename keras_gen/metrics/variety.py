@@ -15,7 +15,8 @@ import scipy.ndimage
 
 from keras_gen.metrics.features import check_images
 
-WINDOW, DEVIATION = 11, 1.5  # Side and deviation of the Gaussian of [1], in pixels.
+WINDOW = 11  # Side of the Gaussian window of [1] in pixels.
+DEVIATION = 1.5  # Standard deviation of that window in pixels.
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # [1], section 3.2.
 PATCH = 7  # Side of the patches of [3] in pixels.
 PAIRS_AT_ONCE = 250
@@ -53,20 +54,24 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         float32 (batch,), 1 for equal images.
 
     Raises:
-        ValueError: For images with a side below 11 pixels, or outside [-1, 1].
+        ValueError: For images of different shapes, with a side below 11 pixels, or
+            outside [-1, 1].
     """
     a, b = check_images(a), check_images(b)
+    if a.shape != b.shape:
+        raise ValueError(f"Expected images of one shape, got {a.shape} and {b.shape}.")
     weights = np.array(SCALE_WEIGHTS[: num_scales(a.shape[1:])], np.float32)
     # (batch, channels, height, width), in [0, 1].
-    a, b = ((np.moveaxis(images, 3, 1) + 1) / 2 for images in (a, b))
+    a, b = (np.ascontiguousarray(np.moveaxis(i, 3, 1) + 1) / 2 for i in (a, b))
     result = 1
     for i, weight in enumerate(weights / weights.sum()):
         if i:
             a, b = _halved(a), _halved(b)
-        luminance, structure = _similarity(a, b)
+        luminance, contrast_structure = _similarity(a, b)
         if i == len(weights) - 1:
-            structure = luminance * structure
-        result = result * np.maximum(structure.mean(axis=(2, 3)), 0) ** weight
+            contrast_structure = luminance * contrast_structure
+        means = contrast_structure.mean(axis=(2, 3))
+        result = result * np.maximum(means, 0) ** weight
     return result.mean(axis=1)
 
 
@@ -82,14 +87,14 @@ def _similarity(a, b):
 
 
 def _window_means(maps):
-    """Means weighted by the Gaussian window, at all its places inside of the maps."""
+    """Means weighted by the Gaussian window, wherever it lies inside the maps."""
     rows, columns = (_window_matrix(side) for side in maps.shape[2:])
     return rows @ maps @ columns.T
 
 
 @functools.cache
 def _window_matrix(side):
-    """Matrix (places, side) that applies the window along an axis of this length."""
+    """Matrix (places, side) that applies the window along an axis of length `side`."""
     window = np.exp(-((np.arange(WINDOW) - WINDOW // 2) ** 2) / (2 * DEVIATION**2))
     places = np.arange(side - WINDOW + 1)[:, None]
     matrix = np.zeros((len(places), side), np.float32)

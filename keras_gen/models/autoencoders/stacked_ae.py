@@ -26,7 +26,7 @@ from keras_gen.core import arguments
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import register
-from keras_gen.core.types import Count, ImageShape, Weight
+from keras_gen.core.types import Count, ImageShape, Natural, Weight
 from keras_gen.models.autoencoders.base import Autoencoder
 from keras_gen.models.autoencoders.corruptions import OF_PIXELS, OF_UNITS, check_level
 from keras_gen.networks.autoencoder import stacked_decoder, stacked_encoder
@@ -70,7 +70,7 @@ class StackedAE(Autoencoder):
     def pretrain(
         self,
         data: tf.data.Dataset | np.ndarray | dict,
-        epochs: Count = 5,
+        epochs: Natural = 5,
         batch_size: Count | None = None,
         verbose: int | str = "auto",
         noise: Literal["gaussian", "masking"] | None = None,
@@ -98,7 +98,7 @@ class StackedAE(Autoencoder):
             A Keras `History` for each pair.
 
         Raises:
-            ValueError: For another kind of noise, or a level out of its range.
+            ValueError: For another kind of noise, or a number out of its range.
         """
         if noise is not None:
             check_level(noise, level)

@@ -139,7 +139,7 @@ class Classifier(GenerativeModel):
         if training:
             images = distort(images, self.noise_seed("distortion"), **self.distortion)
         _, logits = network(images, training=training)
-        entropy = attribute_entropy if self.has_attributes else cross_entropy
+        entropy = attribute_loss if self.has_attributes else class_loss
         return entropy(logits, labels)
 
     @transforms("probabilities")
@@ -160,7 +160,7 @@ class Classifier(GenerativeModel):
         return self.averaged(self.classifier)(images, training=False)[0]
 
 
-def cross_entropy(logits, labels) -> tuple:
+def class_loss(logits, labels) -> tuple:
     """A classifier's loss and its figures.
 
     Args:
@@ -176,7 +176,7 @@ def cross_entropy(logits, labels) -> tuple:
     return loss, {"accuracy": ops.cast(right, "float32")}
 
 
-def attribute_entropy(logits, attributes) -> tuple:
+def attribute_loss(logits, attributes) -> tuple:
     """The loss of a classifier of attributes, and its figures.
 
     Args:

@@ -10,7 +10,7 @@ from keras_gen.core.abilities import transforms
 from keras_gen.core.game import Player
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.types import Classes
-from keras_gen.models.judges.classifier import cross_entropy
+from keras_gen.models.judges.classifier import class_loss
 
 
 def classifier_from(
@@ -113,7 +113,7 @@ class EncoderClassifier(GenerativeModel):
     def classifier_loss(self, batch, shared, training):
         """Mean cross-entropy in nats."""
         logits = self.logits(batch["image"], training and not self.freeze)
-        return cross_entropy(logits, batch["label"])
+        return class_loss(logits, batch["label"])
 
     def logits(self, images, training=False):
         """Logits of the classes, before the softmax: float32 (batch, num_classes)."""

@@ -288,7 +288,7 @@ class GMM(GenerativeModel):
     @arguments.checked(unchecked=("x",))
     def fit_em(
         self,
-        x: tf.data.Dataset | np.ndarray,
+        x: tf.data.Dataset | np.ndarray | dict,
         *,
         max_iterations: Count = 100,
         tolerance: Weight = 1e-3,
