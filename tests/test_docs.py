@@ -76,6 +76,12 @@ def tools(monkeypatch):
     monkeypatch.syspath_prepend(str(TOOLS))
 
 
+def test_workers_share_tests_by_their_groups(request):
+    """Or else each worker would build the site, and train the models of others."""
+    if hasattr(request.config, "workerinput"):
+        assert request.node.nodeid.endswith("@docs")
+
+
 def test_every_link_within_the_site_leads_somewhere(site, built):
     root = (built / "site").resolve()
     wrong = []
