@@ -395,8 +395,8 @@ def test_two_drawings_of_an_emoji_are_mirrored_together():
         keras_gen.data.load("gaussian_ring", mirror=True)
 
 
-def test_no_thread_tunes_a_dataset_unless_the_user_asks(tmp_path):
-    """An iterator waits for that thread, up to a minute, when it is deleted."""
+def test_datasets_have_no_autotuning_unless_the_user_asks(tmp_path):
+    """Deleting an iterator can wait up to a minute for the autotuning thread."""
     images = np.zeros((8, 8, 8, 1), np.uint8)
     for i, image in enumerate(images):
         keras_gen.images.save_grid(image[None] / 127.5 - 1, tmp_path / f"{i}.png")
