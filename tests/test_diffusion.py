@@ -528,6 +528,39 @@ def test_guidance_moves_from_no_condition_to_the_condition(conditional):
     np.testing.assert_allclose(mixed, free + factor * (bound - free), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("ability", "options"),
+    [
+        ("sample", {"sampler": "dpm++"}),
+        ("sample", {"sampler": "heun"}),
+        ("decode", {}),
+        ("encode", {}),
+        ("complete", {}),
+        ("edit", {}),
+        ("log_prob", {}),
+    ],
+)
+def test_a_graph_traces_the_network_once(ability, options, monkeypatch):
+    """Since that takes seconds: for guided and plain rows, and for steps in two."""
+    model = model_of(num_classes=3)
+    predict, calls = model.predict_output, []
+
+    def counted(*args, **kwargs):
+        calls.append(ability)
+        return predict(*args, **kwargs)
+
+    monkeypatch.setattr(model, "predict_output", counted)
+    declared = model.abilities()[ability].declared(model)
+    specs = {name: entry.spec for name, entry in declared.items()}
+    assert ability == "log_prob" or "guidance" in specs
+    graph = tf.function(
+        lambda **rows: model.abilities()[ability].function(model, **rows, **options),
+        autograph=False,
+    )
+    graph.get_concrete_function(**specs)
+    assert len(calls) == 1
+
+
 def test_guided_estimates_are_clipped_as_a_whole(monkeypatch):
     model = model_of("ddpm", num_classes=3, clip=True)
     labels, free = tf.constant([0, 1]), 3

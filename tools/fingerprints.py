@@ -47,7 +47,7 @@ def inputs_of(declared: dict[str, Input]) -> dict[str, np.ndarray]:
 def answer(
     model: keras_gen.GenerativeModel, ability: Ability, arrays: dict
 ) -> np.ndarray:
-    """The result of the public method for four rows."""
+    """The result of the public method."""
     arrays = dict(arrays)
     if "steps" in ability.options:
         arrays["steps"] = 3
@@ -59,15 +59,18 @@ def answer(
     return getattr(model, ability.name)(**arrays)
 
 
-def fingerprint(model: keras_gen.GenerativeModel) -> dict[str, list[list[float]]]:
-    """Projections (ROWS, DIRECTIONS) of the results, by ability."""
+def fingerprint(
+    model: keras_gen.GenerativeModel, rows: int = ROWS
+) -> dict[str, list[list[float]]]:
+    """Projections (rows, DIRECTIONS) of the results for the first rows, by ability."""
     found = {}
     for name, ability in sorted(model.abilities().items()):
-        arrays = inputs_of(ability.declared(model))
-        rows = np.asarray(answer(model, ability, arrays), np.float64).reshape(ROWS, -1)
-        directions = np.random.default_rng(1).normal(size=(rows.shape[1], DIRECTIONS))
+        arrays = {n: a[:rows] for n, a in inputs_of(ability.declared(model)).items()}
+        result = np.asarray(answer(model, ability, arrays), np.float64)
+        result = result.reshape(rows, -1)
+        directions = np.random.default_rng(1).normal(size=(result.shape[1], DIRECTIONS))
         directions /= np.linalg.norm(directions, axis=0)
-        found[name] = [[float(f"{x:.7g}") for x in row] for row in rows @ directions]
+        found[name] = [[float(f"{x:.7g}") for x in row] for row in result @ directions]
     return found
 
 

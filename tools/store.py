@@ -26,18 +26,21 @@ def unread(model: keras_gen.GenerativeModel) -> list[str]:
     Args:
         model: A model.
     """
-    read = set()
+    named = [keras_gen.zoo.named_weights(model, averaged=a) for a in (False, True)]
+    names = list(named[0])
     for signature in signatures_of(model, list(model.abilities())).values():
+        if not names:  # Tracing a graph takes seconds.
+            break
         if signature.takes_files:
             continue
         specs = {n: declared.spec for n, declared in signature.inputs.items()}
-        read |= _read_by(signature.function.get_concrete_function(**specs))
-    named = [keras_gen.zoo.named_weights(model, averaged=a) for a in (False, True)]
-    return [
-        name
-        for name in named[0]
-        if not any(id(variables[name].value) in read for variables in named)
-    ]
+        read = _read_by(signature.function.get_concrete_function(**specs))
+        names = [
+            name
+            for name in names
+            if not any(id(variables[name].value) in read for variables in named)
+        ]
+    return names
 
 
 def _read_by(function):

@@ -48,25 +48,32 @@ class ModulatedGroupNorm(layers.Layer):
         """Maps (batch, height, width, maps) and conditions (batch, numbers) to maps."""
         x, condition = inputs
         maps, groups = x.shape[-1], self.used_groups
+        of_groups = (-1, groups, maps // groups)
         wide = ops.cast(x, "float32")
-        means = ops.mean(wide, axis=(1, 2))
-        squares = ops.mean(ops.square(wide), axis=(1, 2))
-        shape = (-1, groups, maps // groups)
-        mean = ops.mean(ops.reshape(means, shape), axis=-1, keepdims=True)
-        square = ops.mean(ops.reshape(squares, shape), axis=-1, keepdims=True)
+        mean, square = (
+            ops.mean(
+                ops.reshape(ops.mean(values, axis=(1, 2)), of_groups),
+                axis=-1,
+                keepdims=True,
+            )
+            for values in (wide, ops.square(wide))
+        )
         variance = ops.maximum(square - ops.square(mean), 0.0)
         inverse = ops.rsqrt(variance + self.epsilon)
-        mean, inverse = (
-            ops.reshape(
-                ops.broadcast_to(v, ops.shape(ops.reshape(means, shape))), (-1, maps)
+        gamma, beta, scale, shift = (
+            ops.reshape(values, of_groups)
+            for values in (
+                self.gamma,
+                self.beta,
+                *ops.split(self.projection(condition), 2, axis=-1),
             )
-            for v in (mean, inverse)
         )
-        scale, shift = ops.split(self.projection(condition), 2, axis=-1)
-        factor = inverse * self.gamma * (1.0 + scale)
-        addend = self.beta * (1.0 + scale) + shift - mean * factor
+        scale = 1.0 + scale
+        factor = inverse * (gamma * scale)
+        addend = beta * scale + shift - mean * factor
         factor, addend = (
-            ops.cast(v, self.compute_dtype)[:, None, None] for v in (factor, addend)
+            ops.reshape(ops.cast(values, self.compute_dtype), (-1, 1, 1, maps))
+            for values in (factor, addend)
         )
         return x * factor + addend
 

@@ -30,6 +30,7 @@ import tensorflow as tf
 from keras_gen.core.abilities import transforms
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, ImageShape
+from keras_gen.models.diffusion import samplers
 from keras_gen.models.diffusion.denoising import DenoisingModel
 from keras_gen.models.diffusion.processes import Straight
 
@@ -159,6 +160,7 @@ class FlowMatching(DenoisingModel):
         time = tf.constant(self.process.way_back(steps).time, tf.float32)
         probes = self._probes(x)
 
+        @samplers.traced_once
         def slopes(x, time):
             """The velocity at a time, and the trace of its derivative."""
             with tf.GradientTape(persistent=True) as tape:

@@ -345,6 +345,14 @@ def _loop(count, step, x, *state):
 # Heun's method.
 
 
+def traced_once(function: Callable) -> Callable:
+    """A function of tensors that a graph calls in several places, as a graph itself.
+
+    Tracing a network takes seconds.
+    """
+    return tf.function(function, autograph=False)
+
+
 def heun(denoise: Denoiser, x: tf.Tensor, path: Path) -> tf.Tensor:
     """Heun's method ([3], algorithm 1 with no churn), of second order.
 
@@ -366,6 +374,7 @@ def heun(denoise: Denoiser, x: tf.Tensor, path: Path) -> tf.Tensor:
     )
     position = sigma / scale
 
+    @traced_once
     def slope(x, i):
         """Of x / scale over the position: e - share x0."""
         data, _ = _pair(denoise(x, i))
