@@ -8,7 +8,11 @@ import PIL.Image
 
 from keras_gen import data as sources
 from keras_gen import images, latent
+from keras_gen.core.inputs import IMAGE, LATENT
 from keras_gen.core.model import GenerativeModel
+from keras_gen.metrics.figures.attribute_vectors import vectors_of
+from keras_gen.metrics.figures.judged import JUDGED
+from keras_gen.models.translation.stargan import changed
 
 
 def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
@@ -44,6 +48,8 @@ def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
             draw_mixing(model, path.with_name("mixing.png"))
         if hasattr(model, "trajectory"):
             draw_trajectories(model, path.with_name("noise.gif"))
+        elif {"encode", "decode"} <= set(abilities) and data is not None:
+            draw_attributes(model, data, path.with_name("attributes.png"))
         if "complete" in abilities and data is not None:
             draw_completions(model, data, path.with_name("completions.png"))
     elif "reconstruct" in abilities and data is not None:
@@ -119,6 +125,45 @@ def draw_trajectories(model, path):
     """Writes a GIF of noise that becomes the first 8 samples, in 20 steps."""
     frames = np.clip(model.trajectory(8, seed=0, steps=20), -1.0, 1.0)
     images.save_animation(frames, path, columns=4, returns=False)
+
+
+def draw_attributes(model, data, path, columns: int = 8):
+    """Draws test images, reconstructions, and these with other attributes.
+
+    Nothing is drawn for data without attributes that a classifier knows, or for models
+    that also need labels. In each row after the second, one attribute is changed by its
+    vector between codes.
+
+    Args:
+        model: Model that encodes and decodes images.
+        data: Data set with the test images.
+        path: Path of the PNG file.
+        columns: Number of images, each in a column of its own.
+    """
+    inputs = [
+        [entry.role for entry in model.abilities()[name].declared(model).values()]
+        for name in ("encode", "decode")
+    ]
+    if inputs != [[IMAGE], [LATENT]]:
+        return
+    test = sources.load(
+        data, "test", image_shape=model.image_shape, batch_size=1000, seed=0
+    )
+    names = getattr(test, "attribute_names", ())
+    known = [name for source in JUDGED.values() for name in source.shown]
+    shown = [name for name in known if name in names]
+    if not shown:
+        return
+    batch = next(iter(test))
+    real, own = (batch[name].numpy() for name in ("image", "attributes"))
+    codes = model.encode(real)
+    vectors = vectors_of(codes, own)
+    codes, first = codes[:columns], own[:columns]
+    rows = [real[:columns], model.decode(codes)]
+    for name in shown:
+        change = changed(first, names.index(name), own) - first
+        rows.append(model.decode(codes + change @ vectors))
+    images.save_grid(np.concatenate(rows), path, columns=columns)
 
 
 def draw_completions(model, data, path, rows: int = 8, ways: int = 4):

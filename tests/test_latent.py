@@ -12,11 +12,12 @@ from conftest import make_batch, train
 from typer.testing import CliRunner
 
 import keras_gen
-from keras_gen import latent
+from keras_gen import latent, pictures
 from keras_gen.cli import app
 from keras_gen.core.abilities import default_conditions
 from keras_gen.core.noise import row_seeds
 from keras_gen.core.registry import preset
+from keras_gen.metrics.figures import attribute_vectors
 from keras_gen.models import GAN, VAE, LinearAE, SemiSupervisedAAE, StackedAE
 
 
@@ -279,3 +280,45 @@ def test_the_command_line_draws_walks(tmp_path):
             assert picture.size == (5 * 10 - 2, 2 * 10 - 2)
         done = CliRunner().invoke(app, ["traverse", *options, "--coordinates", "3"])
         assert done.exit_code == 2 and "[0, 3)" in done.output
+
+
+def test_cards_of_autoencoders_of_faces_show_vectors_of_attributes(tmp_path):
+    options = {"latent_dim": 3, "widths": (8,)}
+    model = VAE((8, 8, 3), **options)
+    pictures.draw(model, "faces/personas", tmp_path / "samples.png")
+    with PIL.Image.open(tmp_path / "attributes.png") as picture:
+        # Eight faces in tiles with gaps of 2: images, reconstructions, six attributes.
+        assert picture.size == (8 * 10 - 2, 8 * 10 - 2)
+        tiles = np.asarray(picture).astype(int)
+    test = keras_gen.data.load(
+        "faces/personas", "test", image_shape=(8, 8, 3), batch_size=1000, seed=0
+    )
+    batch = next(iter(test))
+    real, attributes = batch["image"].numpy(), batch["attributes"].numpy()
+    pixels = np.rint((real[0] + 1) * 127.5)
+    np.testing.assert_allclose(tiles[:8, :8], pixels, atol=1)
+    # The third row: glasses that are not there are added, and others taken away.
+    names = test.attribute_names
+    wanted = attributes[:1].copy()
+    glasses = names.index("glasses")
+    wanted[0, glasses] = 1 - wanted[0, glasses]
+    if wanted[0, glasses]:  # Those of another kind are excluded.
+        wanted[0, names.index("sunglasses")] = 0
+    codes = model.encode(real)
+    vectors = attribute_vectors.vectors_of(codes, attributes)
+    edited = model.decode(codes[:1] + (wanted - attributes[:1]) @ vectors)
+    pixels = np.rint((edited[0] + 1) * 127.5)
+    np.testing.assert_allclose(tiles[20:28, :8], pixels, atol=1)
+    digits = VAE((8, 8, 1), **options)
+    (tmp_path / "digits").mkdir()
+    pictures.draw(digits, "mnist", tmp_path / "digits" / "samples.png")
+    assert not (tmp_path / "digits" / "attributes.png").exists()
+
+
+def test_vectors_of_attributes_are_coefficients_of_a_regression():
+    random = np.random.default_rng(0)
+    attributes = random.integers(0, 2, (50, 3)).astype(np.float32)
+    vectors = random.normal(size=(3, 4))
+    codes = attributes @ vectors + np.array([1.0, 2.0, 3.0, 4.0])
+    found = attribute_vectors.vectors_of(codes, attributes)
+    np.testing.assert_allclose(found, vectors, atol=1e-6)

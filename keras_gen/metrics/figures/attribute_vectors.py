@@ -13,6 +13,20 @@ from keras_gen.models.translation.stargan import changed
 ROWS = 16  # Rows of a picture.
 
 
+def vectors_of(codes: np.ndarray, attributes: np.ndarray) -> np.ndarray:
+    """The coefficients of attributes in a linear regression of codes.
+
+    Args:
+        codes: Codes, (count, latent_dim).
+        attributes: Attributes, 0 or 1, (count, attributes).
+
+    Returns:
+        What an attribute adds to a code, (attributes, latent_dim).
+    """
+    design = np.concatenate([attributes, np.ones((len(codes), 1))], axis=1)
+    return np.linalg.lstsq(design, codes)[0][:-1]
+
+
 class AttributeVectors(JudgedFigure):
     """Whether images get an attribute if its vector is added to their code.
 
@@ -46,8 +60,7 @@ class AttributeVectors(JudgedFigure):
         names = context.real.load("test").attribute_names
         judge, judged = load_judge(context, names)
         images, attributes = test_rows(context, "image", "attributes", split="train")
-        design = np.concatenate([attributes, np.ones((len(images), 1))], axis=1)
-        vectors = np.linalg.lstsq(design, model.encode(images))[0][:-1]
+        vectors = vectors_of(model.encode(images), attributes)
         images, own = test_rows(context, "image", "attributes")
         codes = model.encode(images)
         plain = model.decode(codes)
