@@ -75,6 +75,8 @@ def test_list_fits_80_columns_and_has_a_line_for_each_model():
     assert [line.split()[0] for line in lines] == ["name", *keras_gen.zoo.names()]
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("dcgan  ") and line.endswith(" mnist") for line in lines)
+    summaries = [line[25:60].split("  ")[0] for line in lines]
+    assert min(map(len, summaries)) >= 10, summaries
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,9 @@ def test_a_dry_run_prints_the_commands_alone(tmp_path, monkeypatch):
     assert command == f"{TRAIN} --epochs 3 --set average=0.999"
 
 
+ONLY = {
+    name: f"takes only {', '.join(zoo.weights_of(name))}" for name in ("gan", "vae")
+}
 REFUSED = {
     "rm -rf /": "it is another command",
     "python evil.py": "it is another command",
@@ -199,9 +202,9 @@ REFUSED = {
     f"{TRAIN} --help": "No such option",
     f"{TRAIN} --set evil=1": "evil",
     f"{TRAIN} --set 'a": "No closing quotation",
-    f"{TRAIN} --weights /etc/passwd": "--weights of gan takes only mnist",
-    f"{TRAIN} --weights RUN": "--weights of gan takes only mnist",
-    f"{TRAIN} --weights vae:/etc --networks a": "--weights of vae takes only mnist",
+    f"{TRAIN} --weights /etc/passwd": f"--weights of gan {ONLY['gan']}",
+    f"{TRAIN} --weights RUN": f"--weights of gan {ONLY['gan']}",
+    f"{TRAIN} --weights vae:/etc --networks a": f"--weights of vae {ONLY['vae']}",
     f"{TRAIN} --networks generator": "Expected weights for networks",
     "keras-gen train gan": "lacks --data",
     "keras-gen train dcgan --data mnist": "another model",

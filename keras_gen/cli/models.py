@@ -14,7 +14,7 @@ from keras_gen.cli.common import (
     Name,
     Weights,
     note,
-    print_table,
+    shorten,
     width_of_output,
 )
 
@@ -69,12 +69,10 @@ def list_models(
     indexes, separated by colons (on Windows by semicolons).
     """
     _note_what_is_not_listed()
-    headings = "name", "what it is", "weights"
     is_quick = all(map(index.presets_of, plugins.installed()))
     if task is None and not as_json and is_quick:  # TensorFlow is not imported.
         found = index.models().items()
-        rows = [(n, text, ", ".join(catalogue.weights_of(n))) for n, text in found]
-        print_table(headings, [(n, t.removesuffix("."), w) for n, t, w in rows], 1)
+        _print_models([(n, text, catalogue.weights_of(n)) for n, text in found])
         return
     zoo = keras_gen.zoo
     cards = {name: zoo.card(name) for name in zoo.names()}
@@ -98,11 +96,23 @@ def list_models(
         }
         print(json.dumps(chosen))
         return
-    rows = [
-        (name, card["summary"].removesuffix("."), ", ".join(card["weights"]))
-        for name, card in cards.items()
-    ]
-    print_table(headings, rows, 1)
+    _print_models([(n, card["summary"], card["weights"]) for n, card in cards.items()])
+
+
+def _print_models(models):
+    """Prints a line for each model: name, summary, and at the right its weights.
+
+    A summary is cut where the name and the weights leave too little room for it.
+    """
+    lines = [("name", "what it is", "weights")]
+    lines += [(n, text.removesuffix("."), ", ".join(w)) for n, text, w in models]
+    first = max(len(name) for name, _, _ in lines) + 2
+    longest = first + max(len(text) + 2 + len(weights) for _, text, weights in lines)
+    width = min(width_of_output(), longest)
+    for name, text, weights in lines:
+        room = max(width - first - len(weights) - 2, 12)
+        cells = shorten(text, room).ljust(room), weights
+        print(name.ljust(first) + "  ".join(cells).rstrip())
 
 
 def _note_what_is_not_listed():
