@@ -1,4 +1,4 @@
-"""Dense networks of adversarial autoencoders [1].
+"""Networks of adversarial autoencoders [1]: dense, or of gated convolutions.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016.
 """
@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 import keras
 import numpy as np
 from keras import layers
+
+from keras_gen.networks.vae import default_widths, doubled, halved
 
 
 def hidden(x, widths: Iterable[int]):
@@ -22,23 +24,31 @@ def aae_encoder(
     latent_dim: int,
     widths: Sequence[int],
     kind: str,
+    network: str = "mlp",
 ) -> keras.Model:
     """Network from images (and noise, if universal) to codes.
 
     Args:
         image_shape: (height, width, channels).
         latent_dim: Dimension of a code, and of the noise.
-        widths: Widths of the hidden layers.
+        widths: Widths of the hidden layers, or numbers of feature maps.
         kind: "deterministic", "gaussian" or "universal" ([1], section 2). A Gaussian
             encoder has two outputs, mean and log-variance, each (batch, latent_dim).
+        network: "mlp", or "conv", whose convolutions halve the map once for each width.
+            After them, noise enters by a dense layer as wide as the last width.
     """
-    inputs = keras.Input(image_shape)
-    x = layers.Flatten()(inputs)
+    inputs = x = keras.Input(image_shape)
+    if network == "conv":
+        x = halved(x, widths)
+    x = layers.Flatten()(x)
     if kind == "universal":
         noise = keras.Input((latent_dim,))
         x = layers.Concatenate()([x, noise])
         inputs = [inputs, noise]
-    x = hidden(x, widths)
+    if network == "mlp":
+        x = hidden(x, widths)
+    elif kind == "universal":
+        x = hidden(x, widths[-1:])
     codes = layers.Dense(latent_dim, dtype="float32", name="codes")(x)
     if kind == "gaussian":
         spread = layers.Dense(latent_dim, dtype="float32", name="log_variance")(x)
@@ -47,18 +57,32 @@ def aae_encoder(
 
 
 def aae_decoder(
-    image_shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int]
+    image_shape: tuple[int, int, int],
+    latent_dim: int,
+    widths: Sequence[int],
+    network: str = "mlp",
 ) -> keras.Model:
     """Network from codes (batch, latent_dim) to images in [-1, 1].
 
     Args:
         image_shape: (height, width, channels).
         latent_dim: Dimension of a code.
-        widths: Widths of the encoder's hidden layers, which the decoder reverses.
+        widths: Widths of the encoder's hidden layers, or its numbers of feature maps,
+            which the decoder reverses.
+        network: "mlp", or "conv", whose convolutions double the map once for each
+            width.
+
+    Raises:
+        ValueError: For "conv" with sides that are not multiples of 2 ** len(widths).
     """
     inputs = keras.Input((latent_dim,))
+    output = {"activation": "tanh", "dtype": "float32"}
+    if network == "conv":
+        x = doubled(inputs, image_shape, widths)
+        x = layers.Conv2D(image_shape[-1], 3, padding="same", **output)(x)
+        return keras.Model(inputs, x, name="decoder")
     x = hidden(inputs, reversed(widths))
-    x = layers.Dense(int(np.prod(image_shape)), activation="tanh", dtype="float32")(x)
+    x = layers.Dense(int(np.prod(image_shape)), **output)(x)
     x = layers.Reshape(image_shape, dtype="float32")(x)
     return keras.Model(inputs, x, name="decoder")
 
@@ -76,6 +100,21 @@ def code_discriminator(
     inputs = keras.Input((inputs_dim,))
     x = layers.Dense(1, dtype="float32")(hidden(inputs, widths))
     return keras.Model(inputs, x, name=name)
+
+
+def widths_of(
+    network: str, image_shape: tuple[int, int, int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Widths of the encoder, and those of the discriminator of codes.
+
+    Dense ones are those of [1], appendix A.
+
+    Args:
+        network: Kind of the encoder and the decoder: "mlp" or "conv".
+        image_shape: (height, width, channels).
+    """
+    dense = (1000, 1000)
+    return (default_widths("conv", image_shape) if network == "conv" else dense), dense
 
 
 def trunk(image_shape: tuple[int, int, int], widths: Sequence[int]) -> keras.Model:

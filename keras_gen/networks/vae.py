@@ -80,10 +80,9 @@ def conv_encoder(
     context_dim: int = 0,
 ) -> keras.Model:
     """Convolutional counterpart of `mlp_encoder`; each width halves the map."""
-    inputs = x = keras.Input(image_shape)
-    for width in widths:
-        x = gated(layers.Conv2D, x, width, kernel_size=4, strides=2, padding="same")
-    return _posterior(inputs, layers.Flatten()(x), latent_dim, context_dim)
+    inputs = keras.Input(image_shape)
+    x = layers.Flatten()(halved(inputs, widths))
+    return _posterior(inputs, x, latent_dim, context_dim)
 
 
 def conv_decoder(
@@ -94,27 +93,51 @@ def conv_decoder(
     Raises:
         ValueError: For sides that are not multiples of 2 ** len(widths).
     """
-    height, width, channels = image_shape
+    inputs = keras.Input((latent_dim,))
+    x = doubled(inputs, image_shape, widths)
+    x = layers.Conv2D(image_shape[-1], 3, padding="same", dtype="float32")(x)
+    return keras.Model(inputs, x, name="decoder")
+
+
+def halved(x, widths: Sequence[int]):
+    """Maps of gated convolutions, each of which halves height and width.
+
+    Args:
+        x: Images or maps, (batch, height, width, channels).
+        widths: Numbers of feature maps, one for each convolution.
+    """
+    for width in widths:
+        x = gated(layers.Conv2D, x, width, kernel_size=4, strides=2, padding="same")
+    return x
+
+
+def doubled(x, image_shape: tuple[int, int, int], widths: Sequence[int]):
+    """Maps of an image's size, (batch, height, width, widths[0]), from vectors.
+
+    A gated dense layer makes the smallest maps, and each gated convolution doubles
+    their sides.
+
+    Args:
+        x: Vectors, (batch, numbers).
+        image_shape: (height, width, channels).
+        widths: Numbers of feature maps of the encoder, which are reversed.
+
+    Raises:
+        ValueError: For sides that are not multiples of 2 ** len(widths).
+    """
+    height, width, _ = image_shape
     factor = 2 ** len(widths)
     if height % factor or width % factor:
         raise ValueError(
             f"Expected sides that are multiples of {factor}, as {len(widths)} widths "
-            f"halve them, got {image_shape}."
+            f"halve them, got {tuple(image_shape)}."
         )
     first = (height // factor, width // factor, widths[-1])
-    inputs = keras.Input((latent_dim,))
-    x = layers.Reshape(first)(gated(layers.Dense, inputs, int(np.prod(first))))
+    x = layers.Reshape(first)(gated(layers.Dense, x, int(np.prod(first))))
+    options = {"kernel_size": 4, "strides": 2, "padding": "same"}
     for filters in [*reversed(widths[:-1]), widths[0]]:
-        x = gated(
-            layers.Conv2DTranspose,
-            x,
-            filters,
-            kernel_size=4,
-            strides=2,
-            padding="same",
-        )
-    x = layers.Conv2D(channels, 3, padding="same", dtype="float32")(x)
-    return keras.Model(inputs, x, name="decoder")
+        x = gated(layers.Conv2DTranspose, x, filters, **options)
+    return x
 
 
 def default_widths(network: str, image_shape: tuple[int, int, int]) -> tuple[int, ...]:

@@ -20,13 +20,14 @@ from keras_gen import losses
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.registry import register
-from keras_gen.core.types import Classes, Count, Decay, ImageShape, Rate
+from keras_gen.core.types import Classes, Count, Decay, ImageShape, Rate, Widths
 from keras_gen.distributions import priors
 from keras_gen.models.adversarial_autoencoders.base import AdversarialAutoencoder
 from keras_gen.networks.aae import (
     aae_decoder,
     aae_encoder,
     code_discriminator,
+    widths_of,
 )
 
 PLANES = {
@@ -69,8 +70,14 @@ class AAE(AdversarialAutoencoder):
     Args:
         image_shape: (height, width, channels).
         latent_dim: Dimension of a code.
-        widths: Widths of the encoder's and the discriminator's hidden layers; the
-            decoder's are reversed.
+        network: Kind of the encoder and the decoder: "mlp", or "conv" for images whose
+            sides are multiples of 2 ** len(widths).
+        widths: Widths of the encoder's hidden layers, or its numbers of feature maps,
+            each of which halves the map; the decoder's are reversed. None uses
+            (1000, 1000) for "mlp" ([1]). For "conv" it uses 32 maps, which double up to
+            256, and halves them until a side has about 8 pixels.
+        discriminator_widths: Widths of the discriminator's hidden layers. None uses
+            those of an encoder of dense layers, and (1000, 1000) for "conv".
         encoder: Kind of the encoder: "deterministic", "gaussian", or "universal" (a
             function of images and noise).
         prior: Prior over codes: "normal"; "gaussian_mixture" or "swiss_roll" in the
@@ -102,7 +109,9 @@ class AAE(AdversarialAutoencoder):
         self,
         image_shape: ImageShape = (28, 28, 1),
         latent_dim: Count = 8,
-        widths: Sequence[Count] = (1000, 1000),
+        network: Literal["mlp", "conv"] = "mlp",
+        widths: Widths | None = None,
+        discriminator_widths: Widths | None = None,
         encoder: Literal["deterministic", "gaussian", "universal"] = "deterministic",
         prior: Literal["normal", "gaussian_mixture", "swiss_roll"]
         | tuple[str, dict] = "normal",
@@ -115,10 +124,17 @@ class AAE(AdversarialAutoencoder):
         super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.num_classes, self.encoder_kind = num_classes, encoder
-        self.encoder = aae_encoder(self.image_shape, latent_dim, widths, encoder)
-        self.decoder = aae_decoder(self.image_shape, latent_dim, widths)
+        usual, dense = widths_of(network, self.image_shape)
+        widths = widths or usual
+        if discriminator_widths is None:
+            discriminator_widths = widths if network == "mlp" else dense
+        shapes = self.image_shape, latent_dim, tuple(widths)
+        self.encoder = aae_encoder(*shapes, encoder, network)
+        self.decoder = aae_decoder(*shapes, network)
         label_dim = 0 if num_classes is None else num_classes + 1
-        self.discriminator = code_discriminator(latent_dim + label_dim, widths)
+        self.discriminator = code_discriminator(
+            latent_dim + label_dim, discriminator_widths
+        )
         self.prior = prior_of(prior, latent_dim, num_classes)
         self.keep_averages([self.encoder, self.decoder], average)
 
