@@ -10,9 +10,8 @@ from keras_gen import data as sources
 from keras_gen import images, latent
 from keras_gen.core.inputs import IMAGE, LATENT
 from keras_gen.core.model import GenerativeModel
-from keras_gen.metrics.figures.attribute_vectors import vectors_of
+from keras_gen.metrics.figures.attribute_vectors import vectors_of, with_another
 from keras_gen.metrics.figures.judged import JUDGED
-from keras_gen.models.translation.stargan import changed
 
 
 def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
@@ -140,11 +139,10 @@ def draw_attributes(model, data, path, columns: int = 8):
         path: Path of the PNG file.
         columns: Number of images, each in a column of its own.
     """
-    inputs = [
-        [entry.role for entry in model.abilities()[name].declared(model).values()]
-        for name in ("encode", "decode")
-    ]
-    if inputs != [[IMAGE], [LATENT]]:
+    abilities = model.abilities()
+    if abilities["encode"].roles(model) != [IMAGE]:
+        return
+    if abilities["decode"].roles(model) != [LATENT]:
         return
     test = sources.load(
         data, "test", image_shape=model.image_shape, batch_size=1000, seed=0
@@ -161,8 +159,8 @@ def draw_attributes(model, data, path, columns: int = 8):
     codes, first = codes[:columns], own[:columns]
     rows = [real[:columns], model.decode(codes)]
     for name in shown:
-        change = changed(first, names.index(name), own) - first
-        rows.append(model.decode(codes + change @ vectors))
+        edited, _ = with_another(model, codes, first, names.index(name), own, vectors)
+        rows.append(edited)
     images.save_grid(np.concatenate(rows), path, columns=columns)
 
 

@@ -71,6 +71,10 @@ class Ability:
         absent = self._optional - set(known)
         return {name: known[name] for name in self.inputs if name not in absent}
 
+    def roles(self, model: keras.Model) -> list[str]:
+        """The role of every input, such as "image", in the order of the arguments."""
+        return [entry.role for entry in self.declared(model).values()]
+
     def specs(self, model: keras.Model) -> dict[str, tf.TensorSpec]:
         """The `tf.TensorSpec` of every input, by name."""
         return {name: entry.spec for name, entry in self.declared(model).items()}

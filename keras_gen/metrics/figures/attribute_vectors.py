@@ -27,6 +27,32 @@ def vectors_of(codes: np.ndarray, attributes: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(design, codes)[0][:-1]
 
 
+def with_another(
+    model,
+    codes: np.ndarray,
+    attributes: np.ndarray,
+    index: int,
+    data: np.ndarray,
+    vectors: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decodes codes to whose images one attribute is given, or from which it is taken.
+
+    Args:
+        model: Model that decodes codes.
+        codes: Codes of images, (count, latent_dim).
+        attributes: The images' attributes, 0 or 1, (count, attributes).
+        index: Index of the attribute.
+        data: Attributes of many images, which show what excludes what.
+        vectors: What each attribute adds to a code, (attributes, latent_dim).
+
+    Returns:
+        The images, float32 (count, height, width, channels), and the attributes that
+        they should have.
+    """
+    wanted = changed(attributes, index, data)
+    return model.decode(codes + (wanted - attributes) @ vectors), wanted
+
+
 class AttributeVectors(JudgedFigure):
     """Whether images get an attribute if its vector is added to their code.
 
@@ -71,8 +97,9 @@ class AttributeVectors(JudgedFigure):
             lacks = own[:, index] == 0
             if not lacks.any():
                 continue
-            wanted = changed(own[lacks], index, own)
-            edited = model.decode(codes[lacks] + (wanted - own[lacks]) @ vectors)
+            edited, wanted = with_another(
+                model, codes[lacks], own[lacks], index, own, vectors
+            )
             found, kept = judged(edited), np.arange(len(names)) != index
             figures[f"vector_found_{name}"] = float(found[:, index].mean())
             rest["vector_found_floor"].append(before[lacks, index].mean())
@@ -80,8 +107,9 @@ class AttributeVectors(JudgedFigure):
             as_they_are = (before == (own == 1))[lacks][:, kept]
             rest["vector_kept_floor"].append(as_they_are.mean())
             if name in source.shown:
-                rows = changed(own[:ROWS], index, own) - own[:ROWS]
-                shown.append(model.decode(codes[:ROWS] + rows @ vectors))
+                first = codes[:ROWS], own[:ROWS]
+                edited, _ = with_another(model, *first, index, own, vectors)
+                shown.append(edited)
                 titles.append(name)
         title = (
             "Test images, their reconstructions, and these with another value of "

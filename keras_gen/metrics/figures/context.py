@@ -126,7 +126,8 @@ class Context:
 
     def takes_only(self, ability: str, role: str) -> bool:
         """Whether the model has this ability, with a single input of this role."""
-        return [entry.role for entry in self.inputs_of(ability).values()] == [role]
+        found = self.abilities.get(ability)
+        return found is not None and found.roles(self.model) == [role]
 
     @property
     def has_small_latents(self) -> bool:
