@@ -453,7 +453,9 @@ class Run:
         Random numbers and the order of the data are the same as without an
         interruption. Before it starts, it prints what the data are and what is left
         out, changed and held out, the size of the model, and where the run lies; images
-        that cannot be read are left out.
+        that cannot be read are left out. A new run on images in colour gets a model
+        with three channels, also where the preset has one, unless `image_shape` or
+        weights are given.
 
         Args:
             epochs: Number of epochs, counted from the start of the run: the new end,
@@ -512,14 +514,20 @@ class Run:
         return max((int(text) + 1 for text in epochs if text.isdigit()), default=0)
 
     def _train(self, settings, verbose, more_callbacks, tracker):
+        say = _say if verbose else _say_nothing
+        is_new = not self.model_path.is_file()
+        preset_settings, settings = settings, _in_colour(settings, is_new)
         keras.utils.set_random_seed(settings.seed)
         with distribute.strategy(settings.strategy).scope():
             saved = self._saved(settings.name)
             model = _initial_model(settings, {**saved, **settings.overrides})
             model.compile(seed=settings.seed, jit_compile=settings.jit)
-        say = _say if verbose else _say_nothing
-        is_new = not self.model_path.is_file()
         batches, validation = _load_data(settings, model, say, is_new)
+        if settings is not preset_settings:
+            say(
+                "Colours: kept, since the images have some and no image_shape is "
+                f"given; grey needs --set 'image_shape={list(_preset_shape(settings))}'"
+            )
         if is_new:
             say(_model_line(settings, model))
         if is_new and (self.folder / SETTINGS).is_file():
@@ -620,6 +628,29 @@ class Run:
             f"Run: {epochs} {batches}, in {self.folder}",
             f"Ctrl-C stops it; to go on: {self.resume_command}",
         ]
+
+
+def _in_colour(settings, is_new):
+    """The settings, with three channels if the data are in colour and nothing is said.
+
+    Presets that were made for digits have one channel, and would make photos grey. An
+    `image_shape` that is given, and that of weights, stays as it is.
+    """
+    shape = _preset_shape(settings)
+    is_given = "image_shape" in settings.overrides or settings.weights
+    if not is_new or is_given or not shape or shape[-1] != 1:
+        return settings
+    description = data.describe(settings.data, settings.split)
+    if not any("colour" in d.kinds for d in (description, *description.domains)):
+        return settings
+    overrides = {**settings.overrides, "image_shape": [*shape[:-1], 3]}
+    return dataclasses.replace(settings, overrides=overrides)
+
+
+def _preset_shape(settings):
+    """The `image_shape` of the preset; None for models without one."""
+    chosen = preset(settings.name)
+    return {**zoo.arguments(chosen.model), **chosen.config}.get("image_shape")
 
 
 def _initial_model(settings, arguments):

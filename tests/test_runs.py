@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from keras_gen import callbacks, runs, zoo
 from keras_gen.callbacks import epoch_time
 from keras_gen.cli import app
+from keras_gen.core.registry import preset
 from keras_gen.runs import Run, Settings
 
 OPTIONS = {
@@ -260,6 +261,35 @@ def test_a_run_says_how_large_its_model_is(told):
     assert lines[5].endswith(("without a GPU", "GPU", "GPUs"))
     shorts = [runs._in_short(n) for n in (9999, 12_300, 999_499, 999_500, 3_560_000)]
     assert shorts == ["9,999", "12 k", "999 k", "1.0 M", "3.6 M"]
+
+
+@pytest.mark.filterwarnings("ignore:Skipped")
+def test_photos_in_colour_stay_so_unless_another_shape_is_given(
+    photos, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(preset("gan").config, "image_shape", (8, 8, 1))
+    small = {"batch_size": 8, "epochs": 1, "overrides": {"widths": [8]}}
+    run = Run.create("gan", photos, folder=tmp_path / "colour", **small)
+    assert run.train(verbose=2).image_shape == (8, 8, 3)
+    lines = capsys.readouterr().out.splitlines()
+    assert not any("colours become grey" in line for line in lines)
+    assert (
+        "Colours: kept, since the images have some and no image_shape is given; grey "
+        "needs --set 'image_shape=[8, 8, 1]'"
+    ) in lines
+    assert Run.open(run.folder).settings.overrides["image_shape"] == [8, 8, 3]
+    run.train(2, verbose=2)
+    assert "Colours" not in capsys.readouterr().out
+    again = {"weights": run.model_path, "batch_size": 8, "epochs": 1}
+    run = Run.create("gan", photos, folder=tmp_path / "again", **again)
+    assert run.train(verbose=0).image_shape == (8, 8, 3)
+    assert "image_shape" not in run.settings.overrides
+    small["split"] = "train[:16]"
+    run = Run.create("gan", "mnist", folder=tmp_path / "grey", **small)
+    assert run.train(verbose=0).image_shape == (8, 8, 1)
+    small["overrides"] |= {"image_shape": (8, 8, 1)}
+    run = Run.create("gan", photos, folder=tmp_path / "made grey", **small)
+    assert run.train(verbose=0).image_shape == (8, 8, 1)
 
 
 def test_a_run_says_how_long_an_epoch_takes(told):
