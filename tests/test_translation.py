@@ -27,8 +27,9 @@ def tensors(model, size=4):
 
 
 def built(cls, **options):
+    """A small model; the graph of a step would cost more time than a few steps."""
     model = cls(**{**cls.tiny, **options})
-    model.compile(seed=0)
+    model.compile(seed=0, run_eagerly=True)
     return model
 
 
@@ -218,7 +219,7 @@ def state_of(model):
 def test_after_a_step_the_pools_hold_what_the_exchange_says(accumulate_steps):
     """Translations are those of the translators before the step."""
     model = built(CycleGAN, pool_size=6)
-    model.compile(seed=0, accumulate_steps=accumulate_steps)
+    model.compile(seed=0, accumulate_steps=accumulate_steps, run_eagerly=True)
     batch = make_batch(model, 4 * accumulate_steps)
     for _ in range(4):
         expected = {}
@@ -379,6 +380,7 @@ def test_a_translator_that_zooms_starts_near_a_factor_of_1_and_learns_it():
 
 def test_resnet_translators_train():
     model = built(CycleGAN, network="resnet", num_blocks=1)
+    model.compile(seed=0)  # With a graph, since there are many steps.
     batch = make_batch(model, 4)
     first = train(model, batch).history["cycle"][0]
     last = train(model, batch, count=20).history["cycle"][0]
