@@ -917,7 +917,7 @@ def batch_mean_style(model, batch, index=0):
 @pytest.mark.parametrize("clip_norm", [None, 0.01])
 def test_the_mean_style_is_a_moving_average_that_is_not_clipped(clip_norm):
     model = grown(8, model=StyleGAN)
-    model.compile(seed=0, clip_norm=clip_norm)
+    model.compile(seed=0, clip_norm=clip_norm, run_eagerly=True)
     assert list(model.optimizers) == ["discriminator", "generator"]
     assert not any(v is model.mean_style.value for v in model.trainable_variables)
     batch = make_batch(model, 8)
@@ -937,7 +937,7 @@ def test_the_mean_style_of_two_replicas_follows_the_mean_of_both(
 ):
     with two_replicas.scope():
         model = StyleGAN(**STYLED)
-        model.compile(seed=0, clip_norm=clip_norm)
+        model.compile(seed=0, clip_norm=clip_norm, run_eagerly=True)
     batch = make_batch(model, 8)
     halves = [{"image": part} for part in np.split(batch["image"], 2)]
 
