@@ -10,7 +10,7 @@ from keras_gen import data as sources
 from keras_gen import images, latent
 from keras_gen.core.inputs import IMAGE, LATENT
 from keras_gen.core.model import GenerativeModel
-from keras_gen.metrics.figures.attribute_vectors import vectors_of, with_another
+from keras_gen.metrics.figures.attribute_vectors import vectors_of, with_one_changed
 from keras_gen.metrics.figures.judged import JUDGED
 
 
@@ -159,7 +159,9 @@ def draw_attributes(model, data, path, columns: int = 8):
     codes, first = codes[:columns], own[:columns]
     rows = [real[:columns], model.decode(codes)]
     for name in shown:
-        edited, _ = with_another(model, codes, first, names.index(name), own, vectors)
+        edited, _ = with_one_changed(
+            model, codes, first, names.index(name), own, vectors
+        )
         rows.append(edited)
     images.save_grid(np.concatenate(rows), path, columns=columns)
 

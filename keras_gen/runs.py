@@ -453,9 +453,9 @@ class Run:
         Random numbers and the order of the data are the same as without an
         interruption. Before it starts, it prints what the data are and what is left
         out, changed and held out, the size of the model, and where the run lies; images
-        that cannot be read are left out. A new run on images in colour gets a model
-        with three channels, also where the preset has one, unless `image_shape` or
-        weights are given.
+        that cannot be read are left out. A new run on images that are stored in colour
+        gets a model with three channels, also where the preset has one, unless
+        `image_shape` or weights are given.
 
         Args:
             epochs: Number of epochs, counted from the start of the run: the new end,
@@ -516,17 +516,19 @@ class Run:
     def _train(self, settings, verbose, more_callbacks, tracker):
         say = _say if verbose else _say_nothing
         is_new = not self.model_path.is_file()
-        preset_settings, settings = settings, _in_colour(settings, is_new)
-        keras.utils.set_random_seed(settings.seed)
-        with distribute.strategy(settings.strategy).scope():
-            saved = self._saved(settings.name)
-            model = _initial_model(settings, {**saved, **settings.overrides})
-            model.compile(seed=settings.seed, jit_compile=settings.jit)
+        strategy = distribute.strategy(settings.strategy)
+        model, grey = self._build(settings, strategy), None
+        if is_new and not (self.folder / SETTINGS).is_file():
+            grey = _unwanted_grey(settings, model)
+        if grey:
+            colours = {**settings.overrides, "image_shape": [*grey[:-1], 3]}
+            settings = dataclasses.replace(settings, overrides=colours)
+            model = self._build(settings, strategy)
         batches, validation = _load_data(settings, model, say, is_new)
-        if settings is not preset_settings:
+        if grey:
             say(
-                "Colours: kept, since the images have some and no image_shape is "
-                f"given; grey needs --set 'image_shape={list(_preset_shape(settings))}'"
+                "Colours: kept, since images are stored in colour and no image_shape "
+                f"is given; grey needs --set 'image_shape={list(grey)}'"
             )
         if is_new:
             say(_model_line(settings, model))
@@ -558,6 +560,15 @@ class Run:
                 log.csv_file.close()
             for track in tracks:
                 track.close()
+        return model
+
+    def _build(self, settings, strategy):
+        """The compiled model of settings, with the weights that it starts from."""
+        keras.utils.set_random_seed(settings.seed)
+        with strategy.scope():
+            saved = self._saved(settings.name)
+            model = _initial_model(settings, {**saved, **settings.overrides})
+            model.compile(seed=settings.seed, jit_compile=settings.jit)
         return model
 
     def _saved(self, name):
@@ -630,27 +641,30 @@ class Run:
         ]
 
 
-def _in_colour(settings, is_new):
-    """The settings, with three channels if the data are in colour and nothing is said.
+def _unwanted_grey(settings, model):
+    """The shape of one channel that a model has by default, if the data are in colour.
 
-    Presets that were made for digits have one channel, and would make photos grey. An
-    `image_shape` that is given, and that of weights, stays as it is.
+    Presets that were made for digits would make photos grey.
+
+    Args:
+        settings: Settings of the run.
+        model: Model of these settings.
+
+    Returns:
+        The shape; None if it is another, if `image_shape` or weights are given, or if
+        no image is stored in colour.
     """
-    shape = _preset_shape(settings)
-    is_given = "image_shape" in settings.overrides or settings.weights
-    if not is_new or is_given or not shape or shape[-1] != 1:
-        return settings
-    description = data.describe(settings.data, settings.split)
-    if not any("colour" in d.kinds for d in (description, *description.domains)):
-        return settings
-    overrides = {**settings.overrides, "image_shape": [*shape[:-1], 3]}
-    return dataclasses.replace(settings, overrides=overrides)
-
-
-def _preset_shape(settings):
-    """The `image_shape` of the preset; None for models without one."""
-    chosen = preset(settings.name)
-    return {**zoo.arguments(chosen.model), **chosen.config}.get("image_shape")
+    shape = model.get_config().get("image_shape")
+    if settings.weights or "image_shape" in settings.overrides:
+        return None
+    if not shape or shape[-1] != 1:
+        return None
+    features = tuple(model.batch_shapes())
+    found = data.describe(
+        settings.data, settings.split, features=features, seed=settings.seed
+    )
+    sides = found.domains or (found,)
+    return shape if any("colour" in side.kinds for side in sides) else None
 
 
 def _initial_model(settings, arguments):

@@ -506,7 +506,8 @@ def test_a_convolutional_aae_learns_to_reconstruct_what_a_mean_image_does_not():
     inside = (rows - places[:, 0]) ** 2 + (columns - places[:, 1]) ** 2 < 9
     colours = random.uniform(-1, 1, (64, 1, 1, 3))
     images = np.where(inside, colours, 0.0).astype("float32")
-    model = AAE((16, 16, 3), 5, "conv", (8, 16), (16,), learning_rate=5e-3)
+    options = {"network": "conv", "discriminator_widths": (16,), "learning_rate": 5e-3}
+    model = AAE((16, 16, 3), 5, (8, 16), **options)
     model.compile(seed=0)
     train(model, {"image": images}, count=120)
     error = np.mean((model.reconstruct(images) - images) ** 2)
@@ -514,7 +515,7 @@ def test_a_convolutional_aae_learns_to_reconstruct_what_a_mean_image_does_not():
 
 
 def test_noise_reaches_the_codes_of_a_universal_convolutional_encoder():
-    model = AAE((16, 16, 3), 5, "conv", (8, 16), encoder="universal")
+    model = AAE((16, 16, 3), 5, (8, 16), encoder="universal", network="conv")
     noise = np.random.default_rng(0).normal(size=(2, 4, 5)).astype("float32")
     images = np.zeros((4, 16, 16, 3), "float32")
     one, other = (np.asarray(model.draw_codes(images, part)) for part in noise)
@@ -522,7 +523,7 @@ def test_noise_reaches_the_codes_of_a_universal_convolutional_encoder():
     sizes = [layer.units for layer in model.discriminator.layers[1:]]
     assert sizes == [1000, 1000, 1]
     with pytest.raises(ValueError, match="multiples of 4"):
-        AAE((18, 16, 3), 5, "conv", (8, 16))
+        AAE((18, 16, 3), 5, (8, 16), network="conv")
 
 
 def adversarial(kind, rates=None):

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import keras_gen
 from keras_gen import runs
 from keras_gen.cli import COMMANDS, app
+from keras_gen.cli.models import print_models
 from keras_gen.core import arguments
 
 runner = CliRunner()
@@ -75,8 +76,18 @@ def test_list_fits_80_columns_and_has_a_line_for_each_model():
     assert [line.split()[0] for line in lines] == ["name", *keras_gen.zoo.names()]
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("dcgan  ") and line.endswith(" mnist") for line in lines)
-    summaries = [line[25:60].split("  ")[0] for line in lines]
-    assert min(map(len, summaries)) >= 10, summaries
+
+
+def test_a_summary_has_the_room_that_its_own_weights_leave(capsys):
+    text = "A model of images, which is described in many more words than fit."
+    rows = [("one", text, ()), ("other", text, ("mnist", "faces")), ("x", "Short.", ())]
+    print_models(rows)
+    head, one, other, short = capsys.readouterr().out.splitlines()
+    assert max(map(len, (head, one, other, short))) == 80
+    assert head.endswith(" weights") and one == f"one    {text[:-1]}"
+    start, _, end = other.partition("...")
+    assert text.startswith(start.removeprefix("other  ")) and len(start) > 60
+    assert end.strip() == "mnist, faces" and short == "x      Short"
 
 
 @pytest.mark.parametrize(

@@ -264,32 +264,67 @@ def test_a_run_says_how_large_its_model_is(told):
 
 
 @pytest.mark.filterwarnings("ignore:Skipped")
-def test_photos_in_colour_stay_so_unless_another_shape_is_given(
+def test_photos_in_colour_stay_so_if_no_shape_is_given(
     photos, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(preset("gan").config, "image_shape", (8, 8, 1))
     small = {"batch_size": 8, "epochs": 1, "overrides": {"widths": [8]}}
     run = Run.create("gan", photos, folder=tmp_path / "colour", **small)
-    assert run.train(verbose=2).image_shape == (8, 8, 3)
+    model = run.train(verbose=2)
     lines = capsys.readouterr().out.splitlines()
     assert not any("colours become grey" in line for line in lines)
     assert (
-        "Colours: kept, since the images have some and no image_shape is given; grey "
-        "needs --set 'image_shape=[8, 8, 1]'"
+        "Colours: kept, since images are stored in colour and no image_shape is given; "
+        "grey needs --set 'image_shape=[8, 8, 1]'"
     ) in lines
     assert Run.open(run.folder).settings.overrides["image_shape"] == [8, 8, 3]
     run.train(2, verbose=2)
     assert "Colours" not in capsys.readouterr().out
-    again = {"weights": run.model_path, "batch_size": 8, "epochs": 1}
-    run = Run.create("gan", photos, folder=tmp_path / "again", **again)
-    assert run.train(verbose=0).image_shape == (8, 8, 3)
-    assert "image_shape" not in run.settings.overrides
-    small["split"] = "train[:16]"
-    run = Run.create("gan", "mnist", folder=tmp_path / "grey", **small)
-    assert run.train(verbose=0).image_shape == (8, 8, 1)
-    small["overrides"] |= {"image_shape": (8, 8, 1)}
-    run = Run.create("gan", photos, folder=tmp_path / "made grey", **small)
-    assert run.train(verbose=0).image_shape == (8, 8, 1)
+    small["overrides"]["image_shape"] = (8, 8, 3)  # As if it had been given.
+    given = Run.create("gan", photos, folder=tmp_path / "given", **small)
+    for one, other in zip(model.weights, given.train(verbose=0).weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name, data, options, expected",
+    [
+        ("dcgan", "faces", {}, (32, 32, 1)),
+        ("progan", "faces", {}, (32, 32, 1)),
+        ("dcgan", "mnist", {}, None),
+        ("dcgan", "faces", {"overrides": {"image_shape": [16, 16, 1]}}, None),
+        ("dcgan", "faces", {"weights": "mnist"}, None),
+        ("stargan", "faces", {}, None),
+    ],
+)
+def test_the_default_shape_is_unwanted_for_data_in_colour(
+    name, data, options, expected
+):
+    settings = Settings(name, data, **options)
+    model = zoo.load(name, **settings.overrides)
+    assert runs._unwanted_grey(settings, model) == expected
+
+
+def test_two_folders_in_colour_are_described_for_a_model_of_both(photos):
+    settings = Settings("cyclegan", f"{photos},{photos}")
+    model = zoo.load("cyclegan", image_shape=(32, 32, 1))
+    assert runs._unwanted_grey(settings, model) == (32, 32, 1)
+
+
+def test_settings_are_refused_before_data_are_read(tmp_path, monkeypatch):
+    def read(*args, **options):
+        raise AssertionError("The data were read.")
+
+    monkeypatch.setattr("keras_gen.data.describe", read)
+    for options, message in (
+        ({"overrides": {"latent_dim": -1}}, "latent_dim"),
+        ({"dtype": "float13"}, "float13"),
+        ({"strategy": "multi_worker"}, "TF_CONFIG"),
+    ):
+        run = Run.create("gan", "faces", folder=tmp_path / "run", **options)
+        with pytest.raises(ValueError, match=message):
+            run.train(verbose=0)
+        assert not run.folder.exists()
 
 
 def test_a_run_says_how_long_an_epoch_takes(told):

@@ -72,7 +72,7 @@ def list_models(
     is_quick = all(map(index.presets_of, plugins.installed()))
     if task is None and not as_json and is_quick:  # TensorFlow is not imported.
         found = index.models().items()
-        _print_models([(n, text, catalogue.weights_of(n)) for n, text in found])
+        print_models([(n, text, catalogue.weights_of(n)) for n, text in found])
         return
     zoo = keras_gen.zoo
     cards = {name: zoo.card(name) for name in zoo.names()}
@@ -96,10 +96,10 @@ def list_models(
         }
         print(json.dumps(chosen))
         return
-    _print_models([(n, card["summary"], card["weights"]) for n, card in cards.items()])
+    print_models([(n, card["summary"], card["weights"]) for n, card in cards.items()])
 
 
-def _print_models(models):
+def print_models(models):
     """Prints a line for each model: name, summary, and at the right its weights.
 
     A summary is cut where the name and the weights leave too little room for it.
@@ -107,12 +107,14 @@ def _print_models(models):
     lines = [("name", "what it is", "weights")]
     lines += [(n, text.removesuffix("."), ", ".join(w)) for n, text, w in models]
     first = max(len(name) for name, _, _ in lines) + 2
-    longest = first + max(len(text) + 2 + len(weights) for _, text, weights in lines)
-    width = min(width_of_output(), longest)
-    for name, text, weights in lines:
-        room = max(width - first - len(weights) - 2, 12)
-        cells = shorten(text, room).ljust(room), weights
-        print(name.ljust(first) + "  ".join(cells).rstrip())
+    ends = [f"  {weights}" if weights else "" for _, _, weights in lines]
+    longest = max(
+        len(line[1]) + len(end) for line, end in zip(lines, ends, strict=True)
+    )
+    width = min(width_of_output() - first, longest)
+    for (name, text, _), end in zip(lines, ends, strict=True):
+        room = max(width - len(end), 12)
+        print(f"{name:{first}}{shorten(text, room):{room}}{end}".rstrip())
 
 
 def _note_what_is_not_listed():

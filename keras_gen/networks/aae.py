@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_gen.networks.vae import default_widths, doubled, halved
+from keras_gen.networks.vae import doubled, halved
 
 
 def hidden(x, widths: Iterable[int]):
@@ -100,21 +100,6 @@ def code_discriminator(
     inputs = keras.Input((inputs_dim,))
     x = layers.Dense(1, dtype="float32")(hidden(inputs, widths))
     return keras.Model(inputs, x, name=name)
-
-
-def widths_of(
-    network: str, image_shape: tuple[int, int, int]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Widths of the encoder, and those of the discriminator of codes.
-
-    Dense ones are those of [1], appendix A.
-
-    Args:
-        network: Kind of the encoder and the decoder: "mlp" or "conv".
-        image_shape: (height, width, channels).
-    """
-    dense = (1000, 1000)
-    return (default_widths("conv", image_shape) if network == "conv" else dense), dense
 
 
 def trunk(image_shape: tuple[int, int, int], widths: Sequence[int]) -> keras.Model:

@@ -27,7 +27,7 @@ def vectors_of(codes: np.ndarray, attributes: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(design, codes)[0][:-1]
 
 
-def with_another(
+def with_one_changed(
     model,
     codes: np.ndarray,
     attributes: np.ndarray,
@@ -35,7 +35,7 @@ def with_another(
     data: np.ndarray,
     vectors: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Decodes codes to whose images one attribute is given, or from which it is taken.
+    """Decodes codes after one attribute has been added or taken away.
 
     Args:
         model: Model that decodes codes.
@@ -97,7 +97,7 @@ class AttributeVectors(JudgedFigure):
             lacks = own[:, index] == 0
             if not lacks.any():
                 continue
-            edited, wanted = with_another(
+            edited, wanted = with_one_changed(
                 model, codes[lacks], own[lacks], index, own, vectors
             )
             found, kept = judged(edited), np.arange(len(names)) != index
@@ -108,7 +108,7 @@ class AttributeVectors(JudgedFigure):
             rest["vector_kept_floor"].append(as_they_are.mean())
             if name in source.shown:
                 first = codes[:ROWS], own[:ROWS]
-                edited, _ = with_another(model, *first, index, own, vectors)
+                edited, _ = with_one_changed(model, *first, index, own, vectors)
                 shown.append(edited)
                 titles.append(name)
         title = (

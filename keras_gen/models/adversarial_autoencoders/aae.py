@@ -4,7 +4,8 @@ An encoder and a decoder reconstruct images; a discriminator of codes learns to 
 them from draws of the prior, and the encoder learns to deceive it. The prior may be any
 distribution that can be sampled. If the discriminator also gets labels, each class is
 matched to its own part of the prior. What differs from [1]: the squared error is
-averaged, not summed, over pixels, and Adam replaces momentum.
+averaged, not summed, over pixels, Adam replaces momentum, and encoder and decoder may
+be convolutional.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016.
 """
@@ -27,8 +28,10 @@ from keras_gen.networks.aae import (
     aae_decoder,
     aae_encoder,
     code_discriminator,
-    widths_of,
 )
+from keras_gen.networks.vae import default_widths
+
+WIDTHS = (1000, 1000)  # [1], appendix A.
 
 PLANES = {
     "gaussian_mixture": priors.gaussian_petals,
@@ -70,14 +73,10 @@ class AAE(AdversarialAutoencoder):
     Args:
         image_shape: (height, width, channels).
         latent_dim: Dimension of a code.
-        network: Kind of the encoder and the decoder: "mlp", or "conv" for images whose
-            sides are multiples of 2 ** len(widths).
         widths: Widths of the encoder's hidden layers, or its numbers of feature maps,
             each of which halves the map; the decoder's are reversed. None uses
             (1000, 1000) for "mlp" ([1]). For "conv" it uses 32 maps, which double up to
-            256, and halves them until a side has about 8 pixels.
-        discriminator_widths: Widths of the discriminator's hidden layers. None uses
-            those of an encoder of dense layers, and (1000, 1000) for "conv".
+            256, and halves them while both sides are even and above 8.
         encoder: Kind of the encoder: "deterministic", "gaussian", or "universal" (a
             function of images and noise).
         prior: Prior over codes: "normal"; "gaussian_mixture" or "swiss_roll" in the
@@ -91,6 +90,10 @@ class AAE(AdversarialAutoencoder):
             keeps them constant.
         average: Decay of the moving averages of encoder and decoder, which all but
             training use; None keeps no average.
+        network: Kind of the encoder and the decoder: "mlp", or "conv" for images whose
+            sides are multiples of 2 ** len(widths).
+        discriminator_widths: Widths of the discriminator's hidden layers. None uses
+            those of an encoder of dense layers, and (1000, 1000) for "conv".
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -109,9 +112,7 @@ class AAE(AdversarialAutoencoder):
         self,
         image_shape: ImageShape = (28, 28, 1),
         latent_dim: Count = 8,
-        network: Literal["mlp", "conv"] = "mlp",
         widths: Widths | None = None,
-        discriminator_widths: Widths | None = None,
         encoder: Literal["deterministic", "gaussian", "universal"] = "deterministic",
         prior: Literal["normal", "gaussian_mixture", "swiss_roll"]
         | tuple[str, dict] = "normal",
@@ -119,15 +120,18 @@ class AAE(AdversarialAutoencoder):
         learning_rate: Rate = 5e-4,
         decay_steps: Count | None = None,
         average: Decay | None = None,
+        network: Literal["mlp", "conv"] = "mlp",
+        discriminator_widths: Widths | None = None,
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.num_classes, self.encoder_kind = num_classes, encoder
-        usual, dense = widths_of(network, self.image_shape)
-        widths = widths or usual
+        is_conv = network == "conv"
+        if widths is None:
+            widths = default_widths("conv", image_shape) if is_conv else WIDTHS
         if discriminator_widths is None:
-            discriminator_widths = widths if network == "mlp" else dense
+            discriminator_widths = WIDTHS if is_conv else widths
         shapes = self.image_shape, latent_dim, tuple(widths)
         self.encoder = aae_encoder(*shapes, encoder, network)
         self.decoder = aae_decoder(*shapes, network)

@@ -58,7 +58,7 @@ class VAE(GenerativeModel):
         widths: Widths of the encoder's hidden layers, or its numbers of feature maps,
             each of which halves the map; the decoder's are reversed. None uses
             (300, 300) for "mlp" ([2]). For "conv" it uses 32 maps, which double up to
-            256, and halves them until a side has about 8 pixels.
+            256, and halves them while both sides are even and above 8.
         likelihood: Distribution of pixels. "bernoulli": pixels are binary, drawn anew
             in every step with the grey value as probability ([2], section 5.1).
             "gaussian": pixels in [-1, 1] share one learned standard deviation.
