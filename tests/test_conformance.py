@@ -30,8 +30,8 @@ every_model = pytest.mark.parametrize(
 )
 
 
-# Models that step in a graph on two replicas and in mixed precision: one
-# for each kind of step. The others step without one, which takes half the time.
+# Models that step in a graph on two replicas and in mixed precision, and after loading:
+# one for each kind of step. The others step without one, which takes half the time.
 IN_GRAPHS = {
     *("stylegan", "cyclegan", "stargan", "dcgan", "infogan", "semi_aae", "vae", "gmm"),
     *("flow_matching", "consistency", "pixelcnn", "puzzle_gan", "conv_ae", "matcher"),

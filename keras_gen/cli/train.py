@@ -127,9 +127,9 @@ def train(
     """Trains a model into the folder runs/NAME/TIME/, or resumes a run.
 
     Before it starts, it prints what the data are and what is left out, changed and held
-    out; after the first steps, how long an epoch takes. Images that are
-    stored in colour stay so: a preset with one channel gets three, unless
-    --set image_shape=... or --weights are given.
+    out; after the first steps, how long an epoch takes. Images that are stored in
+    colour stay so: a preset with one channel gets three, unless --set image_shape=...
+    or --weights are given.
 
     The folder holds the settings (run.json), the log (log.csv, and tensorboard/ for
     TensorBoard), a grid of samples for each epoch (samples/), and the model with
