@@ -517,14 +517,20 @@ class Run:
         say = _say if verbose else _say_nothing
         is_new = not self.model_path.is_file()
         strategy = distribute.strategy(settings.strategy)
-        model, grey = self._build(settings, strategy), None
+        model, grey, description = self._build(settings, strategy), None, None
         if is_new and not (self.folder / SETTINGS).is_file():
-            grey = _unwanted_grey(settings, model)
+            grey = _default_grey(settings, model)
+        if is_new and (verbose or grey):
+            description = _describe(settings, model)
+        if grey and not description.is_in_colour:
+            grey = None
         if grey:
-            colours = {**settings.overrides, "image_shape": [*grey[:-1], 3]}
+            shape = (*grey[:-1], 3)
+            colours = {**settings.overrides, "image_shape": list(shape)}
             settings = dataclasses.replace(settings, overrides=colours)
             model = self._build(settings, strategy)
-        batches, validation = _load_data(settings, model, say, is_new)
+            description = description.in_shape(shape)
+        batches, validation = _load_data(settings, model, say, description)
         if grey:
             say(
                 "Colours: kept, since images are stored in colour and no image_shape "
@@ -641,8 +647,8 @@ class Run:
         ]
 
 
-def _unwanted_grey(settings, model):
-    """The shape of one channel that a model has by default, if the data are in colour.
+def _default_grey(settings, model):
+    """The shape of one channel that a model has by default.
 
     Presets that were made for digits would make photos grey.
 
@@ -651,20 +657,31 @@ def _unwanted_grey(settings, model):
         model: Model of these settings.
 
     Returns:
-        The shape; None if it is another, if `image_shape` or weights are given, or if
-        no image is stored in colour.
+        The shape; None if it is another, or if `image_shape` or weights are given.
     """
     shape = model.get_config().get("image_shape")
-    if settings.weights or "image_shape" in settings.overrides:
-        return None
-    if not shape or shape[-1] != 1:
-        return None
-    features = tuple(model.batch_shapes())
-    found = data.describe(
-        settings.data, settings.split, features=features, seed=settings.seed
+    is_given = settings.weights or "image_shape" in settings.overrides
+    return None if is_given or not shape or shape[-1] != 1 else shape
+
+
+def _features(settings, model):
+    """What a model takes of the data, as arguments of `data.load` and `describe`."""
+    shapes = model.batch_shapes()  # Those of the last level of a growing model.
+    return {
+        "features": tuple(shapes),
+        "image_shape": shapes.get("image"),
+        "seed": settings.seed,
+    }
+
+
+def _describe(settings, model):
+    """The description of the data of a run, in the shape that the model takes."""
+    return data.describe(
+        settings.data,
+        settings.split,
+        mirror=settings.mirror,
+        **_features(settings, model),
     )
-    sides = found.domains or (found,)
-    return shape if any("colour" in side.kinds for side in sides) else None
 
 
 def _initial_model(settings, arguments):
@@ -752,7 +769,7 @@ def _say_nothing(*lines):
     """Takes the place of `_say` with `verbose=0`."""
 
 
-def _load_data(settings, model, say, is_new):
+def _load_data(settings, model, say, description):
     """Training and validation data with the shapes that the model takes.
 
     Images that cannot be read are left out.
@@ -761,21 +778,12 @@ def _load_data(settings, model, say, is_new):
         settings: Settings of the run.
         model: Model to train.
         say: Function that prints lines.
-        is_new: Boolean, whether the data are described; if not, only files that cannot
-            be read are named.
+        description: Description of the data, whose lines are printed; None names only
+            files that cannot be read.
     """
-    shapes = model.batch_shapes()  # Those of the last level of a growing model.
-    features = {
-        "features": tuple(shapes),
-        "image_shape": shapes.get("image"),
-        "seed": settings.seed,
-    }
-    options = {**features, "batch_size": settings.batch_size, "broken": "skip"}
-    description = None
-    if is_new and say is not _say_nothing:
-        description = data.describe(
-            settings.data, settings.split, mirror=settings.mirror, **features
-        )
+    options = {"batch_size": settings.batch_size, "broken": "skip"}
+    options |= _features(settings, model)
+    if description is not None:
         say(*description.source_lines())
     with warnings.catch_warnings():
         if say is not _say_nothing:  # The lines below say the same.
@@ -800,7 +808,7 @@ def _load_data(settings, model, say, is_new):
         say(*description.without(left_out).split_lines())
     if settings.labels:
         batches = data.keep_labels(batches, settings.labels)
-        if is_new:
+        if description is not None:
             say(f"Labels: {settings.labels:,} are kept, and all others are hidden")
     return batches, validation
 

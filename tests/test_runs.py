@@ -302,13 +302,19 @@ def test_the_default_shape_is_unwanted_for_data_in_colour(
 ):
     settings = Settings(name, data, **options)
     model = zoo.load(name, **settings.overrides)
-    assert runs._unwanted_grey(settings, model) == expected
+    assert unwanted_grey(settings, model) == expected
+
+
+def unwanted_grey(settings, model):
+    """The default shape, if a run takes three channels in its place; else None."""
+    grey = runs._default_grey(settings, model)
+    return grey if grey and runs._describe(settings, model).is_in_colour else None
 
 
 def test_two_folders_in_colour_are_described_for_a_model_of_both(photos):
     settings = Settings("cyclegan", f"{photos},{photos}")
     model = zoo.load("cyclegan", image_shape=(32, 32, 1))
-    assert runs._unwanted_grey(settings, model) == (32, 32, 1)
+    assert unwanted_grey(settings, model) == (32, 32, 1)
 
 
 def test_settings_are_refused_before_data_are_read(tmp_path, monkeypatch):
@@ -362,7 +368,8 @@ def test_a_silent_run_prints_nothing_and_warns_of_broken_images(
 def test_a_run_says_how_many_labels_it_keeps(capsys):
     model = zoo.load("semi_aae", image_shape=(8, 8, 1), widths=[8])
     settings = Settings("semi_aae", "mnist", split="train[:512]", labels=10)
-    runs._load_data(settings, model, runs._say, True)
+    description = runs._describe(settings, model)
+    runs._load_data(settings, model, runs._say, description)
     lines = capsys.readouterr().out.splitlines()
     assert lines == [
         "Data: mnist, 70,000 images of 28x28 pixels, 10 classes",

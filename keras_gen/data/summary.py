@@ -120,6 +120,20 @@ class Description:
             text += f"; held out: {_enumerated(held)}{division}"
         return [f"Training: {text}"]
 
+    @property
+    def is_in_colour(self) -> bool:
+        """Whether some images, also of a second domain, are stored in colour."""
+        return any("colour" in side.kinds for side in self.domains or (self,))
+
+    def in_shape(self, image_shape: tuple[int, int, int]) -> "Description":
+        """The description of the same data, brought to another shape.
+
+        Args:
+            image_shape: Shape (height, width, channels) to which images are brought.
+        """
+        domains = tuple(side.in_shape(image_shape) for side in self.domains)
+        return dataclasses.replace(self, image_shape=image_shape, domains=domains)
+
     def without(self, left_out: Iterable[tuple[str, str]]) -> "Description":
         """The description after more files of the chosen split are left out.
 
