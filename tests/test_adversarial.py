@@ -505,6 +505,17 @@ def test_categories_are_predicted_from_distorted_images_and_numbers_from_plain_o
     assert slope(False, mutual_weight=1.0, continuous_weight=0.0) > 0
 
 
+def test_without_dense_layers_the_generator_is_that_of_dcgan():
+    """So that `--weights dcgan:faces --networks generator` can start an InfoGAN."""
+    sizes = {"image_shape": (16, 16, 3), "width": 4}
+    model = InfoGAN(noise_dim=3, categories=(2,), continuous=1, hidden=None, **sizes)
+    source = DCGAN(latent_dim=6, **sizes)
+    model.generator.set_weights(source.generator.get_weights())
+    latents = RANDOM.uniform(-1, 1, (2, 6)).astype("float32")
+    np.testing.assert_allclose(model.decode(latents), source.decode(latents), atol=1e-6)
+    assert np.isfinite(model.infer_codes(model.sample(2, seed=0))).all()
+
+
 def test_given_codes_are_used_and_missing_ones_are_drawn_as_in_training():
     model = InfoGAN(**InfoGAN.tiny)
     codes = np.array([[1.0, 0, 0, 0.5]] * 2)

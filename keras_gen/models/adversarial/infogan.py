@@ -105,7 +105,8 @@ class InfoGAN(AdversarialModel):
         width: Feature maps in the layers next to the image; they double at every
             halving of the maps' sides, within `max_maps`.
         hidden: Units of the dense layers between latents and maps, and between maps and
-            logits; 1024 in [1].
+            logits; 1024 in [1]. None leaves them out, as `DCGAN` does, whose generator
+            training may then start from.
         max_maps: Largest number of feature maps of a layer; None for no limit.
         halvings: Number of times that maps are halved from the image to the smallest
             map; None halves until the smaller side has 4 to 7 pixels.
@@ -145,7 +146,7 @@ class InfoGAN(AdversarialModel):
         categories: Sequence[Classes] = (10,),
         continuous: Natural = 2,
         width: Count = 64,
-        hidden: Count = 1024,
+        hidden: Count | None = 1024,
         max_maps: Count | None = 512,
         halvings: Count | None = None,
         normalization: Literal["batch", "layer", "instance", "none"] | None = None,
