@@ -133,7 +133,9 @@ def draw(model: GenerativeModel, n: int, seed: int = 0) -> np.ndarray:
     return graph(row_seeds(n, seed)).numpy()
 
 
-def of_data(model: GenerativeModel, source, n: int, seed: int = 0) -> np.ndarray:
+def of_data(
+    model: GenerativeModel, source, n: int, seed: int = 0, split_seed: int = 0
+) -> np.ndarray:
     """Latents of the first test images, or of the prior if the model cannot encode.
 
     Args:
@@ -141,6 +143,8 @@ def of_data(model: GenerativeModel, source, n: int, seed: int = 0) -> np.ndarray
         source: Data set, as for `keras_gen.data.load`.
         n: Number of latents.
         seed: Seed of latents that are drawn from the prior.
+        split_seed: Seed with which a folder is split; it should be that of the
+            training.
 
     Returns:
         float32 (n, latent_dim), or fewer if the test split has fewer images.
@@ -148,7 +152,13 @@ def of_data(model: GenerativeModel, source, n: int, seed: int = 0) -> np.ndarray
     if "encode" not in model.abilities():
         return draw(model, n, seed)
     test = data.load(
-        source, "test", image_shape=model.image_shape, batch_size=n, shuffle=False
+        source,
+        "test",
+        image_shape=model.image_shape,
+        batch_size=n,
+        shuffle=False,
+        seed=split_seed,
+        broken="skip",
     )
     return model.encode(next(iter(test))["image"].numpy())
 

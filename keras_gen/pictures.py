@@ -14,7 +14,12 @@ from keras_gen.metrics.figures.attribute_vectors import vectors_of, with_one_cha
 from keras_gen.metrics.figures.judged import JUDGED
 
 
-def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
+def draw(
+    model: GenerativeModel,
+    data: str | None,
+    path: pathlib.Path,
+    split_seed: int = 0,
+) -> None:
     """Writes the pictures of a card; models without such an ability have none.
 
     Args:
@@ -23,8 +28,11 @@ def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
             pictures need images. None leaves out such pictures.
         path: Path of the PNG file. For some models, further files are written next to
             it.
+        split_seed: Seed with which a folder is split; it should be that of the
+            training.
     """
     abilities = model.abilities()
+    options = {"seed": split_seed, "broken": "skip"}
     if hasattr(model, "pictures") and data is not None:
         test = sources.load(
             data,
@@ -32,7 +40,7 @@ def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
             features=tuple(model.batch_shapes()),
             image_shape=model.image_shape,
             batch_size=16,
-            seed=0,
+            **options,
         )
         rows = model.pictures({k: v.numpy() for k, v in next(iter(test)).items()})
         flat = rows.reshape(-1, *rows.shape[2:])
@@ -40,7 +48,7 @@ def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
     elif "sample" in abilities:
         images.save_grid(model.sample(64, 0), path)
         if hasattr(model, "draw_codes") and model.latent_dim == 2 and data is not None:
-            draw_plane(model, data, path.with_name("plane.png"))
+            draw_plane(model, data, path.with_name("plane.png"), options)
         if "infer_codes" in abilities:
             draw_codes(model, path.with_name("traversal.png"))
         if hasattr(model, "mix"):
@@ -48,12 +56,17 @@ def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
         if hasattr(model, "trajectory"):
             draw_trajectories(model, path.with_name("noise.gif"))
         elif {"encode", "decode"} <= set(abilities) and data is not None:
-            draw_attributes(model, data, path.with_name("attributes.png"))
+            draw_attributes(model, data, path.with_name("attributes.png"), options)
         if "complete" in abilities and data is not None:
-            draw_completions(model, data, path.with_name("completions.png"))
+            draw_completions(model, data, path.with_name("completions.png"), options)
     elif "reconstruct" in abilities and data is not None:
         test = sources.load(
-            data, "test", image_shape=model.image_shape, batch_size=256, shuffle=False
+            data,
+            "test",
+            image_shape=model.image_shape,
+            batch_size=256,
+            shuffle=False,
+            **options,
         )
         real = next(iter(test))["image"].numpy()
         shown, make = real[:40], model.reconstruct
@@ -69,8 +82,23 @@ def draw(model: GenerativeModel, data: str | None, path: pathlib.Path) -> None:
             latent.histogram(model, real, histogram)
 
 
-def draw_plane(model, data, path):
-    """Draws the codes of test images beside samples of the prior."""
+def show_data(model: GenerativeModel) -> bool:
+    """Whether the pictures of a model's card show images of its data."""
+    if hasattr(model, "pictures"):
+        return True
+    names = model.abilities()
+    return ("complete" if "sample" in names else "reconstruct") in names
+
+
+def draw_plane(model, data, path, options):
+    """Draws the codes of test images beside samples of the prior.
+
+    Args:
+        model: Model with two latents.
+        data: Data set with the test images.
+        path: Path of the PNG file.
+        options: Options of `keras_gen.data.load`.
+    """
     test = sources.load(
         data,
         "test",
@@ -78,6 +106,7 @@ def draw_plane(model, data, path):
         image_shape=model.image_shape,
         batch_size=5000,
         shuffle=False,
+        **options,
     )
     batch = next(iter(test))
     real, labels = (batch[name].numpy() for name in ("image", "label"))
@@ -126,7 +155,7 @@ def draw_trajectories(model, path):
     images.save_animation(frames, path, columns=4, returns=False)
 
 
-def draw_attributes(model, data, path, columns: int = 8):
+def draw_attributes(model, data, path, options, columns: int = 8):
     """Draws test images, reconstructions, and these with other attributes.
 
     Nothing is drawn for data without attributes that a classifier knows, or for models
@@ -137,6 +166,7 @@ def draw_attributes(model, data, path, columns: int = 8):
         model: Model that encodes and decodes images.
         data: Data set with the test images.
         path: Path of the PNG file.
+        options: Options of `keras_gen.data.load`.
         columns: Number of images, each in a column of its own.
     """
     abilities = model.abilities()
@@ -145,7 +175,7 @@ def draw_attributes(model, data, path, columns: int = 8):
     if abilities["decode"].roles(model) != [LATENT]:
         return
     test = sources.load(
-        data, "test", image_shape=model.image_shape, batch_size=1000, seed=0
+        data, "test", image_shape=model.image_shape, batch_size=1000, **options
     )
     names = getattr(test, "attribute_names", ())
     known = [name for source in JUDGED.values() for name in source.shown]
@@ -166,13 +196,14 @@ def draw_attributes(model, data, path, columns: int = 8):
     images.save_grid(np.concatenate(rows), path, columns=columns)
 
 
-def draw_completions(model, data, path, rows: int = 8, ways: int = 4):
+def draw_completions(model, data, path, options=None, rows: int = 8, ways: int = 4):
     """Draws test images, their upper halves, and completions of these.
 
     Args:
         model: Model that completes images.
         data: Data set with the test images.
         path: Path of the PNG file.
+        options: Options of `keras_gen.data.load`; None splits a folder by seed 0.
         rows: Number of images, each in a row of its own.
         ways: Number of completions of each image, each with its own seed.
     """
@@ -184,7 +215,7 @@ def draw_completions(model, data, path, rows: int = 8, ways: int = 4):
         features=features,
         image_shape=model.image_shape,
         batch_size=rows,
-        seed=0,
+        **(options or {"seed": 0}),
     )
     batch = {name: value.numpy() for name, value in next(iter(test)).items()}
     real = batch["image"]

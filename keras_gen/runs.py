@@ -11,6 +11,7 @@ The folder of a run holds:
     run.json        the settings
     config.yaml     the same as options, for `keras-gen train --config` in a new run
     stages.json     the arguments of the model before they were changed by a resumption
+    data.json       what the split of a folder followed from, unless it has its own
     model.keras     the last checkpoint: weights, optimizers and random state
     index.html      a page that shows the curves, the last grid and the settings
     log.csv         losses and figures, one line for each epoch
@@ -27,6 +28,7 @@ import dataclasses
 import datetime
 import functools
 import inspect
+import itertools
 import json
 import math
 import os
@@ -50,6 +52,7 @@ from keras_gen import (
     trackers,
     zoo,
 )
+from keras_gen.callbacks.epoch_log import EpochLog
 from keras_gen.callbacks.run_page import RunPage
 from keras_gen.core import checks
 from keras_gen.core.model import GenerativeModel
@@ -61,6 +64,12 @@ CONFIG = "config.yaml"  # Is written from the settings, and never read by a run.
 MODEL = "model.keras"
 LOG = "log.csv"
 STAGES = "stages.json"
+DATA = "data.json"
+# What a run may write into its folder.
+FILES = (
+    *(SETTINGS, CONFIG, STAGES, DATA, MODEL, LOG, "index.html"),
+    *("tensorboard", "samples", "trackers.json"),
+)
 # Settings in the order in which a command line names them, after `name`, `data`,
 # `epochs` and `overrides`.
 OPTIONS = (
@@ -220,6 +229,18 @@ class Settings:
             return name, weights
         return self.name, self.weights
 
+    def is_of(self, data: str | os.PathLike) -> bool:
+        """Whether a data set is that of the run, however its path is written."""
+        return _place_of(data) == _place_of(self.data)
+
+    def split_seed(self, data: str | os.PathLike) -> int:
+        """The seed with which data are split as in the run; 0 for other data.
+
+        Args:
+            data: Data set, of which folders are split by a seed.
+        """
+        return self.seed if self.is_of(data) else 0
+
     def with_source(self, weights: str | os.PathLike) -> "Settings":
         """The settings with other weights of the same model.
 
@@ -237,6 +258,12 @@ class Settings:
 _CONFIG_COMMENT = f"""\
 keras-gen train --config {CONFIG} trains a new run with these options; those of the
 command line override them. Relative paths start from the folder of this file."""
+
+
+def _place_of(data):
+    """The path of a folder, however it is written; other sources as they are."""
+    path = pathlib.Path(data).expanduser()
+    return str(path.resolve()) if path.exists() else os.fspath(data)
 
 
 def as_option(value: Any) -> str:
@@ -312,7 +339,7 @@ class Run:
 
         Raises:
             ValueError: For an unknown model, unknown arguments or settings, or a folder
-                that already holds a run.
+                that holds a run, or other files with names of a run's.
         """
         known = {field.name for field in dataclasses.fields(Settings)}
         if set(settings) - known:
@@ -330,9 +357,13 @@ class Run:
         if folder is None:
             folder = _new_folder(parent)
             missing.insert(0, folder)
-        elif (parent / SETTINGS).exists() or (parent / MODEL).exists():
-            raise ValueError(f"Expected a new folder, got {folder}, which holds a run.")
         else:
+            held = [name for name in FILES if (parent / name).exists()]
+            if held:
+                raise ValueError(
+                    f"Expected a new folder, got {folder}, which holds "
+                    f"{'a run' if {SETTINGS, MODEL} & {*held} else ', '.join(held)}."
+                )
             parent.mkdir(parents=True, exist_ok=True)
         return cls(folder, chosen)._with_made(missing)
 
@@ -530,7 +561,12 @@ class Run:
             settings = dataclasses.replace(settings, overrides=colours)
             model = self._build(settings, strategy)
             description = description.in_shape(shape)
-        batches, validation = _load_data(settings, model, say, description)
+        batches, validation, digest = _load_data(settings, model, say, description)
+        if self.is_split_anew(digest):
+            say(
+                f"Data: {settings.data} has changed since the run began, and is split "
+                "anew: images that were held out may be trained on from now on"
+            )
         if grey:
             say(
                 "Colours: kept, since images are stored in colour and no image_shape "
@@ -543,7 +579,6 @@ class Run:
                 f"Run: {self.folder} was stopped in its first epoch, and starts anew "
                 "with its settings"
             )
-        log = keras.callbacks.CSVLogger(str(self.folder / LOG), append=True)
         plain = dataclasses.asdict(settings)
         tracks = [callbacks.Track(name, self.folder, plain) for name in tracker]
         missed = sorted(set(callbacks.track.tracked(self.folder)) - set(tracker))
@@ -551,7 +586,10 @@ class Run:
             flags = " ".join(f"--tracker {name}" for name in missed)
             say(f"Not tracked: these epochs, since {flags} is not given")
         try:
-            chosen = self._callbacks(settings, model, batches, log, say)
+            kinds = [isinstance(c, callbacks.PowerAverages) for c in more_callbacks]
+            averages = list(itertools.compress(more_callbacks, kinds))
+            others = [c for c in more_callbacks if c not in averages]
+            first, *later = self._callbacks(settings, model, batches, say, digest)
             with progress.shown_by(None):  # Keras shows that of the epoch.
                 model.fit(
                     batches,
@@ -559,11 +597,10 @@ class Run:
                     verbose=verbose,
                     steps_per_epoch=settings.steps_per_epoch,
                     validation_data=validation,
-                    callbacks=[*chosen, *tracks, *more_callbacks],
+                    # A checkpoint needs the averages of its step, not the reverse.
+                    callbacks=[first, *averages, *later, *tracks, *others],
                 )
         finally:
-            if log.csv_file is not None:  # Keras leaves it open after Ctrl-C.
-                log.csv_file.close()
             for track in tracks:
                 track.close()
         return model
@@ -582,7 +619,18 @@ class Run:
         path = self.model_path
         return zoo.configuration(name, path) if path.is_file() else {}
 
-    def _callbacks(self, settings, model, batches, log, say):
+    def is_split_anew(self, digest: str | None) -> bool:
+        """Whether data that are split by a seed have changed since the run began.
+
+        Args:
+            digest: Attribute `split_digest` of the batches, or None without one.
+        """
+        path = self.folder / DATA
+        if digest is None or not path.is_file():
+            return False
+        return files.read_json(path).get("split_digest") != digest
+
+    def _callbacks(self, settings, model, batches, say, digest):
         """The callbacks that write the run's files."""
 
         def keep(logs):
@@ -593,6 +641,9 @@ class Run:
                 self._end_stage(done)
             settings.write(self.folder / SETTINGS)
             settings.write_config(self.folder / CONFIG)
+            if digest is not None and not (self.folder / DATA).is_file():
+                text = json.dumps({"split_digest": digest}, indent=2) + "\n"
+                write_text(self.folder / DATA, text)
             self._settings = settings
             say(*self._start_lines(done))
 
@@ -603,7 +654,7 @@ class Run:
             # A kill after the log and before the checkpoint costs the epoch, whose row
             # is then dropped; a kill after the checkpoint costs nothing, since the grid
             # is drawn when the run goes on.
-            log,
+            EpochLog(self.folder / LOG),
             callbacks.Checkpoint(self.model_path),
             keras.callbacks.TensorBoard(
                 str(self.folder / "tensorboard"), write_graph=False
@@ -772,7 +823,8 @@ def _say_nothing(*lines):
 def _load_data(settings, model, say, description):
     """Training and validation data with the shapes that the model takes.
 
-    Images that cannot be read are left out.
+    Images that cannot be read are left out. The third result is the digest of what a
+    split by a seed followed from; None for other data.
 
     Args:
         settings: Settings of the run.
@@ -806,11 +858,12 @@ def _load_data(settings, model, say, description):
     say(*data.left_out_lines(new, settings.data))
     if description is not None:
         say(*description.without(left_out).split_lines())
+    digest = getattr(batches, "split_digest", None)
     if settings.labels:
         batches = data.keep_labels(batches, settings.labels)
         if description is not None:
             say(f"Labels: {settings.labels:,} are kept, and all others are hidden")
-    return batches, validation
+    return batches, validation, digest
 
 
 def _model_line(settings, model):

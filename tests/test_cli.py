@@ -398,6 +398,7 @@ def test_evaluate_prints_figures_and_writes_a_report(tmp_path, monkeypatch):
         (["train", "dcgan", "--data", "mnist", "--epochs", "-1"], "epochs"),
         (["sample", "gan", "-n", "0"], "-n"),
         (["traverse", "vae", "--coordinates", "a"], "whole numbers"),
+        (["evaluate", "gan", "--weights", "mnist", "--report", "."], "--report"),
     ],
 )
 def test_mistakes_are_reported_in_one_line_and_leave_no_files(

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import sys
 import zipfile
 
 import numpy as np
@@ -11,7 +13,7 @@ import PIL.PngImagePlugin
 import pytest
 
 import keras_gen
-from keras_gen.data import catalog, decoding, listing, summary
+from keras_gen.data import catalog, decoding, listing, splits, summary
 
 GREY = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (32, 1))
 
@@ -374,6 +376,70 @@ def test_arrays_of_numpy_files(tmp_path):
         )
     }  # fmt: skip
     assert list(counts.values()) == [6, 6, 6, 2, 8, 1]
+    with pytest.raises(ValueError, match="Expected a split"):
+        load(tmp_path / "a.npy", "val", image_shape=None)
+
+
+def test_an_array_file_without_splits_is_split_as_a_folder_is(tmp_path):
+    images = np.arange(20, dtype=np.uint8)[:, None, None].repeat(8, 1).repeat(8, 2)
+    np.savez(tmp_path / "all.npz", image=images, label=np.arange(20))
+    options = {"image_shape": None, "test_fraction": 0.25, "seed": 3}
+
+    def labels(split):
+        return [
+            int(r["label"]) for r in load(tmp_path / "all.npz", split, **options)[1]
+        ]
+
+    expected = splits.at_random(20, 0.25, 3)
+    for name in ("train", "test", "all"):
+        assert labels(name) == expected[name].tolist()
+    assert labels("train[:4]") == expected["train"][:4].tolist()
+    facts = keras_gen.data.describe(
+        tmp_path / "all.npz", "train[:4]", seed=3, test_fraction=0.25
+    )
+    assert facts.counts == {"train": 15, "test": 5} and facts.num_selected == 4
+    np.savez(tmp_path / "more.npz", image=np.concatenate([images, images[:1]]))
+    digests = {
+        load(tmp_path / name, image_shape=None)[0].split_digest
+        for name in ("all.npz", "all.npz", "more.npz")
+    }
+    assert len(digests) == 2
+
+
+def test_images_of_different_sizes_need_a_shape(tmp_path):
+    save(tmp_path / "a.png", np.zeros((8, 8), np.uint8))
+    save(tmp_path / "b.png", np.zeros((8, 8, 3), np.uint8))
+    assert load(tmp_path, image_shape=None)[0].element_spec["image"].shape[1:] == (
+        8,
+        8,
+        3,
+    )
+    save(tmp_path / "c.png", np.zeros((20, 10), np.uint8))
+    with pytest.raises(ValueError, match=r"here \(8, 8\) to \(20, 10\)"):
+        load(tmp_path, image_shape=None)
+    assert len(load(tmp_path, image_shape=(8, 8, 1))[1]) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes on Linux alone")
+def test_names_that_are_no_utf_8(tmp_path, monkeypatch):
+    name = os.fsdecode(b"caf\xe9")
+    save(tmp_path / f"{name}.png", np.zeros((8, 8), np.uint8))
+    (tmp_path / f"{name}.txt").write_text("")
+    monkeypatch.setattr("keras_gen.data.folder.MEMORY_LIMIT", 1)  # Read in each epoch.
+    dataset, rows = load(tmp_path, image_shape=(8, 8, 1))
+    assert len(rows) == 1 and len(dataset.split_digest) == 64
+    (line,) = keras_gen.data.left_out_lines(dataset.left_out, tmp_path)
+    assert r"caf\udce9.txt" in line and line.encode()
+
+
+def test_files_of_other_arrays_are_refused(tmp_path):
+    images = np.zeros((6, 8, 8), np.uint8)
+    labels = np.arange(6)[:, None] % 3
+    np.savez(
+        tmp_path / "c.npz", x_train=images, y_train=labels,
+        x_test=images[:2], y_test=labels[:2],
+    )  # fmt: skip
+    np.savez(tmp_path / "e.npz", weights=images)
     _, rows = load(tmp_path / "c.npz", image_shape=None)
     assert [row["label"] for row in rows] == [0, 1, 2, 0, 1, 2]
     facts = keras_gen.data.describe(tmp_path / "c.npz")

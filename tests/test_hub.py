@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import socket
 import threading
@@ -20,7 +21,7 @@ import keras_gen
 from keras_gen import pictures, zoo
 from keras_gen.cli import app
 from keras_gen.core import hub_client
-from keras_gen.hub import readme
+from keras_gen.hub import publishing, readme
 
 assert huggingface_hub.constants.ENDPOINT == HUB.url, "It was imported before."
 
@@ -419,6 +420,56 @@ def test_a_run_is_pushed_by_the_command_line(hub, tmp_path, capsys):
     same_samples(zoo.load("hf://someone/more"), model)
     assert run("push", "nowhere", "someone/more") == 2
     assert "Expected a model, the folder of a run" in capsys.readouterr().err
+
+
+def test_paths_stay_on_this_machine_wherever_the_push_starts():
+    """Relative paths are replaced too, though nothing lies there from here."""
+    train = "keras-gen train ddpm --data clients/acme/photos"
+    entries = {
+        "data": "clients/acme/photos,clients/acme/others/",
+        "commands": [
+            f"{train} --weights flow_matching:/home/me/secret/model.keras",
+            "keras-gen train gan --data 'acme/**/*.png' --weights hf://a/b@main",
+            "keras-gen train cyclegan --data 'faces/personas?glasses,!glasses'",
+            "keras-gen train dcgan --data emoji/noto --split 'train[10%:50%]'",
+        ],
+    }
+    found = publishing._without_paths(entries)
+    assert found["data"] == "photos,others"
+    assert [shlex.split(command)[4:] for command in found["commands"]] == [
+        ["photos", "--weights", "flow_matching:model.keras"],
+        ["*.png", "--weights", "hf://a/b@main"],
+        ["faces/personas?glasses,!glasses"],
+        ["emoji/noto", "--split", "train[10%:50%]"],
+    ]
+
+
+def test_images_of_own_data_are_pushed_only_if_that_is_asked_for(
+    hub, tmp_path, monkeypatch, capsys
+):
+    photos, shade = tmp_path / "photos", np.random.default_rng(0)
+    photos.mkdir()
+    for number in range(20):
+        image = shade.uniform(-1, 1, (1, 8, 8, 1))
+        keras_gen.images.save_grid(image, photos / f"{number}.png")
+    options = {"image_shape": (8, 8, 1), "widths": [8, 4]}
+    settings = {"epochs": 1, "batch_size": 8, "overrides": options, "seed": 3}
+    trained = keras_gen.runs.Run.create(
+        "stacked_ae", photos, folder=tmp_path / "run", **settings
+    )
+    trained.train(verbose=0)
+    seeds = []
+    monkeypatch.setattr(
+        publishing, "measured", lambda *args, split_seed: seeds.append(split_seed) or {}
+    )
+    keras_gen.hub.push(trained, "someone/photos", evaluate=True)
+    assert seeds == [3]  # Figures are of the images that the run held out.
+    files = hub.repositories["someone/photos"].files
+    assert not [name for name in files if name.endswith((".png", ".gif"))]
+    assert "Left out: pictures that show images of 'photos'" in capsys.readouterr().out
+    keras_gen.hub.push(trained, "someone/shown", data_pictures=True)
+    assert "samples.png" in hub.repositories["someone/shown"].files
+    assert "Left out" not in capsys.readouterr().out
 
 
 def edits(text):

@@ -148,6 +148,27 @@ def test_resumed_training_has_the_averages_of_one_without_interruption(tmp_path)
         assert path.read_bytes() == parts[step].read_bytes()
 
 
+def test_training_goes_on_after_a_stop_between_snapshot_and_checkpoint(tmp_path):
+    """At any epoch, the snapshot of the last checkpoint is there."""
+    data = tf.data.Dataset.from_tensor_slices({"point": POINTS[:40]}).batch(8)
+
+    def stop(epoch, logs):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    def fit(*between, epochs=5):
+        averages = PowerAverages(tmp_path / "averages", every=4)
+        last = Checkpoint(tmp_path / "last.keras")
+        model_of().fit(
+            data, epochs=epochs, verbose=0, callbacks=[averages, *between, last]
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(keras.callbacks.LambdaCallback(on_epoch_end=stop))
+    fit()
+    assert sorted(power_averages.snapshots(tmp_path / "averages"))[-2:] == [20, 25]
+
+
 def test_snapshots_between_those_that_are_kept_are_removed(tmp_path):
     trained(tmp_path, epochs=5, every=2)
     # The last one is needed to resume.

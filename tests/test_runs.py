@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import types
@@ -558,6 +559,38 @@ def test_folders_of_one_second_are_numbered_and_runs_are_not_overwritten(tmp_pat
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(ValueError, match="holds a run"):
         Run.create("gan", "mnist", folder=tmp_path)
+    for name in ("index.html", "samples", "log.csv"):  # Files of the user's.
+        (tmp_path / name / "site").mkdir(parents=True)
+        (tmp_path / name / "site" / name).write_text("mine")
+        with pytest.raises(ValueError, match=f"new folder.* holds {name}"):
+            Run.create("gan", "mnist", folder=tmp_path / name / "site")
+
+
+def test_a_run_with_another_loss_logs_into_the_right_columns(tmp_path):
+    run = Run.create("gan", "mnist", folder=tmp_path / "run", epochs=1, **OPTIONS)
+    run = Run.open(run.train(verbose=0) and run.folder)
+    run.train(2, {"loss": "wasserstein"}, verbose=0)
+    run.train(3, verbose=0)
+    with open(run.folder / "log.csv", newline="") as file:
+        first, *later = csv.DictReader(file)
+    assert first["wasserstein"] == "" and 0 < float(first["d_real"]) < 1
+    for row, epoch in zip(later, ("1", "2"), strict=True):
+        assert row["epoch"] == epoch and None not in row
+        difference = float(row["d_real"]) - float(row["d_fake"])
+        assert float(row["wasserstein"]) == pytest.approx(difference, abs=1e-4)
+
+
+def test_a_run_says_that_its_photos_have_changed(photos, tmp_path, capsys):
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    for name in ("03.png", "04.png", "[b]notes.txt"):
+        (folder / name).unlink()
+    run = Run.create("gan", folder, folder=tmp_path / "run", epochs=1, **SMALL)
+    run.train(verbose=2)
+    run.train(2, verbose=2)
+    assert "split anew" not in capsys.readouterr().out
+    shutil.copy(folder / "00.png", folder / "000.png")
+    run.train(3, verbose=2)
+    assert "photos has changed since the run began" in capsys.readouterr().out
 
 
 def test_all_settings_stand_in_the_signature_of_create():

@@ -137,6 +137,16 @@ def test_a_client_answers_as_the_model_does(address, models):
             client.translate(images)
 
 
+def test_a_choice_of_an_option_selects_its_signature(double):
+    with Client(double.grpc_address, "vae") as client:
+        signatures = client.card["signatures"]
+        signatures["sample_sampler_dpm"] = signatures["sample"]
+        chosen, arguments = client._bound("sample", (2,), {"sampler": "dpm++"})
+        assert chosen == "sample_sampler_dpm" and set(arguments) == {"seed"}
+        with pytest.raises(ValueError, match="Expected sample with"):
+            client._bound("sample", (2,), {"sampler": "ddim"})
+
+
 def test_conditions_not_given_are_drawn_as_the_model_draws_them(address, models):
     with Client(address, "cgan") as client:
         for given in ({}, {"labels": [0, 2, 1]}):

@@ -307,13 +307,17 @@ def _make_nearest(source, call):
     n, k = _value(call, "samples"), _value(call, "neighbours")
     seed = _value(call, "seed")
     samples = source.model.sample(n, seed=seed)
-    found = memorisation.nearest_images(samples, source.data, k=k)
+    options = {"k": k}
+    if source.split_seed:
+        options["split_seed"] = source.split_seed
+    found = memorisation.nearest_images(samples, source.data, **options)
+    given = ", ".join(f"{name}={value}" for name, value in options.items())
     rows = np.concatenate([samples[:, None], found], axis=1)
     flat = rows.reshape(-1, *rows.shape[2:])
     lines = [
         f"samples = model.sample({n}, seed={seed})",
         f"answer = keras_gen.metrics.memorisation.nearest_images(samples, "
-        f"{snippets.literal(source.data)}, k={k})",
+        f"{snippets.literal(source.data)}, {given})",
         "rows = np.concatenate([samples[:, None], answer], axis=1)",
         outcomes.saving(
             "nearest.png", flat, k + 1, "rows.reshape(-1, *rows.shape[2:])"

@@ -15,6 +15,7 @@ from keras_gen.core.inputs import (
     MASK,
     SEED,
     Input,
+    choice_name,
     file_name,
 )
 from keras_gen.core.noise import row_seeds
@@ -127,7 +128,7 @@ def curl(source: Source, call: Call) -> str:
     arrays = call.arguments()
     inputs, ability = {}, call.offer.name
     for option, value in call.options.items():
-        ability += f"_{option}_{re.sub('[^0-9A-Za-z]+', '_', str(value)).strip('_')}"
+        ability = choice_name(ability, option, value)
     is_file = False
     for name, entry in call.offer.inputs.items():
         if entry.role == SEED:

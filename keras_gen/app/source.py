@@ -116,6 +116,7 @@ class Source:
         model: Object with the methods.
         offers: `Offer`s by name.
         data: Name or path of the data that it was trained with; None if unknown.
+        split_seed: Seed with which a folder was split in training.
         has_examples: Boolean, whether the data are at hand, and hold images.
         url: Address for REST requests, such as
             "http://localhost:8501/v1/models/vae/labels/stable".
@@ -125,6 +126,7 @@ class Source:
     model: object
     offers: dict[str, Offer]
     data: str | None = None
+    split_seed: int = 0
     has_examples: bool = False
     url: str
 
@@ -199,6 +201,8 @@ class Local(Source):
         self.url = f"http://localhost:8501/v1/models/{name}/labels/stable"
         if weights:
             self.data, self.split = common.data_of(name, weights)
+            if self.data is not None:
+                self.split_seed = common.split_seed_of(weights, self.data)
         found = {
             name: Offer.of_ability(ability, self.model)
             for name, ability in self.model.abilities().items()
@@ -241,7 +245,7 @@ class Local(Source):
     def example(self, entry: Input, seed: int) -> np.ndarray:
         """One image of the test data, (height, width, channels), in [-1, 1]."""
         found, _ = rows.from_data(
-            entry, self.model, self.data, self.split, n=1, seed=seed
+            entry, self.model, self.data, self.split, 1, seed, self.split_seed
         )
         return found[0]
 

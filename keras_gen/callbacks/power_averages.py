@@ -39,9 +39,10 @@ class PowerAverages(keras.callbacks.Callback):
 
     It averages the networks of which the model keeps an average (`average=0.999`), and
     does not change the model. A snapshot takes four bytes for each weight and width.
-    Training that resumes needs the snapshot of the step at which it resumes, which is
-    written after every epoch and removed after the next one unless `every` says that it
-    is kept.
+    Training that resumes needs the snapshot of the step at which it resumes. One is
+    written after every epoch and, unless `every` says that it is kept, removed two
+    epochs later. Put this callback before a `Checkpoint`, whose `every` should be a
+    multiple of this one's.
 
     >>> size = {"image_shape": (8, 8, 1), "widths": (16,)}
     >>> model = keras_gen.zoo.load("gan", average=0.99, **size)
@@ -73,7 +74,7 @@ class PowerAverages(keras.callbacks.Callback):
         if len(set(self.widths)) < 2:
             raise ValueError(f"Expected two or more widths, got {list(widths)}.")
         self.exponents = [exponent_of(width) for width in self.widths]
-        self._averages = self._last = None
+        self._averages, self._recent = None, []
 
     def on_train_begin(self, logs=None):
         """Checks that the model keeps averages, of networks that stay."""
@@ -88,30 +89,44 @@ class PowerAverages(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Starts with the weights at that step, or with the snapshot of that step."""
         if self._averages is None:
-            self._begin()
+            self._begin(epoch)
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves all averages towards the weights."""
         self._update()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Writes a snapshot, and removes the last one if it is not kept."""
+        """Writes a snapshot, and removes the one before the last if it is not kept.
+
+        The last one stays for a checkpoint that is not written yet.
+        """
         if not distribute.is_chief(self.model.distribute_strategy):
             return
-        before = self._last
-        self._last = _path(self.folder, int(self.model.step.numpy()))
+        path = _path(self.folder, int(self.model.step.numpy()))
         arrays = {
             f"{width!r}/{name}": average.numpy()
             for width, averages in zip(self.widths, self._averages, strict=True)
             for name, average in averages.items()
         }
         files.write_aside(
-            self._last, lambda path: safetensors.numpy.save_file(arrays, path)
+            path, lambda aside: safetensors.numpy.save_file(arrays, aside)
         )
-        if before not in (None, self._last) and epoch % self.every:
-            before.unlink(missing_ok=True)
+        self._recent = [item for item in self._recent if item[0] != path]
+        self._recent.append((path, epoch + 1))
+        self._forget(2)
 
-    def _begin(self):
+    def on_train_end(self, logs=None):
+        """Removes the snapshot before the last if it is not kept."""
+        self._forget(1)
+
+    def _forget(self, count):
+        """Keeps the last snapshots, and those that `every` says."""
+        while len(self._recent) > count:
+            path, epochs = self._recent.pop(0)
+            if epochs % self.every:
+                path.unlink(missing_ok=True)
+
+    def _begin(self, epoch):
         step, found = int(self.model.step.numpy()), snapshots(self.folder)
         sources = sources_of(self.model)
         start = {name: tf.convert_to_tensor(v) for name, v in sources.items()}
@@ -122,8 +137,8 @@ class PowerAverages(keras.callbacks.Callback):
                     f"Expected the averages of step {step} in {self.folder}, got those "
                     f"of steps {sorted(found) or 'none'}."
                 )
-            self._last = found[step]
-            values = [_read(self._last, width, sources) for width in self.widths]
+            self._recent = [(found[step], epoch)]
+            values = [_read(found[step], width, sources) for width in self.widths]
         elif found:
             raise ValueError(
                 f"Expected no averages of another training in {self.folder}, got those "

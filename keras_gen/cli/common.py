@@ -156,12 +156,39 @@ def data_of(name: str, weights: str) -> tuple[str | None, str]:
         with contextlib.suppress(ValueError, OSError):  # Loading shows the error.
             return keras_gen.zoo.card(name, weights).get("data"), "test"
         return None, "test"
-    path = pathlib.Path(weights)
-    folder = path if path.is_dir() else path.parent
     with contextlib.suppress(ValueError, OSError):
-        settings = keras_gen.runs.Settings.read(folder / keras_gen.runs.SETTINGS)
-        return settings.data, settings.validation or settings.split
+        run = run_of(weights)
+        if run is not None:
+            return run.settings.data, run.settings.validation or run.settings.split
     return None, "test"
+
+
+def run_of(weights: str | None) -> keras_gen.runs.Run | None:
+    """The run that weights come from; None for weights of no run.
+
+    Args:
+        weights: Weights, as the user gave them: those of a run are its folder or a file
+            in it.
+    """
+    if weights is None:
+        return None
+    path = pathlib.Path(weights)
+    if not path.exists():
+        return None
+    folder = path if path.is_dir() else path.parent
+    has_run = (folder / keras_gen.runs.SETTINGS).is_file()
+    return keras_gen.runs.Run.open(folder) if has_run else None
+
+
+def split_seed_of(weights: str | None, data: str) -> int:
+    """The seed with which data are split as in the run of weights; 0 for others.
+
+    Args:
+        weights: Weights, as the user gave them.
+        data: Data set.
+    """
+    run = run_of(weights)
+    return 0 if run is None else run.settings.split_seed(data)
 
 
 def has_card(name: str, weights: str) -> bool:

@@ -1,8 +1,8 @@
 """`keras-gen evaluate`: figures of a model or of a folder of images, and a report."""
 
+import contextlib
 import json
 import pathlib
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -11,7 +11,14 @@ import typer
 import keras_gen
 from keras_gen import progress
 from keras_gen.cli import bars, completions
-from keras_gen.cli.common import AsJson, Weights, load_model
+from keras_gen.cli.common import (
+    AsJson,
+    Weights,
+    load_model,
+    new_path,
+    note,
+    run_of,
+)
 
 
 def evaluate(
@@ -88,7 +95,7 @@ def evaluate(
         pathlib.Path | None,
         typer.Option(
             help="Path of the report, an HTML page.",
-            show_default="report.html; none with --json",
+            show_default="report.html, with a number if that exists; none with --json",
         ),
     ] = None,
 ):
@@ -114,11 +121,15 @@ def evaluate(
             raise ValueError("Expected --weights: 'mnist', a file, or a folder.")
         model = load_model(name, weights)
         model.compile(seed=seed)
-    trained = _settings_of(weights)
+    run = run_of(weights)
     if data is None:
-        data = trained.data if trained else _data_of_card(name, weights)
+        data = run.settings.data if run else _data_of_card(name, weights)
     if split_seed is None:
-        split_seed = _split_seed(trained, data)
+        split_seed = _split_seed(run, data)
+    if report is None and not as_json:
+        report = new_path("report.html")
+    elif report is not None and report.is_dir():
+        raise ValueError(f"Expected --report with a file, got the folder {report}.")
     with bars.work("preparing data"):
         evaluation = keras_gen.metrics.Evaluation(
             model,
@@ -132,10 +143,15 @@ def evaluate(
             split_seed=split_seed,
             without=without or (),
         )
+    if run is not None and run.settings.is_of(data):
+        _say_if_changed(run, evaluation.context.real)
     figures = evaluation.run(_shown)
-    if report is None and not as_json:
-        report = pathlib.Path("report.html")
+    if as_json:
+        print(json.dumps(figures), flush=True)
+    else:
+        print("\n".join(keras_gen.metrics.report.lines(figures)), flush=True)
     if report is not None:
+        log = None if run is None else run.folder / keras_gen.runs.LOG
         settings = {"data": data, "images": evaluation.context.num_images, "seed": seed}
         settings["split_seed"] = split_seed
         if without:
@@ -147,13 +163,10 @@ def evaluate(
             evaluation.figures,
             settings | (model.get_config() if model else {}),
             evaluation.pictures(),
-            _log_of(weights),
+            log if log is not None and log.is_file() else None,
         )
-    if as_json:
-        print(json.dumps(figures))
-        return
-    print("\n".join(keras_gen.metrics.report.lines(figures)))
-    print(f"\nThe report is in {report}.")
+    if not as_json:
+        print(f"\nThe report is in {report}.")
 
 
 def _shown(stages: Sequence) -> Iterator:
@@ -161,26 +174,6 @@ def _shown(stages: Sequence) -> Iterator:
     for stage in progress.over(stages, "figures"):
         with bars.work(stage[0]):
             yield stage
-
-
-def _log_of(weights):
-    """The log of the run that the weights come from, or None."""
-    return _file_of_run(weights, "log.csv")
-
-
-def _settings_of(weights):
-    """The settings of the run that the weights come from, or None."""
-    path = _file_of_run(weights, keras_gen.runs.SETTINGS)
-    return None if path is None else keras_gen.runs.Settings.read(path)
-
-
-def _file_of_run(weights, name):
-    """The path of a file in the folder of a run; None if there is none."""
-    if weights is None:
-        return None
-    path = pathlib.Path(weights)
-    path = (path if path.is_dir() else path.parent) / name
-    return path if path.is_file() else None
 
 
 def _data_of_card(name, weights):
@@ -191,26 +184,27 @@ def _data_of_card(name, weights):
         return "mnist"
 
 
-def _split_seed(trained, data):
+def _split_seed(run, data):
     """The seed with which a run split its data; 0 for other data.
 
     It is printed what this means for the images that are tested.
     """
-    if trained is None or _place_of(trained.data) != _place_of(data):
+    if run is None or not run.settings.is_of(data):
         return 0
-    if trained.split.partition("[")[0] != "train":
-        _say(
-            f"The run was trained on the split {trained.split!r}: training images may "
-            "be among the test images."
+    if run.settings.split.partition("[")[0] != "train":
+        note(
+            f"The run was trained on the split {run.settings.split!r}: training images "
+            "may be among the test images."
         )
-    return trained.seed
+    return run.settings.seed
 
 
-def _place_of(data):
-    """The path of a folder, however it is written; other sources as they are."""
-    path = pathlib.Path(data).expanduser()
-    return str(path.resolve()) if path.exists() else data
-
-
-def _say(line):
-    print(line, file=sys.stderr, flush=True)
+def _say_if_changed(run, real):
+    """Says if a run's data are no longer split as they were in its training."""
+    with contextlib.suppress(ValueError):  # Data without a test split.
+        digest = getattr(real.load("test"), "split_digest", None)
+        if run.is_split_anew(digest):
+            note(
+                f"{run.settings.data} has changed since the run began, and is split "
+                "anew: training images may be among the test images."
+            )

@@ -57,6 +57,13 @@ def push(
             show_default="float32, or that of the card",
         ),
     ] = None,
+    data_pictures: Annotated[
+        bool,
+        typer.Option(
+            "--data-pictures",
+            help="Also push pictures that show images of your own data.",
+        ),
+    ] = False,
     message: Annotated[
         str | None,
         typer.Option(help="Message of the commit.", show_default="the model's name"),
@@ -78,4 +85,5 @@ def push(
         evaluate=evaluate,
         dtype=dtype,
         message=message,
+        data_pictures=data_pictures,
     )

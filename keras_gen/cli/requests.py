@@ -8,7 +8,7 @@ import typing
 
 import keras_gen
 from keras_gen.cli import rows
-from keras_gen.cli.common import data_of
+from keras_gen.cli.common import data_of, split_seed_of
 from keras_gen.cli.usage import example, usage_of
 
 
@@ -138,7 +138,13 @@ class Request:
             self.rows, self.names = rows.from_files(self.main, files)
         elif data:
             self.rows, self.names = rows.from_data(
-                self.main, self.model, data, split, count, self.seed or 0
+                self.main,
+                self.model,
+                data,
+                split,
+                count,
+                self.seed or 0,
+                split_seed_of(self.weights, data),
             )
         elif given:
             self.rows = self.values.pop(self.main.name)

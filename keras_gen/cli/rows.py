@@ -153,7 +153,9 @@ def read_array(path: str | pathlib.Path):
     return array
 
 
-def from_data(entry, model, source: str, split: str, n: int, seed: int):
+def from_data(
+    entry, model, source: str, split: str, n: int, seed: int, split_seed: int = 0
+):
     """Rows of an input from a data set, drawn at random, and their names.
 
     Args:
@@ -163,6 +165,8 @@ def from_data(entry, model, source: str, split: str, n: int, seed: int):
         split: Part of the data.
         n: Number of rows, or fewer if there are fewer.
         seed: Seed of the choice.
+        split_seed: Seed with which a folder is split; it should be that of the
+            training.
     """
     import tensorflow as tf
 
@@ -176,7 +180,8 @@ def from_data(entry, model, source: str, split: str, n: int, seed: int):
         source,
         split,
         batch_size=n,
-        seed=seed,
+        seed=split_seed,  # The order depends on TensorFlow's seed too.
+        broken="skip",
         drop_remainder=False,
         image_shape=_whole(entry.shape) if feature == "image" else None,
     )

@@ -7,6 +7,7 @@ by the client, to fill in defaults; and by the card of an export, which contains
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -358,6 +359,16 @@ def file_name(name: str) -> str:
     'image_bytes'
     """
     return f"{name.removesuffix('s')}{FILE_SUFFIX}"
+
+
+def choice_name(ability: str, option: str, choice: object) -> str:
+    """The name of the signature of an ability with a choice of one of its options.
+
+    >>> choice_name("sample", "sampler", "dpm++"), choice_name("sample", "eta", 0.5)
+    ('sample_sampler_dpm', 'sample_eta_0_5')
+    """
+    text = re.sub("[^0-9A-Za-z]+", "_", str(choice)).strip("_")
+    return f"{ability}_{option}_{text}"
 
 
 def check_rows(inputs: Mapping[str, Input], arguments: Mapping) -> dict:

@@ -35,6 +35,7 @@ from keras_gen.data import (
     gaussians,
     mnist,
     sources,
+    splits,
     stacked_mnist,
     summary,
     text,
@@ -127,8 +128,9 @@ def load(
         split: "train", "test", or "all" for both; or a part of one: "train[:50000]",
             "test[10%:20%]". A folder with subfolders such as `train`, `val` and `test`
             has the splits "train", "validation" and "test" (without `test`, "test" is
-            that of validation). Other folders, and the lines of a text, are split by
-            `seed`. Arrays and datasets have a single split, so that this is ignored.
+            that of validation). Other folders, files .npy and .npz without splits, and
+            the lines of a text, are split by `seed`. Arrays and datasets in memory have
+            a single split, so that this is ignored.
         features: Names of the features in a batch; None uses all of the source.
             If the source has classes but no domains, "domain" is the label. "caption"
             of tensorflow-datasets is the name of the class. "image_b" adds images of a
@@ -139,7 +141,7 @@ def load(
             around the centre to these proportions, resized with antialiasing, and
             converted between grey and colour. Four channels are RGB and alpha, with 1
             for opaque; with one or three, transparent parts become white. None keeps
-            the source's shape, without alpha.
+            the source's shape, without alpha; images of a folder need one size.
         batch_size: Number of images in a batch.
         shuffle: Boolean, whether every epoch has another order. Arrays and folders are
             shuffled as a whole. Of large data sets and of a `tf.data.Dataset`, the next
@@ -156,8 +158,8 @@ def load(
         value_range: Values of black and white in arrays and datasets, such as (0, 1).
             None takes (-1, 1) for floats, (0, 255) for integers and (0, 1) for bool,
             and refuses images that seem to have another range.
-        test_fraction: Share of a folder's images, or of a text's lines, in the test
-            split, in [0, 1).
+        test_fraction: Share of the images of a folder or of a file of arrays, or of a
+            text's lines, in the test split, in [0, 1).
         broken: Treatment of files that cannot be read: "raise" stops with an error,
             "skip" warns and continues. Both messages name the file.
         data_dir: Folder in which tensorflow-datasets keeps prepared data sets.
@@ -181,7 +183,9 @@ def load(
         domains; for "faces" and "celeb_a", `attribute_names` those of the attributes;
         for a file of text, `characters` is the alphabet. For folders, `left_out` lists
         pairs of the path of a file that is left out, since it cannot be read, is hidden
-        or is no image, and the reason.
+        or is no image, and the reason. For sources that are split by `seed`,
+        `split_digest` is a text that changes if rows come or go, and the split with
+        them.
 
     Raises:
         ValueError: For settings, images or labels that do not fit, or a source that
@@ -215,6 +219,9 @@ def load(
         dataset.left_out = [
             item for side in pair for item in getattr(side, "left_out", [])
         ]
+        digests = [getattr(side, "split_digest", None) for side in pair]
+        if any(digests):
+            dataset.split_digest = splits.digest(map(str, digests))
         return _select(dataset, features)
     dataset = _load_one(source, split, wanted, paired, **options)
     if mirror:
@@ -296,10 +303,12 @@ def _describe_path(source, split, test_fraction, seed, facts):
     """The description of a folder, a file, or a list of images."""
     kind = _kind_of(source)
     if kind == "arrays":
-        arrays, counts = array_files.load(source, split), array_files.counts(source)
-        return summary.of_arrays(
-            str(source), arrays, counts=counts, split=split, **facts
-        )
+        arrays = array_files.load(source, split, test_fraction, seed)
+        counts = array_files.counts(source)
+        division = {"counts": counts, "division": "the file's own"}
+        if set(counts) == {"all"}:
+            division = summary.division_at_random(counts["all"], test_fraction, seed)
+        return summary.of_arrays(str(source), arrays, split=split, **division, **facts)
     if kind == "text":
         return text.describe(source, split, test_fraction, seed, **facts)
     return folder.describe(source, split, test_fraction, seed, **facts)
@@ -347,8 +356,12 @@ def _load_path(source, split, test_fraction, broken, value_range, **batching):
     """Batches of a folder, a file, or a list of images."""
     kind = _kind_of(source)
     if kind == "arrays":
-        arrays = array_files.load(source, split)
-        return array_batches(arrays, value_range=value_range, **batching)
+        arrays = array_files.load(source, split, test_fraction, batching["seed"])
+        dataset = array_batches(arrays, value_range=value_range, **batching)
+        counts = array_files.counts(source)
+        if set(counts) == {"all"}:
+            dataset.split_digest = splits.digest(map(str, range(counts["all"])))
+        return dataset
     if kind == "text":
         return text.load(
             source, split, test_fraction, value_range=value_range, **batching
@@ -425,6 +438,7 @@ _ATTRIBUTES = (
     "attribute_names",
     "characters",
     "left_out",
+    "split_digest",
 )
 
 

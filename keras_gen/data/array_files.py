@@ -10,7 +10,7 @@ import pathlib
 
 import numpy as np
 
-from keras_gen.data.splits import select
+from keras_gen.data.splits import at_random, parse, select
 
 SUFFIXES = (".npy", ".npz")
 _NAMES = {
@@ -71,26 +71,41 @@ def _keys(names, spellings):
             yield f"{spelling}_{name}".strip("_")
 
 
-def load(path: str | os.PathLike, split: str) -> dict[str, np.ndarray]:
+def load(
+    path: str | os.PathLike,
+    split: str,
+    test_fraction: float = 0.1,
+    seed: int | None = None,
+) -> dict[str, np.ndarray]:
     """The arrays of a split, or of a part of one.
+
+    A file without splits is split at random, as a folder is.
 
     Args:
         path: Path of a file.
-        split: Name of a split, or a part of one. In a file without splits, each name
-            selects all.
+        split: Name of a split, or a part of one.
+        test_fraction: Share of the rows in the test split, in [0, 1), of a file without
+            splits.
+        seed: Seed of that split; None is 0.
 
     Raises:
         ValueError: As for `read`, or for a split that the file does not have.
     """
     found = read(path)
-    if set(found) == {"all"}:
-        return found["all"]
-    found.pop("all", None)
-    return select(split, {name: (lambda name=name: found[name]) for name in found})
+    if set(found) != {"all"}:
+        found.pop("all", None)
+        return select(split, {name: (lambda name=name: found[name]) for name in found})
+    arrays = found["all"]
+    count = len(arrays["image"])
+    rows = at_random(count, test_fraction, seed)
+    name, part = parse(split, rows)
+    chosen = rows[name][part(len(rows[name]))]
+    # Arrays of other lengths are refused where batches are made.
+    return {k: v[chosen] if len(v) == count else v for k, v in arrays.items()}
 
 
 def counts(path: str | os.PathLike) -> dict[str, int]:
-    """Number of images by split; "train" for a file without splits.
+    """Number of images by split; "all" for a file without splits.
 
     Args:
         path: Path of a file.
@@ -99,6 +114,7 @@ def counts(path: str | os.PathLike) -> dict[str, int]:
         ValueError: As for `read`.
     """
     found = read(path)
-    if set(found) == {"all"}:
-        return {"train": len(found["all"]["image"])}
-    return {name: len(found[name]["image"]) for name in found if name != "all"}
+    sizes = {name: len(arrays["image"]) for name, arrays in found.items()}
+    return (
+        sizes if set(sizes) == {"all"} else {k: sizes[k] for k in sizes if k != "all"}
+    )

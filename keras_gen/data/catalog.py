@@ -9,13 +9,16 @@ they are made from the names of the classes, or of the attributes that an image 
 import difflib
 import os
 import pathlib
+import re
 import socket
 import urllib.parse
 import urllib.request
+import warnings
 
 import numpy as np
 import tensorflow as tf
 
+from keras_gen import config
 from keras_gen.core import keras_internals
 from keras_gen.data import sources, summary
 from keras_gen.data.pipeline import array_batches, dataset_batches
@@ -187,6 +190,31 @@ def _select(example, names, attributes, captions):
         name = example.get("label_name")
         chosen["caption"] = words(names(example["label"]) if name is None else name)
     return chosen
+
+
+def is_public(source: str) -> bool:
+    """Whether a source is a data set that others get by the same name.
+
+    >>> is_public("faces/personas?glasses"), is_public("photos/2026")
+    (True, False)
+
+    Args:
+        source: Source as for `keras_gen.data.load`; sets of tensorflow-datasets count
+            if that is installed.
+    """
+    name = re.split("[/?:]", source)[0]
+    if name in config.DATA_SETS:
+        return True
+    is_name = re.fullmatch(r"[a-z]\w*(/[\w.,-]+)?(:[\w.*]+)?", source)
+    if not is_name or pathlib.Path(source).exists():
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of that package's imports.
+            import tensorflow_datasets as tfds
+        return tfds.builder_cls(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def words(name: str | tf.Tensor) -> tf.Tensor:

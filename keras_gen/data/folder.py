@@ -10,6 +10,7 @@ sample, and is quick.
 """
 
 import concurrent.futures
+import math
 import os
 import warnings
 
@@ -18,7 +19,7 @@ import PIL.Image
 import tensorflow as tf
 
 from keras_gen import progress
-from keras_gen.data import listing, summary
+from keras_gen.data import listing, splits, summary
 from keras_gen.data.decoding import decode
 from keras_gen.data.pipeline import array_batches, dataset_batches, prepare
 
@@ -44,16 +45,18 @@ def load(
         split: Name of a split, or a part of one.
         test_fraction: Share of the images in the test split, in [0, 1).
         broken: Treatment of files that cannot be read: "raise" or "skip".
-        image_shape: Shape of the images; None uses the first image's.
+        image_shape: Shape of the images; None uses that of all.
         seed: Seed of the order and of the split.
         **batching: Arguments of `pipeline.array_batches`.
 
     Returns:
         The dataset. Its attribute `class_names` lists the names by label; `left_out`
-        lists pairs of the path of a file that is left out and the reason.
+        lists pairs of the path of a file that is left out and the reason; and, if the
+        folder is split at random, `split_digest` is the `splits.digest` of its images.
 
     Raises:
-        ValueError: For a folder without images, an image outside of the classes'
+        ValueError: For a folder without images, images of different sizes without
+            `image_shape`, an image outside of the classes'
             folders or without a caption, or a file that cannot be read.
     """
     found = _listed(folder)
@@ -66,7 +69,7 @@ def load(
         paths = [paths[i] for i in indices]
         known = {name: value[indices] for name, value in known.items()}
         known["caption"] = np.array([text.encode() for _, text in rows])
-    image_shape = image_shape or _shape_of(paths, broken)
+    image_shape = image_shape or _common_shape(paths, broken)
     keep = len(paths) * int(np.prod(image_shape)) <= MEMORY_LIMIT
     images, readable, unreadable = _read_all(paths, image_shape, broken, keep)
     known = {name: value[readable] for name, value in known.items()}
@@ -78,6 +81,8 @@ def load(
     else:
         paths = [paths[i] for i in readable]
         dataset = _lazy(paths, known, image_shape, seed, batching)
+    if not found.roots:
+        dataset.split_digest = splits.digest(found.names())
     dataset.class_names = found.class_names
     dataset.left_out = [*found.left_out, *unreadable]
     return dataset
@@ -155,12 +160,41 @@ def _shape_of(paths, broken):
     """The shape of the first image that can be read, grey or RGB."""
     for path in paths:
         try:
-            height, width, channels = decode(path).shape
-            return height, width, 3 if channels > 2 else 1
+            return _without_alpha(decode(path).shape)
         except ValueError:
             if broken == "raise":
                 raise
     raise ValueError(f"Expected images that can be read, got {len(paths)} broken ones.")
+
+
+def _without_alpha(shape):
+    height, width, channels = shape
+    return height, width, 3 if channels > 2 else 1
+
+
+def _common_shape(paths, broken):
+    """The shape of images that all have the same size, RGB if any has colours.
+
+    Raises:
+        ValueError: For images of different sizes.
+    """
+
+    def read(path):
+        try:
+            return decode(path).shape
+        except ValueError:
+            return None
+
+    first = _shape_of(paths, broken)  # Raises for files that cannot be read.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        shapes = [_without_alpha(shape) for shape in pool.map(read, paths) if shape]
+    sizes = sorted({shape[:2] for shape in shapes}, key=math.prod)
+    if len(sizes) > 1:
+        raise ValueError(
+            "Expected image_shape=(height, width, channels), to which images of "
+            f"different sizes, here {sizes[0]} to {sizes[-1]}, are brought, got none."
+        )
+    return (*first[:2], max(shape[2] for shape in shapes))
 
 
 def _fitted(path, image_shape):
@@ -211,7 +245,7 @@ def _reason(error):
 
 def _lazy(paths, known, image_shape, seed, batching):
     """Batches of images that are decoded when they are needed."""
-    names = [str(path) for path in paths]
+    names = [os.fsencode(path) for path in paths]
     features = {"image": names, **known}
     dataset = tf.data.Dataset.from_tensor_slices(features)
     if batching["shuffle"]:
@@ -219,7 +253,7 @@ def _lazy(paths, known, image_shape, seed, batching):
 
     def read(element):
         image = tf.numpy_function(
-            lambda name: _fitted(name.decode(), image_shape),
+            lambda name: _fitted(os.fsdecode(name), image_shape),
             [element["image"]],
             tf.uint8,
             stateful=False,

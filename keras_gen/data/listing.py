@@ -82,6 +82,15 @@ class Listing:
             )
         return paths
 
+    def names(self) -> list[str]:
+        """The paths of all images, relative to the folder where they lie in it."""
+        return [
+            str(path.relative_to(self.folder))
+            if path.is_relative_to(self.folder)
+            else path.name
+            for path in sum(self.images.values(), [])
+        ]
+
     def labels(self, paths: list[pathlib.Path]) -> np.ndarray | None:
         """The label of each image, int64; None without classes."""
         if not self.class_names:

@@ -1,7 +1,8 @@
 """Splits by name, and parts of them: "train", "train[:50000]", "test[10%:20%]"."""
 
+import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -63,6 +64,19 @@ def at_random(
     tests = round(test_fraction * count)
     chosen = {"train": order[tests:], "test": order[:tests], "all": order}
     return {name: np.sort(rows) for name, rows in chosen.items()}
+
+
+def digest(rows: Iterable[str]) -> str:
+    """A text that changes if rows are added, removed or renamed, and with them a split.
+
+    >>> digest(["a.png", "b.png"]) == digest(["a.png", "b.png", "c.png"])
+    False
+
+    Args:
+        rows: Names of the rows that `at_random` divides, in their order.
+    """
+    joined = "\n".join(rows).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(joined).hexdigest()
 
 
 def select(

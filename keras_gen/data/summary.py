@@ -274,6 +274,8 @@ def left_out_lines(
         name = str(path)
         if _is_in(path, folder):
             name = str(pathlib.Path(path).relative_to(folder))
+        # Names of files may hold bytes that are no UTF-8, which cannot be printed.
+        name = name.encode("utf-8", "backslashreplace").decode()
         kinds.setdefault(kind, []).append(f"{name} ({detail})" if detail else name)
     lines = []
     for kind, names in kinds.items():

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 
 from keras_gen.data import summary
 from keras_gen.data.pipeline import array_batches
-from keras_gen.data.splits import at_random, parse
+from keras_gen.data.splits import at_random, digest, parse
 
 PADDING = -2.0
 MAX_LENGTH = 1000  # Characters of a line: longer ones need another model.
@@ -51,7 +51,7 @@ def load(
     Returns:
         A dataset of {"sequence": float32 (batch, characters of the longest line,
         characters of the alphabet)}. Its attribute `characters` is the alphabet of the
-        whole file, a str.
+        whole file, a str, and `split_digest` the `splits.digest` of its lines.
 
     Raises:
         ValueError: For a file that is missing, empty or not in UTF-8, a line of more
@@ -71,6 +71,7 @@ def load(
         lambda batch: {"sequence": _one_hot(batch["sequence"], len(characters))}
     )
     dataset.characters = characters
+    dataset.split_digest = digest(lines)
     return dataset
 
 

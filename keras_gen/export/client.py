@@ -14,7 +14,14 @@ import rich.progress
 
 from keras_gen.core import checks
 from keras_gen.core.abilities import default_conditions
-from keras_gen.core.inputs import FILE, FILE_SUFFIX, SEED, check_rows, file_name
+from keras_gen.core.inputs import (
+    FILE,
+    FILE_SUFFIX,
+    SEED,
+    check_rows,
+    choice_name,
+    file_name,
+)
 from keras_gen.core.noise import row_seeds
 from keras_gen.export.signatures import draws_rows, inputs_of
 from keras_gen.export.transports import Grpc, Rest, ServingError, Unexpected
@@ -199,7 +206,7 @@ class Client:
         """
         signatures, kwargs = self.card["signatures"], dict(kwargs)
         for option in set(kwargs) - set(signatures[name]["inputs"]):
-            chosen = f"{name}_{option}_{kwargs[option]}"
+            chosen = choice_name(name, option, kwargs[option])
             if chosen in signatures:
                 name = chosen
                 del kwargs[option]

@@ -6,7 +6,6 @@ an error that names the input and says what was expected.
 
 import dataclasses
 import functools
-import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 
@@ -21,6 +20,7 @@ from keras_gen.core.inputs import (
     IMAGES,
     SEED,
     Input,
+    choice_name,
     file_name,
     image_input,
 )
@@ -225,15 +225,6 @@ def _own(ability, options):
     return {name: v for name, v in options.items() if name in ability.options}
 
 
-def _name_of_choice(choice):
-    """A choice in the name of a signature: letters, digits and underscores.
-
-    >>> [_name_of_choice(choice) for choice in (10, "dpm++", "local attention")]
-    ['10', 'dpm', 'local_attention']
-    """
-    return re.sub("[^0-9A-Za-z]+", "_", str(choice)).strip("_")
-
-
 def _of_ability(model, ability, graph, fixed, listed):
     """An ability with the defaults of its options, and with each of their choices."""
     signature = Signature(
@@ -248,7 +239,7 @@ def _of_ability(model, ability, graph, fixed, listed):
         for choice in choices:
             arguments = {**_own(ability, fixed), option: choice}
             chosen = functools.partial(ability.function, model, **arguments)
-            name = f"{ability.name}_{option}_{_name_of_choice(choice)}"
+            name = choice_name(ability.name, option, choice)
             found[name] = dataclasses.replace(signature, function=_graph(chosen))
     return found
 

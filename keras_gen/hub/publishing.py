@@ -17,7 +17,7 @@ from keras_gen.core import checks, hub_client, weight_files
 from keras_gen.core.hub_client import Address, in_words
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import PRESETS, load_plugins, preset
-from keras_gen.data import licences
+from keras_gen.data import catalog, licences
 from keras_gen.hub import readme
 
 README, CONFIG = "README.md", "config.json"
@@ -43,6 +43,7 @@ def push(
     notes: str | None = None,
     evaluate: bool = False,
     dtype: Literal["float32", "float16"] | None = None,
+    data_pictures: bool = False,
 ) -> str:
     """Pushes a model to the Hugging Face Hub, and prints what was done.
 
@@ -52,8 +53,9 @@ def push(
     fit, or the line is missing, somebody has edited it, and it is kept as it is. Other
     files of the repository stay. The commit is refused if others push at the same time.
 
-    A path of a data set of your own does not leave this machine: the card names the
-    last folder of it alone.
+    Of data of your own, neither paths nor images leave this machine: the card names the
+    last part of a path alone, and pictures that would show images of the data are left
+    out unless `data_pictures` is true.
 
         keras_gen.hub.push(model, "someone/dcgan-birds", data="birds")
 
@@ -79,6 +81,9 @@ def push(
         notes: Notes: what was left out, what to expect.
         evaluate: Boolean, whether figures are measured first, which takes minutes.
         dtype: Type of the stored weights; None is "float32".
+        data_pictures: Boolean, whether pictures may show images of data of your own;
+            those of data sets that others get by name are always shown. Of a folder
+            with a card, all pictures are pushed.
 
     Returns:
         Address of the commit, or of the pull request.
@@ -106,7 +111,8 @@ def push(
         found = _found(address, private)
     with tempfile.TemporaryDirectory() as folder:
         prepared = pathlib.Path(folder) / "repository"
-        card, model = _prepare(source, prepared, name, entries, evaluate, dtype)
+        options = {"evaluate": evaluate, "dtype": dtype, "data_pictures": data_pictures}
+        card, model = _prepare(source, prepared, name, entries, **options)
         shown = _pictures_in(prepared)
         text = readme.written(card, model, repository, shown, licence)
         (prepared / README).write_text(text, "utf-8")
@@ -175,7 +181,7 @@ def measured(model: GenerativeModel, data: str, **options) -> dict[str, Any]:
 # The files.
 
 
-def _prepare(source, folder, name, entries, evaluate, dtype):
+def _prepare(source, folder, name, entries, evaluate, dtype, data_pictures):
     """Writes card, weights and pictures into a new folder.
 
     Returns:
@@ -190,7 +196,7 @@ def _prepare(source, folder, name, entries, evaluate, dtype):
                 f"{sorted(entries) or 'evaluate or dtype'}."
             )
         return _copy_card(pathlib.Path(path), folder, name)
-    run = None
+    run, split_seed = None, 0
     if is_path and (pathlib.Path(path) / runs.SETTINGS).is_file():
         run = runs.Run.open(path, name)
         defaults = {
@@ -198,6 +204,8 @@ def _prepare(source, folder, name, entries, evaluate, dtype):
             "commands": run.commands,
         }
         entries = {**defaults, **entries}
+        if entries["data"] is not None:
+            split_seed = run.settings.split_seed(entries["data"])
         source, name = run.load_model(), run.settings.name
     elif is_path:
         source, name = _load_archive(path, name)
@@ -214,11 +222,19 @@ def _prepare(source, folder, name, entries, evaluate, dtype):
     )
     if evaluate and data is None:
         raise ValueError("Expected the data to evaluate on, got none: pass data=.")
-    samples = functools.partial(_draw, source, data)
+    shown = data
+    if not data_pictures and data is not None and not catalog.is_public(data):
+        shown = None
+        if pictures.show_data(source):
+            print(
+                f"Left out: pictures that show images of {_last_parts(data)!r}; "
+                "data_pictures=True (--data-pictures) publishes them."
+            )
+    samples = functools.partial(_draw, source, shown, split_seed)
     card = write(source, samples=samples, **done, **entries)
     model = zoo.load(name, folder)  # What is pushed can be loaded.
     if evaluate:
-        figures = measured(model, data)
+        figures = measured(model, data, split_seed=split_seed)
         card = write(model, **done, **entries, figures=figures)
     if run is not None:
         pictures.draw_growth(run.folder / "samples", folder / "growth.gif")
@@ -281,9 +297,9 @@ def _pictures_in(folder):
     return sorted(names, key=lambda name: (name != "samples.png", name))
 
 
-def _draw(model, data, path):
+def _draw(model, data, split_seed, path):
     try:
-        pictures.draw(model, data, path)
+        pictures.draw(model, data, path, split_seed)
     except (ValueError, OSError) as error:  # The data may lie elsewhere.
         print(f"No pictures: {error}")
 
@@ -303,16 +319,24 @@ def _without_paths(entries):
 
 
 def _last_parts(text):
-    """A text, in which each path between commas is replaced by its last part."""
-    parts = str(text).split(",")
-    return ",".join(
-        pathlib.PurePath(part).name if _is_path(part) else part for part in parts
-    )
+    """A text, in which each path between commas is replaced by its last part.
+
+    >>> _last_parts("faces/personas?glasses,!glasses")
+    'faces/personas?glasses,!glasses'
+    >>> _last_parts("clients/acme/photos,ddpm:runs/acme/model.keras")
+    'photos,ddpm:model.keras'
+    """
+    return ",".join(map(_last_part, str(text).split(",")))
 
 
-def _is_path(text):
-    is_marked = text.startswith(("./", "../", "~"))
-    return is_marked or os.path.isabs(text) or "/" in text and os.path.exists(text)
+def _last_part(text):
+    """The last part of a path, also of "NAME:PATH"; other texts as they are."""
+    model, colon, weights = text.partition(":")
+    if "://" in text or catalog.is_public(text):
+        return text
+    if colon and re.fullmatch("[a-z][a-z0-9_]+", model):
+        return f"{model}:{_last_part(weights)}"
+    return re.split(r"[/\\]", text.rstrip("/\\"))[-1]
 
 
 # The hub.

@@ -122,7 +122,11 @@ def memorisation_figures(ours: ArrayLike, theirs: ArrayLike) -> dict:
 
 
 def nearest_images(
-    samples: ArrayLike, source: str, split: str = "train", k: int = 7
+    samples: ArrayLike,
+    source: str,
+    split: str = "train",
+    k: int = 7,
+    split_seed: int = 0,
 ) -> np.ndarray:
     """The images of a data set whose pixels are nearest to those of samples.
 
@@ -131,12 +135,15 @@ def nearest_images(
         source: Data set, as for `keras_gen.data.load`.
         split: Part of the data.
         k: Number of images for each sample.
+        split_seed: Seed with which a folder is split; it should be that of the
+            training.
 
     Returns:
         float32 (batch, k, height, width, channels), in [-1, 1], nearest first.
     """
     samples, best = np.asarray(samples), None
     options = {"image_shape": samples.shape[1:], "shuffle": False, "batch_size": 1000}
+    options |= {"seed": split_seed, "broken": "skip"}
     flat = samples.reshape(len(samples), -1)
     for batch in data.load(source, split, features=("image",), **options):
         images = batch["image"].numpy()

@@ -77,6 +77,7 @@ class RealData:
                 image_shape=image_shape,
                 batch_size=BATCH,
                 shuffle=False,
+                broken="skip",  # As in training.
                 **self._split,
             )
         return self._loaded[key]

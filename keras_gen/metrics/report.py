@@ -1,5 +1,6 @@
 """A page that shows an evaluation: one HTML file that needs no other files."""
 
+import contextlib
 import dataclasses
 import textwrap
 
@@ -29,7 +30,8 @@ def write_report(
     """
     parts = [page.heading("Figures"), *_figures(figures)]
     if log is not None:
-        parts += [page.heading("Training"), page.curves(log)]
+        with contextlib.suppress(ValueError):  # A log without epochs.
+            parts += [page.heading("Training"), page.curves(log)]
     if pictures:
         parts.append(page.heading("Pictures"))
     for caption, canvas in (pictures or {}).items():
