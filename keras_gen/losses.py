@@ -313,21 +313,21 @@ def contrastive_loss(first, second, same, temperature: float) -> tf.Tensor:
     return 0.5 * total
 
 
-def matching_loss(images, texts, captions, temperature: float) -> tuple:
+def matching_loss(images, texts, keys, temperature: float) -> tuple:
     """The contrastive loss of images and their captions, and the share of matches.
 
     Args:
         images: Vectors of images, float32 (batch, numbers), of length 1.
         texts: Vectors of their captions, float32 (batch, numbers), of length 1.
-        captions: Captions, strings (batch,). If several are equal, each of them is
-            right.
+        keys: Numbers of the captions, int (batch,). If several are equal, each of those
+            captions is right.
         temperature: Divisor of cosines, above 0.
 
     Returns:
         The loss, a scalar in nats; and the share of images whose nearest caption is
         right.
     """
-    same = ops.equal(captions[:, None], captions[None])
+    same = ops.equal(keys[:, None], keys[None])
     nearest = ops.argmax(ops.matmul(images, ops.transpose(texts)), axis=-1)
     right = tf.gather(same, nearest, axis=1, batch_dims=1)
     return contrastive_loss(images, texts, same, temperature), _mean(right)

@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from conftest import make_batch
 
 import keras_gen
 from keras_gen import latent, metrics, pictures
@@ -885,6 +886,18 @@ def test_captions_are_encoded_by_averaged_weights_except_in_training():
 
 
 # Networks and layers.
+
+
+def test_dropout_trains_beside_an_average():
+    """The state of a seed is a whole number, which has no average."""
+    settings = {"width": 4, "patch": 2, "dropout": 0.5}
+    options = {"image_shape": (8, 8, 1), "network": "unet", "average": 0.9}
+    model = keras_gen.models.FlowMatching(settings=settings, **options)
+    model.compile({"network": keras.optimizers.SGD(1.0)}, seed=0)
+    before = model.averaged(model.network).get_weights()
+    model.train_step({k: tf.constant(v) for k, v in make_batch(model, 4).items()})
+    after = model.averaged(model.network).get_weights()
+    assert any(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize(

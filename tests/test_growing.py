@@ -575,10 +575,31 @@ def test_a_model_ahead_of_the_schedule_stays_as_it_is(images):
 
 
 def test_a_phases_learning_rate_is_that_of_both_players():
-    model = grown(4, model=StyleGAN)
+    model = grown(4, model=StyleGAN, r1_every=2)
     model.enter(Phase(8, 0, 1, None, 0.25))
     rates = {n: float(o.learning_rate) for n, o in model.optimizers.items()}
-    assert rates == pytest.approx({"discriminator": 0.25, "generator": 0.25})
+    # With R1 in every second step, the discriminator's Adam is corrected.
+    wanted = {"discriminator": 0.25 * 2 / 3, "generator": 0.25}
+    assert rates == pytest.approx(wanted)
+
+
+def test_averages_forget_at_a_new_level_what_was_below_it():
+    model = grown(4)
+    batch = {k: tf.constant(v) for k, v in make_batch(model, 4).items()}
+    for _ in range(8):  # After which the decay by all steps would be 9 / 18.
+        model.train_step(batch)
+    model.enter(Phase(8, 0, 1))
+    before = values(model.averaged(model.generator).variables)
+    model.train_step(batch)
+    after = values(model.averaged(model.generator).variables)
+    now = values(model.generator.variables)
+    # The first step at a level is step 0, or 1, of min(0.999, (1 + s) / (10 + s)).
+    for old, new, source in zip(before, after, now, strict=True):
+        close = [
+            np.allclose(new, d * old + (1 - d) * source, atol=1e-6)
+            for d in (1 / 10, 2 / 11)
+        ]
+        assert any(close)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ def decay_at(step, decay):
 def update(copy: keras.Layer, network: keras.Layer, decay):
     """Moves a copy's weights towards a network's, within a replica.
 
+    Whole numbers, such as the states of seeds, stay as they are.
+
     All replicas hold the same weights, so each updates its own copy without waiting for
     the others.
 
@@ -39,8 +41,9 @@ def update(copy: keras.Layer, network: keras.Layer, decay):
         network: Network that the copy follows.
         decay: Share of the copy's old value that is kept, a float32 scalar.
     """
-    targets = [v.value for v in copy.variables]
-    sources = [v.value for v in network.variables]
+    pairs = zip(copy.variables, network.variables, strict=True)
+    pairs = [pair for pair in pairs if keras.backend.is_float_dtype(pair[0].dtype)]
+    targets, sources = ([v.value for v in side] for side in zip(*pairs, strict=True))
 
     def assign(strategy, targets, sources, decay):
         for target, source in zip(targets, sources, strict=True):

@@ -68,6 +68,11 @@ class Lazy:
         return tf.cond(is_due, scaled, lambda: 0.0)
 
 
+def lazy_share(every: int) -> float:
+    """The factor c of a learning rate, and exponent of betas; see `lazy_adam`."""
+    return 1.0 if every == 1 else every / (every + 1)
+
+
 def lazy_adam(rate: float, beta_1: float, beta_2: float, every: int = 1, **settings):
     """Adam for a player whose regularizer is added every `every` steps.
 
@@ -81,7 +86,7 @@ def lazy_adam(rate: float, beta_1: float, beta_2: float, every: int = 1, **setti
         every: Interval of the regularizer; 1 changes nothing.
         **settings: Further arguments of `keras.optimizers.Adam`.
     """
-    c = 1.0 if every == 1 else every / (every + 1)
+    c = lazy_share(every)
     if isinstance(rate, (int, float)):
         rate = c * rate
     return keras.optimizers.Adam(rate, beta_1=beta_1**c, beta_2=beta_2**c, **settings)

@@ -385,9 +385,14 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
 
     def _update_averages(self):
         networks = self.networks()
+        step = self.averaged_steps()
         for name, copy, decay in self._averages:
-            decay = averages.decay_at(self.step.value, decay)
+            decay = averages.decay_at(step, decay)
             averages.update(networks[copy], networks[name], decay)
+
+    def averaged_steps(self):
+        """Number of steps after which averages have to follow: all that were taken."""
+        return self.step.value
 
     # Compiling.
 

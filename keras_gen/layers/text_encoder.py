@@ -49,6 +49,22 @@ class TextEncoder(layers.Layer):
         self.outer.build((None, units))
         self.built = True
 
+    def words(self, text):
+        """The words of strings (batch,) in lower case, a ragged tensor."""
+        text = tf.strings.lower(text, encoding="utf-8")
+        text = tf.strings.regex_replace(text, r"[^\pL\pN]+", " ")
+        return tf.strings.split(text)
+
+    def keys(self, text):
+        """Numbers of strings (batch,), int64 (batch,), equal where the words are.
+
+        The layer does not tell strings apart that differ only in case, punctuation or
+        the order of words.
+        """
+        words = self.words(text)
+        hashes = tf.strings.to_hash_bucket_fast(words.values, 2**40)
+        return tf.math.unsorted_segment_sum(hashes, words.value_rowids(), words.nrows())
+
     def tokens(self, text):
         """The table's rows for the words and trigrams of strings.
 
@@ -58,9 +74,7 @@ class TextEncoder(layers.Layer):
         Returns:
             A ragged tensor, int64 (batch, None), with values in [0, buckets).
         """
-        text = tf.strings.lower(text, encoding="utf-8")
-        text = tf.strings.regex_replace(text, r"[^\pL\pN]+", " ")
-        words = tf.strings.split(text)
+        words = self.words(text)
         letters = tf.strings.unicode_split(
             tf.strings.join(["<", words.values, ">"]), "UTF-8"
         )

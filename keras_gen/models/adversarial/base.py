@@ -197,13 +197,16 @@ class AdversarialModel(GenerativeModel):
             Player name to optimizer. The discriminator's is corrected for lazy R1
             penalties; see `game.lazy_adam`.
         """
-        intervals = {"discriminator": self.r1_every if self.r1 else 1}
         return {
             player: lazy_adam(
-                own or rate, beta_1, beta_2, intervals.get(player, 1), **settings
+                own or rate, beta_1, beta_2, self.lazy_interval(player), **settings
             )
             for player, own in self.rates.items()
         }
+
+    def lazy_interval(self, player: str) -> int:
+        """Steps from one penalty of a player to the next; 1 for those without any."""
+        return self.r1_every if player == "discriminator" and self.r1 else 1
 
     def default_optimizers(self):
         """Adam at 2e-4 with beta_1 0.5 ([4], section 4)."""

@@ -250,7 +250,7 @@ class TextToImage(GenerativeModel):
         loss, right = losses.matching_loss(
             unit(images),
             self.encode_captions(batch["caption"]),
-            batch["caption"],
+            self.text_encoder.keys(batch["caption"]),
             self.temperature,
         )
         return loss, {"accuracy": right}
@@ -265,7 +265,8 @@ class TextToImage(GenerativeModel):
         """
         texts = tf.stop_gradient(self.encode_captions(batch["caption"]))
         others = tf.roll(texts, 1, axis=0)
-        is_wrong = ops.not_equal(batch["caption"], tf.roll(batch["caption"], 1, axis=0))
+        keys = self.text_encoder.keys(batch["caption"])
+        is_wrong = ops.not_equal(keys, tf.roll(keys, 1, axis=0))
         images, _ = self.draw(texts, training)
         real = self.augmented(batch["image"], "real")
         fake = self.augmented(tf.stop_gradient(images), "fake")

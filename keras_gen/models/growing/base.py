@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_gen.core import keras_internals
+from keras_gen.core.game import lazy_share
 from keras_gen.core.inputs import Input, image_input
 from keras_gen.core.types import Count
 from keras_gen.layers import Fade
@@ -144,7 +145,15 @@ class GrowingModel(AdversarialModel):
             self._forget_graphs(level)
         if phase.learning_rate is not None:
             for player in self.rates:
-                self.optimizers[player].learning_rate = phase.learning_rate
+                share = lazy_share(self.lazy_interval(player))
+                self.optimizers[player].learning_rate = share * phase.learning_rate
+
+    def averaged_steps(self):
+        """Number of steps at this level: averages soon forget what was below it.
+
+        Optimizers are reset at every level, and count from there.
+        """
+        return self.optimizers["generator"].iterations.value
 
     def check_phase(self, phase: Phase) -> None:
         """Refuses a phase that this model cannot enter.

@@ -20,7 +20,8 @@ class Phase:
         stable: Number of images after that.
         batch_size: Number of images in a mini-batch, over all replicas, which divides
             the data's batch size; None uses the data's batches whole.
-        learning_rate: Learning rate of all players; None keeps theirs.
+        learning_rate: Learning rate of all players, which is lowered for one with lazy
+            penalties as `game.lazy_adam` says; None keeps theirs.
     """
 
     side: Count

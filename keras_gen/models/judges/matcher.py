@@ -101,7 +101,7 @@ class Matcher(GenerativeModel):
         loss, right = losses.matching_loss(
             unit(network(images, training=training)),
             unit(self.text_encoder(batch["caption"])),
-            batch["caption"],
+            self.text_encoder.keys(batch["caption"]),
             self.temperature,
         )
         return loss, {"accuracy": right}
