@@ -11,7 +11,7 @@ from keras import layers
 
 import keras_gen
 from keras_gen.core.registry import PRESETS
-from keras_gen.models import DCGAN, ConditionalGAN, InfoGAN
+from keras_gen.models import DCGAN, ConditionalGAN, InfoGAN, PuzzleGAN, TextToImage
 from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.normalization import instance_norm, layer_norm
 
@@ -167,6 +167,17 @@ def test_discriminate_gives_the_verdicts_of_training(cls, normalization):
     logits, _ = model.logits(batch["image"], batch.get("label"), training=True)
     verdicts = model.logits(batch["image"], batch.get("label"), training=False)[0]
     np.testing.assert_allclose(verdicts, logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", [PuzzleGAN, TextToImage])
+@pytest.mark.parametrize("normalization", ["layer", "instance", "none"])
+def test_verdicts_on_parts_and_captions_are_those_of_training(cls, normalization):
+    model = cls(**cls.tiny, normalization=normalization)
+    network = model.discriminator if cls is PuzzleGAN else model.trunk
+    assert not any("batch_norm" in layer.name for layer in network.layers)
+    images = make_batch(model, 4)["image"]
+    together, alone = network(images, training=True), network(images[:1])
+    np.testing.assert_allclose(together[:1], alone, rtol=1e-4, atol=1e-5)
 
 
 # Warnings.

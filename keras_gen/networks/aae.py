@@ -71,9 +71,6 @@ def aae_decoder(
             which the decoder reverses.
         network: "mlp", or "conv", whose convolutions double the map once for each
             width.
-
-    Raises:
-        ValueError: For "conv" with sides that are not multiples of 2 ** len(widths).
     """
     inputs = keras.Input((latent_dim,))
     output = {"activation": "tanh", "dtype": "float32"}

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_gen.networks.cropping import cropped
+
 
 def gated(layer: Callable, x, units: int, **kwargs):
     """h(x) * sigmoid(g(x)), for two layers h and g of one kind ([1], section 5.2).
@@ -88,11 +90,7 @@ def conv_encoder(
 def conv_decoder(
     image_shape: tuple[int, int, int], latent_dim: int, widths: Sequence[int]
 ) -> keras.Model:
-    """Convolutional counterpart of `mlp_decoder`; each width doubles the map.
-
-    Raises:
-        ValueError: For sides that are not multiples of 2 ** len(widths).
-    """
+    """Convolutional counterpart of `mlp_decoder`; each width doubles the map."""
     inputs = keras.Input((latent_dim,))
     x = doubled(inputs, image_shape, widths)
     x = layers.Conv2D(image_shape[-1], 3, padding="same", dtype="float32")(x)
@@ -100,7 +98,7 @@ def conv_decoder(
 
 
 def halved(x, widths: Sequence[int]):
-    """Maps of gated convolutions, each of which halves height and width.
+    """Maps of gated convolutions, each of which halves height and width, rounded up.
 
     Args:
         x: Images or maps, (batch, height, width, channels).
@@ -115,40 +113,49 @@ def doubled(x, image_shape: tuple[int, int, int], widths: Sequence[int]):
     """Maps of an image's size, (batch, height, width, widths[0]), from vectors.
 
     A gated dense layer makes the smallest maps, and each gated convolution doubles
-    their sides.
+    their sides. A side that was rounded up when halved loses its last row or column.
 
     Args:
         x: Vectors, (batch, numbers).
         image_shape: (height, width, channels).
         widths: Numbers of feature maps of the encoder, which are reversed.
-
-    Raises:
-        ValueError: For sides that are not multiples of 2 ** len(widths).
     """
     height, width, _ = image_shape
-    factor = 2 ** len(widths)
-    if height % factor or width % factor:
-        raise ValueError(
-            f"Expected sides that are multiples of {factor}, as {len(widths)} widths "
-            f"halve them, got {tuple(image_shape)}."
-        )
-    first = (height // factor, width // factor, widths[-1])
+    *sizes, smallest = [
+        (-(-height >> i), -(-width >> i)) for i in range(len(widths) + 1)
+    ]
+    first = (*smallest, widths[-1])
     x = layers.Reshape(first)(gated(layers.Dense, x, int(np.prod(first))))
     options = {"kernel_size": 4, "strides": 2, "padding": "same"}
-    for filters in [*reversed(widths[:-1]), widths[0]]:
-        x = gated(layers.Conv2DTranspose, x, filters, **options)
+    filters = [*reversed(widths[:-1]), widths[0]]
+    for count, size in zip(filters, reversed(sizes), strict=True):
+        x = cropped(gated(layers.Conv2DTranspose, x, count, **options), *size)
     return x
+
+
+def default_network(image_shape: tuple[int, int, int]) -> str:
+    """The kind of network for images of a shape: "conv" for photos, else "mlp".
+
+    >>> default_network((28, 28, 1)), default_network((32, 32, 3))
+    ('mlp', 'conv')
+
+    Args:
+        image_shape: (height, width, channels); those of photos have several channels,
+            or a side above 32 pixels.
+    """
+    height, width, channels = image_shape
+    return "conv" if channels > 1 or max(height, width) > 32 else "mlp"
 
 
 def default_widths(network: str, image_shape: tuple[int, int, int]) -> tuple[int, ...]:
     """The widths of a kind of network for images of a size.
 
-    For "conv", maps halve while both sides are even and the smaller one is above 8. The
-    numbers of feature maps double from 32 to at most 256.
+    For "conv", maps halve while the smaller side is above 8. The numbers of feature
+    maps double from 32 to at most 256.
 
     >>> default_widths("mlp", (28, 28, 1)), default_widths("conv", (28, 28, 1))
     ((300, 300), (32, 64))
-    >>> default_widths("conv", (64, 64, 3)), default_widths("conv", (256, 256, 3))
+    >>> default_widths("conv", (64, 64, 3)), default_widths("conv", (250, 250, 3))
     ((32, 64, 128), (32, 64, 128, 256, 256))
 
     Args:
@@ -157,10 +164,9 @@ def default_widths(network: str, image_shape: tuple[int, int, int]) -> tuple[int
     """
     if network == "mlp":
         return (300, 300)
-    height, width, _ = image_shape
-    count = 0
-    while height % 2 == width % 2 == 0 and min(height, width) > 8:
-        height, width, count = height // 2, width // 2, count + 1
+    side, count = min(image_shape[:2]), 0
+    while side > 8:
+        side, count = -(-side // 2), count + 1
     return tuple(min(32 * 2**i, 256) for i in range(max(count, 1)))
 
 

@@ -19,7 +19,7 @@ from keras_gen.models.adversarial.base import AdversarialModel
 from keras_gen.networks.mlp import mlp_discriminator, mlp_generator
 
 
-@register("gan", image_shape=(28, 28, 1))
+@register("gan", image_shape=(28, 28, 1), average=0.999)
 class GAN(AdversarialModel):
     """Generative adversarial network of multilayer perceptrons.
 

@@ -20,7 +20,7 @@ are small.
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import keras
 import numpy as np
@@ -139,6 +139,10 @@ class TextToImage(GenerativeModel):
         average: Decay of the moving averages of generator and conditioner, which
             `sample`, saving and export use; None keeps no average.
         prompts: Captions from which `sample` draws if no captions are given.
+        normalization: Normalization of the discriminator's layers after the first:
+            "batch", as in [1], "layer", "instance" or "none". With "batch", a logit
+            depends on the batch in training, and `discriminate` uses moving statistics,
+            whose verdicts are others.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -172,6 +176,7 @@ class TextToImage(GenerativeModel):
         halving_steps: Count | None = None,
         average: Decay | None = 0.999,
         prompts: Annotated[Sequence[str], Len(1)] = PROMPTS,
+        normalization: Literal["batch", "layer", "instance", "none"] = "batch",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -185,7 +190,9 @@ class TextToImage(GenerativeModel):
         self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
         self.image_encoder = image_encoder(self.image_shape, text_units, encoder_width)
         limits = {"max_maps": max_maps, "halvings": halvings}
-        self.trunk = dcgan_discriminator(self.image_shape, width, trunk, **limits)
+        self.trunk = dcgan_discriminator(
+            self.image_shape, width, trunk, normalization=normalization, **limits
+        )
         *_, (rows, columns, _) = scales(self.image_shape, width, **limits)
         self.head = caption_head(
             self.trunk.output_shape[-1], rows * columns, text_units, condition_units

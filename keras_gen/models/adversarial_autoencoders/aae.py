@@ -29,7 +29,7 @@ from keras_gen.networks.aae import (
     aae_encoder,
     code_discriminator,
 )
-from keras_gen.networks.vae import default_widths
+from keras_gen.networks.vae import default_network, default_widths
 
 WIDTHS = (1000, 1000)  # [1], appendix A.
 
@@ -76,7 +76,7 @@ class AAE(AdversarialAutoencoder):
         widths: Widths of the encoder's hidden layers, or its numbers of feature maps,
             each of which halves the map; the decoder's are reversed. None uses
             (1000, 1000) for "mlp" ([1]). For "conv" it uses 32 maps, which double up to
-            256, and halves them while both sides are even and above 8.
+            256, and halves them while both sides are above 8.
         encoder: Kind of the encoder: "deterministic", "gaussian", or "universal" (a
             function of images and noise).
         prior: Prior over codes: "normal"; "gaussian_mixture" or "swiss_roll" in the
@@ -90,10 +90,13 @@ class AAE(AdversarialAutoencoder):
             keeps them constant.
         average: Decay of the moving averages of encoder and decoder, which all but
             training use; None keeps no average.
-        network: Kind of the encoder and the decoder: "mlp", or "conv" for images whose
-            sides are multiples of 2 ** len(widths).
+        network: Kind of the encoder and the decoder: "mlp" or "conv". None uses "conv"
+            for images with several channels or a side above 32 pixels, and "mlp" for
+            others.
         discriminator_widths: Widths of the discriminator's hidden layers. None uses
             those of an encoder of dense layers, and (1000, 1000) for "conv".
+        game_rate: Initial learning rate of Adam for the discriminator and the
+            generator.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -120,13 +123,18 @@ class AAE(AdversarialAutoencoder):
         learning_rate: Rate = 5e-4,
         decay_steps: Count | None = None,
         average: Decay | None = None,
-        network: Literal["mlp", "conv"] = "mlp",
+        network: Literal["mlp", "conv"] | None = None,
         discriminator_widths: Widths | None = None,
+        game_rate: Rate = 2e-4,
         **kwargs,
     ):
-        super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
+        rates = {"learning_rate": learning_rate, "game_rate": game_rate}
+        super().__init__(**rates, decay_steps=decay_steps, **kwargs)
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.num_classes, self.encoder_kind = num_classes, encoder
+        network = network or default_network(image_shape)
+        # Saved, so that a file keeps its networks.
+        self._arguments["network"] = network
         is_conv = network == "conv"
         if widths is None:
             widths = default_widths("conv", image_shape) if is_conv else WIDTHS
@@ -141,6 +149,11 @@ class AAE(AdversarialAutoencoder):
         )
         self.prior = prior_of(prior, latent_dim, num_classes)
         self.keep_averages([self.encoder, self.decoder], average)
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files from before `network` the dense layers that they had."""
+        return {"network": "mlp", **super().upgrade_config(config)}
 
     def batch_shapes(self):
         """An image, and its label if the discriminator gets labels."""

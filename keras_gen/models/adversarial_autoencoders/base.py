@@ -19,8 +19,6 @@ from keras_gen.core.abilities import transforms
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.types import Count, Decay, Rate
 
-GAME_RATE = 2e-4  # Learning rate of the discriminator and the generator.
-
 
 class AdversarialAutoencoder(GenerativeModel):
     """An autoencoder whose codes a discriminator compares with draws of a prior.
@@ -32,12 +30,22 @@ class AdversarialAutoencoder(GenerativeModel):
         learning_rate: Initial learning rate of the autoencoder's Adam.
         decay_steps: Steps in which all learning rates fall to 0 along a cosine; None
             keeps them constant.
+        game_rate: Initial learning rate of Adam for the discriminator and the
+            generator.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
-    def __init__(self, *, learning_rate: Rate, decay_steps: Count | None, **kwargs):
+    def __init__(
+        self,
+        *,
+        learning_rate: Rate,
+        decay_steps: Count | None,
+        game_rate: Rate,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.learning_rate, self.decay_steps = learning_rate, decay_steps
+        self.game_rate = game_rate
 
     def keep_averages(self, networks: Sequence[keras.Layer], average: Decay | None):
         """Keeps a moving average of each network; None keeps none."""
@@ -45,10 +53,10 @@ class AdversarialAutoencoder(GenerativeModel):
             self.keep_average(network, average)
 
     def default_optimizers(self):
-        """Adam; for the discriminator and the generator at 2e-4 with beta_1 0.5."""
+        """Adam; for the discriminator and the generator with beta_1 0.5."""
         rate, game_rate = (
             schedules.cosine(initial, self.decay_steps)
-            for initial in (self.learning_rate, GAME_RATE)
+            for initial in (self.learning_rate, self.game_rate)
         )
         return {
             "autoencoder": keras.optimizers.Adam(rate),

@@ -74,6 +74,8 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
             of the term.
         style_given_category: Boolean, whether the discriminator of styles also gets the
             category, so that styles resemble the Gaussian within each category.
+        game_rate: Initial learning rate of Adam for the discriminators and the
+            generator.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -103,9 +105,11 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
         consistency: Weight = 0.0,
         confidence: Share = 0.0,
         style_given_category: bool = False,
+        game_rate: Rate = 2e-4,
         **kwargs,
     ):
-        super().__init__(learning_rate=learning_rate, decay_steps=decay_steps, **kwargs)
+        rates = {"learning_rate": learning_rate, "game_rate": game_rate}
+        super().__init__(**rates, decay_steps=decay_steps, **kwargs)
         self.image_shape = tuple(image_shape)
         self.num_classes, self.style_dim = num_classes, style_dim
         self.input_noise = input_noise

@@ -219,7 +219,7 @@ def principal_axes(rows: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]
     return np.pad(values, (missing, 0)), np.pad(vectors, ((0, 0), (missing, 0)))
 
 
-@register("gmm", image_shape=(28, 28, 1), covariance="low_rank")
+@register("gmm", image_shape=(28, 28, 1), covariance="low_rank", min_deviation=0.1)
 class GMM(GenerativeModel):
     """Mixture of Gaussians with an exact likelihood.
 

@@ -17,6 +17,7 @@ averages of the generator's networks are kept.
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
 import numpy as np
@@ -147,6 +148,7 @@ def image_network(
     width=32,
     fade_from=0.1,
     fade_to=0.01,
+    fade_steps=16_000,
 )
 class PuzzleGAN(GenerativeModel):
     """Puzzle-GAN, which generates an image from parts whose positions are not given.
@@ -177,6 +179,10 @@ class PuzzleGAN(GenerativeModel):
         fade_steps: Steps from the initial to the final weight.
         average: Decay of the moving averages of the generator's networks, which
             abilities, saving and export use; None keeps no average.
+        normalization: Normalization of the discriminator's layers after the first:
+            "batch", as in [1], "layer", "instance" or "none". With "batch", a logit
+            depends on the batch in training, and `discriminate` uses moving statistics,
+            whose verdicts are others.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -204,6 +210,7 @@ class PuzzleGAN(GenerativeModel):
         fade_to: Rate = 1e-4,
         fade_steps: Count = 20_000,
         average: Decay | None = 0.999,
+        normalization: Literal["batch", "layer", "instance", "none"] = "batch",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -218,7 +225,11 @@ class PuzzleGAN(GenerativeModel):
         self.mask_network = mask_network(shapes, units)
         self.image_network = image_network(self.image_shape, shapes, units, noise_dim)
         self.discriminator = dcgan_discriminator(
-            self.image_shape, width, max_maps=max_maps, halvings=halvings
+            self.image_shape,
+            width,
+            normalization=normalization,
+            max_maps=max_maps,
+            halvings=halvings,
         )
         self.prior = priors.Uniform(noise_dim, name="prior")
         for network in self.painters:

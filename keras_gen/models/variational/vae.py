@@ -29,7 +29,7 @@ from keras_gen.core.types import Count, ImageShape, Natural, Rate, Weight, Width
 from keras_gen.distributions import posteriors, priors
 from keras_gen.distributions.likelihoods import LIKELIHOODS
 from keras_gen.layers.flow import Flow
-from keras_gen.networks.vae import NETWORKS, default_widths
+from keras_gen.networks.vae import NETWORKS, default_network, default_widths
 
 tfd = tfp.distributions
 
@@ -54,11 +54,12 @@ class VAE(GenerativeModel):
     Args:
         image_shape: (height, width, channels).
         latent_dim: Dimension of a latent.
-        network: Kind of the networks: "mlp" or "conv".
+        network: Kind of the networks: "mlp" or "conv". None uses "conv" for images with
+            several channels or a side above 32 pixels, and "mlp" for others.
         widths: Widths of the encoder's hidden layers, or its numbers of feature maps,
             each of which halves the map; the decoder's are reversed. None uses
             (300, 300) for "mlp" ([2]). For "conv" it uses 32 maps, which double up to
-            256, and halves them while both sides are even and above 8.
+            256, and halves them while both sides are above 8.
         likelihood: Distribution of pixels. "bernoulli": pixels are binary, drawn anew
             in every step with the grey value as probability ([2], section 5.1).
             "gaussian": pixels in [-1, 1] share one learned standard deviation.
@@ -94,7 +95,7 @@ class VAE(GenerativeModel):
         self,
         image_shape: ImageShape = (28, 28, 1),
         latent_dim: Count = 40,
-        network: Literal["mlp", "conv"] = "mlp",
+        network: Literal["mlp", "conv"] | None = None,
         widths: Widths | None = None,
         likelihood: Literal["bernoulli", "gaussian", "discretized_logistic"]
         | None = None,
@@ -114,6 +115,9 @@ class VAE(GenerativeModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        network = network or default_network(image_shape)
+        # Saved, so that a file keeps its networks.
+        self._arguments["network"] = network
         if widths is None:
             widths = default_widths(network, image_shape)
         if likelihood is None:
