@@ -320,7 +320,7 @@ def matching_loss(images, texts, keys, temperature: float) -> tuple:
         images: Vectors of images, float32 (batch, numbers), of length 1.
         texts: Vectors of their captions, float32 (batch, numbers), of length 1.
         keys: Numbers of the captions, int (batch,). If several are equal, each of those
-            captions is right.
+            captions is right. Of several replicas, each compares its own rows alone.
         temperature: Divisor of cosines, above 0.
 
     Returns:

@@ -248,7 +248,8 @@ def test_the_start_needs_no_matrix_of_pixels_by_pixels(covariance):
     tracemalloc.stop()
     assert peak < 20 * images.nbytes
     variances = np.square(model.gaussians.distribution().stddev().numpy())
-    assert np.abs(variances / images.reshape(40, -1).var(axis=0)).mean() < 1.5
+    ratio = (variances / images.reshape(40, -1).var(axis=0)).mean()
+    assert 0.5 < ratio < 1.5
 
 
 def test_training_continues_from_loaded_weights_without_k_means(tmp_path):

@@ -215,6 +215,18 @@ def state_of(model):
     return {side: [np.array(v.numpy()) for v in model.pools[side]] for side in "ab"}
 
 
+def test_critics_of_large_images_have_at_most_512_maps():
+    def largest(model):
+        return max(w.shape[-1] for w in model.critic.weights)
+
+    options = {"width": 2, "num_blocks": 1, "critic_width": 64}
+    model = StarGAN((128, 128, 3), 2, **options)
+    config = model.get_config()
+    assert largest(model) == 512
+    del config["max_maps"]  # As in files from before.
+    assert largest(StarGAN.from_config(config)) == 2048
+
+
 @pytest.mark.parametrize("accumulate_steps", [1, 2])
 def test_after_a_step_the_pools_hold_what_the_exchange_says(accumulate_steps):
     """Translations are those of the translators before the step."""

@@ -13,7 +13,7 @@ from conftest import make_batch, train
 import keras_gen
 from keras_gen.distributions.likelihoods import Bernoulli, DiscretizedLogistic, Gaussian
 from keras_gen.distributions.posteriors import from_noise, kl_divergence
-from keras_gen.models import AAE, VAE
+from keras_gen.models import AAE, VAE, ConvAE, DenoisingAE
 
 tfd = tfp.distributions
 
@@ -101,6 +101,17 @@ def test_the_default_convolutional_vae_of_64_pixels_has_few_weights():
     assert count() == count(widths=(300, 300))
     # Sides are rounded up when they are halved.
     assert count(image_shape=(250, 250, 3)) <= count(image_shape=(256, 256, 3)) < 11e6
+
+
+@pytest.mark.parametrize("cls", [ConvAE, DenoisingAE])
+def test_codes_of_photos_come_from_small_maps(cls):
+    assert cls().get_config()["widths"] == [32, 64]
+    assert sum(int(np.prod(w.shape)) for w in cls((256, 256, 3)).weights) < 14e6
+    config = cls((64, 64, 3)).get_config()
+    assert config["widths"] == [32, 64, 128]
+    if cls is DenoisingAE:  # Files of before name no widths.
+        config = cls.from_config({**config, "widths": None}).get_config()
+        assert config["widths"] == [32, 64]
 
 
 @pytest.mark.parametrize("cls", [VAE, AAE])

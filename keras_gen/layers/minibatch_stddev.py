@@ -16,8 +16,10 @@ class MinibatchStdDev(layers.Layer):
     """Adds a map with the mean standard deviation of features over a group of images.
 
     Outside of training, each image is its own group, so that the output for a row does
-    not depend on the other rows of the batch: the map is 0. The layer computes in
-    float32.
+    not depend on the other rows of the batch: the map is 0. A discriminator's verdicts
+    are therefore others than in training; and in training an image changes the map of
+    its group, so that a penalty of gradients is not quite that of single images, as in
+    [1]. The layer computes in float32.
 
     Args:
         group_size: Number of images in a group. If the batch size is not a multiple of

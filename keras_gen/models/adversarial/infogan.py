@@ -12,7 +12,8 @@ the preset. Optionally Q predicts the categories from images that were rotated, 
 and shifted [2]; otherwise categories may separate digits by slant instead of by shape.
 Q's Gaussians of continuous codes have a fixed standard deviation of 1, as in the
 authors' code: if Q learned it, their term would grow without bound, and the generator
-would learn to encode the codes at the expense of the images.
+would learn to encode the codes at the expense of the images. The trunk has DCGAN's
+leaky ReLU of slope 0.2.
 
 1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
    Maximizing Generative Adversarial Nets", 2016.

@@ -12,6 +12,7 @@ from keras_gen.core.registry import register
 from keras_gen.core.types import Count, ImageShape, Widths
 from keras_gen.models.autoencoders.base import Autoencoder
 from keras_gen.networks.autoencoder import conv_decoder, conv_encoder
+from keras_gen.networks.vae import default_widths
 
 
 @register("conv_ae", image_shape=(28, 28, 1))
@@ -21,7 +22,8 @@ class ConvAE(Autoencoder):
     Args:
         image_shape: (height, width, channels), any.
         widths: Numbers of feature maps of the encoder's layers; the decoder's are
-            reversed.
+            reversed. None uses 32 maps, which double up to 256, and halves them while
+            both sides are above 8.
         latent_dim: Dimension of a code.
         pooling: Boolean, whether the encoder halves its maps by max pooling instead of
             strides.
@@ -33,14 +35,16 @@ class ConvAE(Autoencoder):
     def __init__(
         self,
         image_shape: ImageShape = (28, 28, 1),
-        widths: Widths = (32, 64),
+        widths: Widths | None = None,
         latent_dim: Count = 30,
         pooling: bool = False,
         **options,
     ):
+        widths = widths or default_widths("conv", image_shape)
         super().__init__(
             encoder=conv_encoder(image_shape, widths, latent_dim, pooling),
             decoder=conv_decoder(image_shape, widths, latent_dim),
             image_shape=image_shape,
             **options,
         )
+        self._arguments["widths"] = list(widths)  # So that a file keeps its networks.

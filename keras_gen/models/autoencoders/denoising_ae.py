@@ -23,6 +23,7 @@ from keras_gen.networks.autoencoder import (
     stacked_decoder,
     stacked_encoder,
 )
+from keras_gen.networks.vae import default_widths
 
 NETWORKS = {
     "stacked": (stacked_encoder, stacked_decoder),
@@ -52,7 +53,9 @@ class DenoisingAE(Autoencoder):
         image_shape: (height, width, channels).
         network: Kind of the networks: "stacked" (dense layers) or "conv".
         widths: Widths of the encoder's hidden layers, or its numbers of feature maps;
-            the decoder's are reversed. None uses (500,) and (32, 64).
+            the decoder's are reversed. None uses (500,) for "stacked". For "conv" it
+            uses 32 maps, which double up to 256, and halves them while both sides are
+            above 8.
         latent_dim: Dimension of a code.
         noise: Kind of the noise: "gaussian" (clipped to [-1, 1]), "masking" or
             "salt_and_pepper".
@@ -76,7 +79,8 @@ class DenoisingAE(Autoencoder):
     ):
         check_level(noise, level)
         if widths is None:
-            widths = (500,) if network == "stacked" else (32, 64)
+            is_dense = network == "stacked"
+            widths = (500,) if is_dense else default_widths("conv", image_shape)
         encoder, decoder = NETWORKS[network]
         super().__init__(
             encoder=encoder(image_shape, widths, latent_dim),
@@ -85,6 +89,16 @@ class DenoisingAE(Autoencoder):
             **options,
         )
         self.corruption, self.level = OF_PIXELS[noise], level
+        self._arguments["widths"] = list(widths)  # So that a file keeps its networks.
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files that name no widths those that were the defaults then."""
+        config = super().upgrade_config(config)
+        if config.get("widths") is None:
+            is_dense = config.get("network") == "stacked"
+            config = {**config, "widths": (500,) if is_dense else (32, 64)}
+        return config
 
     def autoencoder_loss(self, batch, shared, training):
         """Mean squared error per pixel against clean images ([1], equation 6)."""

@@ -55,7 +55,11 @@ from keras_gen.networks.translators import GENERATORS, check_sides, zooming
 
 
 def star_critic(
-    image_shape: tuple[int, int, int], num_domains: int, width: int, apart: bool = False
+    image_shape: tuple[int, int, int],
+    num_domains: int,
+    width: int,
+    apart: bool = False,
+    max_maps: int | None = None,
 ) -> keras.Model:
     """Images to raw outputs, one for each patch, and to logits of domains.
 
@@ -68,6 +72,7 @@ def star_critic(
         num_domains: Number of domains.
         width: Feature maps of the first layer; they double at every halving.
         apart: Boolean, whether patches have an output for each domain.
+        max_maps: Largest number of feature maps of a layer; None for no limit.
 
     Returns:
         A network from images to float32 (batch, rows, columns, 1 or num_domains) and
@@ -84,7 +89,7 @@ def star_critic(
             kernel_initializer=he_initializer(),
         )(x)
         x = LeakyReLU(0.01)(x)
-        filters *= 2
+        filters = min(2 * filters, max_maps or 2 * filters)
     # The loss is a difference of outputs: a bias would have no gradient.
     patches = layers.Conv2D(
         num_domains if apart else 1,
@@ -178,6 +183,8 @@ class StarGAN(GenerativeModel):
         decay_steps: Steps of linear decay to zero after that; None disables decay.
         average: Decay of the generator's moving average, which `translate`, saving and
             export use; None keeps no average.
+        max_maps: Largest number of feature maps of a layer of the critic; None for no
+            limit, as in [1], which has 2,048 at 128 pixels.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -214,6 +221,7 @@ class StarGAN(GenerativeModel):
         constant_steps: Natural = 0,
         decay_steps: Count | None = None,
         average: Decay | None = 0.999,
+        max_maps: Count | None = 512,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -247,8 +255,15 @@ class StarGAN(GenerativeModel):
             **padding,
         )
         self.generator = zooming(generator) if zoom else generator
-        self.critic = star_critic(self.image_shape, num_domains, critic_width, apart)
+        self.critic = star_critic(
+            self.image_shape, num_domains, critic_width, apart, max_maps
+        )
         self.keep_average(self.generator, average)
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files from before `max_maps` the critic that they had."""
+        return {"max_maps": None, **super().upgrade_config(config)}
 
     def batch_shapes(self) -> dict[str, tuple]:
         """An image, and its domain or attributes."""
