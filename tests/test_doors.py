@@ -11,6 +11,8 @@ from test_training import Line, Normed, points
 
 import keras_gen
 from keras_gen.core import checks, guards
+from keras_gen.core.registry import batch_size_of
+from keras_gen.models import AAE, GAN, CycleGAN
 from keras_gen.models.adversarial import AdversarialModel
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (48, 16, 16, 1), np.uint8)
@@ -429,3 +431,12 @@ def test_another_kind_of_optimizer_than_that_of_a_checkpoint_is_refused(tmp_path
                 model.fit(points(1.0, 3.0), epochs=2, **options)
         else:
             model.fit(points(1.0, 3.0), **options)
+
+
+def test_arrays_come_in_batches_of_the_preset():
+    model = AAE((8, 8, 1), 2, (8,))
+    model.compile(seed=0, run_eagerly=True)
+    model.fit(np.zeros((150, 8, 8, 1), np.float32), verbose=0)
+    assert int(model.step.numpy()) == 2  # Of 100 images and 50.
+    own = type("Own", (CycleGAN,), {})
+    assert [batch_size_of(cls) for cls in (CycleGAN, own, GAN)] == [4, 4, 64]

@@ -16,6 +16,7 @@ from keras_gen.core import (
     checks,
     game,
     keras_internals,
+    registry,
     types,
     weight_files,
 )
@@ -628,7 +629,8 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                 images and labels, or a dict of features). Images are float32 in [-1, 1]
                 or uint8.
             y: Labels, if x is an array of images.
-            batch_size: Batch size for arrays; None means 64. Datasets have their own.
+            batch_size: Batch size for arrays; None takes that of the model's preset, 64
+                for most. Datasets have their own.
             epochs: Number of the epoch at which training stops.
             verbose: Verbosity: 0 is silent, 1 shows a progress bar, 2 prints one line
                 per epoch.
@@ -664,8 +666,9 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         names = [metric.name for metric in self.metrics]
         has_validation = validation_data is not None or bool(validation_split)
         check_monitors(callbacks, names, has_validation)
+        size = self._batch_size(x, batch_size)
         batches = data.batches(
-            x, y, self.batch_shapes(), batch_size, shuffle, self.label_ranges()
+            x, y, self.batch_shapes(), size, shuffle, self.label_ranges()
         )
         moves = max(player.moves for player in self.players().values())
         stream, steps_per_epoch = data.stream(
@@ -718,9 +721,13 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         if isinstance(x, tuple) and y is None:
             x, y = _pair(x)
         x = as_data(x)
-        return data.batches(
-            x, y, self.batch_shapes(), batch_size, False, self.label_ranges()
-        )
+        size = self._batch_size(x, batch_size)
+        return data.batches(x, y, self.batch_shapes(), size, False, self.label_ranges())
+
+    def _batch_size(self, x, given):
+        """The batch size for arrays: that of the preset, if none is given."""
+        is_free = given is None and not isinstance(x, tf.data.Dataset)
+        return registry.batch_size_of(type(self)) if is_free else given
 
     def evaluate(
         self,

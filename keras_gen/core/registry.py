@@ -21,7 +21,8 @@ class Preset:
         name: Name of the preset.
         model: Class of the model.
         config: Arguments of the class, by name; the others have their defaults.
-        batch_size: Number of images in a batch that `keras-gen train` uses.
+        batch_size: Number of images in a batch that `keras-gen train` uses, and `fit`
+            for arrays.
     """
 
     name: str
@@ -65,6 +66,19 @@ def register(
         return keras.saving.register_keras_serializable("keras_gen")(cls)
 
     return decorate
+
+
+def batch_size_of(cls: type) -> int:
+    """The batch size of the preset of a class, or of the first of its bases with one.
+
+    Args:
+        cls: Class of a model.
+    """
+    for base in cls.__mro__:
+        for entry in PRESETS.values():
+            if entry.model is base:
+                return entry.batch_size
+    return BATCH_SIZE
 
 
 def _refuse_taken(cls):
