@@ -32,6 +32,7 @@ PLANE = {
     "widths": (128, 128, 128),
     "generator_rate": 1e-3,
     "discriminator_rate": 1e-3,
+    "average": None,
 }
 GRID = {
     "gan": ("gan", {}),

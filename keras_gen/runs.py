@@ -562,6 +562,12 @@ class Run:
             model = self._build(settings, strategy)
             description = description.in_shape(shape)
         batches, validation, digest = _load_data(settings, model, say, description)
+        is_array = pathlib.Path(settings.data).suffix in (".npy", ".npz")
+        if not is_new and digest and is_array and not (self.folder / DATA).is_file():
+            say(
+                "Data: earlier epochs may have trained on all rows of "
+                f"{settings.data}, of which a tenth are held out now"
+            )
         if self.is_split_anew(digest):
             say(
                 f"Data: {settings.data} has changed since the run began, and is split "

@@ -399,11 +399,30 @@ def test_an_array_file_without_splits_is_split_as_a_folder_is(tmp_path):
     )
     assert facts.counts == {"train": 15, "test": 5} and facts.num_selected == 4
     np.savez(tmp_path / "more.npz", image=np.concatenate([images, images[:1]]))
+    options = {"image_shape": None, "test_fraction": 0.1}
     digests = {
-        load(tmp_path / name, image_shape=None)[0].split_digest
+        load(tmp_path / name, **options)[0].split_digest
         for name in ("all.npz", "all.npz", "more.npz")
     }
     assert len(digests) == 2
+
+
+def test_names_of_classes_have_the_same_numbers_in_all_splits(tmp_path):
+    images, names = np.zeros((6, 8, 8), np.uint8), np.array(list("abcbca"))
+    np.savez(tmp_path / "a.npz", image=images, label=names)
+    np.savez(
+        tmp_path / "b.npz", x_train=images[1:3], y_train=names[1:3],
+        x_test=images, y_test=names,
+    )  # fmt: skip
+    for name in ("a.npz", "b.npz"):
+        options = {"image_shape": None, "test_fraction": 0.5}
+        for split in ("train", "test", "all"):
+            dataset, _ = load(tmp_path / name, split, **options)
+            assert dataset.class_names == ["a", "b", "c"]
+            facts = keras_gen.data.describe(tmp_path / name, split, test_fraction=0.5)
+            assert facts.class_names == ("a", "b", "c")
+    _, rows = load(tmp_path / "b.npz", "train", **options)
+    assert [row["label"] for row in rows] == [1, 2]
 
 
 def test_images_of_different_sizes_need_a_shape(tmp_path):
@@ -417,6 +436,8 @@ def test_images_of_different_sizes_need_a_shape(tmp_path):
     save(tmp_path / "c.png", np.zeros((20, 10), np.uint8))
     with pytest.raises(ValueError, match=r"here \(8, 8\) to \(20, 10\)"):
         load(tmp_path, image_shape=None)
+    text = str(keras_gen.data.describe(tmp_path, "all"))
+    assert "Images: of several sizes: to load them, give image_shape" in text
     assert len(load(tmp_path, image_shape=(8, 8, 1))[1]) == 3
 
 
@@ -426,7 +447,7 @@ def test_names_that_are_no_utf_8(tmp_path, monkeypatch):
     save(tmp_path / f"{name}.png", np.zeros((8, 8), np.uint8))
     (tmp_path / f"{name}.txt").write_text("")
     monkeypatch.setattr("keras_gen.data.folder.MEMORY_LIMIT", 1)  # Read in each epoch.
-    dataset, rows = load(tmp_path, image_shape=(8, 8, 1))
+    dataset, rows = load(tmp_path, image_shape=(8, 8, 1), test_fraction=0.1)
     assert len(rows) == 1 and len(dataset.split_digest) == 64
     (line,) = keras_gen.data.left_out_lines(dataset.left_out, tmp_path)
     assert r"caf\udce9.txt" in line and line.encode()

@@ -48,7 +48,9 @@ def main(
     stored = {"dtype": dtype, "without": networks_of(names, model)}
     keras_gen.zoo.write_card(model, shipped, name=name, **stored)
     model = keras_gen.zoo.load(name, weights=shipped)  # With the rounded weights.
-    figures = measured(model, data, num_images=num_images, without=without or ())
+    split_seed = run.settings.split_seed(data)
+    options = {"num_images": num_images, "split_seed": split_seed}
+    figures = measured(model, data, **options, without=without or ())
     again = f"keras-gen evaluate {name} --weights {weights} --json"
     if data != "mnist":
         again += f" --data {shlex.quote(data)}"
@@ -61,7 +63,7 @@ def main(
         shipped,
         name=name,
         **stored,
-        samples=functools.partial(pictures.draw, model, data),
+        samples=functools.partial(pictures.draw, model, data, split_seed=split_seed),
         data=data,
         data_licence=licences.of(data),
         commands=run.commands,

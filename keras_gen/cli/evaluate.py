@@ -1,6 +1,5 @@
 """`keras-gen evaluate`: figures of a model or of a folder of images, and a report."""
 
-import contextlib
 import json
 import pathlib
 from collections.abc import Iterator, Sequence
@@ -126,9 +125,7 @@ def evaluate(
         data = run.settings.data if run else _data_of_card(name, weights)
     if split_seed is None:
         split_seed = _split_seed(run, data)
-    if report is None and not as_json:
-        report = new_path("report.html")
-    elif report is not None and report.is_dir():
+    if report is not None and report.is_dir():
         raise ValueError(f"Expected --report with a file, got the folder {report}.")
     with bars.work("preparing data"):
         evaluation = keras_gen.metrics.Evaluation(
@@ -144,12 +141,14 @@ def evaluate(
             without=without or (),
         )
     if run is not None and run.settings.is_of(data):
-        _say_if_changed(run, evaluation.context.real)
+        _say_if_changed(run, evaluation.context.test)
     figures = evaluation.run(_shown)
     if as_json:
         print(json.dumps(figures), flush=True)
     else:
         print("\n".join(keras_gen.metrics.report.lines(figures)), flush=True)
+    if report is None and not as_json:
+        report = new_path("report.html")
     if report is not None:
         log = None if run is None else run.folder / keras_gen.runs.LOG
         settings = {"data": data, "images": evaluation.context.num_images, "seed": seed}
@@ -199,12 +198,10 @@ def _split_seed(run, data):
     return run.settings.seed
 
 
-def _say_if_changed(run, real):
+def _say_if_changed(run, test):
     """Says if a run's data are no longer split as they were in its training."""
-    with contextlib.suppress(ValueError):  # Data without a test split.
-        digest = getattr(real.load("test"), "split_digest", None)
-        if run.is_split_anew(digest):
-            note(
-                f"{run.settings.data} has changed since the run began, and is split "
-                "anew: training images may be among the test images."
-            )
+    if run.is_split_anew(getattr(test, "split_digest", None)):
+        note(
+            f"{run.settings.data} has changed since the run began, and is split anew: "
+            "training images may be among the test images."
+        )

@@ -267,6 +267,15 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         """The constructor's arguments, and the dtype policy's name."""
         return {**self._arguments, "dtype": self.dtype_policy.name}
 
+    def keep_arguments(self, **values):
+        """Saves values in place of defaults, so that a file keeps its networks.
+
+        Args:
+            **values: Arguments of the constructor that calls this, by name. A subclass
+                with other arguments saves its own alone.
+        """
+        self._arguments |= {k: v for k, v in values.items() if k in self._arguments}
+
     @classmethod
     def upgrade_config(cls, config: dict) -> dict:
         """Adds what the configurations of older versions lack.
@@ -725,9 +734,14 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return data.batches(x, y, self.batch_shapes(), size, False, self.label_ranges())
 
     def _batch_size(self, x, given):
-        """The batch size for arrays: that of the preset, if none is given."""
-        is_free = given is None and not isinstance(x, tf.data.Dataset)
-        return registry.batch_size_of(type(self)) if is_free else given
+        """The batch size for arrays: if none is given, that of the preset.
+
+        It is rounded up to a multiple of the number of replicas.
+        """
+        if given is not None or isinstance(x, tf.data.Dataset):
+            return given
+        size = registry.batch_size_of(type(self))
+        return size + -size % self.distribute_strategy.num_replicas_in_sync
 
     def evaluate(
         self,

@@ -303,7 +303,9 @@ def _describe_path(source, split, test_fraction, seed, facts):
     """The description of a folder, a file, or a list of images."""
     kind = _kind_of(source)
     if kind == "arrays":
-        arrays = array_files.load(source, split, test_fraction, seed)
+        arrays, names = array_files.load(source, split, test_fraction, seed)
+        if names:
+            facts["class_names"] = tuple(names)
         counts = array_files.counts(source)
         division = {"counts": counts, "division": "the file's own"}
         if set(counts) == {"all"}:
@@ -356,10 +358,13 @@ def _load_path(source, split, test_fraction, broken, value_range, **batching):
     """Batches of a folder, a file, or a list of images."""
     kind = _kind_of(source)
     if kind == "arrays":
-        arrays = array_files.load(source, split, test_fraction, batching["seed"])
+        seed = batching["seed"]
+        arrays, names = array_files.load(source, split, test_fraction, seed)
         dataset = array_batches(arrays, value_range=value_range, **batching)
+        if names:
+            dataset.class_names = names
         counts = array_files.counts(source)
-        if set(counts) == {"all"}:
+        if set(counts) == {"all"} and test_fraction:
             dataset.split_digest = splits.digest(map(str, range(counts["all"])))
         return dataset
     if kind == "text":

@@ -10,6 +10,7 @@ import pathlib
 
 import numpy as np
 
+from keras_gen.data import labels
 from keras_gen.data.splits import at_random, parse, select
 
 SUFFIXES = (".npy", ".npz")
@@ -76,10 +77,11 @@ def load(
     split: str,
     test_fraction: float = 0.1,
     seed: int | None = None,
-) -> dict[str, np.ndarray]:
-    """The arrays of a split, or of a part of one.
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays of a split, or of a part of one, and the names of the classes.
 
-    A file without splits is split at random, as a folder is.
+    A file without splits is split at random, as a folder is. Labels that are names are
+    numbered alike in all splits.
 
     Args:
         path: Path of a file.
@@ -88,20 +90,36 @@ def load(
             splits.
         seed: Seed of that split; None is 0.
 
+    Returns:
+        The arrays by feature, and the names by label; [] if labels are no names.
+
     Raises:
         ValueError: As for `read`, or for a split that the file does not have.
     """
-    found = read(path)
+    found, names = _numbered(read(path))
     if set(found) != {"all"}:
         found.pop("all", None)
-        return select(split, {name: (lambda name=name: found[name]) for name in found})
+        sources = {name: (lambda name=name: found[name]) for name in found}
+        return select(split, sources), names
     arrays = found["all"]
     count = len(arrays["image"])
     rows = at_random(count, test_fraction, seed)
     name, part = parse(split, rows)
     chosen = rows[name][part(len(rows[name]))]
     # Arrays of other lengths are refused where batches are made.
-    return {k: v[chosen] if len(v) == count else v for k, v in arrays.items()}
+    arrays = {k: v[chosen] if len(v) == count else v for k, v in arrays.items()}
+    return arrays, names
+
+
+def _numbered(found):
+    """The arrays by split, with numbers for labels that are names, and the names."""
+    known = {k: labels.whole(v["label"]) for k, v in found.items() if "label" in v}
+    names = sorted({name for _, own in known.values() for name in own})
+    for split, (numbers, own) in known.items():
+        if own:
+            places = np.array([names.index(name) for name in own])
+            found[split] = {**found[split], "label": places[numbers]}
+    return found, names
 
 
 def counts(path: str | os.PathLike) -> dict[str, int]:

@@ -81,7 +81,7 @@ def load(
     else:
         paths = [paths[i] for i in readable]
         dataset = _lazy(paths, known, image_shape, seed, batching)
-    if not found.roots:
+    if not found.roots and test_fraction:
         dataset.split_digest = splits.digest(found.names())
     dataset.class_names = found.class_names
     dataset.left_out = [*found.left_out, *unreadable]
@@ -106,7 +106,7 @@ def describe(
         split: Name of a split, or a part of one.
         test_fraction: Share of the images in the test split, in [0, 1).
         seed: Seed of the split.
-        image_shape: Shape of the images; None uses the first image's.
+        image_shape: Shape of the images; None uses theirs if all have the same size.
         **facts: Further attributes of `Description`.
 
     Raises:
@@ -131,12 +131,21 @@ def describe(
         sizes=tuple(size for size, _ in headers),
         is_sample=len(paths) > MAX_HEADERS,
         kinds=tuple(sorted(set().union(*(kinds for _, kinds in headers)))),
-        image_shape=image_shape or _shape_of(selected, "skip"),
+        image_shape=image_shape or _described_shape(selected, headers),
         left_out=tuple(found.left_out),
         class_names=tuple(found.class_names),
         num_captions=sum(map(len, captions or ())),
         **facts,
     )
+
+
+def _described_shape(paths, headers):
+    """The shape of images that all have the same size, else None; by their headers."""
+    if len({size for size, _ in headers}) > 1:
+        return None
+    height, width, channels = _shape_of(paths, "skip")
+    in_colour = any("colour" in kinds for _, kinds in headers)
+    return height, width, 3 if in_colour else channels
 
 
 def _listed(folder):

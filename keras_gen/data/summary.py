@@ -198,7 +198,9 @@ class Description:
         return form.format(f"sizes of a random sample of {len(self.sizes):,}")
 
     def _images_line(self):
-        if self.image_shape is None:
+        if self.image_shape is None and len(set(self.sizes)) > 1:
+            done = ["of several sizes: to load them, give image_shape"]
+        elif self.image_shape is None:
             done = ["used at their size"]
         else:
             done = [self._fitting(), *self._colours()]

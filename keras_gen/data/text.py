@@ -71,7 +71,8 @@ def load(
         lambda batch: {"sequence": _one_hot(batch["sequence"], len(characters))}
     )
     dataset.characters = characters
-    dataset.split_digest = digest(lines)
+    if test_fraction:
+        dataset.split_digest = digest(lines)
     return dataset
 
 

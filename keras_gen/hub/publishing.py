@@ -196,7 +196,7 @@ def _prepare(source, folder, name, entries, evaluate, dtype, data_pictures):
                 f"{sorted(entries) or 'evaluate or dtype'}."
             )
         return _copy_card(pathlib.Path(path), folder, name)
-    run, split_seed = None, 0
+    run, split_seed, data = None, 0, entries.get("data")
     if is_path and (pathlib.Path(path) / runs.SETTINGS).is_file():
         run = runs.Run.open(path, name)
         defaults = {
@@ -208,6 +208,9 @@ def _prepare(source, folder, name, entries, evaluate, dtype, data_pictures):
             split_seed = run.settings.split_seed(entries["data"])
         source, name = run.load_model(), run.settings.name
     elif is_path:
+        beside = pathlib.Path(path).parent
+        if data is not None and (beside / runs.SETTINGS).is_file():
+            split_seed = runs.Run.open(beside).settings.split_seed(data)
         source, name = _load_archive(path, name)
     name = name or name_of(source)
     data = entries.get("data")
@@ -237,7 +240,8 @@ def _prepare(source, folder, name, entries, evaluate, dtype, data_pictures):
         figures = measured(model, data, split_seed=split_seed)
         card = write(model, **done, **entries, figures=figures)
     if run is not None:
-        pictures.draw_growth(run.folder / "samples", folder / "growth.gif")
+        if shown is not None or not pictures.show_data(source):
+            pictures.draw_growth(run.folder / "samples", folder / "growth.gif")
     return card, model
 
 
@@ -313,9 +317,27 @@ def _without_paths(entries):
             named = entries["data"]
             print(f"The card names the data {named!r}, without the path {data!r}.")
     if "commands" in entries:
-        split = map(shlex.split, entries["commands"])
-        entries["commands"] = [shlex.join(map(_last_parts, words)) for words in split]
+        entries["commands"] = [_without_paths_of(text) for text in entries["commands"]]
     return entries
+
+
+def _without_paths_of(command):
+    """A command in which paths are replaced by their last parts.
+
+    >>> _without_paths_of("keras-gen train dcgan --data=my/birds --set a=b/c")
+    'keras-gen train dcgan --data=birds --set a=b/c'
+    """
+    words, before = [], None
+    for word in shlex.split(command):
+        option, equals, value = word.partition("=")
+        if before == "--set":
+            words.append(word)
+        elif equals and option.startswith("--"):
+            words.append(f"{option}={_last_parts(value)}")
+        else:
+            words.append(_last_parts(word))
+        before = word
+    return shlex.join(words)
 
 
 def _last_parts(text):
@@ -332,7 +354,7 @@ def _last_parts(text):
 def _last_part(text):
     """The last part of a path, also of "NAME:PATH"; other texts as they are."""
     model, colon, weights = text.partition(":")
-    if "://" in text or catalog.is_public(text):
+    if re.match("(hf|https?)://", text) or catalog.is_public(text):
         return text
     if colon and re.fullmatch("[a-z][a-z0-9_]+", model):
         return f"{model}:{_last_part(weights)}"

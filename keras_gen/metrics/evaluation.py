@@ -52,7 +52,8 @@ class Evaluation:
             model: Compiled `GenerativeModel`.
             data: Source with a train and a test split; see `keras_gen.data.load`.
             images: Path of a folder of images, from any program, that is measured
-                instead of a model. The images are resized to the shape of the data.
+                instead of a model. The images are resized to the shape of the data or,
+                if the sizes of the data differ, the data to that of the images.
             features: Feature extractor, or an argument for
                 `keras_gen.metrics.extractor`. None uses the extractor that ships for
                 the data, or for grey images.

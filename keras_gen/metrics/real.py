@@ -116,7 +116,7 @@ class RealData:
                 by=by,
                 keep_order=isinstance(self.data, str) and self.data in IN_RANDOM_ORDER,
             )
-            for name in ("class_names", "domain_names"):
+            for name in ("class_names", "domain_names", "split_digest"):
                 if hasattr(loaded, name):
                     setattr(self._drawn[key], name, getattr(loaded, name))
         return self._drawn[key]

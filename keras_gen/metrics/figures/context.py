@@ -90,8 +90,7 @@ class Context:
             split_seed=split_seed,
         )
         if not model:
-            spec = self.real.load("test").element_spec["image"]
-            self.real.image_shape = tuple(spec.shape[1:])
+            self.real.image_shape = self._common_shape(images)
         self.image_shape = self.real.image_shape
         # A second domain is loaded only if it is asked for.
         shapes = model.batch_shapes() if model else {}
@@ -111,6 +110,15 @@ class Context:
             )
         if self.has_images:
             self.scale = Scale(self.real, self.image_shape, features)
+
+    def _common_shape(self, images):
+        """The shape of the data or, if their sizes differ, of the measured images."""
+        try:
+            spec = self.real.load("test").element_spec["image"]
+        except ValueError:
+            measured = RealData(images, num_images=self.num_images, test_fraction=0.0)
+            spec = measured.load("train").element_spec["image"]
+        return tuple(spec.shape[1:])
 
     # What the model can do.
 

@@ -191,7 +191,7 @@ class ConditionalGAN(AdversarialModel):
             **options,
         )
         # Saved, so that a file keeps its networks when its penalties are changed.
-        self._arguments["normalization"] = normalization
+        self.keep_arguments(normalization=normalization)
 
     @classmethod
     def upgrade_config(cls, config):

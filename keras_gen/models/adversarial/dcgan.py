@@ -112,7 +112,7 @@ class DCGAN(AdversarialModel):
             **options,
         )
         # Saved, so that a file keeps its networks when its penalties are changed.
-        self._arguments["normalization"] = normalization
+        self.keep_arguments(normalization=normalization)
 
     @classmethod
     def upgrade_config(cls, config):

@@ -186,8 +186,8 @@ class InfoGAN(AdversarialModel):
         self.noise_dim, self.categories = noise_dim, categories
         self.continuous, self.mutual_weight = continuous, mutual_weight
         self.continuous_weight = continuous_weight
-        # Saved, so that a file keeps its networks when its penalties are changed.
-        self._arguments["normalization"] = normalization
+        # So that a file keeps its networks when its penalties are changed.
+        self.keep_arguments(normalization=normalization)
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
 
     @classmethod

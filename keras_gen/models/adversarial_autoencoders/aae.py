@@ -18,6 +18,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
+from keras_gen.core import arguments
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.registry import register
@@ -133,11 +134,10 @@ class AAE(AdversarialAutoencoder):
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.num_classes, self.encoder_kind = num_classes, encoder
         network = network or default_network(image_shape)
-        # Saved, so that a file keeps its networks.
-        self._arguments["network"] = network
         is_conv = network == "conv"
         if widths is None:
             widths = default_widths("conv", image_shape) if is_conv else WIDTHS
+        self.keep_arguments(network=network, widths=list(widths))
         if discriminator_widths is None:
             discriminator_widths = WIDTHS if is_conv else widths
         shapes = self.image_shape, latent_dim, tuple(widths)
@@ -153,7 +153,9 @@ class AAE(AdversarialAutoencoder):
     @classmethod
     def upgrade_config(cls, config):
         """Gives files from before `network` the dense layers that they had."""
-        return {"network": "mlp", **super().upgrade_config(config)}
+        config = super().upgrade_config(config)
+        has_network = "network" in arguments.parameters_of(cls)
+        return {"network": "mlp", **config} if has_network else config
 
     def batch_shapes(self):
         """An image, and its label if the discriminator gets labels."""

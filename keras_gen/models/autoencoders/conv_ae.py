@@ -47,4 +47,4 @@ class ConvAE(Autoencoder):
             image_shape=image_shape,
             **options,
         )
-        self._arguments["widths"] = list(widths)  # So that a file keeps its networks.
+        self.keep_arguments(widths=list(widths))

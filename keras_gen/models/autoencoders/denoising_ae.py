@@ -89,13 +89,13 @@ class DenoisingAE(Autoencoder):
             **options,
         )
         self.corruption, self.level = OF_PIXELS[noise], level
-        self._arguments["widths"] = list(widths)  # So that a file keeps its networks.
+        self.keep_arguments(widths=list(widths))
 
     @classmethod
     def upgrade_config(cls, config):
         """Gives files that name no widths those that were the defaults then."""
         config = super().upgrade_config(config)
-        if config.get("widths") is None:
+        if config.get("widths", ()) is None:
             is_dense = config.get("network") == "stacked"
             config = {**config, "widths": (500,) if is_dense else (32, 64)}
         return config

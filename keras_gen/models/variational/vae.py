@@ -116,10 +116,8 @@ class VAE(GenerativeModel):
     ):
         super().__init__(**kwargs)
         network = network or default_network(image_shape)
-        # Saved, so that a file keeps its networks.
-        self._arguments["network"] = network
-        if widths is None:
-            widths = default_widths(network, image_shape)
+        widths = widths or default_widths(network, image_shape)
+        self.keep_arguments(network=network, widths=list(widths))
         if likelihood is None:
             is_grey = image_shape[-1] == 1
             likelihood = "bernoulli" if is_grey else "discretized_logistic"
