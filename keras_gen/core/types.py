@@ -61,8 +61,8 @@ def kind_of(annotation) -> Kind | None:
 
     >>> kind_of(Count).words
     'a whole number of at least 1'
-    >>> kind_of(Literal["conv", "mlp"] | None).words
-    "'conv', 'mlp' or None"
+    >>> kind_of(Literal["mlp", "conv"] | None).words
+    "'mlp', 'conv' or None"
     """
     if annotation is inspect.Parameter.empty:
         return None
