@@ -354,7 +354,8 @@ def _last_parts(text):
 def _last_part(text):
     """The last part of a path, also of "NAME:PATH"; other texts as they are."""
     model, colon, weights = text.partition(":")
-    if re.match("(hf|https?)://", text) or catalog.is_public(text):
+    is_path = re.search(r"[/\\]", text) and not re.match("(hf|https?)://", text)
+    if not is_path or catalog.is_public(text):
         return text
     if colon and re.fullmatch("[a-z][a-z0-9_]+", model):
         return f"{model}:{_last_part(weights)}"
