@@ -163,7 +163,7 @@ def data_of(name: str, weights: str) -> tuple[str | None, str]:
     return None, "test"
 
 
-def run_of(weights: str | None) -> keras_gen.runs.Run | None:
+def run_of(weights: str | None) -> "keras_gen.runs.Run | None":
     """The run that weights come from; None for weights of no run.
 
     Args:
