@@ -28,7 +28,6 @@ import dataclasses
 import datetime
 import functools
 import inspect
-import itertools
 import json
 import math
 import os
@@ -592,8 +591,9 @@ class Run:
             flags = " ".join(f"--tracker {name}" for name in missed)
             say(f"Not tracked: these epochs, since {flags} is not given")
         try:
-            kinds = [isinstance(c, callbacks.PowerAverages) for c in more_callbacks]
-            averages = list(itertools.compress(more_callbacks, kinds))
+            averages = [
+                c for c in more_callbacks if isinstance(c, callbacks.PowerAverages)
+            ]
             others = [c for c in more_callbacks if c not in averages]
             first, *later = self._callbacks(settings, model, batches, say, digest)
             with progress.shown_by(None):  # Keras shows that of the epoch.

@@ -303,10 +303,9 @@ def _describe_path(source, split, test_fraction, seed, facts):
     """The description of a folder, a file, or a list of images."""
     kind = _kind_of(source)
     if kind == "arrays":
-        arrays, names = array_files.load(source, split, test_fraction, seed)
+        arrays, names, counts = array_files.load(source, split, test_fraction, seed)
         if names:
             facts["class_names"] = tuple(names)
-        counts = array_files.counts(source)
         division = {"counts": counts, "division": "the file's own"}
         if set(counts) == {"all"}:
             division = summary.division_at_random(counts["all"], test_fraction, seed)
@@ -359,11 +358,10 @@ def _load_path(source, split, test_fraction, broken, value_range, **batching):
     kind = _kind_of(source)
     if kind == "arrays":
         seed = batching["seed"]
-        arrays, names = array_files.load(source, split, test_fraction, seed)
+        arrays, names, counts = array_files.load(source, split, test_fraction, seed)
         dataset = array_batches(arrays, value_range=value_range, **batching)
         if names:
             dataset.class_names = names
-        counts = array_files.counts(source)
         if set(counts) == {"all"} and test_fraction:
             dataset.split_digest = splits.digest(map(str, range(counts["all"])))
         return dataset

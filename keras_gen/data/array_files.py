@@ -77,8 +77,8 @@ def load(
     split: str,
     test_fraction: float = 0.1,
     seed: int | None = None,
-) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The arrays of a split, or of a part of one, and the names of the classes.
+) -> tuple[dict[str, np.ndarray], list[str], dict[str, int]]:
+    """The arrays of a split, or of a part of one, and what the whole file holds.
 
     A file without splits is split at random, as a folder is. Labels that are names are
     numbered alike in all splits.
@@ -91,7 +91,8 @@ def load(
         seed: Seed of that split; None is 0.
 
     Returns:
-        The arrays by feature, and the names by label; [] if labels are no names.
+        The arrays by feature; the names by label, [] if labels are no names; and the
+        number of images by split, "all" for a file without splits.
 
     Raises:
         ValueError: As for `read`, or for a split that the file does not have.
@@ -99,16 +100,17 @@ def load(
     found, names = _numbered(read(path))
     if set(found) != {"all"}:
         found.pop("all", None)
+    counts = {name: len(arrays["image"]) for name, arrays in found.items()}
+    if set(found) != {"all"}:
         sources = {name: (lambda name=name: found[name]) for name in found}
-        return select(split, sources), names
-    arrays = found["all"]
-    count = len(arrays["image"])
+        return select(split, sources), names, counts
+    arrays, count = found["all"], counts["all"]
     rows = at_random(count, test_fraction, seed)
     name, part = parse(split, rows)
     chosen = rows[name][part(len(rows[name]))]
     # Arrays of other lengths are refused where batches are made.
     arrays = {k: v[chosen] if len(v) == count else v for k, v in arrays.items()}
-    return arrays, names
+    return arrays, names, counts
 
 
 def _numbered(found):
@@ -120,19 +122,3 @@ def _numbered(found):
             places = np.array([names.index(name) for name in own])
             found[split] = {**found[split], "label": places[numbers]}
     return found, names
-
-
-def counts(path: str | os.PathLike) -> dict[str, int]:
-    """Number of images by split; "all" for a file without splits.
-
-    Args:
-        path: Path of a file.
-
-    Raises:
-        ValueError: As for `read`.
-    """
-    found = read(path)
-    sizes = {name: len(arrays["image"]) for name, arrays in found.items()}
-    return (
-        sizes if set(sizes) == {"all"} else {k: sizes[k] for k in sizes if k != "all"}
-    )
