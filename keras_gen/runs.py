@@ -114,7 +114,9 @@ class Settings:
         networks: Names of the networks that start from `weights`, with commas between
             them, such as "encoder,decoder"; all others start from random weights. Those
             of another model are named with it: weights="flow_matching:mnist",
-            networks="network" starts a `ddpm`. None takes all networks from `weights`.
+            networks="network" starts a `ddpm`. A network may have more layers than that
+            in `weights`, such as the head of an `infogan`, which start from random
+            weights. None takes all networks from `weights`.
         overrides: Arguments of the model that replace those of the preset, by name.
         seed: Seed of the initial weights, of the order of the data, and of all noise.
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
@@ -746,7 +748,7 @@ def _initial_model(settings, arguments):
 
     Raises:
         ValueError: For names of networks that the model and the weights do not both
-            have, or networks of other shapes.
+            have, or networks that lack layers of those in the weights.
     """
     load = functools.partial(zoo.load, settings.name, dtype=settings.dtype)
     if not settings.networks:
@@ -762,15 +764,37 @@ def _initial_model(settings, arguments):
     for name in settings.networks.split(","):
         if name not in both:
             raise ValueError(f"Expected networks of {both}, got {name!r}.")
-        weights = source.averaged(known[name]).get_weights()
+        weights = source.averaged(known[name])
         for copy in (targets[name], model.averaged(targets[name])):
-            if [w.shape for w in weights] != [v.shape for v in copy.weights]:
-                raise ValueError(
-                    f"Expected a network {name!r} of the same shapes as in "
-                    f"{settings.weights}, got others."
-                )
-            copy.set_weights(weights)
+            _start_network(copy, weights, f"{name!r} in {settings.weights}")
     return model
+
+
+def _start_network(network, source, description):
+    """Gives a network the weights of another, whose layers it has in the same order.
+
+    Layers of the network that the other lacks, such as a second head, keep theirs.
+    """
+    if _is_alike(source, network):
+        network.set_weights(source.get_weights())
+        return
+    rest = iter(getattr(network, "layers", ()))
+    for layer in getattr(source, "layers", (source,)):
+        if not layer.weights:
+            continue
+        own = next((other for other in rest if _is_alike(layer, other)), None)
+        if own is None:
+            raise ValueError(
+                f"Expected a network with all layers of {description}, got none with "
+                f"the weights of {layer.name!r} in their place."
+            )
+        own.set_weights(layer.get_weights())
+
+
+def _is_alike(layer, other):
+    """Whether two layers have the same class and weights of the same shapes."""
+    shapes = [[w.shape for w in each.weights] for each in (layer, other)]
+    return type(layer) is type(other) and shapes[0] == shapes[1]
 
 
 def sample_grid(

@@ -297,6 +297,34 @@ def test_networks_start_from_those_of_another_model(tmp_path, monkeypatch):
     assert options["weights"] == f"flow_matching:../../flow_matching/{flow.folder.name}"
 
 
+def test_a_network_with_another_head_starts_from_the_layers_that_both_have(tmp_path):
+    """An InfoGAN's discriminator has the head Q, which that of a DCGAN lacks."""
+    sizes = {"image_shape": [28, 28, 1], "width": 4, "max_maps": 8, "average": None}
+    # Adam moves each weight by the rate at most.
+    sizes |= {"discriminator_rate": 1e-12, "generator_rate": 1e-12}
+    options = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 4, "runs": tmp_path}
+    gan = Run.create("dcgan", "mnist", overrides=sizes, **options)
+    source = gan.train(verbose=0)
+    options |= {"networks": "generator,discriminator", "weights": f"dcgan:{gan.folder}"}
+    overrides = sizes | {"r1": 0.2, "noise_dim": 88, "continuous": 2, "hidden": None}
+    overrides |= {"turn": 0.0, "scale": 0.0, "shift": 0.0}
+    run = Run.create("infogan", "mnist", overrides=overrides, **options)
+    model = run.train(verbose=0)
+    of_generators = source.generator.get_weights(), model.generator.get_weights()
+    pairs = [*zip(*of_generators, strict=True)]
+    *trunk, head, bias = source.discriminator.get_weights()
+    own = model.discriminator.get_weights()
+    pairs += zip(trunk, own, strict=False)
+    pairs += [(a, b) for a in (head, bias) for b in own if a.shape == b.shape]
+    assert len(pairs) == 12 + len(trunk) + 2
+    for a, b in pairs:
+        if a.shape not in ((4,), (8,)):  # Batch norm's statistics move.
+            np.testing.assert_allclose(a, b, atol=1e-7)
+    run = Run.create("infogan", "mnist", overrides=overrides | {"width": 8}, **options)
+    with pytest.raises(ValueError, match="with all layers of 'generator'"):
+        run.train(verbose=0)
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
