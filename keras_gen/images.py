@@ -112,6 +112,20 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
     return canvas
 
 
+def is_photo(image_shape: tuple[int, int, int]) -> bool:
+    """Whether images of a shape are likely to be photos: in colour, or large.
+
+    >>> is_photo((28, 28, 1)), is_photo((32, 32, 3)), is_photo((64, 64, 1))
+    (False, True, True)
+
+    Args:
+        image_shape: (height, width, channels); photos have several channels, or a side
+            above 32 pixels.
+    """
+    height, width, channels = image_shape
+    return channels > 1 or max(height, width) > 32
+
+
 def save_grid(
     images: np.ndarray,
     path: str | os.PathLike,

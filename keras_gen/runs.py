@@ -114,9 +114,10 @@ class Settings:
         networks: Names of the networks that start from `weights`, with commas between
             them, such as "encoder,decoder"; all others start from random weights. Those
             of another model are named with it: weights="flow_matching:mnist",
-            networks="network" starts a `ddpm`. A network may have more layers than that
-            in `weights`, such as the head of an `infogan`, which start from random
-            weights. None takes all networks from `weights`.
+            networks="network" starts a `ddpm`. If a network has more outputs than that
+            in `weights`, as the discriminator of an `infogan` has, the layers that lead
+            to these alone start from random weights. None takes all networks from
+            `weights`.
         overrides: Arguments of the model that replace those of the preset, by name.
         seed: Seed of the initial weights, of the order of the data, and of all noise.
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
@@ -230,18 +231,6 @@ class Settings:
             return name, weights
         return self.name, self.weights
 
-    def is_of(self, data: str | os.PathLike) -> bool:
-        """Whether a data set is that of the run, however its path is written."""
-        return _place_of(data) == _place_of(self.data)
-
-    def split_seed(self, data: str | os.PathLike) -> int:
-        """The seed with which data are split as in the run; 0 for other data.
-
-        Args:
-            data: Data set, of which folders are split by a seed.
-        """
-        return self.seed if self.is_of(data) else 0
-
     def with_source(self, weights: str | os.PathLike) -> "Settings":
         """The settings with other weights of the same model.
 
@@ -262,9 +251,16 @@ command line override them. Relative paths start from the folder of this file.""
 
 
 def _place_of(data):
-    """The path of a folder, however it is written; other sources as they are."""
+    """Paths of files and folders, however they are written; other sources as they are.
+
+    Args:
+        data: Data set, of which two folders have a comma between them.
+    """
     path = pathlib.Path(data).expanduser()
-    return str(path.resolve()) if path.exists() else os.fspath(data)
+    if path.exists():
+        return str(path.resolve())
+    first, comma, rest = os.fspath(data).partition(",")
+    return f"{_place_of(first)},{_place_of(rest)}" if comma else first
 
 
 def as_option(value: Any) -> str:
@@ -354,10 +350,11 @@ class Run:
         chosen = Settings(name, os.fspath(data), overrides=overrides, **settings)
         zoo.check_overrides(name, overrides)
         parent = pathlib.Path(runs) / name if folder is None else pathlib.Path(folder)
+        parent = parent.expanduser()
         missing = [path for path in (parent, *parent.parents) if not path.exists()]
         if folder is None:
-            folder = _new_folder(parent)
-            missing.insert(0, folder)
+            parent = _new_folder(parent)
+            missing.insert(0, parent)
         else:
             held = [name for name in FILES if (parent / name).exists()]
             if held:
@@ -366,7 +363,7 @@ class Run:
                     f"{'a run' if {SETTINGS, MODEL} & {*held} else ', '.join(held)}."
                 )
             parent.mkdir(parents=True, exist_ok=True)
-        return cls(folder, chosen)._with_made(missing)
+        return cls(parent, chosen)._with_made(missing)
 
     def _with_made(self, folders):
         """The run, with the folders that go if nothing is written, innermost first."""
@@ -384,7 +381,8 @@ class Run:
         Raises:
             ValueError: If the folder holds no run, or one of another model.
         """
-        path = pathlib.Path(folder) / SETTINGS
+        folder = pathlib.Path(folder).expanduser()
+        path = folder / SETTINGS
         if not path.is_file():
             lacks = "" if path.parent.is_dir() else ", which does not exist"
             raise ValueError(
@@ -396,6 +394,23 @@ class Run:
                 f"Expected a run of {name!r}, got one of {settings.name!r}."
             )
         return cls(folder, settings)
+
+    @classmethod
+    def of(cls, weights: str | os.PathLike) -> "Run | None":
+        """The run that weights come from.
+
+        Args:
+            weights: Path of a run's folder, or of a file in it.
+
+        Returns:
+            The run; None for weights of no run.
+
+        Raises:
+            ValueError: If the settings of the run cannot be read.
+        """
+        path = pathlib.Path(weights).expanduser()
+        folder = path if path.is_dir() else path.parent
+        return cls.open(folder) if (folder / SETTINGS).is_file() else None
 
     def __repr__(self):
         return f"Run({str(self.folder)!r}, {self.settings})"
@@ -563,13 +578,12 @@ class Run:
             model = self._build(settings, strategy)
             description = description.in_shape(shape)
         batches, validation, digest = _load_data(settings, model, say, description)
-        is_array = pathlib.Path(settings.data).suffix in (".npy", ".npz")
-        if not is_new and digest and is_array and not (self.folder / DATA).is_file():
+        if not is_new and self._used_all_rows(digest):
             say(
                 "Data: earlier epochs may have trained on all rows of "
                 f"{settings.data}, of which a tenth are held out now"
             )
-        if self.is_split_anew(digest):
+        if not is_new and self._is_split_anew(digest):
             say(
                 f"Data: {settings.data} has changed since the run began, and is split "
                 "anew: images that were held out may be trained on from now on"
@@ -627,16 +641,59 @@ class Run:
         path = self.model_path
         return zoo.configuration(name, path) if path.is_file() else {}
 
-    def is_split_anew(self, digest: str | None) -> bool:
-        """Whether data that are split by a seed have changed since the run began.
+    def is_of(self, data: str | os.PathLike) -> bool:
+        """Whether a data set is that of the run, however its path is written."""
+        places = {_place_of(self.settings.data), self._split().get("data")}
+        return _place_of(data) in places
+
+    def split_seed(self, data: str | os.PathLike) -> int:
+        """The seed with which data are split as in the run; 0 for other data.
 
         Args:
-            digest: Attribute `split_digest` of the batches, or None without one.
+            data: Data set, of which folders are split by a seed.
         """
+        return self.settings.seed if self.is_of(data) else 0
+
+    def change_of(self, data: str | os.PathLike, batches: tf.data.Dataset) -> str:
+        """A sentence if data of the run are not split as they were in its training.
+
+        Args:
+            data: Data set.
+            batches: Batches of it, as of `keras_gen.data.load`.
+
+        Returns:
+            The sentence; "" for data that are split as they were, or other data.
+        """
+        digest = getattr(batches, "split_digest", None)
+        if not self.is_of(data):
+            return ""
+        if self._is_split_anew(digest):
+            return (
+                f"{data} has changed since the run began, and is split anew: training "
+                "images may be among the test images."
+            )
+        if self._used_all_rows(digest):
+            return (
+                f"The run may have been trained on all rows of {data}: training images "
+                "may be among the test images."
+            )
+        return ""
+
+    def _is_split_anew(self, digest):
+        """Whether data that are split by a seed have changed since the run began."""
+        known = self._split().get("split_digest")
+        return None not in (digest, known) and known != digest
+
+    def _used_all_rows(self, digest):
+        """Whether the run may be older than the split of files of arrays."""
+        suffix = pathlib.Path(self.settings.data).suffix.lower()
+        is_array = suffix in (".npy", ".npz")
+        return is_array and digest is not None and not self._split()
+
+    def _split(self):
+        """What the split of the data followed from, and their place; {} if unknown."""
         path = self.folder / DATA
-        if digest is None or not path.is_file():
-            return False
-        return files.read_json(path).get("split_digest") != digest
+        return files.read_json(path) if path.is_file() else {}
 
     def _callbacks(self, settings, model, batches, say, digest):
         """The callbacks that write the run's files."""
@@ -649,9 +706,9 @@ class Run:
                 self._end_stage(done)
             settings.write(self.folder / SETTINGS)
             settings.write_config(self.folder / CONFIG)
-            if digest is not None and not (self.folder / DATA).is_file():
-                text = json.dumps({"split_digest": digest}, indent=2) + "\n"
-                write_text(self.folder / DATA, text)
+            if digest is not None and not (done and self._split()):
+                split = {"split_digest": digest, "data": _place_of(settings.data)}
+                write_text(self.folder / DATA, json.dumps(split, indent=2) + "\n")
             self._settings = settings
             say(*self._start_lines(done))
 
@@ -748,7 +805,7 @@ def _initial_model(settings, arguments):
 
     Raises:
         ValueError: For names of networks that the model and the weights do not both
-            have, or networks that lack layers of those in the weights.
+            have, or networks of other shapes.
     """
     load = functools.partial(zoo.load, settings.name, dtype=settings.dtype)
     if not settings.networks:
@@ -771,30 +828,20 @@ def _initial_model(settings, arguments):
 
 
 def _start_network(network, source, description):
-    """Gives a network the weights of another, whose layers it has in the same order.
+    """Gives a network, or the part of it that leads to one output, another's weights.
 
-    Layers of the network that the other lacks, such as a second head, keep theirs.
+    What leads to further outputs alone, such as a second head, keeps its own.
     """
-    if _is_alike(source, network):
-        network.set_weights(source.get_weights())
-        return
-    rest = iter(getattr(network, "layers", ()))
-    for layer in getattr(source, "layers", (source,)):
-        if not layer.weights:
-            continue
-        own = next((other for other in rest if _is_alike(layer, other)), None)
-        if own is None:
-            raise ValueError(
-                f"Expected a network with all layers of {description}, got none with "
-                f"the weights of {layer.name!r} in their place."
-            )
-        own.set_weights(layer.get_weights())
-
-
-def _is_alike(layer, other):
-    """Whether two layers have the same class and weights of the same shapes."""
-    shapes = [[w.shape for w in each.weights] for each in (layer, other)]
-    return type(layer) is type(other) and shapes[0] == shapes[1]
+    parts = [network]
+    if len(outputs := getattr(network, "outputs", ())) > 1:
+        parts += [keras.Model(network.inputs, output) for output in outputs]
+    weights = source.get_weights()
+    shapes = [value.shape for value in weights]
+    for part in parts:
+        if [tuple(variable.shape) for variable in part.weights] == shapes:
+            part.set_weights(weights)
+            return
+    raise ValueError(f"Expected a network of the same shapes as {description}.")
 
 
 def sample_grid(

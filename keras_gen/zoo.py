@@ -399,7 +399,7 @@ def _find(name, weights, names):
         return path, str(path)
     if hub_client.is_address(weights):
         return _fetched(weights, names)
-    path = pathlib.Path(weights)
+    path = pathlib.Path(weights).expanduser()
     if (path / "card.json").is_file() or (path.is_file() and path.suffix == ".keras"):
         return path, str(path)
     if (path / "model.keras").is_file():  # A run's folder.

@@ -78,8 +78,9 @@ def test_bits_per_dimension():
     # A fair coin for each pixel is 1 bit; 256 equally likely levels are 8 bits.
     assert densities.bits_per_dim(10 * math.log(2), 10) == pytest.approx(1.0)
     assert densities.bits_per_dim(10 * math.log(256), 10) == pytest.approx(8.0)
-    # The same levels as a density of 1/2 on [-1, 1] in each dimension.
-    nats = -10 * math.log(0.5)
+    # The same levels as a density: each is 2 / 255 wide, with -1 and 1 in the middle
+    # of the first and the last.
+    nats = 10 * math.log(256 * 2 / 255)
     assert densities.bits_per_dim(nats, 10, levels=256) == pytest.approx(8.0)
 
 

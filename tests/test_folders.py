@@ -472,6 +472,36 @@ def test_files_of_other_arrays_are_refused(tmp_path):
         load(tmp_path / "f.npz")
 
 
+@pytest.mark.parametrize("split", ["train", "test", "train[:5]"])
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        # As many labels as the split has images.
+        {"image": (100, 8, 8), "label": (90,)},
+        {"x_train": (100, 8, 8), "y_train": (90,), "x_test": (100, 8, 8)},
+        {"image": (100, 8, 8), "seed": ()},
+        {"image": ()},
+    ],
+)
+def test_arrays_of_other_lengths_than_the_images_are_refused(tmp_path, arrays, split):
+    path = tmp_path / "a.npz"
+    np.savez(path, **{k: np.zeros(v, np.uint8) for k, v in arrays.items()})
+    for function in (load, keras_gen.data.describe):
+        with pytest.raises(ValueError, match=r"of one length in .*a\.npz, a row for"):
+            function(path, split)
+
+
+def test_messages_name_the_split_whose_arrays_do_not_fit(tmp_path):
+    images = np.zeros((6, 8, 8), np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=images, y_train=np.arange(6), x_test=images)
+    with pytest.raises(ValueError, match="same arrays in all splits"):
+        load(tmp_path / "a.npz", "all")
+    names = {"x_train": images, "y_train": np.arange(6), "x_test": images}
+    np.savez(tmp_path / "b.npz", **names, y_test=np.full(6, np.nan))
+    with pytest.raises(ValueError, match="'test' of .*b.npz: Expected label"):
+        load(tmp_path / "b.npz", "train")
+
+
 # Captions.
 
 

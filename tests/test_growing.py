@@ -28,7 +28,6 @@ from keras_gen.layers import (
     PixelNorm,
 )
 from keras_gen.models import ProGAN, StyleGAN
-from keras_gen.models.growing.stylegan import default_r1
 from keras_gen.networks.growing import chosen_maps, num_maps
 
 RANDOM = np.random.default_rng(0)
@@ -184,14 +183,7 @@ def test_what_follows_from_the_size_is_in_the_configuration(cls):
     for level, maps in enumerate([32, 16]):
         assert model.generator.get_layer(f"level_{level}_b").units == maps
     assert config["phase_images"] is None
-    if cls is StyleGAN:
-        assert config["r1"] == model.r1 == default_r1(8)
     assert cls.from_config(config).get_config() == config
-
-
-def test_r1_is_10_at_1024_pixels_and_proportional_to_the_side():
-    assert [default_r1(side) for side in (1024, 128, 32)] == [10, 1.25, 0.3125]
-    assert StyleGAN(**STYLED, r1=0.0).r1 == 0
 
 
 def test_configurations_of_version_0_1_keep_their_meaning():

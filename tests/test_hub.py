@@ -432,6 +432,10 @@ def test_paths_stay_on_this_machine_wherever_the_push_starts():
             "keras-gen train gan --data 'acme/**/*.png' --weights hf://a/b@main",
             "keras-gen train cyclegan --data 'faces/personas?glasses,!glasses'",
             "keras-gen train dcgan --data emoji/noto --split 'train[10%:50%]'",
+            "keras-gen train ddpm --data=acme:2026/photos --weights faces/acme/m.keras",
+            "keras-gen train ddpm --data faces/acme/run --weights=ddpm:emoji/m.keras",
+            "keras-gen train --config acme/run.yaml --data celeb_a/acme/photos",
+            "keras-gen train gan --resume 'acme runs/one' --runs /home/me --epochs 3",
         ],
     }
     found = publishing._without_paths(entries)
@@ -441,7 +445,12 @@ def test_paths_stay_on_this_machine_wherever_the_push_starts():
         ["*.png", "--weights", "hf://a/b@main"],
         ["faces/personas?glasses,!glasses"],
         ["emoji/noto", "--split", "train[10%:50%]"],
+        ["--weights", "m.keras"],
+        ["run", "--weights=ddpm:m.keras"],
+        ["--data", "photos"],
+        ["one", "--runs", "me", "--epochs", "3"],
     ]
+    assert "--data=photos" in found["commands"][4]
 
 
 def test_images_of_own_data_are_pushed_only_if_that_is_asked_for(
@@ -469,7 +478,29 @@ def test_images_of_own_data_are_pushed_only_if_that_is_asked_for(
     assert "Left out: pictures that show images of 'photos'" in capsys.readouterr().out
     keras_gen.hub.push(trained, "someone/shown", data_pictures=True)
     assert "samples.png" in hub.repositories["someone/shown"].files
-    assert "Left out" not in capsys.readouterr().out
+    assert "has changed" not in (out := capsys.readouterr().out)
+    assert "Left out" not in out
+    # A model alone does not know its run.
+    model = trained.load_model()
+    options = {"data": photos, "evaluate": True}
+    keras_gen.hub.push(model, "someone/photos", split_seed=4, **options)
+    keras_gen.hub.push(trained.model_path, "someone/photos", **options)
+    keras_gen.hub.push(trained, "someone/photos", split_seed=5, evaluate=True)
+    assert seeds == [3, 4, 3, 5]
+    shutil.copy(photos / "0.png", photos / "new.png")
+    keras_gen.hub.push(trained, "someone/photos", evaluate=True)
+    assert "photos has changed since the run began" in capsys.readouterr().out
+
+
+def test_paths_in_a_folder_with_a_card_stay_on_this_machine(hub, model, tmp_path):
+    commands = ["keras-gen train gan --data /home/me/secret/photos --epochs 1"]
+    entries = {"data": "/home/me/secret/photos", "commands": commands}
+    keras_gen.zoo.write_card(model, tmp_path / "card", name="gan", **entries)
+    keras_gen.hub.push(tmp_path / "card", "someone/photos")
+    for name, file in hub.repositories["someone/photos"].files.items():
+        if name.endswith((".json", ".md")):
+            assert b"secret" not in file, name
+    keras_gen.zoo.load("hf://someone/photos")
 
 
 def edits(text):

@@ -140,7 +140,8 @@ def test_losses_by_hand():
     shares = distance / np.maximum(fake_mask, mask).sum(axis=(1, 2, 3))
     errors = mask * np.abs(fake - images)
     sums = 16 * 16 * shares.sum() + errors.sum()
-    expected = entropy(fake, real=True) + 0.5 * sums / 4
+    # Sums over as many pixels as 64x64 images have.
+    expected = entropy(fake, real=True) + 0.5 * 16 * sums / 4
     assert float(loss) == pytest.approx(expected, rel=1e-4)
     assert float(figures["mask"]) == pytest.approx(shares.mean(), rel=1e-4)
     parts = errors[np.broadcast_to(mask > 0, errors.shape)].mean()
@@ -210,6 +211,11 @@ def test_the_weight_fades_exponentially_and_a_resumed_run_continues(tmp_path):
         model.step.assign(step)
         weights.append(float(model.fading_weight()))
     assert weights == pytest.approx([1e-2, 10**-2.5, 1e-3, 10**-3.5, 1e-4, 1e-4])
+    model.step.assign(2)  # Without `fade_steps`, the run says how long it is.
+    own = built(fade_from=1e-2, fade_to=1e-4)
+    own.prepare_run(4, 4)
+    own.step.assign(2)
+    assert float(own.fading_weight()) == pytest.approx(1e-3)
     model.step.assign(0)
     train(model, make_batch(model, 4), count=3)
     model.save(tmp_path / "model.keras")

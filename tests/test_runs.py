@@ -19,6 +19,7 @@ import pytest
 from conftest import values
 from typer.testing import CliRunner
 
+import keras_gen
 from keras_gen import callbacks, runs, zoo
 from keras_gen.callbacks import epoch_time
 from keras_gen.cli import app
@@ -591,6 +592,31 @@ def test_a_run_says_that_its_photos_have_changed(photos, tmp_path, capsys):
     shutil.copy(folder / "00.png", folder / "000.png")
     run.train(3, verbose=2)
     assert "photos has changed since the run began" in capsys.readouterr().out
+    run.model_path.unlink()  # As if it had been stopped in its first epoch.
+    run.train(1, verbose=2)
+    assert "has changed" not in capsys.readouterr().out
+    batches = keras_gen.data.load(folder, "test", image_shape=(8, 8, 3))
+    assert not run.change_of(folder, batches)
+
+
+def test_a_run_knows_its_photos_from_any_folder(photos, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    shutil.copytree(photos, tmp_path / "others")
+    for name in ("03.png", "04.png", "[b]notes.txt"):
+        (folder / name).unlink()
+    monkeypatch.chdir(tmp_path)
+    run = Run.create("gan", "photos", folder="~/run", epochs=1, seed=3, **SMALL)
+    run.train(verbose=0)
+    run = Run.open(run.folder)
+    for spelling in ("photos", "./photos/", folder):
+        assert run.split_seed(spelling) == 3
+    monkeypatch.chdir(run.folder)
+    assert run.split_seed(folder) == 3 and run.split_seed("../photos") == 0
+    assert run.split_seed(tmp_path / "others") == 0
+    pair = Run.create("gan", f"{folder},{tmp_path / 'others'}", folder="pair", seed=3)
+    monkeypatch.chdir(tmp_path)
+    assert pair.split_seed("photos,./others") == 3
 
 
 def test_all_settings_stand_in_the_signature_of_create():

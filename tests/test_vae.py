@@ -124,10 +124,16 @@ def test_photos_get_convolutions_and_files_keep_their_networks(cls):
         config = cls(shape, 2).get_config()
         assert config["network"] == kind
         assert cls.from_config(config).get_config()["network"] == kind
+        # Widths alone are those of dense layers, as in older settings.
+        assert cls(shape, 2, widths=(4, 4)).get_config()["network"] == "mlp"
     old = {**cls((16, 16, 3), 2, network="mlp").get_config()}
     if cls is AAE:  # Files of version 0.1 do not name it.
         del old["network"]
     assert cls.from_config(old).get_config()["network"] == "mlp"
+    # Sides that are not multiples of 2 ** len(widths) were not halved then.
+    old = {**cls((36, 36, 1), 2, network="conv").get_config(), "widths": None}
+    assert cls.from_config(old).get_config()["widths"] == [32, 64]
+    assert cls((36, 36, 1), 2).get_config()["widths"] == [32, 64, 128]
 
 
 def test_the_default_likelihood_suits_the_channels(tmp_path):
@@ -137,6 +143,11 @@ def test_the_default_likelihood_suits_the_channels(tmp_path):
         again = VAE.from_config(model.get_config())
         assert isinstance(again.likelihood, kind)
     assert isinstance(VAE((4, 4, 3), 2, likelihood="bernoulli").likelihood, Bernoulli)
+    # Grey photos are not binary; files of before have the distribution they had.
+    model = VAE((40, 40, 1), 2, widths=(4,))
+    assert isinstance(model.likelihood, DiscretizedLogistic)
+    old = VAE.from_config({**model.get_config(), "likelihood": None})
+    assert isinstance(old.likelihood, Bernoulli)
 
 
 def build(collapsed=False, seed=0, **options):

@@ -48,7 +48,7 @@ def main(
     stored = {"dtype": dtype, "without": networks_of(names, model)}
     keras_gen.zoo.write_card(model, shipped, name=name, **stored)
     model = keras_gen.zoo.load(name, weights=shipped)  # With the rounded weights.
-    split_seed = run.settings.split_seed(data)
+    split_seed = run.split_seed(data)
     options = {"num_images": num_images, "split_seed": split_seed}
     figures = measured(model, data, **options, without=without or ())
     again = f"keras-gen evaluate {name} --weights {weights} --json"

@@ -202,7 +202,7 @@ class Local(Source):
         if weights:
             self.data, self.split = common.data_of(name, weights)
             if self.data is not None:
-                self.split_seed = common.split_seed_of(weights, self.data)
+                self.split_seed = common.split_seed_of(name, weights, self.data)
         found = {
             name: Offer.of_ability(ability, self.model)
             for name, ability in self.model.abilities().items()

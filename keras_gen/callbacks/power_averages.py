@@ -142,7 +142,8 @@ class PowerAverages(keras.callbacks.Callback):
         elif found:
             raise ValueError(
                 f"Expected no averages of another training in {self.folder}, got those "
-                f"of steps {sorted(found)}."
+                f"of steps {sorted(found)}: remove them if they are of a run that was "
+                "stopped in its first epoch and starts anew."
             )
         self._averages = [
             {name: tf.Variable(value) for name, value in own.items()} for own in values

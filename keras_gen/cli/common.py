@@ -157,38 +157,36 @@ def data_of(name: str, weights: str) -> tuple[str | None, str]:
             return keras_gen.zoo.card(name, weights).get("data"), "test"
         return None, "test"
     with contextlib.suppress(ValueError, OSError):
-        run = run_of(weights)
+        run = run_of(name, weights)
         if run is not None:
             return run.settings.data, run.settings.validation or run.settings.split
     return None, "test"
 
 
-def run_of(weights: str | None) -> "keras_gen.runs.Run | None":
+def run_of(name: str | None, weights: str | None) -> "keras_gen.runs.Run | None":
     """The run that weights come from; None for weights of no run.
 
     Args:
-        weights: Weights, as the user gave them: those of a run are its folder or a file
-            in it.
+        name: Name of the model.
+        weights: Its weights, as the user gave them: those of a run are its folder or a
+            file in it.
     """
-    if weights is None:
+    if name is None or weights is None or has_card(name, weights):
         return None
-    path = pathlib.Path(weights)
-    if not path.exists():
-        return None
-    folder = path if path.is_dir() else path.parent
-    has_run = (folder / keras_gen.runs.SETTINGS).is_file()
-    return keras_gen.runs.Run.open(folder) if has_run else None
+    exists = pathlib.Path(weights).expanduser().exists()
+    return keras_gen.runs.Run.of(weights) if exists else None
 
 
-def split_seed_of(weights: str | None, data: str) -> int:
+def split_seed_of(name: str, weights: str | None, data: str) -> int:
     """The seed with which data are split as in the run of weights; 0 for others.
 
     Args:
-        weights: Weights, as the user gave them.
+        name: Name of the model.
+        weights: Its weights, as the user gave them.
         data: Data set.
     """
-    run = run_of(weights)
-    return 0 if run is None else run.settings.split_seed(data)
+    run = run_of(name, weights)
+    return 0 if run is None else run.split_seed(data)
 
 
 def has_card(name: str, weights: str) -> bool:
@@ -201,7 +199,8 @@ def has_card(name: str, weights: str) -> bool:
     from keras_gen.core import hub_client
 
     is_shipped = weights in keras_gen.zoo.weights_of(name)
-    has_file = (pathlib.Path(weights) / keras_gen.zoo.CARD).is_file()
+    folder = pathlib.Path(weights).expanduser()
+    has_file = (folder / keras_gen.zoo.CARD).is_file()
     return is_shipped or has_file or hub_client.is_address(weights)
 
 

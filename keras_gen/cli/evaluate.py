@@ -120,7 +120,7 @@ def evaluate(
             raise ValueError("Expected --weights: 'mnist', a file, or a folder.")
         model = load_model(name, weights)
         model.compile(seed=seed)
-    run = run_of(weights)
+    run = run_of(name, weights)
     if data is None:
         data = run.settings.data if run else _data_of_card(name, weights)
     if split_seed is None:
@@ -140,8 +140,8 @@ def evaluate(
             split_seed=split_seed,
             without=without or (),
         )
-    if run is not None and run.settings.is_of(data):
-        _say_if_changed(run, evaluation.context.test)
+    if run is not None and (change := run.change_of(data, evaluation.context.test)):
+        note(change)
     figures = evaluation.run(_shown)
     if as_json:
         print(json.dumps(figures), flush=True)
@@ -188,7 +188,7 @@ def _split_seed(run, data):
 
     It is printed what this means for the images that are tested.
     """
-    if run is None or not run.settings.is_of(data):
+    if run is None or not run.is_of(data):
         return 0
     if run.settings.split.partition("[")[0] != "train":
         note(
@@ -196,12 +196,3 @@ def _split_seed(run, data):
             "may be among the test images."
         )
     return run.settings.seed
-
-
-def _say_if_changed(run, test):
-    """Says if a run's data are no longer split as they were in its training."""
-    if run.is_split_anew(getattr(test, "split_digest", None)):
-        note(
-            f"{run.settings.data} has changed since the run began, and is split anew: "
-            "training images may be among the test images."
-        )

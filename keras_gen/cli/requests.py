@@ -144,7 +144,7 @@ class Request:
                 split,
                 count,
                 self.seed or 0,
-                split_seed_of(self.weights, data),
+                split_seed_of(self.name, self.weights, data),
             )
         elif given:
             self.rows = self.values.pop(self.main.name)

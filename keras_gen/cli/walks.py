@@ -75,7 +75,7 @@ def interpolate(
     if with_role(inputs, LABEL) or with_role(inputs, TEXT):
         ends = keras_gen.latent.draw(model, 2 * n, seed)
     else:
-        split_seed = split_seed_of(weights, data)
+        split_seed = split_seed_of(name, weights, data)
         ends = keras_gen.latent.of_data(model, data, 2 * n, seed, split_seed)
     with bars.work("walking"):
         walks = keras_gen.latent.interpolate(
@@ -111,7 +111,7 @@ def traverse(
     model = _load(name, weights, "decode")
     data = data or data_of(name, weights)[0] or "mnist"
     with bars.work("encoding images"):
-        split_seed = split_seed_of(weights, data)
+        split_seed = split_seed_of(name, weights, data)
         latents = latent.of_data(model, data, 1000, seed, split_seed)
     if chosen is None:
         chosen = range(min(10, latents.shape[1]))
@@ -188,7 +188,7 @@ def nearest(
     samples = model.sample(n, seed=seed)
     with bars.work(f"searching {data}"):
         neighbours = keras_gen.metrics.memorisation.nearest_images(
-            samples, data, split, k, split_seed_of(weights, data)
+            samples, data, split, k, split_seed_of(name, weights, data)
         )
     picture = keras_gen.metrics.memorisation.neighbours_grid(samples, neighbours)
     content = keras_gen.images.png(picture, scale)

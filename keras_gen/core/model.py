@@ -438,7 +438,9 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                 update. k batches then have the effect of one batch that is k times as
                 large, with the memory of a single one; but batch normalization uses
                 the statistics of single batches, and updates its moving statistics in
-                the pass of every player.
+                the pass of every player; and losses that are no mean over the rows
+                (those of rows with labels alone, penalties of a batch's mean, and
+                comparisons within a batch) are averaged over the batches.
             jit_compile: Boolean, whether XLA compiles the step (on one replica only);
                 the same seed then gives different noise.
             steps_per_execution: Steps in one call of the graph (on one replica only).

@@ -32,18 +32,32 @@ def read(path: str | os.PathLike) -> dict[str, dict[str, np.ndarray]]:
         the split "all" alone.
 
     Raises:
-        ValueError: For a file that cannot be read, with arrays of other names, or with
-            Python objects, which could run code.
+        ValueError: For a file that cannot be read, with arrays of other names, with
+            Python objects, which could run code, or with arrays of different lengths.
     """
     path = pathlib.Path(path)
     try:
         content = np.load(path, allow_pickle=False)
         if path.suffix.lower() == ".npy":
-            return {"all": {"image": content}}
-        with content:
-            arrays = {name: content[name] for name in content.files}
+            arrays = {"image": content}
+        else:
+            with content:
+                arrays = {name: content[name] for name in content.files}
     except Exception as error:  # Damaged files raise many kinds of errors.
         raise ValueError(f"The arrays of {path} cannot be read: {error}") from error
+    found = _by_split(arrays, path)
+    for features in found.values():
+        lengths = {k: len(v) if v.ndim else None for k, v in features.items()}
+        if None in lengths.values() or len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"Expected arrays of one length in {path}, a row for each image, got "
+                f"shapes { ({k: v.shape for k, v in features.items()}) }."
+            )
+    return found
+
+
+def _by_split(arrays, path):
+    """Arrays by split and feature, from arrays by name."""
     if "image" in arrays:
         return {"all": arrays}
     found = {}
@@ -95,27 +109,37 @@ def load(
         number of images by split, "all" for a file without splits.
 
     Raises:
-        ValueError: As for `read`, or for a split that the file does not have.
+        ValueError: As for `read`, for labels that are none, for a split that the file
+            does not have, or for "all" if splits have different features.
     """
-    found, names = _numbered(read(path))
+    found, names = _numbered(read(path), path)
     if set(found) != {"all"}:
         found.pop("all", None)
     counts = {name: len(arrays["image"]) for name, arrays in found.items()}
     if set(found) != {"all"}:
+        features = {name: sorted(arrays) for name, arrays in found.items()}
+        if split.startswith("all") and len(set(map(tuple, features.values()))) > 1:
+            raise ValueError(
+                f"Expected the same arrays in all splits of {path}, got {features}."
+            )
         sources = {name: (lambda name=name: found[name]) for name in found}
         return select(split, sources), names, counts
-    arrays, count = found["all"], counts["all"]
-    rows = at_random(count, test_fraction, seed)
+    rows = at_random(counts["all"], test_fraction, seed)
     name, part = parse(split, rows)
     chosen = rows[name][part(len(rows[name]))]
-    # Arrays of other lengths are refused where batches are made.
-    arrays = {k: v[chosen] if len(v) == count else v for k, v in arrays.items()}
-    return arrays, names, counts
+    return {k: v[chosen] for k, v in found["all"].items()}, names, counts
 
 
-def _numbered(found):
+def _numbered(found, path):
     """The arrays by split, with numbers for labels that are names, and the names."""
-    known = {k: labels.whole(v["label"]) for k, v in found.items() if "label" in v}
+    known = {}
+    for split, features in found.items():
+        if "label" in features:
+            try:
+                known[split] = labels.whole(features["label"])
+            except ValueError as error:
+                where = path if split == "all" else f"{split!r} of {path}"
+                raise ValueError(f"{where}: {error}") from error
     names = sorted({name for _, own in known.values() for name in own})
     for split, (numbers, own) in known.items():
         if own:

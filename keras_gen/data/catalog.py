@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from keras_gen import config
 from keras_gen.core import keras_internals
-from keras_gen.data import sources, summary
+from keras_gen.data import emoji, faces, sources, summary
 from keras_gen.data.pipeline import array_batches, dataset_batches
 
 # Largest data set that is kept in memory, in bytes of decoded images.
@@ -202,8 +202,15 @@ def is_public(source: str) -> bool:
         source: Source as for `keras_gen.data.load`; sets of tensorflow-datasets count
             if that is installed.
     """
-    if source in config.DATA_SETS or re.match("(emoji|faces)[/?]", source):
+    if source in config.DATA_SETS:
         return True
+    try:
+        if faces.is_selection(source):
+            return bool(faces.parse(source))
+        if source.startswith("emoji/"):
+            return bool(emoji.styles_of(source.removeprefix("emoji/")))
+    except ValueError:  # The path of a folder with such a name.
+        return False
     name, _, part = source.partition("/")
     if not re.fullmatch(r"[a-z]\w*", name) or pathlib.Path(source).exists():
         return False
@@ -214,7 +221,7 @@ def is_public(source: str) -> bool:
         known = [c.name for c in tfds.builder_cls(name).BUILDER_CONFIGS]
     except (ImportError, ValueError):
         return False
-    return not part or part in known or name == "celeb_a"
+    return not part or part in known or (name == "celeb_a" and "/" not in part)
 
 
 def words(name: str | tf.Tensor) -> tf.Tensor:

@@ -28,6 +28,10 @@ MEMORY_LIMIT = 2 * 2**30
 MAX_HEADERS = 1000  # Files whose sizes `describe` reads.
 
 
+class SeveralSizes(ValueError):
+    """Images of several sizes, and no size that they are brought to."""
+
+
 def load(
     folder: str | os.PathLike | list,
     split: str,
@@ -199,7 +203,7 @@ def _common_shape(paths, broken):
         shapes = [_without_alpha(shape) for shape in pool.map(read, paths) if shape]
     sizes = sorted({shape[:2] for shape in shapes}, key=math.prod)
     if len(sizes) > 1:
-        raise ValueError(
+        raise SeveralSizes(
             "Expected image_shape=(height, width, channels), to which images of "
             f"different sizes, here {sizes[0]} to {sizes[-1]}, are brought, got none."
         )

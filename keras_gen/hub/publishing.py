@@ -18,6 +18,7 @@ from keras_gen.core.hub_client import Address, in_words
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import PRESETS, load_plugins, preset
 from keras_gen.data import catalog, licences
+from keras_gen.data import load as load_data
 from keras_gen.hub import readme
 
 README, CONFIG = "README.md", "config.json"
@@ -35,7 +36,7 @@ def push(
     create_pr: bool = False,
     message: str | None = None,
     licence: str | None = None,
-    data: str | None = None,
+    data: str | os.PathLike | None = None,
     data_licence: str | None = None,
     commands: Sequence[str] | None = None,
     figures: Mapping[str, Any] | None = None,
@@ -44,6 +45,7 @@ def push(
     evaluate: bool = False,
     dtype: Literal["float32", "float16"] | None = None,
     data_pictures: bool = False,
+    split_seed: int | None = None,
 ) -> str:
     """Pushes a model to the Hugging Face Hub, and prints what was done.
 
@@ -62,7 +64,7 @@ def push(
     Args:
         source: Model; or a run, or the path of a run's folder, of a folder with a card,
             or of a `.keras` file. A folder with a card is pushed with its pictures, and
-            its entries cannot be replaced.
+            its entries cannot be replaced; paths in them are shortened too.
         repository: Name of the repository, as "user/name".
         name: Name of the model's preset; None finds it by the class.
         private: Boolean, whether a new repository is private; None leaves it to the
@@ -84,6 +86,8 @@ def push(
         data_pictures: Boolean, whether pictures may show images of data of your own;
             those of data sets that others get by name are always shown. Of a folder
             with a card, all pictures are pushed.
+        split_seed: Seed with which a folder was split in training, so that figures are
+            of images that were held out; None is that of the run, or 0.
 
     Returns:
         Address of the commit, or of the pull request.
@@ -95,7 +99,7 @@ def push(
     """
     address = check(repository, licence=licence, dtype=dtype)
     entries = {
-        "data": data,
+        "data": None if data is None else os.fspath(data),
         "data_licence": data_licence,
         "commands": None if commands is None else list(commands),
         "figures": None if figures is None else dict(figures),
@@ -111,7 +115,8 @@ def push(
         found = _found(address, private)
     with tempfile.TemporaryDirectory() as folder:
         prepared = pathlib.Path(folder) / "repository"
-        options = {"evaluate": evaluate, "dtype": dtype, "data_pictures": data_pictures}
+        options = {"evaluate": evaluate, "dtype": dtype, "split_seed": split_seed}
+        options["data_pictures"] = data_pictures
         card, model = _prepare(source, prepared, name, entries, **options)
         shown = _pictures_in(prepared)
         text = readme.written(card, model, repository, shown, licence)
@@ -181,7 +186,7 @@ def measured(model: GenerativeModel, data: str, **options) -> dict[str, Any]:
 # The files.
 
 
-def _prepare(source, folder, name, entries, evaluate, dtype, data_pictures):
+def _prepare(source, folder, name, entries, evaluate, dtype, split_seed, data_pictures):
     """Writes card, weights and pictures into a new folder.
 
     Returns:
@@ -196,24 +201,17 @@ def _prepare(source, folder, name, entries, evaluate, dtype, data_pictures):
                 f"{sorted(entries) or 'evaluate or dtype'}."
             )
         return _copy_card(pathlib.Path(path), folder, name)
-    run, split_seed, data = None, 0, entries.get("data")
-    if is_path and (pathlib.Path(path) / runs.SETTINGS).is_file():
-        run = runs.Run.open(path, name)
-        defaults = {
-            "data": run.settings.data,
-            "commands": run.commands,
-        }
-        entries = {**defaults, **entries}
-        if entries["data"] is not None:
-            split_seed = run.settings.split_seed(entries["data"])
-        source, name = run.load_model(), run.settings.name
+    run = runs.Run.of(path) if is_path else None
+    is_run = run is not None and pathlib.Path(path).is_dir()
+    if is_run:
+        entries = {"data": run.settings.data, "commands": run.commands, **entries}
+        source, name = runs.Run.open(path, name).load_model(), run.settings.name
     elif is_path:
-        beside = pathlib.Path(path).parent
-        if data is not None and (beside / runs.SETTINGS).is_file():
-            split_seed = runs.Run.open(beside).settings.split_seed(data)
         source, name = _load_archive(path, name)
     name = name or name_of(source)
     data = entries.get("data")
+    if split_seed is None:
+        split_seed = 0 if run is None or data is None else run.split_seed(data)
     licence = None if data is None else licences.of(data)
     if licence is not None:
         entries = {"data_licence": licence, **entries}
@@ -237,12 +235,21 @@ def _prepare(source, folder, name, entries, evaluate, dtype, data_pictures):
     card = write(source, samples=samples, **done, **entries)
     model = zoo.load(name, folder)  # What is pushed can be loaded.
     if evaluate:
+        if run is not None:
+            _say_if_changed(run, data, model)
         figures = measured(model, data, split_seed=split_seed)
         card = write(model, **done, **entries, figures=figures)
-    if run is not None:
-        if shown is not None or not pictures.show_data(source):
-            pictures.draw_growth(run.folder / "samples", folder / "growth.gif")
+    if is_run and (shown is not None or not pictures.show_data(source)):
+        pictures.draw_growth(run.folder / "samples", folder / "growth.gif")
     return card, model
+
+
+def _say_if_changed(run, data, model):
+    """Says if the data of a run are no longer split as they were in its training."""
+    shape = model.batch_shapes().get("image")
+    batches = load_data(data, "test", image_shape=shape, shuffle=False, broken="skip")
+    if line := run.change_of(data, batches):
+        print(line)
 
 
 def name_of(model: GenerativeModel) -> str:
@@ -288,7 +295,8 @@ def _copy_card(source, folder, name):
         raise ValueError(f"Expected a card of {name!r}, got one of {chosen!r}.")
     model = zoo.load(chosen, source)
     folder.mkdir(parents=True)
-    shutil.copyfile(source / zoo.CARD, folder / zoo.CARD)
+    card = _without_paths(card)
+    (folder / zoo.CARD).write_text(json.dumps(card, indent=2) + "\n", "utf-8")
     shutil.copyfile(zoo.weights_path(source), folder / zoo.WEIGHTS)
     for picture in _pictures_in(source):
         shutil.copyfile(source / picture, folder / picture)
@@ -312,7 +320,7 @@ def _without_paths(entries):
     """The entries, in which files and folders are named without their paths."""
     entries = dict(entries)
     if entries.get("data") is not None:
-        data, entries["data"] = str(entries["data"]), _last_parts(entries["data"])
+        data, entries["data"] = entries["data"], _last_parts(entries["data"])
         if data != entries["data"]:
             named = entries["data"]
             print(f"The card names the data {named!r}, without the path {data!r}.")
@@ -330,36 +338,41 @@ def _without_paths_of(command):
     words, before = [], None
     for word in shlex.split(command):
         option, equals, value = word.partition("=")
-        if before == "--set":
-            words.append(word)
-        elif equals and option.startswith("--"):
-            words.append(f"{option}={_last_parts(value)}")
-        else:
-            words.append(_last_parts(word))
+        if not equals or not option.startswith("--"):
+            option, equals, value = before, "", word
+        if option == "--data":
+            value = _last_parts(value)
+        elif option == "--weights":
+            value = _last_part_of_weights(value)
+        elif option != "--set":
+            value = _last_part(value)
+        words.append(f"{option}={value}" if equals else value)
         before = word
     return shlex.join(words)
 
 
-def _last_parts(text):
-    """A text, in which each path between commas is replaced by its last part.
+def _last_parts(data):
+    """A data set, in which each path between commas is replaced by its last part.
 
-    >>> _last_parts("faces/personas?glasses,!glasses")
-    'faces/personas?glasses,!glasses'
-    >>> _last_parts("clients/acme/photos,ddpm:runs/acme/model.keras")
-    'photos,ddpm:model.keras'
+    >>> _last_parts("faces/personas?glasses,!glasses"), _last_parts("a:b/c,d/photos/")
+    ('faces/personas?glasses,!glasses', 'c,photos')
     """
-    return ",".join(map(_last_part, str(text).split(",")))
+    if catalog.is_public(data):
+        return data
+    return ",".join(map(_last_part, data.split(",")))
 
 
-def _last_part(text):
-    """The last part of a path, also of "NAME:PATH"; other texts as they are."""
-    model, colon, weights = text.partition(":")
-    is_path = re.search(r"[/\\]", text) and not re.match("(hf|https?)://", text)
-    if not is_path or catalog.is_public(text):
-        return text
-    if colon and re.fullmatch("[a-z][a-z0-9_]+", model):
-        return f"{model}:{_last_part(weights)}"
-    return re.split(r"[/\\]", text.rstrip("/\\"))[-1]
+def _last_part_of_weights(weights):
+    """The last part of a path, also of "NAME:PATH"; addresses as they are."""
+    name, colon, path = weights.partition(":")
+    if colon and name in PRESETS:
+        return f"{name}:{_last_part_of_weights(path)}"
+    return weights if hub_client.is_address(weights) else _last_part(weights)
+
+
+def _last_part(path):
+    """The last part of a path; texts without separators as they are."""
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path
 
 
 # The hub.

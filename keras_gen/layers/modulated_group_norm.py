@@ -13,9 +13,9 @@ from keras import layers, ops
 class ModulatedGroupNorm(layers.Layer):
     """y = norm(x) (1 + scale) + shift, with scale and shift linear in a condition [2].
 
-    Statistics, scale and shift are combined into one factor and one addend for each
-    map, so that the maps are read twice and written once. They are float32 under every
-    dtype policy. The modulation starts near 0.
+    Scales are combined into one factor for each map. Statistics, scale and shift are
+    float32 under every dtype policy, and so are the products, since the mean of maps
+    may be much larger than their deviation. The modulation starts near 0.
 
     Args:
         groups: Largest number of groups of maps ([1]); it is lowered to a number that
@@ -33,8 +33,9 @@ class ModulatedGroupNorm(layers.Layer):
         maps, condition = shapes[0][-1], shapes[1][-1]
         limit = min(self.groups, maps)
         self.used_groups = next(n for n in range(limit, 0, -1) if maps % n == 0)
-        self.gamma = self.add_weight(name="gamma", shape=(maps,), initializer="ones")
-        self.beta = self.add_weight(name="beta", shape=(maps,), initializer="zeros")
+        options = {"shape": (maps,), "dtype": "float32", "autocast": False}
+        self.gamma = self.add_weight(name="gamma", initializer="ones", **options)
+        self.beta = self.add_weight(name="beta", initializer="zeros", **options)
         self.projection = layers.Dense(
             2 * maps,
             # Not 0, which would give the condition no gradient in the first step.
@@ -48,34 +49,25 @@ class ModulatedGroupNorm(layers.Layer):
         """Maps (batch, height, width, maps) and conditions (batch, numbers) to maps."""
         x, condition = inputs
         maps, groups = x.shape[-1], self.used_groups
-        of_groups = (-1, groups, maps // groups)
-        wide = ops.cast(x, "float32")
-        mean, square = (
-            ops.mean(
-                ops.reshape(ops.mean(values, axis=(1, 2)), of_groups),
-                axis=-1,
-                keepdims=True,
+
+        def of_maps(values):
+            """The mean over pixels and over the maps of a group, for each map."""
+            means = ops.reshape(
+                ops.mean(values, axis=(1, 2)), (-1, groups, maps // groups)
             )
-            for values in (wide, ops.square(wide))
-        )
-        variance = ops.maximum(square - ops.square(mean), 0.0)
-        inverse = ops.rsqrt(variance + self.epsilon)
-        gamma, beta, scale, shift = (
-            ops.reshape(values, of_groups)
-            for values in (
-                self.gamma,
-                self.beta,
-                *ops.split(self.projection(condition), 2, axis=-1),
-            )
+            means = ops.repeat(ops.mean(means, axis=-1), maps // groups, axis=-1)
+            return ops.reshape(means, (-1, 1, 1, maps))
+
+        x = ops.cast(x, "float32")
+        x = x - of_maps(x)
+        inverse = ops.rsqrt(of_maps(ops.square(x)) + self.epsilon)
+        scale, shift = (
+            ops.reshape(values, (-1, 1, 1, maps))
+            for values in ops.split(self.projection(condition), 2, axis=-1)
         )
         scale = 1.0 + scale
-        factor = inverse * (gamma * scale)
-        addend = beta * scale + shift - mean * factor
-        factor, addend = (
-            ops.reshape(ops.cast(values, self.compute_dtype), (-1, 1, 1, maps))
-            for values in (factor, addend)
-        )
-        return x * factor + addend
+        factor = inverse * self.gamma * scale
+        return ops.cast(x * factor + (self.beta * scale + shift), self.compute_dtype)
 
     def compute_output_shape(self, shapes):
         """The shape of the maps."""

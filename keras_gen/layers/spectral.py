@@ -17,7 +17,7 @@ def spectral_norm(kernel, iterations: int = ITERATIONS):
     [1] keeps a vector from step to step and improves it once per step; but a variable
     that a forward pass changes would differ between replicas. Here power iteration
     starts from the same vector every time. The estimate is slightly below the singular
-    value, unless the second largest one is close to it. Gradients flow through u' W v
+    value, most if the second largest one is close to it. Gradients flow through u' W v
     only, as in [1].
 
     Args:
@@ -49,7 +49,7 @@ class _Normalized:
 
 @keras.saving.register_keras_serializable("keras_gen")
 class SpectralDense(_Normalized, layers.Dense):
-    """`keras.layers.Dense` whose kernel has spectral norm 1 [1].
+    """`keras.layers.Dense` whose kernel is divided by `spectral_norm` [1].
 
     It takes the arguments of `keras.layers.Dense`.
     """
@@ -57,7 +57,7 @@ class SpectralDense(_Normalized, layers.Dense):
 
 @keras.saving.register_keras_serializable("keras_gen")
 class SpectralConv2D(_Normalized, layers.Conv2D):
-    """`keras.layers.Conv2D` whose kernel, as a matrix, has spectral norm 1 [1].
+    """`keras.layers.Conv2D` whose kernel is divided by `spectral_norm` [1].
 
     It takes the arguments of `keras.layers.Conv2D`.
     """

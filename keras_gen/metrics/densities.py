@@ -215,8 +215,8 @@ def bits_per_dim(nats: float, dimensions: int, levels: int | None = None) -> flo
         nats: Negative log-likelihood of an image, -log p.
         dimensions: Numbers in an image: height * width * channels.
         levels: Number of levels of a value, such as 256, if p is a density over
-            [-1, 1]: the width of a level, 2 / levels, turns it into a probability. None
-            if p is a probability of discrete values.
+            [-1, 1]: the distance of two levels, 2 / (levels - 1), turns it into a
+            probability. None if p is a probability of discrete values.
     """
     bits = nats / (dimensions * math.log(2))
-    return bits if levels is None else bits + math.log2(levels / 2)
+    return bits if levels is None else bits + math.log2((levels - 1) / 2)

@@ -67,7 +67,7 @@ def unet(
     num_blocks: Count = 2,
     attention: Sequence[Count] | None = None,
     heads: Count = 4,
-    patch: Count = 1,
+    patch: Count | None = None,
     dropout: Decay = 0.0,
     num_classes: int | None = None,
     text: int = 0,
@@ -86,7 +86,8 @@ def unet(
         attention: Heights of maps with self-attention; None stands for that of the
             smallest maps, `heights(...)[-1]`.
         heads: Number of heads of an attention.
-        patch: Side of the patches of pixels that become maps.
+        patch: Side of the patches of pixels that become maps; None stands for that of
+            `unet_patch`.
         dropout: Share of the numbers that residual blocks set to 0 in training.
         num_classes: Number of classes, as for `entry`.
         text: Dimension of a vector as the condition, as for `entry`.
@@ -95,6 +96,7 @@ def unet(
         ValueError: For sides that cannot be divided, or an attention at a height that
             no maps have.
     """
+    patch = unet_patch(shape, multipliers) if patch is None else patch
     _check_sides(shape, patch * 2 ** (len(multipliers) - 1))
     known = heights(shape, multipliers, patch)
     attention = known[-1:] if attention is None else attention
@@ -132,9 +134,56 @@ def unet(
             x = layers.Conv2D(factor * width, 3, padding="same")(x)
     x = layers.Activation("silu")(ModulatedGroupNorm()([x, features]))
     x = layers.Conv2D(
-        outputs * patch**2, 3, padding="same", kernel_initializer=near_zero()
+        outputs * patch**2,
+        3,
+        padding="same",
+        kernel_initializer=near_zero(),
+        dtype="float32",
     )(x)
     return _denoiser(inputs, _from_patches(x, patch))
+
+
+def unet_patch(shape: tuple[int, ...], multipliers: Sequence[int]) -> int:
+    """The side of patches with which the largest maps have at most 64 pixels, or 32.
+
+    They have at most 32 pixels for images of up to 64, as those of CIFAR-10 in [2], and
+    64 for larger ones. If such patches do not divide the sides, they are smaller.
+
+    >>> [unet_patch((side, side, 3), (1, 2, 2)) for side in (32, 64, 100, 128, 256)]
+    [1, 2, 1, 2, 4]
+
+    Args:
+        shape: Shape of an image, (height, width, channels).
+        multipliers: Factors of the levels, as for `unet`.
+    """
+    most = 32 if max(shape[:2]) <= 64 else 64
+    return _patch(shape, 1, most, 2 ** (len(multipliers) - 1))
+
+
+def transformer_patch(shape: tuple[int, ...]) -> int:
+    """The side of patches, at least 4, of which a side of the image has at most 16.
+
+    If such patches do not divide the sides, they are smaller.
+
+    >>> [transformer_patch((side, side, 3)) for side in (28, 50, 64, 128, 256)]
+    [4, 2, 4, 8, 16]
+
+    Args:
+        shape: Shape of an image, (height, width, channels).
+    """
+    return _patch(shape, 4, 16, 1)
+
+
+def _patch(shape, patch, most, divisor):
+    """The least power of two from `patch` on that gives at most `most` patches.
+
+    It is halved until the number of patches can be divided.
+    """
+    while max(shape[:2]) > most * patch:
+        patch *= 2
+    while patch > 1 and any(side % (patch * divisor) for side in shape[:2]):
+        patch //= 2
+    return patch
 
 
 def heights(
@@ -225,7 +274,7 @@ def transformer(
     width: Count = 192,
     depth: Count = 6,
     heads: Count = 3,
-    patch: Count = 4,
+    patch: Count | None = None,
     dropout: Decay = 0.0,
     num_classes: int | None = None,
     text: int = 0,
@@ -239,7 +288,7 @@ def transformer(
         width: Dimension of a patch's vector.
         depth: Number of blocks.
         heads: Number of heads of an attention.
-        patch: Side of a patch.
+        patch: Side of a patch; None stands for that of `transformer_patch`.
         dropout: Share of the numbers that are set to 0 in training behind each part of
             a block.
         num_classes: Number of classes, as for `entry`.
@@ -248,6 +297,7 @@ def transformer(
     Raises:
         ValueError: For sides that cannot be divided.
     """
+    patch = transformer_patch(shape) if patch is None else patch
     _check_sides(shape, patch)
     inputs, features = entry(shape, width, num_classes, text)
     x = _to_patches(inputs[0], patch)
@@ -257,9 +307,9 @@ def transformer(
     for _ in range(depth):
         x = _transformer_block(x, features, width, heads, dropout)
     scale, shift = _modulation(features, width, 2)
-    x = layers.Dense(outputs * patch**2, kernel_initializer=near_zero())(
-        _modulated(x, scale, shift)
-    )
+    x = layers.Dense(
+        outputs * patch**2, kernel_initializer=near_zero(), dtype="float32"
+    )(_modulated(x, scale, shift))
     x = layers.Reshape((rows, columns, outputs * patch**2))(x)
     return _denoiser(inputs, _from_patches(x, patch))
 

@@ -231,7 +231,13 @@ def growing_discriminator(
     ]
     embedding = None
     if num_classes is not None:
-        embedding = layers.Embedding(num_classes, maps[0], dtype="float32")
+        # As all other weights, with an equalized learning rate.
+        embedding = layers.Embedding(
+            num_classes,
+            maps[0],
+            keras.initializers.RandomNormal(stddev=1.0),
+            dtype="float32",
+        )
     images, logits, hidden = [], [], {}
     for level in range(first, last + 1):
         side = SMALLEST << level
@@ -255,7 +261,8 @@ def growing_discriminator(
         y = to_logits(x)
         if embedding is not None:
             wide = ops.cast(x, "float32")
-            y = y + ops.sum(embedding(labels) * wide, axis=-1, keepdims=True)
+            product = ops.sum(embedding(labels) * wide, axis=-1, keepdims=True)
+            y = y + product / maps[0] ** 0.5
         images.append(image)
         logits.append(y)
         hidden[level] = [*activations, x]

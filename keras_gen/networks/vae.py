@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_gen.images import is_photo
 from keras_gen.networks.cropping import cropped
 
 
@@ -133,18 +134,21 @@ def doubled(x, image_shape: tuple[int, int, int], widths: Sequence[int]):
     return x
 
 
-def default_network(image_shape: tuple[int, int, int]) -> str:
+def default_network(
+    image_shape: tuple[int, int, int], widths: Sequence[int] | None
+) -> str:
     """The kind of network for images of a shape: "conv" for photos, else "mlp".
 
-    >>> default_network((28, 28, 1)), default_network((32, 32, 3))
+    >>> default_network((28, 28, 1), None), default_network((32, 32, 3), None)
     ('mlp', 'conv')
+    >>> default_network((32, 32, 3), widths=(300, 300))
+    'mlp'
 
     Args:
-        image_shape: (height, width, channels); those of photos have several channels,
-            or a side above 32 pixels.
+        image_shape: (height, width, channels); see `keras_gen.images.is_photo`.
+        widths: Widths that are given, which are those of dense layers; None for none.
     """
-    height, width, channels = image_shape
-    return "conv" if channels > 1 or max(height, width) > 32 else "mlp"
+    return "conv" if is_photo(image_shape) and widths is None else "mlp"
 
 
 def default_widths(network: str, image_shape: tuple[int, int, int]) -> tuple[int, ...]:
@@ -167,6 +171,33 @@ def default_widths(network: str, image_shape: tuple[int, int, int]) -> tuple[int
     side, count = min(image_shape[:2]), 0
     while side > 8:
         side, count = -(-side // 2), count + 1
+    return _doubling(count)
+
+
+def with_exact_widths(config: dict) -> dict:
+    """A configuration with the default widths from before sides were rounded up.
+
+    Maps then halved only while both sides were even.
+
+    >>> config = {"network": "conv", "widths": None, "image_shape": [36, 36, 1]}
+    >>> with_exact_widths(config)["widths"]
+    [32, 64]
+
+    Args:
+        config: Configuration of a model with `network` and `widths`. One that names its
+            widths, or has other networks, is returned as it is.
+    """
+    if config.get("network") != "conv" or config.get("widths", ()) is not None:
+        return config
+    height, width = config["image_shape"][:2]
+    count = 0
+    while height % 2 == width % 2 == 0 and min(height, width) > 8:
+        height, width, count = height // 2, width // 2, count + 1
+    return {**config, "widths": list(_doubling(count))}
+
+
+def _doubling(count):
+    """Numbers of feature maps for `count` halvings, at least one."""
     return tuple(min(32 * 2**i, 256) for i in range(max(count, 1)))
 
 

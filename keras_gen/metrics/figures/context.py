@@ -1,5 +1,6 @@
 """Context: the measured model or images, and the data and settings of figures."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,7 @@ from keras_gen import catalogue, zoo
 from keras_gen.core import checks
 from keras_gen.core.inputs import Input, with_role
 from keras_gen.core.model import GenerativeModel
+from keras_gen.data.folder import SeveralSizes
 from keras_gen.metrics.features import (
     Extractor,
     default_features,
@@ -113,12 +115,14 @@ class Context:
 
     def _common_shape(self, images):
         """The shape of the data or, if their sizes differ, of the measured images."""
-        try:
-            spec = self.real.load("test").element_spec["image"]
-        except ValueError:
-            measured = RealData(images, num_images=self.num_images, test_fraction=0.0)
-            spec = measured.load("train").element_spec["image"]
-        return tuple(spec.shape[1:])
+        measured = RealData(images, num_images=self.num_images, test_fraction=0.0)
+        for batches in (lambda: self.real.load("test"), lambda: measured.load("train")):
+            with contextlib.suppress(SeveralSizes):
+                return tuple(batches().element_spec["image"].shape[1:])
+        raise ValueError(
+            f"Expected images of one size in {self.data} or in {images}, got several "
+            "sizes in both: resize those of one."
+        )
 
     # What the model can do.
 

@@ -131,7 +131,7 @@ class TextToImage(GenerativeModel):
         interpolation_weight: Weight of interpolations between two captions in the
             generator's loss.
         divergence_weight: Weight of the conditions' divergence from a standard Gaussian
-            (in nats per dimension) in the generator's loss; 2 in [3].
+            (in nats per dimension) in the generator's loss.
         augmentation: Random changes applied to all images that the discriminator gets,
             any of "color", "translation" and "cutout".
         halving_steps: Steps in which the learning rates of discriminator and generator
@@ -268,7 +268,7 @@ class TextToImage(GenerativeModel):
         Real images with their captions count as much as the two other kinds together
         ([1], algorithm 1). The wrong caption of an image is that of the image before it
         in the batch. If the two captions are equal, the pair is not wrong, and the mean
-        over wrong pairs leaves it out.
+        over wrong pairs leaves it out. Without wrong pairs, generated ones count twice.
         """
         texts = tf.stop_gradient(self.encode_captions(batch["caption"]))
         others = tf.roll(texts, 1, axis=0)
@@ -282,9 +282,10 @@ class TextToImage(GenerativeModel):
         right = self.head([real, texts], training=training)
         wrong = self.head([real, others], training=training)
         fake = self.head([fake, texts], training=training)
-        negative = losses.mean_of(ops.softplus(wrong), is_wrong)
-        negative += ops.mean(ops.softplus(fake))
-        return ops.mean(ops.softplus(-right)) + 0.5 * negative, {
+        share = 0.5 * ops.cast(losses.any_of(is_wrong), "float32")
+        negative = share * losses.mean_of(ops.softplus(wrong), is_wrong)
+        negative += (1.0 - share) * ops.mean(ops.softplus(fake))
+        return ops.mean(ops.softplus(-right)) + negative, {
             "d_right": ops.mean(ops.sigmoid(right)),
             "d_wrong": (
                 losses.mean_of(ops.sigmoid(wrong), is_wrong),

@@ -30,7 +30,7 @@ from keras_gen.networks.aae import (
     aae_encoder,
     code_discriminator,
 )
-from keras_gen.networks.vae import default_network, default_widths
+from keras_gen.networks.vae import default_network, default_widths, with_exact_widths
 
 WIDTHS = (1000, 1000)  # [1], appendix A.
 
@@ -93,7 +93,7 @@ class AAE(AdversarialAutoencoder):
             training use; None keeps no average.
         network: Kind of the encoder and the decoder: "mlp" or "conv". None uses "conv"
             for images with several channels or a side above 32 pixels, and "mlp" for
-            others.
+            others, and where `widths` are given.
         discriminator_widths: Widths of the discriminator's hidden layers. None uses
             those of an encoder of dense layers, and (1000, 1000) for "conv".
         game_rate: Initial learning rate of Adam for the discriminator and the
@@ -133,7 +133,7 @@ class AAE(AdversarialAutoencoder):
         super().__init__(**rates, decay_steps=decay_steps, **kwargs)
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.num_classes, self.encoder_kind = num_classes, encoder
-        network = network or default_network(image_shape)
+        network = network or default_network(image_shape, widths)
         is_conv = network == "conv"
         if widths is None:
             widths = default_widths("conv", image_shape) if is_conv else WIDTHS
@@ -152,10 +152,11 @@ class AAE(AdversarialAutoencoder):
 
     @classmethod
     def upgrade_config(cls, config):
-        """Gives files from before `network` the dense layers that they had."""
+        """Gives older files the kind of network and the widths that they had."""
         config = super().upgrade_config(config)
         has_network = "network" in arguments.parameters_of(cls)
-        return {"network": "mlp", **config} if has_network else config
+        config = {"network": "mlp", **config} if has_network else config
+        return with_exact_widths(config)
 
     def batch_shapes(self):
         """An image, and its label if the discriminator gets labels."""

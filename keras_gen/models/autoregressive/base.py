@@ -18,16 +18,20 @@ from keras_gen.core.model import GenerativeModel
 from keras_gen.core.noise import for_each_row
 from keras_gen.core.types import Classes, Count, Decay, Rate
 from keras_gen.distributions.likelihoods import draw_binary
+from keras_gen.images import is_photo
 from keras_gen.layers import RasterLayer
 
 
 def default_output(image_shape: tuple[int, int, int]) -> str:
-    """The distribution of pixels that suits a number of channels.
+    """The distribution of pixels that suits images of a shape.
 
     >>> default_output((28, 28, 1)), default_output((32, 32, 3))
     ('bernoulli', 'logistic_mixture')
+
+    Args:
+        image_shape: (height, width, channels); see `keras_gen.images.is_photo`.
     """
-    return "bernoulli" if image_shape[-1] == 1 else "logistic_mixture"
+    return "logistic_mixture" if is_photo(image_shape) else "bernoulli"
 
 
 class AutoregressiveModel(GenerativeModel):
@@ -67,6 +71,14 @@ class AutoregressiveModel(GenerativeModel):
         self.image_shape = network.output_shape[1:4]
         self.num_classes = num_classes
         self.keep_average(network, average)
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives older files the distribution that one channel had by default."""
+        config = super().upgrade_config(config)
+        if config.get("output", "") is None and config["image_shape"][-1] == 1:
+            config = {**config, "output": "bernoulli"}
+        return config
 
     def batch_shapes(self) -> dict[str, tuple]:
         """An image, and its label if there are classes."""

@@ -62,8 +62,8 @@ class PixelCNN(AutoregressiveModel):
         output: Distribution of pixels. "bernoulli": binary pixels, drawn in every step
             with the grey value as probability. "categorical": 256 levels, each with its
             own probability. "logistic_mixture": 256 levels, by a mixture of ten
-            logistics. None uses "bernoulli" for one channel, and "logistic_mixture" for
-            more.
+            logistics. None uses the latter for images with several channels or a side
+            above 32 pixels, and "bernoulli" for others.
         num_classes: Number of classes whose labels condition the network; None for
             none.
         average: Decay of the moving average that is used for everything except
@@ -89,16 +89,18 @@ class PixelCNN(AutoregressiveModel):
         average: Decay | None = 0.999,
         **options,
     ):
+        output = output or default_output(image_shape)
         super().__init__(
             network=gated_network(
                 tuple(image_shape),
                 num_blocks,
                 filters,
                 kernel_size,
-                output or default_output(image_shape),
+                output,
                 num_classes,
             ),
             num_classes=num_classes,
             average=average,
             **options,
         )
+        self.keep_arguments(output=output)

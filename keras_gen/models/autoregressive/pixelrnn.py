@@ -63,8 +63,8 @@ class PixelRNN(AutoregressiveModel):
         output: Distribution of pixels. "bernoulli": binary pixels, drawn in every step
             with the grey value as probability. "categorical": 256 levels, each with its
             own probability. "logistic_mixture": 256 levels, by a mixture of ten
-            logistics. None uses "bernoulli" for one channel, and "logistic_mixture" for
-            more.
+            logistics. None uses the latter for images with several channels or a side
+            above 32 pixels, and "bernoulli" for others.
         average: Decay of the moving average that is used for everything except
             training; None keeps no average.
         **options: Options of `AutoregressiveModel`, such as `learning_rate`.
@@ -89,14 +89,16 @@ class PixelRNN(AutoregressiveModel):
         average: Decay | None = 0.999,
         **options,
     ):
+        output = output or default_output(image_shape)
         super().__init__(
             network=recurrent_network(
                 tuple(image_shape),
                 num_layers,
                 hidden,
                 cell,
-                output or default_output(image_shape),
+                output,
             ),
             average=average,
             **options,
         )
+        self.keep_arguments(output=output)

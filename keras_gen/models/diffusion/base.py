@@ -140,6 +140,13 @@ class DiffusionModel(GenerativeModel):
         self.latent_dim = int(np.prod(self.shape))
         self.prior = priors.Normal(self.latent_dim, name="prior")
         settings = whole_settings(network, settings or {})
+        if settings.get("patch", 1) is None:
+            is_unet = network == "unet"
+            settings["patch"] = (
+                denoisers.unet_patch(self.shape, settings["multipliers"])
+                if is_unet
+                else denoisers.transformer_patch(self.shape)
+            )
         self.network = NETWORKS[network](
             shape=self.shape,
             outputs=outputs * self.shape[-1],

@@ -20,7 +20,7 @@ t at all times; and a share of the rows has pure noise, at which one step sample
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.core import checks
+from keras_gen.core import checks, keras_internals
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, Decay, ImageShape, Natural
@@ -29,6 +29,7 @@ from keras_gen.models.diffusion.base import DiffusionModel, rows_of
 from keras_gen.models.diffusion.flow_matching import Emphasis, FlowMatching
 from keras_gen.models.diffusion.processes import Straight
 
+LONGEST_STAGE = 2_000  # In steps.
 HUBER = 0.00054  # Times the root of the number of dimensions ([2], section 3.3).
 
 
@@ -43,7 +44,9 @@ class Consistency(DiffusionModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels); None for points.
-        stage_steps: Training steps of a stage, after which gaps are half as large.
+        stage_steps: Training steps of a stage, after which gaps are half as large. None
+            gives all stages equally many steps of the run, at most 2,000; a run that is
+            resumed to a later epoch then has longer stages.
         first_stage: Number of the first stage: 0 trains from scratch; larger numbers
             start with a gap of 2**-first_stage, for a network that denoises already.
         last_stage: Number of the last stage.
@@ -67,7 +70,7 @@ class Consistency(DiffusionModel):
     def __init__(
         self,
         image_shape: ImageShape | None = (32, 32, 1),
-        stage_steps: Count = 2_000,
+        stage_steps: Count | None = None,
         first_stage: Natural = 0,
         last_stage: Natural = 8,
         times: Emphasis = "uniform",
@@ -88,6 +91,7 @@ class Consistency(DiffusionModel):
         )
         self.stage_steps, self.at_end = stage_steps, at_end
         self.first_stage, self.last_stage = first_stage, last_stage
+        self._fitted_steps = stage_steps or LONGEST_STAGE
 
     @classmethod
     def from_flow(
@@ -120,9 +124,28 @@ class Consistency(DiffusionModel):
         """As for flow matching: f(x, t) = x - t F(x, t), which is x at t = 0."""
         return tf.ones_like(sigma), -sigma, tf.ones_like(sigma)
 
+    def prepare_run(self, rows, steps):
+        """Fits the stages to the run, or says that it ends before the last one."""
+        if steps is None:
+            return
+        steps += int(self.step.numpy())
+        stages = self.last_stage - self.first_stage
+        if self.stage_steps is None:
+            fitted = min(max(steps // (stages + 1), 1), LONGEST_STAGE)
+            if fitted != self._fitted_steps:
+                self._fitted_steps = fitted
+                keras_internals.forget_graphs(self)
+        elif steps <= stages * self.stage_steps:
+            last = self.first_stage + (steps - 1) // self.stage_steps
+            print(
+                f"Stages: the run ends in stage {last} of {self.last_stage}, and "
+                "samples of one step will be blurred; smaller stage_steps reach the "
+                "last."
+            )
+
     def gap(self):
         """The share of t by which the imitated time is smaller, at this step."""
-        stage = self.first_stage + self.step.value // self.stage_steps
+        stage = self.first_stage + self.step.value // self._fitted_steps
         stage = tf.minimum(tf.cast(stage, tf.float32), float(self.last_stage))
         return 2.0**-stage
 

@@ -7,14 +7,13 @@ average of styles, the mean style, is used for truncation.
 
 What differs from [1]: the constant starts as Gaussian noise, not as ones, since AdaIN
 would divide those by their standard deviation of 0; networks for images of less than
-128 pixels have fewer maps; the low-pass filter repeats edges, where the authors' code
-pads with zeros; and the weight of R1, 10 in [1] for 1024 pixels, follows from the size.
+128 pixels have fewer maps; and the low-pass filter repeats edges, where the authors'
+code pads with zeros.
 
 1. Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative
    Adversarial Networks", 2019.
 2. Mescheder, Geiger and Nowozin, "Which Training Methods for GANs do actually
    Converge?", 2018 (R1).
-3. Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020.
 """
 
 from collections.abc import Iterable
@@ -53,20 +52,6 @@ from keras_gen.networks.style import mapping_network, synthesis_network
 MEAN_STYLE_DECAY = 0.995  # As in the authors' code.
 
 
-def default_r1(side: int) -> float:
-    """The weight of R1 for images of a size: 10 at 1024 pixels, 0.3125 at 32.
-
-    It is 10 in [1], for 1024 pixels, and in [2] for all sizes; in [3] it is
-    proportional to the number of pixels, since the gradient's squared norm is inversely
-    proportional to it if an image is enlarged. Their geometric mean, with 10 at 1024
-    pixels, is proportional to the side.
-
-    Args:
-        side: Height and width of images at the last level, in pixels.
-    """
-    return 10.0 * side / 1024
-
-
 @register("stylegan", batch_size=32, image_shape=(32, 32, 1))
 class StyleGAN(GrowingModel):
     """Style-based GAN, which grows or starts at full size.
@@ -94,9 +79,9 @@ class StyleGAN(GrowingModel):
         num_classes: Number of classes whose labels both networks take; None for no
             labels.
         loss: Adversarial loss, one of those of `AdversarialModel`.
-        r1: Weight of the R1 penalty, gamma in its paper. 10 in [1], for 1024 pixels;
-            None uses 10 / 1024 times the side of `image_shape`. A discriminator that
-            memorises few images needs more: 10 for the 5,184 emoji of 64 pixels.
+        r1: Weight of the R1 penalty, gamma in its paper. 10 in [1] for 1024 pixels and
+            in [2] for all sizes. With 1 or 0.1 from the start, all samples of small
+            networks at 64 pixels had the same shape.
         r1_every: Steps from one R1 penalty to the next.
         average: Decay of the moving averages of mapping and synthesis network, which
             abilities, saving and export use; None keeps no average.
@@ -134,7 +119,7 @@ class StyleGAN(GrowingModel):
         truncation_layers: Natural = 8,
         num_classes: Classes | None = None,
         loss: losses.AdversarialName = "non_saturating",
-        r1: Weight | None = None,
+        r1: Weight = 10.0,
         r1_every: Count = 1,
         average: Decay | None = 0.999,
         downsampling: Literal["strided", "pooled"] = "strided",
@@ -143,7 +128,6 @@ class StyleGAN(GrowingModel):
         shape, first = check_shape(image_shape, start)
         maps = chosen_maps(shape[0], base_maps, max_maps)
         sizes = (*maps.values(), first)
-        r1 = default_r1(shape[0]) if r1 is None else r1
         super().__init__(
             generator=synthesis_network(shape, style_dim, *sizes),
             discriminator=growing_discriminator(
@@ -163,7 +147,7 @@ class StyleGAN(GrowingModel):
             average=average,
             **options,
         )
-        self._arguments.update(maps, r1=r1)
+        self._arguments.update(maps)
         self.style_dim, self.mixing = style_dim, mixing
         self.truncation_layers = truncation_layers
         self.mapping = mapping_network(

@@ -9,8 +9,9 @@ the right background, are not real.
 What differs from [1]: parts are chosen by their outlines only; the mask's L1 distance
 is divided by the area of its union with the true mask, and images are compared inside
 the true mask, because small masks are cheap under the plain L1 distance and under a
-comparison inside the predicted mask, and an empty one is the cheapest; and moving
-averages of the generator's networks are kept.
+comparison inside the predicted mask, and an empty one is the cheapest; moving averages
+of the generator's networks are kept; and the discriminator has layer normalization in
+place of batch normalization, so that its verdict on an image is its own.
 
 1. Lee et al., "Unsupervised Holistic Image Generation from Key Local Patches", 2018.
 """
@@ -25,6 +26,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
+from keras_gen.core import keras_internals
 from keras_gen.core.abilities import transforms
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import Input, image_input
@@ -34,9 +36,17 @@ from keras_gen.core.types import Count, Decay, ImageShape, Rate, Widths
 from keras_gen.distributions import priors
 from keras_gen.layers.leaky_relu import LeakyReLU
 from keras_gen.models.parts import proposals
-from keras_gen.networks.dcgan import dcgan_discriminator, num_exact_halvings, uncapped
+from keras_gen.networks.dcgan import (
+    batch_normalized,
+    dcgan_discriminator,
+    num_exact_halvings,
+    uncapped,
+)
 from keras_gen.networks.initializers import dcgan_initializer
 from keras_gen.networks.normalization import batch_norm
+
+PIXELS = 64 * 64  # Of the images in [1], to which weights of sums over pixels refer.
+LONGEST_FADE = 20_000  # In steps.
 
 
 def part_encoder(
@@ -144,11 +154,10 @@ def image_network(
 @register(
     "puzzle_gan",
     batch_size=16,
-    image_shape=(32, 32, 3),
     width=32,
-    fade_from=0.1,
-    fade_to=0.01,
-    fade_steps=16_000,
+    discriminator_moves=1,
+    fade_from=0.025,
+    fade_to=0.0025,
 )
 class PuzzleGAN(GenerativeModel):
     """Puzzle-GAN, which generates an image from parts whose positions are not given.
@@ -173,14 +182,17 @@ class PuzzleGAN(GenerativeModel):
         halvings: Number of times that the discriminator halves maps; None halves until
             the smaller side has 4 to 7 pixels.
         discriminator_moves: Discriminator updates per generator update.
-        fade_from: Initial weight of the mask and parts losses in the generator's loss.
+        fade_from: Initial weight of the mask and parts losses in the generator's loss,
+            which are sums over the pixels of an image of 64x64, as in [1]; for images
+            of other sizes, the sums are scaled to as many pixels.
         fade_to: Weight of these losses after `fade_steps`; in between, it changes
             exponentially.
-        fade_steps: Steps from the initial to the final weight.
+        fade_steps: Steps from the initial to the final weight; None takes those of the
+            run, at most 20,000.
         average: Decay of the moving averages of the generator's networks, which
             abilities, saving and export use; None keeps no average.
         normalization: Normalization of the discriminator's layers after the first:
-            "batch", as in [1], "layer", "instance" or "none". With "batch", a logit
+            "layer", "instance", "none", or "batch" as in [1]. With "batch", a logit
             depends on the batch in training, and `discriminate` uses moving statistics,
             whose verdicts are others.
         **kwargs: Arguments of `GenerativeModel`: `name`.
@@ -208,9 +220,9 @@ class PuzzleGAN(GenerativeModel):
         discriminator_moves: Count = 2,
         fade_from: Rate = 1e-2,
         fade_to: Rate = 1e-4,
-        fade_steps: Count = 20_000,
+        fade_steps: Count | None = None,
         average: Decay | None = 0.999,
-        normalization: Literal["batch", "layer", "instance", "none"] = "batch",
+        normalization: Literal["batch", "layer", "instance", "none"] = "layer",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -219,7 +231,8 @@ class PuzzleGAN(GenerativeModel):
         # Raises an error for sides and sizes that do not fit.
         proposals.candidates(*self.image_shape[:2], self.part_sizes)
         self.noise_dim, self.discriminator_moves = noise_dim, discriminator_moves
-        self.fade = (fade_from, fade_to, fade_steps)
+        self.fade, self.fade_steps = (fade_from, fade_to), fade_steps
+        self._fitted_steps = fade_steps or LONGEST_FADE
         self.part_encoder = part_encoder(self.image_shape, width, units)
         shapes = [tuple(x.shape[1:]) for x in self.part_encoder.outputs[:-1]]
         self.mask_network = mask_network(shapes, units)
@@ -237,8 +250,8 @@ class PuzzleGAN(GenerativeModel):
 
     @classmethod
     def upgrade_config(cls, config):
-        """Gives files from before `max_maps` and `halvings` the networks they had."""
-        return uncapped(super().upgrade_config(config))
+        """Gives older files the discriminator that they had."""
+        return batch_normalized(uncapped(super().upgrade_config(config)))
 
     @property
     def painters(self) -> list[keras.Model]:
@@ -272,6 +285,14 @@ class PuzzleGAN(GenerativeModel):
             ),
             "generator": Player(self.painters, self.generator_loss),
         }
+
+    def prepare_run(self, rows, steps):
+        """Fits the fading of weights to the run, unless `fade_steps` is given."""
+        if self.fade_steps is None and steps is not None:
+            fitted = min(int(self.step.numpy()) + steps, LONGEST_FADE)
+            if fitted != self._fitted_steps:
+                self._fitted_steps = fitted
+                keras_internals.forget_graphs(self)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam at 2e-4 with beta_1 0.5 ([1])."""
@@ -336,16 +357,16 @@ class PuzzleGAN(GenerativeModel):
     def generator_loss(self, batch, shared, training):
         """Adversarial loss, and the errors of the mask and of the image inside it.
 
-        Both errors are sums over pixels, with a weight that fades.
+        Both errors are sums over pixels, for images of 64x64, with a weight that fades.
         """
         mask, fake = shared["mask"], shared["fake"]
         logits = self.discriminator(fake, training=training)
         distance = losses.jaccard_distance(shared["fake_mask"], mask)
         errors = mask * ops.abs(fake - batch["image"])
         height, width, channels = self.image_shape
-        sums = height * width * distance + ops.sum(errors, axis=(1, 2, 3))
+        means = distance + ops.sum(errors, axis=(1, 2, 3)) / (height * width)
         loss = losses.non_saturating_generator_loss(logits)
-        loss += self.fading_weight() * ops.mean(sums)
+        loss += self.fading_weight() * PIXELS * ops.mean(means)
         parts = ops.sum(errors) / ops.sum(mask) / channels
         return loss, {"mask": ops.mean(distance), "parts": parts}
 
@@ -355,8 +376,9 @@ class PuzzleGAN(GenerativeModel):
 
     def fading_weight(self):
         """Weight of the mask and parts losses at this step, a float32 scalar."""
-        start, end, steps = self.fade
-        progress = tf.minimum(tf.cast(self.step.value, tf.float32) / steps, 1.0)
+        start, end = self.fade
+        step = tf.cast(self.step.value, tf.float32)
+        progress = tf.minimum(step / self._fitted_steps, 1.0)
         return tf.exp((1.0 - progress) * math.log(start) + progress * math.log(end))
 
     def generate(self, networks, parts, noise, training=False):

@@ -57,9 +57,10 @@ class CycleGAN(GenerativeModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels); sides are multiples
-            of 4, at least 8.
+            of 4, or of 2 ** num_blocks for a "unet", and at least 8.
         network: Architecture of the translators: "resnet" or "unet".
-        width: Feature maps of the translators at full size. [1]: 64.
+        width: Feature maps of the translators at full size, or of a "unet" after the
+            first halving. [1]: 64.
         num_blocks: Residual blocks of a "resnet" ([1]: 9, and 6 below 256 pixels), or
             halvings of a "unet".
         zoom: Boolean, whether a translator may first zoom an image, by a factor that it

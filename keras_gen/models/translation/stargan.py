@@ -155,7 +155,7 @@ class StarGAN(GenerativeModel):
 
     Args:
         image_shape: Shape of an image, (height, width, channels); sides are multiples
-            of 4, at least 8.
+            of 4, or of 2 ** num_blocks for a "unet", and at least 8.
         num_domains: Number of domains, or of attributes.
         target: Feature of a batch that images are translated to: "domain", which counts
             domains from 0, or "attributes", 0 or 1 for each of several.
@@ -164,7 +164,8 @@ class StarGAN(GenerativeModel):
             those that its set does not know, and the number of its set as `domain`. ()
             stands for one data set.
         network: Architecture of the generator: "resnet" or "unet".
-        width: Feature maps of the generator at full size. [1]: 64.
+        width: Feature maps of the generator at full size, or of a "unet" after the
+            first halving. [1]: 64.
         num_blocks: Residual blocks of a "resnet", or halvings of a "unet".
         zoom: Boolean, whether the generator may first zoom an image, by a factor that
             it predicts from the image.

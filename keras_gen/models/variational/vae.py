@@ -28,8 +28,14 @@ from keras_gen.core.registry import register
 from keras_gen.core.types import Count, ImageShape, Natural, Rate, Weight, Widths
 from keras_gen.distributions import posteriors, priors
 from keras_gen.distributions.likelihoods import LIKELIHOODS
+from keras_gen.images import is_photo
 from keras_gen.layers.flow import Flow
-from keras_gen.networks.vae import NETWORKS, default_network, default_widths
+from keras_gen.networks.vae import (
+    NETWORKS,
+    default_network,
+    default_widths,
+    with_exact_widths,
+)
 
 tfd = tfp.distributions
 
@@ -55,7 +61,8 @@ class VAE(GenerativeModel):
         image_shape: (height, width, channels).
         latent_dim: Dimension of a latent.
         network: Kind of the networks: "mlp" or "conv". None uses "conv" for images with
-            several channels or a side above 32 pixels, and "mlp" for others.
+            several channels or a side above 32 pixels, and "mlp" for others, and where
+            `widths` are given.
         widths: Widths of the encoder's hidden layers, or its numbers of feature maps,
             each of which halves the map; the decoder's are reversed. None uses
             (300, 300) for "mlp" ([2]). For "conv" it uses 32 maps, which double up to
@@ -63,8 +70,9 @@ class VAE(GenerativeModel):
         likelihood: Distribution of pixels. "bernoulli": pixels are binary, drawn anew
             in every step with the grey value as probability ([2], section 5.1).
             "gaussian": pixels in [-1, 1] share one learned standard deviation.
-            "discretized_logistic": pixels have 256 levels. None uses "bernoulli" for
-            one channel, and "discretized_logistic" for more.
+            "discretized_logistic": pixels have 256 levels. None uses the latter for
+            images with several channels or a side above 32 pixels, and "bernoulli" for
+            others.
         prior: Prior over latents: "normal"; "mixture" of Gaussians; "vamp", a mixture
             of the posteriors at learned images, which start as training images; or
             "flow".
@@ -115,12 +123,13 @@ class VAE(GenerativeModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        network = network or default_network(image_shape)
+        network = network or default_network(image_shape, widths)
         widths = widths or default_widths(network, image_shape)
-        self.keep_arguments(network=network, widths=list(widths))
         if likelihood is None:
-            is_grey = image_shape[-1] == 1
-            likelihood = "bernoulli" if is_grey else "discretized_logistic"
+            likelihood = "bernoulli"
+            if is_photo(image_shape):
+                likelihood = "discretized_logistic"
+        self.keep_arguments(network=network, widths=list(widths), likelihood=likelihood)
         if free_bits and num_importance_samples > 1:
             raise ValueError(
                 "The importance-weighted bound has no KL term with free bits: expected "
@@ -156,6 +165,14 @@ class VAE(GenerativeModel):
             prior, num_components, (flow, flow_steps, (flow_width,) * 2)
         )
         self.likelihood = LIKELIHOODS[likelihood](name="likelihood")
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives older files the widths and the likelihood that they had by default."""
+        config = with_exact_widths(super().upgrade_config(config))
+        if config.get("likelihood", "") is None and config["image_shape"][-1] == 1:
+            config = {**config, "likelihood": "bernoulli"}
+        return config
 
     def _build_prior(self, kind, num_components, flow):
         if kind == "normal":
