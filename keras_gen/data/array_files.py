@@ -47,11 +47,12 @@ def read(path: str | os.PathLike) -> dict[str, dict[str, np.ndarray]]:
         raise ValueError(f"The arrays of {path} cannot be read: {error}") from error
     found = _by_split(arrays, path)
     for features in found.values():
-        lengths = {k: len(v) if v.ndim else None for k, v in features.items()}
-        if None in lengths.values() or len(set(lengths.values())) > 1:
+        shapes = {name: values.shape for name, values in features.items()}
+        # Single values have no length: () is the start of their shape.
+        if len({shape[:1] for shape in shapes.values()} | {()}) != 2:
             raise ValueError(
                 f"Expected arrays of one length in {path}, a row for each image, got "
-                f"shapes { ({k: v.shape for k, v in features.items()}) }."
+                f"shapes {shapes}."
             )
     return found
 
