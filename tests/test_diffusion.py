@@ -771,8 +771,9 @@ def test_stages_fit_the_run(capsys):
     assert "the run ends in stage 7 of 8" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["ddpm", "flow_matching", "edm", "consistency"])
-@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "name, dtype", [("ddpm", "mixed_float16"), ("flow_matching", "mixed_bfloat16")]
+)
 def test_a_unet_trains_and_samples_in_mixed_precision(name, dtype, tmp_path):
     settings = {"width": 4, "multipliers": (1, 2), "num_blocks": 1, "heads": 1}
     options = {"image_shape": (8, 8, 1), "settings": settings, "steps": 2}
