@@ -48,8 +48,8 @@ def read(path: str | os.PathLike) -> dict[str, dict[str, np.ndarray]]:
     found = _by_split(arrays, path)
     for features in found.values():
         shapes = {name: values.shape for name, values in features.items()}
-        # Single values have no length: () is the start of their shape.
-        if len({shape[:1] for shape in shapes.values()} | {()}) != 2:
+        lengths = {shape[:1] for shape in shapes.values()}  # () for single values.
+        if len(lengths) > 1 or () in lengths:
             raise ValueError(
                 f"Expected arrays of one length in {path}, a row for each image, got "
                 f"shapes {shapes}."

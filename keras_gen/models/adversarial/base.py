@@ -138,7 +138,8 @@ class AdversarialModel(GenerativeModel):
         self.gradient_penalty = gradient_penalty
         self.r1, self.r1_every, self.drift = r1, r1_every, drift
         self.packing = packing
-        self.whole_batches = packing > 1
+        if packing > 1:
+            self.whole_batches = True
         self.rates = {
             "discriminator": discriminator_rate,
             "generator": generator_rate,
