@@ -62,6 +62,7 @@ class Consistency(DiffusionModel):
         "image_shape": (8, 8, 1),
         "network": "dit",
         "settings": {"width": 8, "depth": 1, "heads": 2},
+        "stage_steps": 2_000,
         "steps": 2,
         "learning_rate": 0.01,
     }
