@@ -403,14 +403,15 @@ class Run:
             weights: Path of a run's folder, or of a file in it.
 
         Returns:
-            The run; None for weights of no run.
+            The run; None for weights of no run, and for paths at which nothing lies.
 
         Raises:
             ValueError: If the settings of the run cannot be read.
         """
         path = pathlib.Path(weights).expanduser()
         folder = path if path.is_dir() else path.parent
-        return cls.open(folder) if (folder / SETTINGS).is_file() else None
+        has_run = path.exists() and (folder / SETTINGS).is_file()
+        return cls.open(folder) if has_run else None
 
     def __repr__(self):
         return f"Run({str(self.folder)!r}, {self.settings})"
@@ -687,7 +688,7 @@ class Run:
     def _used_all_rows(self, digest):
         """Whether the run may be older than the split of files of arrays."""
         suffix = pathlib.Path(self.settings.data).suffix.lower()
-        is_array = suffix in (".npy", ".npz")
+        is_array = suffix in data.array_files.SUFFIXES
         return is_array and digest is not None and not self._split()
 
     def _split(self):

@@ -211,7 +211,7 @@ def test_the_weight_fades_exponentially_and_a_resumed_run_continues(tmp_path):
         model.step.assign(step)
         weights.append(float(model.fading_weight()))
     assert weights == pytest.approx([1e-2, 10**-2.5, 1e-3, 10**-3.5, 1e-4, 1e-4])
-    model.step.assign(2)  # Without `fade_steps`, the run says how long it is.
+    # Without `fade_steps`, the fade is as long as the run.
     own = built(fade_from=1e-2, fade_to=1e-4)
     own.prepare_run(4, 4)
     own.step.assign(2)

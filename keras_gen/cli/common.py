@@ -173,8 +173,7 @@ def run_of(name: str | None, weights: str | None) -> "keras_gen.runs.Run | None"
     """
     if name is None or weights is None or has_card(name, weights):
         return None
-    exists = pathlib.Path(weights).expanduser().exists()
-    return keras_gen.runs.Run.of(weights) if exists else None
+    return keras_gen.runs.Run.of(weights)
 
 
 def split_seed_of(name: str, weights: str | None, data: str) -> int:

@@ -70,6 +70,8 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         fixed_options: Names of options of the base classes that the class sets itself
             and does not accept.
         whole_batches: Boolean, whether all batches of a step must have the same size.
+        schedule_steps: Length in steps of a schedule that follows from the run; see
+            `set_schedule_steps`. None for models without one.
         spherical_latents: Boolean, whether paths between latents are arcs by default:
             of Gaussian latents as large as images, points on lines are too near to 0.
         unknown_labels: Boolean, whether the label -1 stands for an unknown one.
@@ -81,6 +83,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     figures = ()
     fixed_options = ()
     whole_batches = False
+    schedule_steps = None
     spherical_latents = False
     unknown_labels = False
     rows_per_call = 256
@@ -253,6 +256,18 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                 varies.
             steps: Number of steps to come; None if the size of the data is unknown.
         """
+
+    def set_schedule_steps(self, steps: int):
+        """Sets `schedule_steps`, the length of a schedule that follows from the run.
+
+        Graphs hold it as a constant, and are traced again if it changes.
+
+        Args:
+            steps: Number of steps.
+        """
+        if steps != self.schedule_steps:
+            self.schedule_steps = steps
+            keras_internals.forget_graphs(self)
 
     def initialize(self, batches: Iterator[dict]):
         """Sets weights whose initial values depend on data, once; `fit` calls it.

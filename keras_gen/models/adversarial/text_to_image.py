@@ -282,14 +282,15 @@ class TextToImage(GenerativeModel):
         right = self.head([real, texts], training=training)
         wrong = self.head([real, others], training=training)
         fake = self.head([fake, texts], training=training)
-        share = 0.5 * ops.cast(losses.any_of(is_wrong), "float32")
+        has_wrong = losses.any_of(is_wrong)
+        share = 0.5 * ops.cast(has_wrong, "float32")
         negative = share * losses.mean_of(ops.softplus(wrong), is_wrong)
         negative += (1.0 - share) * ops.mean(ops.softplus(fake))
         return ops.mean(ops.softplus(-right)) + negative, {
             "d_right": ops.mean(ops.sigmoid(right)),
             "d_wrong": (
                 losses.mean_of(ops.sigmoid(wrong), is_wrong),
-                losses.any_of(is_wrong),
+                has_wrong,
             ),
             "d_fake": ops.mean(ops.sigmoid(fake)),
         }

@@ -141,10 +141,9 @@ class DiffusionModel(GenerativeModel):
         self.prior = priors.Normal(self.latent_dim, name="prior")
         settings = whole_settings(network, settings or {})
         if settings.get("patch", 1) is None:
-            is_unet = network == "unet"
             settings["patch"] = (
                 denoisers.unet_patch(self.shape, settings["multipliers"])
-                if is_unet
+                if network == "unet"
                 else denoisers.transformer_patch(self.shape)
             )
         self.network = NETWORKS[network](

@@ -20,7 +20,7 @@ t at all times; and a share of the rows has pure noise, at which one step sample
 import tensorflow as tf
 from keras import ops
 
-from keras_gen.core import checks, keras_internals
+from keras_gen.core import checks
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, Decay, ImageShape, Natural
@@ -92,7 +92,7 @@ class Consistency(DiffusionModel):
         )
         self.stage_steps, self.at_end = stage_steps, at_end
         self.first_stage, self.last_stage = first_stage, last_stage
-        self._fitted_steps = stage_steps or LONGEST_STAGE
+        self.schedule_steps = stage_steps or LONGEST_STAGE
 
     @classmethod
     def from_flow(
@@ -133,9 +133,7 @@ class Consistency(DiffusionModel):
         stages = self.last_stage - self.first_stage
         if self.stage_steps is None:
             fitted = min(max(steps // (stages + 1), 1), LONGEST_STAGE)
-            if fitted != self._fitted_steps:
-                self._fitted_steps = fitted
-                keras_internals.forget_graphs(self)
+            self.set_schedule_steps(fitted)
         elif steps <= stages * self.stage_steps:
             last = self.first_stage + (steps - 1) // self.stage_steps
             print(
@@ -146,7 +144,7 @@ class Consistency(DiffusionModel):
 
     def gap(self):
         """The share of t by which the imitated time is smaller, at this step."""
-        stage = self.first_stage + self.step.value // self._fitted_steps
+        stage = self.first_stage + self.step.value // self.schedule_steps
         stage = tf.minimum(tf.cast(stage, tf.float32), float(self.last_stage))
         return 2.0**-stage
 

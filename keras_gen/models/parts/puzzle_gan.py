@@ -26,7 +26,6 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
-from keras_gen.core import keras_internals
 from keras_gen.core.abilities import transforms
 from keras_gen.core.game import Player
 from keras_gen.core.inputs import Input, image_input
@@ -232,7 +231,7 @@ class PuzzleGAN(GenerativeModel):
         proposals.candidates(*self.image_shape[:2], self.part_sizes)
         self.noise_dim, self.discriminator_moves = noise_dim, discriminator_moves
         self.fade, self.fade_steps = (fade_from, fade_to), fade_steps
-        self._fitted_steps = fade_steps or LONGEST_FADE
+        self.schedule_steps = fade_steps or LONGEST_FADE
         self.part_encoder = part_encoder(self.image_shape, width, units)
         shapes = [tuple(x.shape[1:]) for x in self.part_encoder.outputs[:-1]]
         self.mask_network = mask_network(shapes, units)
@@ -289,10 +288,8 @@ class PuzzleGAN(GenerativeModel):
     def prepare_run(self, rows, steps):
         """Fits the fading of weights to the run, unless `fade_steps` is given."""
         if self.fade_steps is None and steps is not None:
-            fitted = min(int(self.step.numpy()) + steps, LONGEST_FADE)
-            if fitted != self._fitted_steps:
-                self._fitted_steps = fitted
-                keras_internals.forget_graphs(self)
+            steps += int(self.step.numpy())
+            self.set_schedule_steps(min(steps, LONGEST_FADE))
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam at 2e-4 with beta_1 0.5 ([1])."""
@@ -378,7 +375,7 @@ class PuzzleGAN(GenerativeModel):
         """Weight of the mask and parts losses at this step, a float32 scalar."""
         start, end = self.fade
         step = tf.cast(self.step.value, tf.float32)
-        progress = tf.minimum(step / self._fitted_steps, 1.0)
+        progress = tf.minimum(step / self.schedule_steps, 1.0)
         return tf.exp((1.0 - progress) * math.log(start) + progress * math.log(end))
 
     def generate(self, networks, parts, noise, training=False):

@@ -126,9 +126,9 @@ class VAE(GenerativeModel):
         network = network or default_network(image_shape, widths)
         widths = widths or default_widths(network, image_shape)
         if likelihood is None:
-            likelihood = "bernoulli"
-            if is_photo(image_shape):
-                likelihood = "discretized_logistic"
+            likelihood = (
+                "discretized_logistic" if is_photo(image_shape) else "bernoulli"
+            )
         self.keep_arguments(network=network, widths=list(widths), likelihood=likelihood)
         if free_bits and num_importance_samples > 1:
             raise ValueError(
