@@ -1,6 +1,7 @@
 """The binomial filter, which keeps upsampled maps free of block artefacts."""
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 
@@ -13,17 +14,23 @@ class Blur(layers.Layer):
 
     def call(self, x):
         """Maps (batch, height, width, maps) to blurred ones of the same shape."""
-        # Uses splits, since gradients of padding and of strided slices take ten times
-        # as long.
-        for axis in (1, 2):
-            top, below = ops.split(x, [1], axis)
-            above, bottom = ops.split(x, [x.shape[axis] - 1], axis)
-            above, below = (
-                ops.concatenate(rows, axis) for rows in ((top, above), (below, bottom))
-            )
-            x = (above + 2 * x + below) / 4
-        return x
+        height, width, maps = x.shape[1:]
+        # Products with a matrix of each side: up to 64 pixels, they and their gradients
+        # take half as long as a depthwise convolution.
+        rows = ops.reshape(x, (-1, height, width * maps))
+        rows = ops.matmul(_filter_matrix(height, x.dtype), rows)
+        columns = ops.reshape(rows, (-1, width, maps))
+        columns = ops.matmul(_filter_matrix(width, x.dtype), columns)
+        return ops.reshape(columns, (-1, height, width, maps))
 
     def compute_output_shape(self, shape: tuple) -> tuple:
         """The shape of the input."""
         return shape
+
+
+def _filter_matrix(side, dtype):
+    """Matrix (side, side) that filters a vector: [1, 2, 1] / 4 around the diagonal."""
+    matrix = 2 * np.eye(side) + np.eye(side, k=1) + np.eye(side, k=-1)
+    matrix[0, 0] += 1
+    matrix[-1, -1] += 1
+    return ops.convert_to_tensor(matrix / 4, dtype)
