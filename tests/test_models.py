@@ -14,7 +14,17 @@ from conftest import make_batch, train
 import keras_gen
 from keras_gen.core.game import loss_of
 from keras_gen.core.registry import PRESETS
-from keras_gen.models import DCGAN, GAN, VAE, WGANGP, ConditionalGAN
+from keras_gen.models import (
+    DCGAN,
+    GAN,
+    VAE,
+    WGANGP,
+    Classifier,
+    ConditionalGAN,
+    CycleGAN,
+    Matcher,
+    TextToImage,
+)
 from keras_gen.networks.dcgan import num_exact_halvings, num_halvings, scales
 
 
@@ -167,6 +177,37 @@ def test_files_from_before_the_cap_load_with_the_networks_that_they_had(name, tm
     assert {key: current[key] for key in ADDED} == before
     # A preset is new, whatever it leaves out.
     assert keras_gen.zoo.load(name, **tiny).get_config()["max_maps"] == 512
+
+
+@pytest.mark.parametrize(
+    ("cls", "argument", "small", "large"),
+    [
+        (Classifier, "num_blocks", ((28, 28, 1), 3), ((128, 96, 3), 5)),
+        (CycleGAN, "discriminator_blocks", ((64, 64, 3), 2), ((128, 128, 3), 3)),
+    ],
+)
+def test_depths_follow_from_the_size_and_stay_with_the_file(
+    cls, argument, small, large
+):
+    size = {"width": 2, "num_blocks": 1} if cls is CycleGAN else {"width": 2}
+    for shape, depth in (small, large):
+        config = cls(image_shape=shape, **size).get_config()
+        assert config[argument] == depth
+        assert cls.from_config(config).get_config() == config
+
+
+def test_encoders_of_pictures_have_a_limit_that_older_files_had_not():
+    shape = (128, 128, 3)
+    saved = Matcher(shape, width=64, units=2, buckets=8).get_config()
+    del saved["max_maps"]
+
+    def most(model):
+        return max(w.shape[-1] for w in model.image_encoder.weights)
+
+    assert most(Matcher(shape, width=64, units=2, buckets=8)) == 512
+    assert most(Matcher.from_config(saved)) == 1024
+    options = {"width": 2, "max_maps": 3, "text_units": 2, "encoder_width": 2}
+    assert most(TextToImage(shape, **options, buckets=8)) == 3
 
 
 def test_upgrades_leave_multilayer_perceptrons_alone():

@@ -307,6 +307,18 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         return config
 
     @classmethod
+    def completed(cls, config: dict, **values) -> dict:
+        """A configuration with values for what it lacks; `upgrade_config` calls it.
+
+        Args:
+            config: Configuration from `get_config` of any version.
+            **values: Arguments of this class, by name. Those that a subclass does not
+                take are left out.
+        """
+        known = arguments.parameters_of(cls)
+        return {**{k: v for k, v in values.items() if k in known}, **config}
+
+    @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None):
         """Builds a model from a saved configuration, under the dtype policy in it."""
         return cls.from_arguments(cls.upgrade_config(dict(config)))

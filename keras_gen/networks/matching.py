@@ -7,7 +7,7 @@ from keras_gen.networks.normalization import batch_norm
 
 
 def image_encoder(
-    image_shape: tuple[int, int, int], units: int, width: int
+    image_shape: tuple[int, int, int], units: int, width: int, max_maps: int | None
 ) -> keras.Model:
     """Images to vectors, float32 (batch, units).
 
@@ -16,6 +16,7 @@ def image_encoder(
         units: Dimension of a vector.
         width: Feature maps of the first layer. Every layer halves the maps' sides and
             doubles their number; the last is the first with a side below 8 pixels.
+        max_maps: Largest number of feature maps of a layer; None for no limit.
     """
     inputs = x = keras.Input(image_shape)
     filters = width
@@ -25,7 +26,7 @@ def image_encoder(
         x = layers.ReLU()(x)
         if min(x.shape[1:3]) < 8:
             break
-        filters *= 2
+        filters = min(2 * filters, max_maps or 2 * filters)
     x = layers.Flatten()(x)
     x = layers.Dense(units, dtype="float32")(x)
     return keras.Model(inputs, x, name="image_encoder")

@@ -188,7 +188,9 @@ class TextToImage(GenerativeModel):
         self.halving_steps = halving_steps
         self.prompts = tuple(prompts)
         self.text_encoder = TextEncoder(text_units, buckets, name="text_encoder")
-        self.image_encoder = image_encoder(self.image_shape, text_units, encoder_width)
+        self.image_encoder = image_encoder(
+            self.image_shape, text_units, encoder_width, max_maps
+        )
         limits = {"max_maps": max_maps, "halvings": halvings}
         self.trunk = dcgan_discriminator(
             self.image_shape, width, trunk, normalization=normalization, **limits

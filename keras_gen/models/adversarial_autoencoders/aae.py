@@ -18,7 +18,6 @@ import tensorflow as tf
 from keras import ops
 
 from keras_gen import losses
-from keras_gen.core import arguments
 from keras_gen.core.abilities import draws, transforms
 from keras_gen.core.game import Player
 from keras_gen.core.registry import register
@@ -153,9 +152,7 @@ class AAE(AdversarialAutoencoder):
     @classmethod
     def upgrade_config(cls, config):
         """Gives older files the kind of network and the widths that they had."""
-        config = super().upgrade_config(config)
-        has_network = "network" in arguments.parameters_of(cls)
-        config = {"network": "mlp", **config} if has_network else config
+        config = cls.completed(super().upgrade_config(config), network="mlp")
         return with_exact_widths(config)
 
     def batch_shapes(self):

@@ -104,7 +104,7 @@ class ProGAN(GrowingModel):
             average=average,
             **options,
         )
-        self._arguments.update(maps)
+        self.keep_arguments(**maps)
 
     @classmethod
     def upgrade_config(cls, config):

@@ -147,7 +147,7 @@ class StyleGAN(GrowingModel):
             average=average,
             **options,
         )
-        self._arguments.update(maps)
+        self.keep_arguments(**maps)
         self.style_dim, self.mixing = style_dim, mixing
         self.truncation_layers = truncation_layers
         self.mapping = mapping_network(

@@ -11,6 +11,7 @@ whether samples have those that were asked for.
 2. Ioffe and Szegedy, "Batch Normalization", 2015.
 """
 
+import math
 from typing import Literal
 
 import keras
@@ -26,9 +27,11 @@ from keras_gen.core.registry import register
 from keras_gen.core.types import Classes, Count, Decay, ImageShape, Weight
 from keras_gen.networks.normalization import batch_norm
 
+LARGEST_MAPS = 8  # Side of the last maps by default, in pixels, at most.
+
 
 def classifier_network(
-    image_shape: tuple[int, int, int], num_classes: int, width: int, num_blocks: int = 3
+    image_shape: tuple[int, int, int], num_classes: int, width: int, num_blocks: int
 ) -> keras.Model:
     """Images in [-1, 1] to features and logits (batch, num_classes).
 
@@ -68,6 +71,7 @@ class Classifier(GenerativeModel):
             or 1 for each, (batch, num_classes).
         width: Feature maps of the first block; they double from block to block.
         num_blocks: Number of blocks of two convolutions; between them, maps are halved.
+            None uses those that lead to maps of at most 8 pixels, but at least 3.
         turn: Largest angle by which training images are rotated, in radians.
         scale: Largest change of training images' size, as a fraction.
         shift: Largest shift of training images, in pixels.
@@ -87,7 +91,7 @@ class Classifier(GenerativeModel):
         num_classes: Classes = 10,
         target: Literal["label", "domain", "attributes"] = "label",
         width: Count = 16,
-        num_blocks: Count = 3,
+        num_blocks: Count | None = None,
         turn: Weight = 0.2,
         scale: Decay = 0.1,
         shift: Weight = 2.0,
@@ -96,6 +100,10 @@ class Classifier(GenerativeModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if num_blocks is None:
+            halvings = math.ceil(math.log2(min(image_shape[:2]) / LARGEST_MAPS))
+            num_blocks = max(1 + halvings, 3)
+            self.keep_arguments(num_blocks=num_blocks)
         least = 1 << (num_blocks - 1)
         if min(image_shape[:2]) < least:
             raise ValueError(

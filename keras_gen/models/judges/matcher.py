@@ -38,7 +38,8 @@ class Matcher(GenerativeModel):
         image_shape: Shape of an image, (height, width, channels).
         units: Dimension of a vector of the common space.
         width: Feature maps of the first layer of the encoder of images; they double at
-            every layer.
+            every layer, within `max_maps`.
+        max_maps: Largest number of feature maps of a layer; None for no limit.
         buckets: Rows of the text encoder's table of words and parts of words.
         temperature: Divisor of cosines in the loss, above 0.
         turn: Largest angle by which training images are rotated, in radians.
@@ -57,6 +58,7 @@ class Matcher(GenerativeModel):
         image_shape: ImageShape = (32, 32, 3),
         units: Count = 128,
         width: Count = 32,
+        max_maps: Count | None = 512,
         buckets: Count = 8192,
         temperature: Rate = 0.1,
         turn: Weight = 0.1,
@@ -68,9 +70,14 @@ class Matcher(GenerativeModel):
         super().__init__(**kwargs)
         self.image_shape, self.temperature = tuple(image_shape), temperature
         self.distortion = {"turn": turn, "scale": scale, "shift": shift}
-        self.image_encoder = image_encoder(self.image_shape, units, width)
+        self.image_encoder = image_encoder(self.image_shape, units, width, max_maps)
         self.text_encoder = TextEncoder(units, buckets, name="text_encoder")
         self.keep_average(self.image_encoder, average)
+
+    @classmethod
+    def upgrade_config(cls, config):
+        """Gives files from before `max_maps` the encoder that they had."""
+        return cls.completed(super().upgrade_config(config), max_maps=None)
 
     def batch_shapes(self):
         """An image and its caption."""

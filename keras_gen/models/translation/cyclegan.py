@@ -6,8 +6,8 @@ also get earlier translations, from a pool [2] that is part of the model's state
 that a resumed run continues with it.
 
 What differs from [1]: the kernels that enlarge are 4x4, which a stride of 2 covers
-evenly, instead of 3x3; discriminators work on patches of 34x34 pixels
-(`discriminator_blocks=3` gives the 70x70 of [1]); and `zoom` puts a small spatial
+evenly, instead of 3x3; discriminators work on patches of 34x34 pixels, and of the 70x70
+of [1] from sides of 128 pixels on; and `zoom` puts a small spatial
 transformer [3] in front of each translator, for sets that show objects at different
 sizes, which convolutions learn to change only with difficulty.
 
@@ -67,7 +67,7 @@ class CycleGAN(GenerativeModel):
             predicts from the image.
         discriminator_width: Feature maps of the discriminators' first layer. [1]: 64.
         discriminator_blocks: Halvings in the discriminators: 2 give patches of 34x34
-            pixels, 3 of 70x70.
+            pixels, 3 of 70x70. None uses 3 from sides of 128 pixels on, else 2.
         cycle_weight: Weight of the cycle-consistency loss, lambda in [1], section 3.3.
         identity_weight: Weight of the identity loss relative to `cycle_weight`: a
             translator should not change images of its target set ([1], section 5.2).
@@ -100,7 +100,7 @@ class CycleGAN(GenerativeModel):
         num_blocks: Count = 6,
         zoom: bool = False,
         discriminator_width: Count = 32,
-        discriminator_blocks: Count = 2,
+        discriminator_blocks: Count | None = None,
         cycle_weight: Weight = 10.0,
         identity_weight: Weight = 0.5,
         pool_size: Natural = 50,
@@ -111,6 +111,9 @@ class CycleGAN(GenerativeModel):
     ):
         super().__init__(**kwargs)
         check_sides(image_shape, network, num_blocks)
+        if discriminator_blocks is None:
+            discriminator_blocks = 3 if min(image_shape[:2]) >= 128 else 2
+            self.keep_arguments(discriminator_blocks=discriminator_blocks)
         if 1 << min(discriminator_blocks, 63) > min(image_shape[:2]):
             raise ValueError(
                 "Expected discriminator_blocks that halve sides to 1 pixel at least, "

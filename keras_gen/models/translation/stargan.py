@@ -33,7 +33,6 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_gen import losses
-from keras_gen.core import arguments
 from keras_gen.core.abilities import transforms
 from keras_gen.core.augmentation import Augmentations, augment
 from keras_gen.core.game import Player
@@ -265,9 +264,7 @@ class StarGAN(GenerativeModel):
     @classmethod
     def upgrade_config(cls, config):
         """Gives files from before `max_maps` the critic that they had."""
-        config = super().upgrade_config(config)
-        has_limit = "max_maps" in arguments.parameters_of(cls)
-        return {"max_maps": None, **config} if has_limit else config
+        return cls.completed(super().upgrade_config(config), max_maps=None)
 
     def batch_shapes(self) -> dict[str, tuple]:
         """An image, and its domain or attributes."""
