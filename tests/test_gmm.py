@@ -10,6 +10,7 @@ from sklearn.mixture import GaussianMixture
 
 import keras_gen
 from keras_gen.models import GMM
+from keras_gen.models.mixtures import gmm
 from keras_gen.models.mixtures.gmm import principal_axes
 
 
@@ -55,6 +56,22 @@ def test_low_rank_with_a_high_rank_fits_as_well_as_full():
     low = fit_gmm(images, num_components=4, covariance="low_rank", rank=3)
     scores = [model.log_prob(held_out).mean() for model in (full, low)]
     assert scores[0] == pytest.approx(scores[1], rel=0.01)
+
+
+def test_the_start_takes_fewer_images_of_many_pixels(monkeypatch):
+    counts = []
+
+    def draw(batches, count, seed):
+        counts.append(count)
+        return blobs(count, 0, shape=(16, 16, 1))
+
+    monkeypatch.setattr(gmm, "draw_images", draw)
+    for values in (gmm.START_VALUES, 100 * 256, 1):
+        monkeypatch.setattr(gmm, "START_VALUES", values)
+        model = GMM((16, 16, 1), num_components=3)
+        model.compile(seed=0)
+        model.initialize(iter([]))
+    assert counts == [10_000, 100, 3]
 
 
 def test_one_component_is_the_multivariate_normal_distribution():

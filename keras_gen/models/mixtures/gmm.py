@@ -11,6 +11,7 @@ expectation-maximisation [2].
    Algorithm", 1977.
 """
 
+import math
 from typing import Literal
 
 import keras
@@ -35,6 +36,7 @@ from keras_gen.distributions import priors
 tfd = tfp.distributions
 
 START_ROWS = 10_000  # Number of images that the initial weights are fitted to.
+START_VALUES = 2**28  # Number of their pixels, at most: 1 GiB.
 
 
 class Gaussians(keras.layers.Layer):
@@ -276,7 +278,9 @@ class GMM(GenerativeModel):
 
     def _initialize(self, batches):
         """Sets the weights from k-means of images that are drawn from batches."""
-        images = draw_images(batches, START_ROWS, int(self.seed.numpy()))
+        fitting = START_VALUES // math.prod(self.image_shape)
+        count = max(min(START_ROWS, fitting), self.num_components)
+        images = draw_images(batches, count, int(self.seed.numpy()))
         rows = images.reshape(len(images), -1)
         if len(rows) < self.num_components:
             raise ValueError(
