@@ -370,6 +370,28 @@ def test_a_page_that_others_reach_takes_no_paths(host, share, is_open, tmp_path)
             views._open(settings, ("vae", str(tmp_path)))
 
 
+def tabs_of(settings):
+    blocks = views.build(settings).blocks.values()
+    return [block.label for block in blocks if isinstance(block, gradio.Tab)]
+
+
+def test_a_page_that_others_reach_shows_runs_only_of_a_folder_that_is_named():
+    own = ["Use a model", "Compare two models"]
+    assert tabs_of(Settings("vae"))[:3] == [*own, "Follow a run"]
+    assert "Follow a run" not in tabs_of(Settings("vae", share=True))
+    assert "Follow a run" in tabs_of(Settings("vae", share=True, runs="runs"))
+
+
+def test_a_page_that_others_reach_shows_no_images_of_own_data(tmp_path, monkeypatch):
+    images.save_grid(np.zeros((1, 4, 4, 1)), tmp_path / "mine.png")
+    for is_open in (False, True):
+        model = source.open_local("vae", "mnist", is_open)
+        assert model.has_examples and "nearest" in extras.extras(model)
+        monkeypatch.setattr(model, "data", str(tmp_path))
+        assert model.has_examples is not is_open
+        assert ("nearest" in extras.extras(model)) is not is_open
+
+
 def test_a_choice_that_is_reported_twice_makes_the_forms_once():
     blocks = views.build(Settings("vae", "mnist"))
     events = {fn.fn: fn for fn in blocks.fns.values()}

@@ -116,7 +116,7 @@ def view(settings: Settings, tab: gr.Tab) -> gr.Timer:
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     with gr.Row():
         folder = gr.Textbox(
-            settings.runs,
+            settings.followed,
             label="Folder of runs",
             interactive=not settings.is_open,
         )
@@ -132,7 +132,7 @@ def view(settings: Settings, tab: gr.Tab) -> gr.Timer:
     timer = gr.Timer(SECONDS, active=False)
 
     def refresh(folder, run, epoch, count):
-        folder = settings.runs if settings.is_open else folder
+        folder = settings.followed if settings.is_open else folder
         try:
             known = found_in(folder)
         except ValueError as error:

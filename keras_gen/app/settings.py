@@ -14,7 +14,8 @@ class Settings:
         server: Address of a server, whose models are used; None uses models of this
             machine.
         label: Label of the version on the server; None uses the newest.
-        runs: Path of the folder of runs that the page follows.
+        runs: Path of the folder of runs that the page follows. None uses "runs", or no
+            folder where other machines reach the page: grids may show training images.
         host: Name or address of the interface that the page is served on.
         share: Boolean, whether a public link is made.
     """
@@ -23,15 +24,21 @@ class Settings:
     weights: str | None = None
     server: str | None = None
     label: str | None = "stable"
-    runs: str = "runs"
+    runs: str | None = None
     host: str = "127.0.0.1"
     share: bool = False
+
+    @property
+    def followed(self) -> str | None:
+        """Path of the folder of runs that the page shows; None for none."""
+        return self.runs or (None if self.is_open else "runs")
 
     @property
     def is_open(self) -> bool:
         """Whether other machines reach the page.
 
         Their users then choose from lists alone: they type no paths and no addresses.
+        They see no images of data that others do not have.
         """
         if self.share:
             return True

@@ -16,6 +16,7 @@ from keras_gen.core import hub_client
 from keras_gen.core.abilities import Ability
 from keras_gen.core.inputs import FILE_SUFFIX, IMAGE, Input
 from keras_gen.core.noise import row_seeds
+from keras_gen.data import catalog
 from keras_gen.export import Client
 from keras_gen.export.signatures import draws_rows, inputs_of
 
@@ -189,13 +190,15 @@ class Local(Source):
     Args:
         name: Name of its preset.
         weights: Its weights, as for `keras_gen.zoo.load`.
+        is_open: Boolean, whether other machines reach the page: images of data that
+            others do not have by their name are then not shown.
 
     Raises:
         ValueError: For names or files that do not fit.
     """
 
-    def __init__(self, name: str, weights: str | None):
-        self.name, self.weights = name, weights
+    def __init__(self, name: str, weights: str | None, is_open: bool):
+        self.name, self.weights, self.is_open = name, weights, is_open
         self.title = f"{name} {weights}" if weights else f"{name}, untrained"
         self.model = zoo.load(name, weights)
         self.url = f"http://localhost:8501/v1/models/{name}/labels/stable"
@@ -235,7 +238,9 @@ class Local(Source):
 
     @property
     def has_examples(self) -> bool:
-        """Whether the data are at hand, without a download, and hold images."""
+        """Whether the data are at hand and may be shown, and hold images."""
+        if self.is_open and self.data is not None and not catalog.is_public(self.data):
+            return False
         is_here = self.data is not None and (
             re.split("[/?]", self.data)[0] in SHIPPED
             or pathlib.Path(self.data).expanduser().exists()
@@ -316,7 +321,7 @@ def find(name: str, weights: str | None) -> tuple[str, str | None]:
     return name, str(path) if path.exists() else weights
 
 
-def open_local(name: str, weights: str | None) -> Local:
+def open_local(name: str, weights: str | None, is_open: bool = False) -> Local:
     """A model of this machine, kept in memory until its file changes."""
     name, weights = find(name, weights)
     path = pathlib.Path(weights or "")
@@ -325,12 +330,12 @@ def open_local(name: str, weights: str | None) -> Local:
         for file in (path, path / runs.MODEL)
         if weights and file.is_file()
     ]
-    return _local(name, weights, tuple(changed))
+    return _local(name, weights, is_open, tuple(changed))
 
 
 @functools.lru_cache(KEPT)
-def _local(name, weights, changed):
-    return Local(name, weights)
+def _local(name, weights, is_open, changed):
+    return Local(name, weights, is_open)
 
 
 @functools.lru_cache(KEPT)

@@ -47,10 +47,11 @@ def build(settings: Settings) -> gr.Blocks:
                 gr.render(key, **RENDER)(lambda key: _forms(settings, [key]))
             with gr.Tab("Compare two models") as compare:
                 _comparison(settings, compare)
-            with gr.Tab("Follow a run") as run:
-                timer = follow.view(settings, run)
-        for other in (use, compare):
-            other.select(lambda: gr.Timer(active=False), None, timer, **QUIET)
+            if settings.followed is not None:
+                with gr.Tab("Follow a run") as run:
+                    timer = follow.view(settings, run)
+                for other in (use, compare):
+                    other.select(lambda: gr.Timer(active=False), None, timer, **QUIET)
     return blocks
 
 
@@ -143,7 +144,7 @@ def _open(settings, key):
         raise ValueError(f"Expected weights of {name}, got none.")
     if settings.is_open and second not in _weights_of(name):
         raise ValueError(f"Expected weights of a list, got {second!r}.")
-    return open_local(name, second)
+    return open_local(name, second, settings.is_open)
 
 
 # Forms.

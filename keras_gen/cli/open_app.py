@@ -34,8 +34,12 @@ def open_app(
         typer.Option(help="Label of the version on the server; '' uses the newest."),
     ] = "stable",
     runs: Annotated[
-        pathlib.Path, typer.Option(help="Folder of the runs that can be followed.")
-    ] = pathlib.Path("runs"),
+        pathlib.Path | None,
+        typer.Option(
+            help="Folder of the runs that can be followed.",
+            show_default="runs, or none where other machines reach the page",
+        ),
+    ] = None,
     host: Annotated[
         str,
         typer.Option(
@@ -58,7 +62,8 @@ def open_app(
 
     The page draws, walks, reconstructs, translates and completes with a model, and
     compares two; a second tab follows a training. Only this machine reaches it, unless
-    --host or --share is given, and it asks no other host for anything.
+    --host or --share is given, and it asks no other host for anything. Others see no
+    images of your own data, unless --runs names a folder whose grids show them.
     """
     if importlib.util.find_spec("gradio") is None:
         raise ImportError("The app needs Gradio: pip install 'keras-gen[app]'")
@@ -73,7 +78,7 @@ def open_app(
         weights,
         server,
         label or None,
-        str(runs),
+        None if runs is None else str(runs),
         host,
         share,
     )
