@@ -156,6 +156,7 @@ def of_data(
         "test",
         image_shape=model.image_shape,
         batch_size=n,
+        features=("image",),
         shuffle=False,
         seed=split_seed,
         broken="skip",
@@ -235,6 +236,7 @@ def arithmetic(
     lacking: ArrayLike,
     rows: ArrayLike,
     strength: float = 1.0,
+    **conditions: ArrayLike,
 ) -> np.ndarray:
     """Adds a property to images: the mean code with it minus the mean without it ([3]).
 
@@ -244,17 +246,24 @@ def arithmetic(
         lacking: Images or latents without the property.
         rows: Images or latents to which the property is added.
         strength: Factor of the added difference; a negative one removes the property.
+        **conditions: Conditions of `rows`, for models that decode with conditions, such
+            as `labels`, int (batch,).
 
     Returns:
         float32 (batch, height, width, channels), in [-1, 1].
     """
     with_property, without = codes(model, having), codes(model, lacking)
     direction = with_property.mean(axis=0) - without.mean(axis=0)
-    return model.decode(codes(model, rows) + np.float32(strength) * direction)
+    points = codes(model, rows, **conditions) + np.float32(strength) * direction
+    return model.decode(points, **conditions)
 
 
 def traverse(
-    model: GenerativeModel, rows: ArrayLike, coordinate: int, values: ArrayLike
+    model: GenerativeModel,
+    rows: ArrayLike,
+    coordinate: int,
+    values: ArrayLike,
+    **conditions: ArrayLike,
 ) -> np.ndarray:
     """Images for several values of one coordinate of the latents; the rest is fixed.
 
@@ -263,6 +272,8 @@ def traverse(
         rows: Images or latents to start from, (batch, ...).
         coordinate: Index of the coordinate, from 0.
         values: Values of the coordinate, (steps,).
+        **conditions: Conditions of the rows, for models that decode with conditions,
+            such as `labels`, int (batch,).
 
     Returns:
         float32 (batch, steps, height, width, channels), in [-1, 1].
@@ -270,7 +281,7 @@ def traverse(
     Raises:
         ValueError: For a coordinate that the latents do not have.
     """
-    latents = codes(model, rows)
+    latents = codes(model, rows, **conditions)
     if not 0 <= coordinate < latents.shape[1]:
         raise ValueError(
             f"Expected a coordinate in [0, {latents.shape[1]}), got {coordinate}."
@@ -278,7 +289,7 @@ def traverse(
     values = np.asarray(values, np.float32)
     points = latents[:, None].repeat(len(values), axis=1)
     points[:, :, coordinate] = values
-    return _decode(model, points)
+    return _decode(model, points, **conditions)
 
 
 def mix_styles(

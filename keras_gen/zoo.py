@@ -422,6 +422,8 @@ def _read_card(folder, source):
         source: Name of the folder, for messages.
     """
     name = f"{source}/{CARD}"
+    if pathlib.Path(folder).is_file():
+        raise ValueError(f"Expected weights with a card, got {source}, without one.")
     contents = files.parse_json(files.read_text(pathlib.Path(folder) / CARD), name)
     kinds = {"model": str, "configuration": dict, "sha256": str}
     files.check_entries(contents, kinds, name)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import keras_gen
 from keras_gen.cli import app, pictures
-from keras_gen.cli.usage import example
+from keras_gen.cli.usage import example, query_example
 from keras_gen.runs import Settings
 
 runner = CliRunner()
@@ -335,3 +335,124 @@ def test_texts_fit_their_images(tmp_path):
     pictures.save_labelled(images, ["", "", ""], tmp_path / "a.png", 2, 1)
     with PIL.Image.open(tmp_path / "a.png") as picture:
         assert picture.size == (20, 20)  # No lines of text.
+
+
+OUTPUTS = {
+    "sample": ("samples.png", "cgan"),
+    "interpolate": ("walks-0.5.gif", "stacked_ae"),
+    "traverse": ("walks.png", "stacked_ae"),
+    "mix": ("mix.png", "stylegan"),
+    "nearest": ("nearest.png", "cgan"),
+}
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_outputs_that_exist_are_refused_before_any_work(command, tmp_path):
+    file, name = OUTPUTS[command]
+    mine = tmp_path / file
+    mine.write_bytes(b"mine")
+    for output in (mine, mine.with_suffix("")) if "walks" in file else (mine,):
+        done = run(command, name, "--weights", "none", "-o", output)
+        assert done.exit_code == 1 and "--force replaces it" in done.stderr
+    assert mine.read_bytes() == b"mine"
+    (tmp_path / "folder.png").mkdir()
+    done = run(command, name, "--weights", "none", "-o", tmp_path / "folder.png")
+    assert done.exit_code == 2 and "got the folder" in done.stderr
+    done = run(command, name, "--weights", "none", "-o", mine, "--force")
+    assert done.exit_code == 2 and "--force" not in done.stderr
+
+
+def test_a_report_that_exists_is_not_replaced(weights, tmp_path):
+    mine = tmp_path / "report.html"
+    mine.write_bytes(b"mine")
+    arguments = ("cgan", "--weights", weights["cgan"], "--report", mine)
+    done = run("evaluate", *arguments)
+    assert done.exit_code == 1 and "--force replaces it" in done.stderr
+    assert mine.read_bytes() == b"mine"
+
+
+def test_names_of_walks_with_a_dot_stay_apart(weights, tmp_path):
+    for name in ("walks-0.5", "walks-0.6.png"):
+        arguments = ("--weights", weights["stacked_ae"], "-n", 1, "--steps", 2)
+        arguments = ("interpolate", "stacked_ae", *arguments, "-o", tmp_path / name)
+        done = run(*arguments)
+        assert done.exit_code == 2
+        assert "Expected 2 test images, two for each walk, got 1" in done.stderr
+        done = run(*arguments, "--data", "mnist")
+        assert done.exit_code == 0, done.output
+    found = sorted(path.name for path in tmp_path.iterdir())
+    files = ("walks-0.5.gif", "walks-0.5.png", "walks-0.6.gif", "walks-0.6.png")
+    assert found == list(files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--json", "-o", "x.npy"), "Expected --json or -o, got both."),
+        (("--split", "train"), "Expected --split with --data"),
+        (("--input", "x.png", "-n", 2), "Expected -n without --input"),
+        (("--set", "images=3"), "Expected --set images= a list of rows"),
+    ],
+)
+def test_options_without_an_effect_are_refused(weights, arguments, message):
+    done = used("classifier", "classify", weights, *arguments)
+    assert done.exit_code == 2 and message in " ".join(done.stderr.split())
+
+
+def test_a_text_is_one_value_and_not_many_rows(weights, tmp_path):
+    output = tmp_path / "out.npy"
+    arguments = ("--set", "captions=red heart", "-n", 2, "--seed", 0, "-o", output)
+    done = used("text_to_image", "sample", weights, *arguments)
+    assert done.exit_code == 0, done.output
+    assert len(np.load(output)) == 2
+
+
+@pytest.mark.parametrize("command", ["traverse", "interpolate"])
+def test_models_with_classes_walk_with_classes_that_are_drawn(
+    command, weights, tmp_path
+):
+    arguments = ("--weights", weights["cgan"], "--steps", 2)
+    done = run(command, "cgan", *arguments, "-o", tmp_path / "walk")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "walk.png").exists()
+
+
+def test_styles_of_models_with_classes_are_mixed(tmp_path):
+    cls = keras_gen.core.registry.preset("stylegan").model
+    model = keras_gen.zoo.load("stylegan", **{**cls.tiny, "num_classes": 3})
+    model.save(tmp_path / "model.keras")
+    arguments = ("--weights", tmp_path / "model.keras", "-n", 2, "--layers", "0")
+    done = run("mix", "stylegan", *arguments, "-o", tmp_path / "mix.png")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "mix.png").exists()
+
+
+def test_models_of_points_and_weights_without_a_card_are_refused(weights, tmp_path):
+    model = keras_gen.zoo.load("flow_matching", point_dim=2, image_shape=None)
+    model.save(tmp_path / "points.keras")
+    points = ("flow_matching", "--weights", tmp_path / "points.keras")
+    done = run("evaluate", *points, "--data", "gaussian_ring")
+    assert done.exit_code == 2
+    assert "Expected a model of images, got FlowMatching of point" in done.stderr
+    done = run("show", "cgan", "--weights", weights["cgan"])
+    assert done.exit_code == 2 and "Expected weights with a card" in done.stderr
+
+
+def test_exports_take_options_of_abilities_alone(weights, tmp_path):
+    served = ("export", "cgan", "--weights", weights["cgan"], "--to", tmp_path / "to")
+    for setting in ("version=3", "steps=2", "abilities=sample"):
+        done = run(*served, "--set", setting)
+        assert done.exit_code == 2 and "Expected --set with an option" in done.stderr
+    assert not (tmp_path / "to").exists()
+
+
+def test_the_next_command_asks_for_what_is_served(weights):
+    assert query_example(model_of("stacked_ae", weights), "ae").split()[4] == (
+        "reconstruct"
+    )
+    command = query_example(model_of("stacked_ae", weights), "ae", ["encode"])
+    assert command.split()[4] == "encode"
+    command = query_example(model_of("stacked_ae", weights), "ae", ["decode"])
+    assert shlex.split(command)[-1] == "latents=[[0, 0, 0]]"
+    command = query_example(model_of("stacked_ae", weights), "ae", ["interpolate"])
+    assert command is None

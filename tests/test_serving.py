@@ -745,6 +745,10 @@ def test_the_command_line_exports_and_queries(tmp_path, monkeypatch):
         asked = ("query", address, "digits", "encode", "--images", "one.png")
         codes = json.loads(run(*asked).stdout)
         assert np.shape(codes) == (1, 2)
+        done = run(*asked, "-o", "codes.png")
+        assert done.exit_code == 2 and "ability that gives images" in done.stderr
+        done = run(*asked[:-2], "--set", "images=3")
+        assert done.exit_code == 2 and "Traceback" not in done.output
         for mistake, message in (
             (("digits", "sample"), "reconstruct"),
             (("gone",), "NOT_FOUND"),

@@ -280,6 +280,40 @@ def new_path(name: str, suffixes: Sequence[str] = ("",)) -> pathlib.Path:
     return path
 
 
+def output_path(
+    given: pathlib.Path | None,
+    default: str,
+    force: bool,
+    suffixes: Sequence[str] = ("",),
+) -> pathlib.Path:
+    """The path that a command writes to, which is checked before any work.
+
+    Args:
+        given: Path from the command line; None uses the default, with a number if
+            something lies there.
+        default: Name of the file.
+        force: Boolean, whether files that exist are replaced.
+        suffixes: Suffixes of the files that are written, as for `new_path`.
+
+    Returns:
+        The path, without the suffixes.
+
+    Raises:
+        FileExistsError: For a file that exists, unless it is to be replaced.
+        ValueError: For the path of a folder.
+    """
+    if given is None:
+        return new_path(default, suffixes)
+    if given.suffix and given.suffix in suffixes:
+        given = given.with_suffix("")
+    for suffix in suffixes:
+        path = pathlib.Path(f"{given}{suffix}")
+        if path.is_dir():
+            raise ValueError(f"Expected the path of a file, got the folder {path}.")
+        refuse_existing(path, force)
+    return given
+
+
 def refuse_existing(path: pathlib.Path, force: bool) -> None:
     """Refuses to replace a file.
 

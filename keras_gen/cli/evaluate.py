@@ -14,8 +14,8 @@ from keras_gen.cli.common import (
     AsJson,
     Weights,
     load_model,
-    new_path,
     note,
+    output_path,
     run_of,
 )
 
@@ -97,6 +97,9 @@ def evaluate(
             show_default="report.html, with a number if that exists; none with --json",
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a report that exists at --report.")
+    ] = False,
 ):
     """Measures a model's samples, or a folder of images, against real images.
 
@@ -125,8 +128,8 @@ def evaluate(
         data = run.settings.data if run else _data_of_card(name, weights)
     if split_seed is None:
         split_seed = _split_seed(run, data)
-    if report is not None and report.is_dir():
-        raise ValueError(f"Expected --report with a file, got the folder {report}.")
+    if report is not None:
+        report = output_path(report, "report.html", force)
     with bars.work("preparing data"):
         evaluation = keras_gen.metrics.Evaluation(
             model,
@@ -148,7 +151,7 @@ def evaluate(
     else:
         print("\n".join(keras_gen.metrics.report.lines(figures)), flush=True)
     if report is None and not as_json:
-        report = new_path("report.html")
+        report = output_path(None, "report.html", force)
     if report is not None:
         log = None if run is None else run.folder / keras_gen.runs.LOG
         settings = {"data": data, "images": evaluation.context.num_images, "seed": seed}

@@ -99,8 +99,10 @@ def export(
     to = SERVING if to is None else to
     deploy = keras_gen.export.deploy
     _check_targets([served for served, _, _ in chosen], to, version, label)
-    for served, preset, source in chosen:
-        model = load_model(preset, source)
+    models = [load_model(preset, source) for _, preset, source in chosen]
+    for model, (served, _, _) in zip(models, chosen, strict=True):
+        _check_options(settings, model, served, abilities)
+    for model, (served, preset, source) in zip(models, chosen, strict=True):
         card = _card_of(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
         options |= settings
@@ -110,7 +112,8 @@ def export(
         print(f"{path}: {_describe_labels(to, served)}")
     print("What to type next:")
     print(f"  (cd {shlex.quote(str(to))} && docker compose --profile cpu up)")
-    print(f"  {query_example(model, served)}")
+    if (command := query_example(model, served, abilities)) is not None:
+        print(f"  {command}")
 
 
 def label(
@@ -136,6 +139,20 @@ def label(
     else:
         deploy.set_label(to, served, name, version)
     print(f"{served}: {_describe_labels(to, served)}")
+
+
+def _check_options(settings, model, served, abilities):
+    """Refuses --set with what is no option of the abilities that are exported."""
+    chosen = [
+        a for n, a in model.abilities().items() if not abilities or n in abilities
+    ]
+    known = {option: None for ability in chosen for option in ability.options}
+    for key in settings:
+        if key not in known:
+            raise ValueError(
+                f"Expected --set with an option of the abilities of {served} "
+                f"({', '.join(known) or 'none'}), got {key!r}."
+            )
 
 
 def _write_files(chosen, format, to, abilities):

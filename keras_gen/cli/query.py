@@ -8,7 +8,13 @@ import typer
 
 import keras_gen
 from keras_gen.cli import bars
-from keras_gen.cli.common import Scale, new_path, output_option, parse_values
+from keras_gen.cli.common import (
+    Force,
+    Scale,
+    output_option,
+    output_path,
+    parse_values,
+)
 
 
 def query(
@@ -45,13 +51,14 @@ def query(
         str, typer.Option(help="Label of the version to use; '' uses the newest.")
     ] = "stable",
     output: output_option("Path of the PNG file, for images", "answer.png") = None,
+    force: Force = False,
     scale: Scale = 2,
 ):
     """Sends a request to a server; images become a grid, other results are JSON."""
-    from keras_gen.core.inputs import SEED, with_role
+    from keras_gen.core.inputs import IMAGES, SEED, with_role
     from keras_gen.export.signatures import draws_rows, inputs_of
 
-    output = output or new_path("answer.png")
+    path = output_path(output, "answer.png", force)
     given = {**parse_values(arguments), **({"images": images} if images else {})}
     options = {"label": label or None, "progress": bars.are_shown()}
     with keras_gen.export.Client(address, served, **options) as client:
@@ -60,13 +67,19 @@ def query(
             raise ValueError(
                 f"Expected one of {', '.join(signatures)}, got {ability!r}."
             )
+        is_image = signatures[ability]["output"] == IMAGES
+        if output is not None and not is_image:
+            raise ValueError(
+                "Expected -o with an ability that gives images, got "
+                f"{ability!r}, which gives {signatures[ability]['output']}."
+            )
         if draws_rows(client.card, ability):
             given["n"] = n
         inputs = inputs_of(client.card, ability)
         given = {**{entry.name: seed for entry in with_role(inputs, SEED)}, **given}
         answer = getattr(client, ability)(**given)
-    if answer.ndim == 4:
-        keras_gen.images.save_grid(answer, output, scale=scale)
-        print(f"{len(answer)} images are in {output}.")
+    if is_image and answer.ndim == 4 and answer.shape[-1] in (1, 3, 4):
+        keras_gen.images.save_grid(answer, path, scale=scale)
+        print(f"{len(answer)} images are in {path}.")
     else:
         print(json.dumps(answer.tolist()))

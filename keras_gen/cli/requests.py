@@ -1,6 +1,7 @@
 """Requests: one call of an ability, with what the user gave for each input."""
 
 import dataclasses
+import functools
 import inspect
 import itertools
 import pathlib
@@ -130,6 +131,8 @@ class Request:
         """Reads the rows of the main input from files or from data."""
         if files and data:
             raise ValueError("Expected --input or --data, got both.")
+        if files and n is not None:
+            raise ValueError("Expected -n without --input, whose files are all used.")
         given = self.main is not None and self.main.name in self.values
         if (files or data) and (self.main is None or given):
             self._refuse("--input" if files else "--data")
@@ -148,11 +151,17 @@ class Request:
             )
         elif given:
             self.rows = self.values.pop(self.main.name)
+            if not hasattr(self.rows, "__len__") or isinstance(self.rows, str):
+                raise ValueError(
+                    f"Expected --set {self.main.name}= a list of rows, or the path of "
+                    f"an .npy file, got {self.rows!r}."
+                )
             self.names = [str(i) for i in range(len(self.rows))]
         self.is_drawn = self.ability.draws and self.rows is None
         self.count = 1 if self.rows is None else len(self.rows)
         if self.is_drawn:
-            lengths = {len(v) for v in self.values.values() if hasattr(v, "__len__")}
+            given = [v for v in self.values.values() if not isinstance(v, str)]
+            lengths = {len(v) for v in given if hasattr(v, "__len__")}
             self.count = max(lengths, default=count)
         self._refuse_missing()
 
@@ -284,6 +293,12 @@ class Request:
         return ": ".join(filter(None, words)) or str(index)
 
 
+@functools.lru_cache
+def _facts(data):
+    """What is known of data, whose headers are read once."""
+    return keras_gen.data.describe(data, "all")
+
+
 def class_names(model, data: str | None, count: int) -> tuple[str, ...]:
     """Names of classes or domains, if the data are at hand and have so many.
 
@@ -297,7 +312,7 @@ def class_names(model, data: str | None, count: int) -> tuple[str, ...]:
     )
     if not is_here:
         return ()
-    facts = keras_gen.data.describe(data, "all")
+    facts = _facts(data)
     kinds = [facts.class_names, facts.domain_names]
     if "domain" in model.batch_shapes():
         kinds.reverse()

@@ -55,7 +55,9 @@ def run(
             autocompletion=completions.data_sets,
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Part of the data.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="Part of the data.", show_default="test")
+    ] = None,
     labels: Annotated[
         list[str] | None,
         typer.Option(
@@ -130,6 +132,10 @@ def run(
         print_abilities(load_model(name, weights), name, weights)
         return
     weights = choose_weights(name, weights)
+    if as_json and output is not None:
+        raise ValueError("Expected --json or -o, got both.")
+    if split is not None and data is None:
+        raise ValueError("Expected --split with --data, got no --data.")
     results.check_output(output, force)
     model = load_model(name, weights)
     if ability not in model.abilities():
@@ -138,7 +144,7 @@ def run(
     request.read_settings(parse_values(settings))
     request.read_conditions(labels, captions)
     request.read_mask(mask)
-    request.read_rows([*(inputs or ()), *(files or ())], data, split, n)
+    request.read_rows([*(inputs or ()), *(files or ())], data, split or "test", n)
     with bars.work(ability):
         answer = request.answer()
     if as_json:

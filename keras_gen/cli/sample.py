@@ -7,13 +7,14 @@ import typer
 import keras_gen
 from keras_gen import progress
 from keras_gen.cli.common import (
+    Force,
     Name,
     Scale,
     TrainedWeights,
     choose_weights,
     load_model,
-    new_path,
     output_option,
+    output_path,
     parse_values,
 )
 from keras_gen.cli.usage import first_example
@@ -34,6 +35,7 @@ def sample(
         ),
     ] = None,
     output: output_option("Path of the PNG file", "samples.png") = None,
+    force: Force = False,
     scale: Scale = 2,
     settings: Annotated[
         list[str] | None,
@@ -48,7 +50,7 @@ def sample(
     """Draws images from a trained model into one grid."""
     settings = parse_values(settings)
     weights = choose_weights(name, weights)
-    path = output or new_path("samples.png")
+    path = output_path(output, "samples.png", force)
     model = load_model(name, weights)
     if "sample" not in model.abilities():
         command = first_example(model, name, weights)

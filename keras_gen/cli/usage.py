@@ -4,6 +4,7 @@ import difflib
 import inspect
 import json
 import typing
+from collections.abc import Collection
 
 from keras_gen.cli.common import command_line, data_of
 
@@ -115,9 +116,14 @@ def _rows(entry, model, data, split):
     return ["--input", "IMAGE.png" if is_file else f"{entry.name.upper()}.npy"]
 
 
-def first_ability(model):
-    """The ability by which a model is first tried; None for a model without any."""
-    known = model.abilities()
+def first_ability(model, among: Collection[str] | None = None):
+    """The ability by which a model is first tried; None for a model without any.
+
+    Args:
+        model: The model.
+        among: Names of the abilities to choose from; None for all.
+    """
+    known = {n: a for n, a in model.abilities().items() if not among or n in among}
     chosen = [*(name for name in FIRST if name in known), *known]
     return known[chosen[0]] if chosen else None
 
@@ -128,16 +134,23 @@ def first_example(model, name: str, weights: str) -> str | None:
     return None if ability is None else example(model, name, weights, ability)
 
 
-def query_example(model, served: str) -> str:
-    """A command that asks a server for the first ability of a model.
+def query_example(
+    model, served: str, abilities: Collection[str] | None = None
+) -> str | None:
+    """A command that asks a server for the first ability of a model, if it has one.
 
     Args:
         model: The model.
         served: Its name on the server.
+        abilities: Names of the abilities that are served; None for all.
     """
+    import numpy as np
+
     from keras_gen.core.inputs import IMAGE, TEXT
 
-    ability = first_ability(model)
+    ability = first_ability(model, abilities)
+    if ability is None:  # Such as the signature "interpolate", which no method has.
+        return None
     words = ["query", "localhost:8500", served, ability.name]
     for entry in _needed(model, ability):
         if entry.role == IMAGE:
@@ -145,7 +158,10 @@ def query_example(model, served: str) -> str:
         elif entry.role == TEXT:
             words += ["--set", f"{entry.name}=red heart"]
         else:
-            words += ["--set", f"{entry.name}={entry.range[0] if entry.range else 0}"]
+            value = entry.range[0] if entry.range else 0
+            if entry.shape:
+                value = np.full((1, *entry.shape), value).tolist()
+            words += ["--set", f"{entry.name}={json.dumps(value)}"]
     return command_line(*words)
 
 

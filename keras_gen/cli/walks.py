@@ -10,14 +10,15 @@ import keras_gen
 from keras_gen import progress
 from keras_gen.cli import bars, completions
 from keras_gen.cli.common import (
+    Force,
     Name,
     Scale,
     TrainedWeights,
     choose_weights,
     data_of,
     load_model,
-    new_path,
     output_option,
+    output_path,
     split_seed_of,
 )
 
@@ -54,6 +55,7 @@ def interpolate(
     ] = None,
     seed: LatentSeed = 0,
     output: walk_output("interpolation") = None,
+    force: Force = False,
     scale: Scale = 2,
 ):
     """Walks from latents to other latents: a grid with a row for each walk, and a GIF.
@@ -63,20 +65,19 @@ def interpolate(
     or a caption that is drawn.
     """
     from keras_gen.core.abilities import default_conditions
-    from keras_gen.core.inputs import LABEL, TEXT, with_role
     from keras_gen.core.noise import row_seeds
 
     weights = choose_weights(name, weights)
-    output = output or new_path("interpolation", SUFFIXES)
+    output = output_path(output, "interpolation", force, SUFFIXES)
     model = _load(name, weights, "decode")
-    data = data or data_of(name, weights)[0] or "mnist"
     inputs = model.abilities()["decode"].declared(model)
     conditions = default_conditions(inputs, row_seeds(n, seed))
-    if with_role(inputs, LABEL) or with_role(inputs, TEXT):
-        ends = keras_gen.latent.draw(model, 2 * n, seed)
-    else:
-        split_seed = split_seed_of(name, weights, data)
-        ends = keras_gen.latent.of_data(model, data, 2 * n, seed, split_seed)
+    ends = _latents(model, name, weights, data, 2 * n, seed)
+    if len(ends) < 2 * n:
+        raise ValueError(
+            f"Expected {2 * n} test images, two for each walk, got {len(ends)}: -n "
+            "gives fewer walks, --data other images."
+        )
     with bars.work("walking"):
         walks = keras_gen.latent.interpolate(
             model, ends[:n], ends[n:], steps, spherical, **conditions
@@ -95,29 +96,34 @@ def traverse(
     steps: Steps = 11,
     seed: LatentSeed = 0,
     output: walk_output("traversal") = None,
+    force: Force = False,
     scale: Scale = 2,
 ):
     """Walks along coordinates: a grid with a row for each coordinate, and a GIF.
 
     All walks start from one image (or one sample of the prior). A coordinate goes from
-    the 1st to the 99th percentile of its values for 1000 images.
+    the 1st to the 99th percentile of its values for 1000 images. Models with classes or
+    captions start from a sample of the prior, with a class or a caption that is drawn.
     """
     import numpy as np
+
+    from keras_gen.core.abilities import default_conditions
+    from keras_gen.core.noise import row_seeds
 
     latent = keras_gen.latent
     chosen = None if coordinates is None else whole_numbers(coordinates)
     weights = choose_weights(name, weights)
-    output = output or new_path("traversal", SUFFIXES)
+    output = output_path(output, "traversal", force, SUFFIXES)
     model = _load(name, weights, "decode")
-    data = data or data_of(name, weights)[0] or "mnist"
+    inputs = model.abilities()["decode"].declared(model)
+    conditions = default_conditions(inputs, row_seeds(1, seed))
     with bars.work("encoding images"):
-        split_seed = split_seed_of(name, weights, data)
-        latents = latent.of_data(model, data, 1000, seed, split_seed)
+        latents = _latents(model, name, weights, data, 1000, seed)
     if chosen is None:
         chosen = range(min(10, latents.shape[1]))
     walks = [
-        keras_gen.latent.traverse(
-            model, latents[:1], i, keras_gen.latent.spread(latents, i, steps)
+        latent.traverse(
+            model, latents[:1], i, latent.spread(latents, i, steps), **conditions
         )[0]
         for i in progress.over(chosen, "walking")
     ]
@@ -136,20 +142,32 @@ def mix(
     ] = 5,
     seed: LatentSeed = 0,
     output: output_option("Path of the PNG file", "mix.png") = None,
+    force: Force = False,
     scale: Scale = 2,
 ):
     """Mixes styles: a table of images with the layers of two others.
 
     The images of the top row give the styles of the chosen layers, and those of the
-    left column give all others.
+    left column give all others. Models with classes draw one for each of them.
     """
+    from keras_gen.core.abilities import default_conditions
+    from keras_gen.core.noise import row_seeds
+
     chosen = whole_numbers(layers)
     weights = choose_weights(name, weights)
-    path = output or new_path("mix.png")
+    path = output_path(output, "mix.png", force)
     model = _load(name, weights, "map")
     latents = keras_gen.latent.draw(model, 2 * n, seed)
     with bars.work("mixing"):
-        table = keras_gen.latent.mix_styles(model, latents[:n], latents[n:], chosen)
+        inputs = model.abilities()["map"].declared(model)
+        labels = default_conditions(inputs, row_seeds(2 * n, seed)).get("labels")
+        table = keras_gen.latent.mix_styles(
+            model,
+            latents[:n],
+            latents[n:],
+            chosen,
+            None if labels is None else (labels[:n], labels[n:]),
+        )
     flat = table.reshape(-1, *table.shape[2:])
     keras_gen.images.save_grid(flat, path, table.shape[1], scale)
     print(f"The table is in {path}.")
@@ -173,6 +191,7 @@ def nearest(
     ] = 7,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     output: output_option("Path of the PNG file", "nearest.png") = None,
+    force: Force = False,
     scale: Scale = 2,
 ):
     """Shows samples, and beside each the training images whose pixels are nearest.
@@ -180,7 +199,7 @@ def nearest(
     Distances are of pixels. `keras-gen evaluate` measures whether samples are copies.
     """
     weights = choose_weights(name, weights)
-    path = output or new_path("nearest.png")
+    path = output_path(output, "nearest.png", force)
     data = data or data_of(name, weights)[0]
     if data is None:
         raise ValueError("Expected --data, with the training images, got none.")
@@ -224,9 +243,21 @@ def _load(name, weights, ability):
     return model
 
 
+def _latents(model, name, weights, data, count, seed):
+    """Codes of test images; samples of the prior for models with conditions."""
+    from keras_gen.core.inputs import LABEL, TEXT, with_role
+
+    inputs = model.abilities()["decode"].declared(model)
+    if with_role(inputs, LABEL) or with_role(inputs, TEXT):
+        return keras_gen.latent.draw(model, count, seed)
+    data = data or data_of(name, weights)[0] or "mnist"
+    split_seed = split_seed_of(name, weights, data)
+    return keras_gen.latent.of_data(model, data, count, seed, split_seed)
+
+
 def _write_walks(walks, output, scale):
     """A PNG and a GIF of images (walks, steps, height, width, channels)."""
-    picture, animation = (output.with_suffix(suffix) for suffix in SUFFIXES)
+    picture, animation = (pathlib.Path(f"{output}{suffix}") for suffix in SUFFIXES)
     flat = walks.reshape(-1, *walks.shape[2:])
     keras_gen.images.save_grid(flat, picture, walks.shape[1], scale)
     keras_gen.images.save_animation(walks.swapaxes(0, 1), animation, scale=scale)

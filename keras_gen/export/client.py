@@ -313,7 +313,11 @@ def _fill_in(inputs, arguments, draws):
     if draws:
         count = arguments.pop("n", None)
     else:
-        count = len(arguments.get(next(iter(inputs)), ()))
+        first = next(iter(inputs))
+        rows = arguments.get(first, ())
+        if not hasattr(rows, "__len__"):
+            raise ValueError(f"Expected {first} with rows, got {rows!r}.")
+        count = len(rows)
     for name in seeds:
         arguments[name] = row_seeds(count, arguments.get(name))
     if draws:

@@ -76,6 +76,11 @@ class Context:
     ):
         if (model is None) == (images is None):
             raise ValueError("Expected a model or a folder of images.")
+        if model is not None and getattr(model, "image_shape", None) is None:
+            raise ValueError(
+                f"Expected a model of images, got {type(model).__name__} of "
+                f"{', '.join(model.batch_shapes())}."
+            )
         self.model, self.data = model, data
         self.num_images = DEFAULT_IMAGES if num_images is None else num_images
         self.num_train = num_images if num_train is None else num_train

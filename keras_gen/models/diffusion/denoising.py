@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from keras_gen.core import checks
+from keras_gen.core import checks, types
 from keras_gen.core.abilities import default_conditions, draws, transforms
 from keras_gen.core.inputs import check_rows
 from keras_gen.core.noise import row_seeds
@@ -94,8 +94,8 @@ class DenoisingModel(DiffusionModel):
 
     def _sample(self, seed, condition, guidance, steps, sampler, eta):
         path, sampler = self.path_of(steps), sampler or self.sampler
-        if not 0.0 <= eta <= 1.0:
-            raise ValueError(f"Expected eta in [0, 1], got {eta}.")
+        if not (types.is_number(eta) and 0.0 <= eta <= 1.0):
+            raise ValueError(f"Expected eta in [0, 1], got {types.shown(eta)}.")
         if eta and sampler != "ddim":
             raise ValueError(
                 f"Expected sampler='ddim' with eta above 0, got {sampler!r}."
