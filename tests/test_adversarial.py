@@ -237,11 +237,27 @@ def test_a_pack_holds_images_side_by_side_in_the_channels():
     packed = model.packed(images).numpy()
     assert packed.shape == (2, 4, 4, 3)
     np.testing.assert_array_equal(packed[1, ..., 2], images[5, ..., 0])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="multiple of 3"):
-        model.packed(images[:4])
+    filled = model.packed(images[:4]).numpy()
+    np.testing.assert_array_equal(filled[1, ..., 2], images[1, ..., 0])
     model.compile(seed=0)  # `fit` fills up the last batch of 20 rows, which has two.
-    model.fit(np.zeros((20, 4, 4, 1), np.float32), batch_size=6, verbose=0)
+    images = np.zeros((20, 4, 4, 1), np.float32)
+    with pytest.raises(ValueError, match="batches, on each replica, of a multiple of"):
+        model.fit(images, batch_size=4, verbose=0)
+    model.fit(images, validation_data=images, batch_size=6, verbose=0)
     assert int(model.step.numpy()) == 4
+    assert np.isfinite(list(model.evaluate(images, return_dict=True).values())).all()
+
+
+def test_no_batch_of_one_row_ruins_batch_normalization():
+    """A row alone has a variance of 0, which half of the moving variance would be."""
+    images = np.random.default_rng(0).uniform(-1, 1, (5, 4, 4, 1)).astype("float32")
+    model = GAN(image_shape=(4, 4, 1), widths=(4,), latent_dim=2)
+    sizes = []
+    play = model.train_step
+    model.train_step = lambda batch: sizes.append(batch["image"].shape[0]) or play(batch)
+    model.compile(seed=0, run_eagerly=True)
+    model.fit(images, batch_size=4, epochs=2, verbose=0)
+    assert sizes == [4] * 4
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class PathLength(Figure):
 
     def measure(self, context):
         """Decodes pairs of nearby points on paths between draws of the prior."""
-        model = context.model
+        model = _in_float32(context.model)
         is_normal = isinstance(model.prior, priors.Normal)
         latents = latent.draw(model, 2 * NUM_PATHS, context.seed)
         figures = _path_length(
@@ -52,6 +52,18 @@ class PathLength(Figure):
                 "path_length_w",
             )
         return figures
+
+
+def _in_float32(model):
+    """The model, or its weights in a model that computes in float32.
+
+    Images of points that are 1e-4 apart differ by less than 16 bits can show.
+    """
+    if model.dtype_policy.compute_dtype == "float32":
+        return model
+    copy = type(model).from_arguments({**model.get_config(), "dtype": "float32"})
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _path_length(context, decode, points, interpolation, name):

@@ -147,6 +147,7 @@ class TextToImage(GenerativeModel):
     """
 
     figures = ("accuracy", "d_right", "d_wrong", "d_fake", "divergence")
+    whole_batches = True  # Captions are compared with those of the batch.
     tiny = {
         "image_shape": (16, 16, 3),
         "noise_dim": 3,

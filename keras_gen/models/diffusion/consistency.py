@@ -101,7 +101,8 @@ class Consistency(DiffusionModel):
         """A consistency model that starts with the network of a trained flow.
 
         Args:
-            flow: Model without captions, whose averaged network is copied.
+            flow: Model without captions, whose averaged network is copied, without its
+                dropout.
             first_stage: Number of the first stage.
             **options: Other arguments of `Consistency`.
 
@@ -115,6 +116,7 @@ class Consistency(DiffusionModel):
             )
         shared = ("image_shape", "point_dim", "network", "settings", "num_classes")
         config = {k: v for k, v in flow.get_config().items() if k in shared}
+        config["settings"] = {**config["settings"], "dropout": 0.0}
         model = cls(**config, first_stage=first_stage, **options)
         weights = flow.averaged(flow.network).get_weights()
         for network in (model.network, model.averaged(model.network)):
@@ -126,7 +128,14 @@ class Consistency(DiffusionModel):
         return tf.ones_like(sigma), -sigma, tf.ones_like(sigma)
 
     def prepare_run(self, rows, steps):
-        """Fits the stages to the run, or says that it ends before the last one."""
+        """Fits the stages to the run, or says that it ends before the last one.
+
+        Dropout is refused: the outputs at two times would have masks of their own, and
+        differ by more than the times.
+        """
+        dropout = self.get_config()["settings"].get("dropout")
+        if dropout:
+            raise ValueError(f"Expected settings with dropout=0, got {dropout}.")
         if steps is None:
             return
         steps += int(self.step.numpy())

@@ -84,7 +84,6 @@ class GrowingModel(AdversarialModel):
     """
 
     fixed_options = ("packing",)
-    whole_batches = True
     longest_phase = 600_000
 
     def __init__(

@@ -51,6 +51,7 @@ class Matcher(GenerativeModel):
     """
 
     figures = ("accuracy",)
+    whole_batches = True  # Captions are compared with those of the batch.
     tiny = {"image_shape": (8, 8, 3), "units": 4, "width": 2, "buckets": 8}
 
     def __init__(
