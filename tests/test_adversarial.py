@@ -254,7 +254,9 @@ def test_no_batch_of_one_row_ruins_batch_normalization():
     model = GAN(image_shape=(4, 4, 1), widths=(4,), latent_dim=2)
     sizes = []
     play = model.train_step
-    model.train_step = lambda batch: sizes.append(batch["image"].shape[0]) or play(batch)
+    model.train_step = lambda batch: (
+        sizes.append(batch["image"].shape[0]) or play(batch)
+    )
     model.compile(seed=0, run_eagerly=True)
     model.fit(images, batch_size=4, epochs=2, verbose=0)
     assert sizes == [4] * 4

@@ -50,6 +50,15 @@ def test_r_precision_of_right_and_of_random_images():
         r_precision(texts[:9], texts[:9])
 
 
+def test_captions_that_are_as_near_share_a_hit():
+    pairs = np.eye(10)
+    assert r_precision(pairs, pairs) == 1
+    # Each row has one equal among the nine others, all of which are candidates.
+    twice = np.eye(5).repeat(2, axis=0)
+    assert r_precision(twice, twice) == pytest.approx(0.5)
+    assert r_precision(np.ones((10, 1)), np.ones((10, 1))) == pytest.approx(0.1)
+
+
 def test_masks_are_compared_by_intersection_over_union():
     true = np.zeros((2, 4, 4, 1))
     true[0, :2], true[1, 2:] = 1, 1

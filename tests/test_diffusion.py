@@ -16,6 +16,7 @@ from conftest import make_batch
 import keras_gen
 from keras_gen import latent, metrics, pictures
 from keras_gen.core.noise import row_seeds
+from keras_gen.core.registry import preset
 from keras_gen.layers import ModulatedGroupNorm, TimeEmbedding
 from keras_gen.metrics.figures import likelihood
 from keras_gen.models.diffusion import base, processes, samplers
@@ -394,6 +395,42 @@ def test_log_prob_of_flows_is_exact_for_the_exact_velocity(dimension, monkeypatc
         )
         errors.append(np.abs(got - exact).max())
     assert errors[1] < 0.02 * dimension and errors[1] < errors[0] / 2.5
+
+
+@pytest.mark.parametrize("name", ["flow_matching", "ddpm"])
+def test_log_prob_is_that_of_float32(name):
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 1)).astype("float32")
+    tiny = preset(name).model.tiny
+    wide = keras_gen.zoo.load(name, **tiny)
+    narrow = keras_gen.zoo.load(name, **tiny, dtype="mixed_bfloat16")
+    weights = [w + 0.1 for w in wide.network.get_weights()]  # Outputs start at 0.
+    for model in (wide, narrow):
+        for network in (model.network, model.averaged(model.network)):
+            network.set_weights(weights)
+    found, wanted = narrow.log_prob(images), wide.log_prob(images)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_points_have_no_learned_variance_and_no_augmentation():
+    with pytest.raises(ValueError, match="'lower' or 'upper' for points"):
+        keras_gen.models.DDPM(image_shape=None, point_dim=2, variance="learned")
+    with pytest.raises(ValueError, match="no augmentation of points"):
+        keras_gen.models.GAN(
+            image_shape=None, point_dim=2, augmentation=["translation"]
+        )
+
+
+def test_consistency_refuses_dropout_in_training():
+    settings = {"width": 8, "depth": 1, "heads": 2, "dropout": 0.1}
+    config = {**keras_gen.models.Consistency.tiny, "settings": settings}
+    model = keras_gen.models.Consistency(**config)
+    model.compile(seed=0)
+    with pytest.raises(ValueError, match="dropout=0, got 0.1"):
+        model.fit(np.zeros((4, 8, 8, 1), np.float32), batch_size=2, verbose=0)
+    flow = {**keras_gen.models.FlowMatching.tiny, "settings": settings}
+    flow = keras_gen.models.FlowMatching(**flow)
+    started = keras_gen.models.Consistency.from_flow(flow)
+    assert started.get_config()["settings"]["dropout"] == 0
 
 
 def test_log_prob_of_flows_fits_numbers_that_hardly_vary(monkeypatch):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import keras_gen
 from keras_gen import metrics
+from keras_gen.metrics.figures.path_length import PathLength
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(-1, 1, (300, 8, 8, 1)).astype(np.float32)
@@ -247,6 +248,38 @@ def test_evaluate_shows_figures_and_does_not_change_the_run(network):
     assert len(shown["frechet_distance"]) == 2 and shown["frechet_distance"][0] > 0
     for a, b in zip(plain.variables, watched.variables, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_evaluate_refuses_too_few_images_before_the_first_epoch(network, tmp_path):
+    def train(data, **options):
+        model = keras_gen.zoo.load("gan", **keras_gen.models.GAN.tiny)
+        evaluate = keras_gen.callbacks.Evaluate(data, features=network, **options)
+        model.fit(IMAGES, batch_size=50, epochs=1, verbose=0, callbacks=[evaluate])
+        return int(model.step.numpy())
+
+    with pytest.raises(ValueError, match="more images than the 5 features .*images=5"):
+        train("mnist", num_images=5)
+    for i in range(6):
+        keras_gen.images.save_grid(IMAGES[i : i + 1], tmp_path / f"{i}.png")
+    with pytest.raises(ValueError, match="got fewer in the split 'train'"):
+        train(tmp_path, test_fraction=0.5)
+
+
+def test_extractors_and_path_lengths_are_those_of_float32(network):
+    images = keras_gen.data.load("mnist", "test[:8]", batch_size=8)
+    images = next(iter(images))["image"].numpy()
+    options = {"num_images": 200, "num_train": 200, "features": network}
+    wanted, lengths = metrics.extractor("mnist").features(images), []
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.config.set_dtype_policy(policy)
+        found = metrics.extractor("mnist").features(images)
+        np.testing.assert_array_equal(found, wanted)
+        keras.utils.set_random_seed(0)
+        model = keras_gen.zoo.load("gan", **keras_gen.models.GAN.tiny)
+        model.compile(seed=0)
+        evaluation = metrics.Evaluation(model, "mnist", **options)
+        lengths.append(PathLength().measure(evaluation.context)["path_length"])
+    assert lengths[0] == pytest.approx(lengths[1], rel=1e-3)
 
 
 def test_evaluate_splits_a_folder_as_the_training_does(network, tmp_path):

@@ -54,6 +54,19 @@ def test_vectors_of_captions_start_as_large_as_latents():
     assert 0.2 < np.mean(deviations) < 2.0
 
 
+def test_long_captions_are_added_in_float32():
+    caption = tf.constant([" ".join(f"word{i}" for i in range(60))])
+    vectors = []
+    for policy in ("float32", "mixed_bfloat16"):
+        keras.utils.set_random_seed(0)
+        encoder = TextEncoder(4, dtype=policy)
+        encoder.hidden = lambda means: means
+        encoder.outer = lambda means: means
+        vectors.append(np.array(encoder(caption), np.float32))
+    # Two roundings to 8 bits; sums of 60 words in bfloat16 were off by percents.
+    np.testing.assert_allclose(vectors[1], vectors[0], rtol=2**-7, atol=1e-6)
+
+
 def test_similar_words_share_the_rows_of_their_common_trigrams():
     encoder = TextEncoder(4, buckets=100_000)
     tokens = encoder.tokens(tf.constant(["smiling", "smilingly", "potato"]))

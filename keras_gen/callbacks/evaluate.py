@@ -57,10 +57,10 @@ class Evaluate(keras.callbacks.Callback):
         self._scale = None
 
     def on_train_begin(self, logs=None):
-        """Checks that the model can sample, and chooses the extractor."""
+        """Checks the model and the number of images, and chooses the extractor."""
         if "sample" not in self.model.abilities():
             raise ValueError(f"{type(self.model).__name__} cannot sample.")
-        self.scale()
+        self.scale().check("train")
 
     def scale(self):
         """The `Scale` for images of the model's current size, which may grow."""

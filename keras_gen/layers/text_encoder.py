@@ -37,6 +37,7 @@ class TextEncoder(layers.Layer):
             name="table",
             shape=(buckets, table_units),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
+            autocast=False,
         )
         self.hidden = layers.Dense(units, name="hidden")
         # Vectors start with standard deviations of about 1, as the latents or features
@@ -85,10 +86,12 @@ class TextEncoder(layers.Layer):
     def call(self, text):
         """Strings (batch,) to float32 (batch, units)."""
         tokens = self.tokens(text)
-        rows = tf.gather(tf.cast(self.table, self.compute_dtype), tokens.values)
+        # Sums of many rows in float32, whatever the dtype policy.
+        rows = tf.gather(tf.cast(self.table, "float32"), tokens.values)
         sums = tf.math.unsorted_segment_sum(rows, tokens.value_rowids(), tokens.nrows())
         counts = tf.cast(tokens.row_lengths(), sums.dtype)[:, None]
         means = tf.ensure_shape(sums / tf.maximum(counts, 1), (None, self.table_units))
+        means = tf.cast(means, self.compute_dtype)
         return self.outer(tf.nn.leaky_relu(self.hidden(means)))
 
     def get_config(self) -> dict:

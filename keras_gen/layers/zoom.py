@@ -12,8 +12,18 @@ class Zoom(layers.Layer):
     Rows and columns are scaled one after the other, each by a product with a matrix
     whose entries are continuous in the factor [1].
 
+    It computes in float32 under every dtype policy, since bfloat16 has no fractions of
+    positions above 256.
+
+    Args:
+        **kwargs: Arguments of `keras.layers.Layer`.
+
     1. Jaderberg et al., "Spatial Transformer Networks", 2015, equation 5.
     """
+
+    def __init__(self, **kwargs):
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
 
     def call(self, images, factors):
         """Scaled images.

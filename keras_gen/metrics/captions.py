@@ -15,6 +15,8 @@ def r_precision(
 ) -> float:
     """Share of images whose nearest caption is their own ([1]), in [0, 1].
 
+    Where other candidates are as near, the image counts as a share of one.
+
     Args:
         images: Features of images, (count, numbers), of length 1.
         captions: Features of their captions, (count, numbers), of length 1. The other
@@ -34,9 +36,11 @@ def r_precision(
             f"and {len(captions)}."
         )
     scores = np.asarray(images) @ np.asarray(captions).T
-    random, hits = np.random.default_rng(seed), 0
+    random, hits = np.random.default_rng(seed), 0.0
     for row in range(count):
         others = random.choice(count - 1, candidates - 1, replace=False)
         others += others >= row  # Skips the row itself.
-        hits += scores[row, row] > scores[row, others].max()
+        own, rest = scores[row, row], scores[row, others]
+        if own >= rest.max():
+            hits += 1.0 / (1 + np.sum(rest == own))
     return hits / count

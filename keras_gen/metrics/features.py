@@ -273,7 +273,7 @@ def _channels_of(name):
 
 
 def _classifier(weights):
-    model = zoo.load("classifier", weights=weights)
+    model = zoo.load("classifier", weights=weights, dtype="float32")
     name = f"classifier/{weights}"
     if weights in zoo.weights_of("classifier") or hub_client.is_address(weights):
         name += f" {zoo.card('classifier', weights)['sha256'][:12]}"
@@ -410,7 +410,12 @@ def _downloaded_inception():
 
 
 def _inception(path):
-    network = keras.applications.InceptionV3(weights=None)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # Whatever a model is trained in.
+    try:
+        network = keras.applications.InceptionV3(weights=None)
+    finally:
+        keras.config.set_dtype_policy(policy)
     try:
         network.load_weights(path)
     except Exception as error:  # Keras lists all layers of both.

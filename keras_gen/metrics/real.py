@@ -121,9 +121,17 @@ class RealData:
                     setattr(self._drawn[key], name, getattr(loaded, name))
         return self._drawn[key]
 
-    def has(self, split: str, rows: int) -> bool:
-        """Whether a split has a number of rows; at most so many are read."""
-        batches = self.load(split)
+    def has(
+        self, split: str, rows: int, image_shape: tuple[int, int, int] | None = None
+    ) -> bool:
+        """Whether a split has a number of rows; at most so many are read.
+
+        Args:
+            split: Name of the split.
+            rows: Number of rows.
+            image_shape: Shape of the images; None takes that of this object.
+        """
+        batches = self.load(split, image_shape=image_shape)
         known = int(batches.cardinality())
         if known >= 0 and known * BATCH < rows:
             return False

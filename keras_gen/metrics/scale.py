@@ -57,6 +57,25 @@ class Scale:
         self.num_images, self.seed = data.num_images, data.seed
         self._data, self._summaries = data, {}
 
+    def check(self, split: str) -> None:
+        """Refuses fewer images than the covariance of the features needs.
+
+        Args:
+            split: Name of the split whose images are compared with samples.
+
+        Raises:
+            ValueError: For too few images, or too few in the split.
+        """
+        features = self.extractor.num_features
+        expected = (
+            f"Expected more images than the {features} features of "
+            f"{self.extractor.name}"
+        )
+        if self.num_images <= features:
+            raise ValueError(f"{expected}, got num_images={self.num_images}.")
+        if not self._data.has(split, features + 1, self.image_shape):
+            raise ValueError(f"{expected}, got fewer in the split {split!r}.")
+
     def draw_real(self, split: str) -> Iterator[np.ndarray]:
         """Yields batches of `num_images` images of a split, drawn by the seed."""
         for batch in self._data.draw(split, image_shape=self.image_shape):

@@ -184,6 +184,7 @@ _WORDS = [
     ("features", SETTINGS, "features", "", "network that images are compared with"),
     ("features_note", SETTINGS, "worth of these features", "", ""),
     ("judge", SETTINGS, "judge", "", "model that scores results"),
+    ("judge_note", SETTINGS, "worth of the judge", "", ""),
     ("num_generated", SETTINGS, "samples", "", ""),
     ("num_real", SETTINGS, "training images", "", ""),
     ("num_held_out", SETTINGS, "test images, the floor", "", ""),

@@ -47,7 +47,7 @@ def zooming(network: keras.Model, width: int = 16) -> keras.Model:
         name="factor",
     )(x)
     factors = ops.exp(x[:, 0])
-    zoomed = Zoom(dtype="float32", name="zoom")(images, factors)
+    zoomed = Zoom(name="zoom")(images, factors)
     images = network([zoomed, *maps] if maps else zoomed)
     return keras.Model(inputs if maps else inputs[0], images, name=network.name)
 

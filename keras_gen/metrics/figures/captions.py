@@ -46,6 +46,12 @@ class Captions(Figure):
     def measure(self, context):
         """Draws two samples of each caption."""
         judge, judge_name = context.load_judge(*JUDGE)
+        note = None
+        if context.judge is None and context.source != JUDGE[1]:
+            note = (
+                f"The judge was trained on {JUDGE[1]}: compare r_precision with its "
+                "floor; --judge takes a matcher of your own."
+            )
         seed = context.seed
         real, captions = _captioned_images(context)
         draw = drawing(context)
@@ -53,6 +59,7 @@ class Captions(Figure):
         keep_samples(context, self, real, captions)
         return {
             "judge": judge_name,
+            **({} if note is None else {"judge_note": note}),
             **precisions(judge, drawn, real, captions, seed),
             **distances(drawn, again),
         }

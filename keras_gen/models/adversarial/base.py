@@ -125,6 +125,10 @@ class AdversarialModel(GenerativeModel):
         shape = self.shape = tuple(generator.outputs[-1].shape[1:])
         self.feature = "image" if len(shape) == 3 else "point"
         self.image_shape = shape if self.feature == "image" else None
+        if self.augmentation and self.image_shape is None:
+            raise ValueError(
+                f"Expected no augmentation of points, got {list(self.augmentation)}."
+            )
         self.latent_dim, self.num_classes = latent_dim, num_classes
         self.prior = prior
         self.adversarial_loss = losses.adversarial(loss)

@@ -69,7 +69,8 @@ class SemiSupervisedAAE(AdversarialAutoencoder):
             which all but training use; None keeps no average.
         consistency: Weight of a term of the classifier's loss for images without a
             label: the cross-entropy of its answer for the distorted image, whose label
-            is the class that the averaged classifier gives to the image itself.
+            is the class that the averaged classifier gives to the image itself (without
+            `average`, the classifier as it is).
         confidence: Least probability of that class; less certain images are left out
             of the term.
         style_given_category: Boolean, whether the discriminator of styles also gets the

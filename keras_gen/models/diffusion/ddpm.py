@@ -44,12 +44,13 @@ class DDPM(DenoisingModel):
         prediction: Output of the network: "noise" ([1]), "data", or "v" ([3]). From
             the noise at the last step of the cosine schedule, estimates of images have
             20,000 times its error.
-        variance: Variance of a denoising step: the "lower" or the "upper" bound ([1],
-            section 3.2), or "learned" ([2], equation 15).
+        variance: Variance of a denoising step of the sampler "ancestral" and of
+            `log_prob`: the "lower" or the "upper" bound ([1], section 3.2), or
+            "learned" ([2], equation 15). Other samplers do not use it.
         min_snr: Largest weight of the squared error of the data, as a
             signal-to-noise ratio ([4]); None weighs all errors of the network the same.
         bound_weight: Weight of the bound on the likelihood in the loss, which trains a
-            learned variance ([2], equation 16).
+            learned variance ([2], equation 16); others have no such term.
         clip: Boolean, whether estimates of images, after guidance, are clipped to
             [-1, 1] in sampling.
         **options: Options of `DenoisingModel`, such as `network`, `settings` or
@@ -80,6 +81,11 @@ class DDPM(DenoisingModel):
         **options,
     ):
         if variance == "learned":
+            if image_shape is None:
+                raise ValueError(
+                    "Expected a variance of 'lower' or 'upper' for points, got "
+                    "'learned', which the log-probabilities of bytes train."
+                )
             options["outputs"] = 2
         super().__init__(
             process=VariancePreserving(schedule, num_timesteps),
@@ -230,7 +236,7 @@ class DDPM(DenoisingModel):
             captions: Captions, strings (batch,), if the model takes captions.
         """
         data = tf.round((images + 1.0) / (2.0 * HALF_LEVEL)) * 2.0 * HALF_LEVEL - 1.0
-        network = self.averaged(self.network)
+        network = self.in_float32(self.averaged(self.network))
         condition = self.condition_of(labels, captions)
 
         def add(i, total):

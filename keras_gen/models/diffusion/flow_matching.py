@@ -202,7 +202,8 @@ class FlowMatching(DenoisingModel):
     def _velocity(self, x, time, condition):
         time = tf.repeat(time, tf.shape(x)[0])
         alpha, sigma = self.process.levels(time)
-        network = self.averaged(self.network)
+        # In bfloat16, images near 1 have steps as large as the distance of grey levels.
+        network = self.in_float32(self.averaged(self.network))
         return self.predict_output(network, x, time, alpha, sigma, condition)
 
     def _probes(self, x):
