@@ -172,7 +172,7 @@ def problem() -> str | None:
     """The reason why weights that ship cannot be used, and what to do; or None."""
     ours = _version_in(PACKAGE)
     series = ".".join(ours.split(".")[:2])
-    install = f"pip install 'keras-gen-zoo=={series}.*'"
+    install = f"pip install 'keras-gen-zoo=={series}.*', or ./zoo in a clone"
     if (PACKAGE / "cards").is_dir():
         return (
             f"an installation of keras-gen 0.1 has left weights in {PACKAGE / 'cards'}:"

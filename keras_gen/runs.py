@@ -631,6 +631,8 @@ class Run:
     def _build(self, settings, strategy):
         """The compiled model of settings, with the weights that it starts from."""
         keras.utils.set_random_seed(settings.seed)
+        if self.model_path.is_file():  # A checkpoint has all weights.
+            settings = dataclasses.replace(settings, weights=None, networks=None)
         with strategy.scope():
             saved = self._saved(settings.name)
             model = _initial_model(settings, {**saved, **settings.overrides})

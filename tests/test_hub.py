@@ -495,6 +495,8 @@ def test_images_of_own_data_are_pushed_only_if_that_is_asked_for(
 def test_paths_in_a_folder_with_a_card_stay_on_this_machine(hub, model, tmp_path):
     commands = ["keras-gen train gan --data /home/me/secret/photos --epochs 1"]
     entries = {"data": "/home/me/secret/photos", "commands": commands}
+    again = "keras-gen evaluate gan --weights mine --json --data /home/me/secret/photos"
+    entries["figures_again"] = again
     keras_gen.zoo.write_card(model, tmp_path / "card", name="gan", **entries)
     keras_gen.hub.push(tmp_path / "card", "someone/photos")
     for name, file in hub.repositories["someone/photos"].files.items():

@@ -192,6 +192,21 @@ def test_a_resumed_run_keeps_what_was_a_default_when_it_began(tmp_path):
     assert int(resumed.epoch.value) == 2
 
 
+def test_a_run_resumes_without_the_weights_that_it_started_from(tmp_path):
+    first = Run.create("gan", "mnist", folder=tmp_path / "first", epochs=1, **OPTIONS)
+    first.train(verbose=0)
+    for networks in (None, "generator"):
+        folder = tmp_path / f"{networks}"
+        source = {"weights": str(tmp_path / "first"), "networks": networks}
+        Run.create("gan", "mnist", folder=folder, epochs=1, **OPTIONS, **source).train(
+            verbose=0
+        )
+    (tmp_path / "first").rename(tmp_path / "gone")
+    for networks in (None, "generator"):
+        resumed = Run.open(tmp_path / f"{networks}").train(2, verbose=0)
+        assert int(resumed.epoch.value) == 2
+
+
 # What a run says.
 
 

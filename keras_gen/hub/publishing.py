@@ -326,6 +326,8 @@ def _without_paths(entries):
             print(f"The card names the data {named!r}, without the path {data!r}.")
     if "commands" in entries:
         entries["commands"] = [_without_paths_of(text) for text in entries["commands"]]
+    if entries.get("figures_again"):
+        entries["figures_again"] = _without_paths_of(entries["figures_again"])
     return entries
 
 
