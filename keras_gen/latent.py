@@ -247,7 +247,8 @@ def arithmetic(
         rows: Images or latents to which the property is added.
         strength: Factor of the added difference; a negative one removes the property.
         **conditions: Conditions of `rows`, for models that decode with conditions, such
-            as `labels`, int (batch,).
+            as `labels`, int (batch,). Where `encode` needs conditions too, `having` and
+            `lacking` are latents.
 
     Returns:
         float32 (batch, height, width, channels), in [-1, 1].

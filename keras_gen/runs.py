@@ -53,7 +53,7 @@ from keras_gen import (
 )
 from keras_gen.callbacks.epoch_log import EpochLog
 from keras_gen.callbacks.run_page import RunPage
-from keras_gen.core import checks
+from keras_gen.core import checks, weight_files
 from keras_gen.core.model import GenerativeModel
 from keras_gen.core.registry import BATCH_SIZE, preset
 from keras_gen.files import read_text, write_text
@@ -632,7 +632,10 @@ class Run:
         """The compiled model of settings, with the weights that it starts from."""
         keras.utils.set_random_seed(settings.seed)
         if self.model_path.is_file():  # A checkpoint has all weights.
-            settings = dataclasses.replace(settings, weights=None, networks=None)
+            saved = weight_files.read_config(self.model_path)["config"]
+            changes = {"weights": None, "networks": None}
+            changes["dtype"] = settings.dtype or saved.get("dtype")
+            settings = dataclasses.replace(settings, **changes)
         with strategy.scope():
             saved = self._saved(settings.name)
             model = _initial_model(settings, {**saved, **settings.overrides})

@@ -241,8 +241,10 @@ def test_a_pack_holds_images_side_by_side_in_the_channels():
     np.testing.assert_array_equal(filled[1, ..., 2], images[1, ..., 0])
     model.compile(seed=0)  # `fit` fills up the last batch of 20 rows, which has two.
     images = np.zeros((20, 4, 4, 1), np.float32)
-    with pytest.raises(ValueError, match="batches, on each replica, of a multiple of"):
+    with pytest.raises(ValueError, match="of a multiple of 3 rows, for packing, got 4"):
         model.fit(images, batch_size=4, verbose=0)
+    with pytest.raises(ValueError, match="of a multiple of 3 rows"):
+        model.train_on_batch(images[:4])
     model.fit(images, validation_data=images, batch_size=6, verbose=0)
     assert int(model.step.numpy()) == 4
     assert np.isfinite(list(model.evaluate(images, return_dict=True).values())).all()

@@ -26,6 +26,7 @@ from keras_gen.layers import (
     Learned,
     MinibatchStdDev,
     PixelNorm,
+    blur,
 )
 from keras_gen.models import ProGAN, StyleGAN
 from keras_gen.networks.growing import chosen_maps, num_maps
@@ -117,6 +118,13 @@ def test_adain_gives_maps_the_styles_mean_and_deviation():
     none = np.array(layer(x, np.zeros((2, 6))))
     np.testing.assert_allclose(none.std(axis=(1, 2)), 1, rtol=1e-4)
     np.testing.assert_allclose(none.mean(axis=(1, 2)), 0, atol=1e-5)
+
+
+def test_blur_of_large_maps_is_that_of_small_ones(monkeypatch):
+    maps = normal(2, 6, 10, 3)
+    wanted = Blur()(maps)
+    monkeypatch.setattr(blur, "LARGEST_PRODUCT", 4)
+    np.testing.assert_allclose(Blur()(maps), wanted, atol=1e-6)
 
 
 def test_blur_keeps_a_constant_image_and_spreads_a_point():
@@ -671,6 +679,9 @@ def test_figures_in_training_are_those_of_the_level_reached(monkeypatch):
     class Scale:
         def __init__(self, data, image_shape, *others, **split):
             self.image_shape = tuple(image_shape)
+
+        def check(self, split):
+            assert split == "train"
 
         def draw(self, model):
             return model.sample(2, seed=0)

@@ -267,7 +267,7 @@ def test_the_command_line_draws_walks(tmp_path):
     gan.save(tmp_path / "gan.keras")
     for name, file in (("stacked_ae", "ae.keras"), ("gan", "gan.keras")):
         options = [name, "--weights", str(tmp_path / file), "--scale", "1"]
-        options += ["--steps", "5", "-o", str(tmp_path / "walk")]
+        options += ["--steps", "5", "-o", str(tmp_path / "walk"), "--force"]
         done = CliRunner().invoke(app, ["interpolate", *options, "-n", "4"])
         assert done.exit_code == 0, done.output
         with PIL.Image.open(tmp_path / "walk.png") as picture:

@@ -193,18 +193,22 @@ def test_a_resumed_run_keeps_what_was_a_default_when_it_began(tmp_path):
 
 
 def test_a_run_resumes_without_the_weights_that_it_started_from(tmp_path):
-    first = Run.create("gan", "mnist", folder=tmp_path / "first", epochs=1, **OPTIONS)
+    options = {**OPTIONS, "epochs": 1}
+    folder = tmp_path / "first"
+    first = Run.create("gan", "mnist", folder=folder, **options, dtype="mixed_bfloat16")
     first.train(verbose=0)
+    policies = []
     for networks in (None, "generator"):
         folder = tmp_path / f"{networks}"
         source = {"weights": str(tmp_path / "first"), "networks": networks}
-        Run.create("gan", "mnist", folder=folder, epochs=1, **OPTIONS, **source).train(
-            verbose=0
-        )
+        run = Run.create("gan", "mnist", folder=folder, **options, **source)
+        policies.append(run.train(verbose=0).dtype_policy.name)
+    assert policies == ["mixed_bfloat16", "float32"]
     (tmp_path / "first").rename(tmp_path / "gone")
-    for networks in (None, "generator"):
+    for networks, policy in zip((None, "generator"), policies, strict=True):
         resumed = Run.open(tmp_path / f"{networks}").train(2, verbose=0)
         assert int(resumed.epoch.value) == 2
+        assert resumed.dtype_policy.name == policy
 
 
 # What a run says.

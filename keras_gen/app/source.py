@@ -197,7 +197,7 @@ class Local(Source):
         ValueError: For names or files that do not fit.
     """
 
-    def __init__(self, name: str, weights: str | None, is_open: bool):
+    def __init__(self, name: str, weights: str | None, is_open: bool = False):
         self.name, self.weights, self.is_open = name, weights, is_open
         self.title = f"{name} {weights}" if weights else f"{name}, untrained"
         self.model = zoo.load(name, weights)

@@ -285,6 +285,7 @@ def output_path(
     default: str,
     force: bool,
     suffixes: Sequence[str] = ("",),
+    option: str = "-o",
 ) -> pathlib.Path:
     """The path that a command writes to, which is checked before any work.
 
@@ -294,6 +295,7 @@ def output_path(
         default: Name of the file.
         force: Boolean, whether files that exist are replaced.
         suffixes: Suffixes of the files that are written, as for `new_path`.
+        option: Option that gave the path, for messages.
 
     Returns:
         The path, without the suffixes.
@@ -309,7 +311,7 @@ def output_path(
     for suffix in suffixes:
         path = pathlib.Path(f"{given}{suffix}")
         if path.is_dir():
-            raise ValueError(f"Expected the path of a file, got the folder {path}.")
+            raise ValueError(f"Expected {option} with a file, got the folder {path}.")
         refuse_existing(path, force)
     return given
 

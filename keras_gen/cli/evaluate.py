@@ -109,6 +109,10 @@ def evaluate(
     the seed, whatever their order. A run's folder is split as it was in training. The
     report is one HTML page with all figures, grids, curves and settings.
     """
+    if report is not None:
+        report = output_path(report, "report.html", force, option="--report")
+    elif force:
+        raise ValueError("Expected --force with --report, got no --report.")
     if (
         name is not None
         and weights is None
@@ -128,8 +132,6 @@ def evaluate(
         data = run.settings.data if run else _data_of_card(name, weights)
     if split_seed is None:
         split_seed = _split_seed(run, data)
-    if report is not None:
-        report = output_path(report, "report.html", force)
     with bars.work("preparing data"):
         evaluation = keras_gen.metrics.Evaluation(
             model,
@@ -151,7 +153,7 @@ def evaluate(
     else:
         print("\n".join(keras_gen.metrics.report.lines(figures)), flush=True)
     if report is None and not as_json:
-        report = output_path(None, "report.html", force)
+        report = output_path(None, "report.html", force=False)
     if report is not None:
         log = None if run is None else run.folder / keras_gen.runs.LOG
         settings = {"data": data, "images": evaluation.context.num_images, "seed": seed}

@@ -101,7 +101,7 @@ def export(
     _check_targets([served for served, _, _ in chosen], to, version, label)
     models = [load_model(preset, source) for _, preset, source in chosen]
     for model, (served, _, _) in zip(models, chosen, strict=True):
-        _check_options(settings, model, served, abilities)
+        _check_options(settings, model, served)
     for model, (served, preset, source) in zip(models, chosen, strict=True):
         card = _card_of(preset, source)
         options = {"abilities": abilities, "float16": float16, "card": card}
@@ -141,12 +141,10 @@ def label(
     print(f"{served}: {_describe_labels(to, served)}")
 
 
-def _check_options(settings, model, served, abilities):
-    """Refuses --set with what is no option of the abilities that are exported."""
-    chosen = [
-        a for n, a in model.abilities().items() if not abilities or n in abilities
-    ]
-    known = {option: None for ability in chosen for option in ability.options}
+def _check_options(settings, model, served):
+    """Refuses --set with what is no option of an ability."""
+    abilities = model.abilities().values()
+    known = {option: None for ability in abilities for option in ability.options}
     for key in settings:
         if key not in known:
             raise ValueError(

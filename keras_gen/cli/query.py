@@ -67,18 +67,22 @@ def query(
             raise ValueError(
                 f"Expected one of {', '.join(signatures)}, got {ability!r}."
             )
-        is_image = signatures[ability]["output"] == IMAGES
-        if output is not None and not is_image:
+        name = signatures[ability]["output"]
+        shape = signatures[ability]["outputs"][name]["shape"]
+        can_be_shown = len(shape) == 4 and shape[-1] in (1, 3, 4)
+        if output is not None and not can_be_shown:
             raise ValueError(
-                "Expected -o with an ability that gives images, got "
-                f"{ability!r}, which gives {signatures[ability]['output']}."
+                "Expected -o with an ability that gives images or masks, got "
+                f"{ability!r}, which gives {name}."
             )
         if draws_rows(client.card, ability):
             given["n"] = n
         inputs = inputs_of(client.card, ability)
         given = {**{entry.name: seed for entry in with_role(inputs, SEED)}, **given}
         answer = getattr(client, ability)(**given)
-    if is_image and answer.ndim == 4 and answer.shape[-1] in (1, 3, 4):
+    if can_be_shown and (name == IMAGES or output is not None):
+        if name != IMAGES:  # Masks and probabilities in [0, 1].
+            answer = 2 * answer - 1
         keras_gen.images.save_grid(answer, path, scale=scale)
         print(f"{len(answer)} images are in {path}.")
     else:

@@ -1,7 +1,6 @@
 """Requests: one call of an ability, with what the user gave for each input."""
 
 import dataclasses
-import functools
 import inspect
 import itertools
 import pathlib
@@ -39,6 +38,13 @@ class Request:
         self.texts = {}  # Words for the labels of an input, by label.
         self.main = rows.main_input(self.declared)
         self.rows, self.names = None, []
+        self._class_names = {}  # By their number.
+
+    def names_of_classes(self, count: int) -> tuple[str, ...]:
+        """Names of so many classes; () if unknown. They are read from the data once."""
+        if count not in self._class_names:
+            self._class_names[count] = class_names(self.model, self.data, count)
+        return self._class_names[count]
 
     # Reading what the user gave.
 
@@ -109,7 +115,7 @@ class Request:
             if not low <= int(text) <= high:
                 raise ValueError(f"Expected --label from {low} to {high}, got {text}.")
             return int(text)
-        names = class_names(self.model, self.data, high + 1)
+        names = self.names_of_classes(high + 1)
         if text not in names:
             words = f", {', '.join(names)}" if names else ""
             raise ValueError(
@@ -134,6 +140,10 @@ class Request:
         if files and n is not None:
             raise ValueError("Expected -n without --input, whose files are all used.")
         given = self.main is not None and self.main.name in self.values
+        if given and n is not None:
+            raise ValueError(
+                f"Expected -n without --set {self.main.name}=, whose rows are all used."
+            )
         if (files or data) and (self.main is None or given):
             self._refuse("--input" if files else "--data")
         count = n or (16 if len(self.combinations) == 1 else 8)
@@ -182,7 +192,7 @@ class Request:
             if entry.role != SEED:
                 names = ()
                 if entry.range and entry.dtype == "int64":
-                    names = class_names(self.model, self.data, entry.range[1] + 1)
+                    names = self.names_of_classes(entry.range[1] + 1)
                 words = f"; its names: {', '.join(names)}" if names else ""
                 command = example(self.model, self.name, self.weights, self.ability)
                 raise ValueError(
@@ -273,7 +283,7 @@ class Request:
                 continue
             value = self.arguments[name][index]
             if entry.role == LABEL:
-                names = class_names(self.model, self.data, entry.range[1] + 1)
+                names = self.names_of_classes(entry.range[1] + 1)
                 number = f"{name.removesuffix('s')} {value}"
                 words.append(names[value] if names else number)
             elif entry.role == TEXT:
@@ -293,12 +303,6 @@ class Request:
         return ": ".join(filter(None, words)) or str(index)
 
 
-@functools.lru_cache
-def _facts(data):
-    """What is known of data, whose headers are read once."""
-    return keras_gen.data.describe(data, "all")
-
-
 def class_names(model, data: str | None, count: int) -> tuple[str, ...]:
     """Names of classes or domains, if the data are at hand and have so many.
 
@@ -312,7 +316,7 @@ def class_names(model, data: str | None, count: int) -> tuple[str, ...]:
     )
     if not is_here:
         return ()
-    facts = _facts(data)
+    facts = keras_gen.data.describe(data, "all")
     kinds = [facts.class_names, facts.domain_names]
     if "domain" in model.batch_shapes():
         kinds.reverse()

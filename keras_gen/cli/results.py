@@ -7,7 +7,6 @@ import math
 import keras_gen
 from keras_gen.cli.common import new_path, note, print_table, refuse_existing
 from keras_gen.cli.pictures import save_labelled
-from keras_gen.cli.requests import class_names
 
 WIDEST = 16  # Numbers of a row that are printed; longer rows are written to a file.
 
@@ -143,7 +142,7 @@ def _columns(request, answer):
     output = request.ability.output
     if size == 1:
         return [output]
-    names = class_names(request.model, request.data, size)
+    names = request.names_of_classes(size)
     if output == "probabilities" and names:
         return list(names)
     return [f"{output}[{i}]" for i in range(size)]

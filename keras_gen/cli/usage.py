@@ -3,6 +3,7 @@
 import difflib
 import inspect
 import json
+import math
 import typing
 from collections.abc import Collection
 
@@ -10,6 +11,7 @@ from keras_gen.cli.common import command_line, data_of
 
 # Models are first tried by the first of these abilities that they have.
 FIRST = ("sample", "translate", "reconstruct", "classify", "encode", "match", "cut")
+LONGEST = 32  # Number of values of a row that a command shows, at most.
 
 
 def usage_of(declared: dict) -> str:
@@ -137,7 +139,9 @@ def first_example(model, name: str, weights: str) -> str | None:
 def query_example(
     model, served: str, abilities: Collection[str] | None = None
 ) -> str | None:
-    """A command that asks a server for the first ability of a model, if it has one.
+    """A command that asks a server for the first ability of a model.
+
+    It is None for a signature that is no ability, and for inputs of many numbers.
 
     Args:
         model: The model.
@@ -149,14 +153,16 @@ def query_example(
     from keras_gen.core.inputs import IMAGE, TEXT
 
     ability = first_ability(model, abilities)
-    if ability is None:  # Such as the signature "interpolate", which no method has.
+    if ability is None:
         return None
     words = ["query", "localhost:8500", served, ability.name]
     for entry in _needed(model, ability):
         if entry.role == IMAGE:
             words += ["--images", "IMAGE.png"]
         elif entry.role == TEXT:
-            words += ["--set", f"{entry.name}=red heart"]
+            words += ["--set", f'{entry.name}=["red heart"]']
+        elif math.prod(entry.shape) > LONGEST:
+            return None
         else:
             value = entry.range[0] if entry.range else 0
             if entry.shape:

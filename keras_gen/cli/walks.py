@@ -249,6 +249,11 @@ def _latents(model, name, weights, data, count, seed):
 
     inputs = model.abilities()["decode"].declared(model)
     if with_role(inputs, LABEL) or with_role(inputs, TEXT):
+        if data is not None:
+            raise ValueError(
+                f"Expected no --data: {name} starts from samples of its prior, got "
+                f"{data!r}."
+            )
         return keras_gen.latent.draw(model, count, seed)
     data = data or data_of(name, weights)[0] or "mnist"
     split_seed = split_seed_of(name, weights, data)

@@ -257,6 +257,16 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
             steps: Number of steps to come; None if the size of the data is unknown.
         """
 
+    def check_rows(self, rows: int):
+        """Refuses a size of training's mini-batches; `fit` calls it before any step.
+
+        Args:
+            rows: Number of rows in the mini-batch of one move on one replica.
+
+        Raises:
+            ValueError: For a number that the model cannot train with.
+        """
+
     def set_schedule_steps(self, steps: int):
         """Sets `schedule_steps`, the length of a schedule that follows from the run.
 
@@ -372,10 +382,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
     # Precision.
 
     def in_float32(self, network):
-        """A network that computes in float32 whatever the dtype policy, for penalties.
+        """A network that computes in float32 whatever the dtype policy.
 
-        In bfloat16, which has 8 bits of precision, the squared norm of a gradient is
-        wrong by tens of percent.
+        Penalties and likelihoods use it. In bfloat16, which has 8 bits of precision,
+        the squared norm of a gradient is wrong by tens of percent.
 
         Args:
             network: A model that is built.
@@ -726,6 +736,10 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
         if initial_epoch and steps_per_epoch:
             stream = stream.skip(initial_epoch * steps_per_epoch)
         rows = keras.tree.flatten(stream.element_spec)[0].shape[0]
+        if rows is not None:
+            parts = moves * self.accumulate_steps
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            self.check_rows(rows // parts // replicas)
         left = max(epochs - initial_epoch, 0)
         self.prepare_run(rows, steps_per_epoch and steps_per_epoch * left)
         if validation_data is not None:
@@ -818,6 +832,7 @@ class GenerativeModel(keras_internals.NoSymbolicBuild, Noise, keras.Model):
                 f"Expected a number of rows that {moves * self.accumulate_steps} "
                 f"mini-batches divide, got {rows}."
             )
+        self.check_rows(rows // moves // self.accumulate_steps)
         return super().train_on_batch(batch, return_dict=return_dict)
 
     def test_on_batch(

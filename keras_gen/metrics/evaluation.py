@@ -116,7 +116,7 @@ class Evaluation:
         if context.num_images < least:
             raise ValueError(
                 f"Expected num_images >= {least}, for {figure.title!r}, got "
-                f"{context.num_images}; without={figure.title!r} leaves that out."
+                f"{context.num_images}; without=[{figure.title!r}] leaves that out."
             )
         sources = [(context.real, split) for split in figure.splits]
         if context.folder and figure.splits:
@@ -126,8 +126,8 @@ class Evaluation:
                 where = split if source is context.real else "measured"
                 raise ValueError(
                     f"Expected at least {least} {where} images, for {figure.title!r}, "
-                    f"got {source.count(split)}; without={figure.title!r} leaves that "
-                    "out."
+                    f"got {source.count(split)}; "
+                    f"without=[{figure.title!r}] leaves that out."
                 )
 
     def _applicable(self):

@@ -149,14 +149,12 @@ class AdversarialModel(GenerativeModel):
             "generator": generator_rate,
         }
 
-    def prepare_run(self, rows, steps):
-        """Refuses batches that packs do not divide."""
-        moves = self.discriminator_moves * self.accumulate_steps
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if rows is not None and (rows // moves // replicas) % self.packing:
+    def check_rows(self, rows):
+        """Refuses mini-batches that packs do not divide."""
+        if rows % self.packing:
             raise ValueError(
-                f"Expected batches, on each replica, of a multiple of {self.packing}, "
-                f"for packing, got {rows // moves // replicas}."
+                "Expected mini-batches, on each replica, of a multiple of "
+                f"{self.packing} rows, for packing, got {rows}."
             )
 
     def initialize(self, batches):
@@ -358,8 +356,8 @@ class AdversarialModel(GenerativeModel):
     def packed(self, images):
         """Concatenates each `packing` images in the last dimension ([2], figure 1).
 
-        In tests, whose last batch may have any size, the first images fill the last
-        pack.
+        In tests, whose last batch may have any size, the first images take the last
+        places.
         """
         if self.packing == 1:
             return images

@@ -195,11 +195,19 @@ class DiffusionModel(GenerativeModel):
         is_dropped = rows_of(chance < self.dropped, condition)
         return tf.where(is_dropped, self.no_condition(condition), condition)
 
-    def condition_of(self, labels, captions):
-        """Labels, or captions encoded with averaged weights, or None."""
+    def condition_of(self, labels, captions, precise: bool = False):
+        """Labels, or captions encoded with averaged weights, or None.
+
+        Args:
+            labels: Labels, int (batch,), or None.
+            captions: Captions, strings (batch,), or None.
+            precise: Boolean, whether captions are encoded in float32, whatever the
+                dtype policy.
+        """
         if captions is None:
             return labels
-        return self.averaged(self.text_encoder)(captions)
+        encoder = self.averaged(self.text_encoder)
+        return (self.in_float32(encoder) if precise else encoder)(captions)
 
     def no_condition(self, condition):
         """The condition that stands for none: another label, or a vector of zeros."""

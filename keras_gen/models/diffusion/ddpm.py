@@ -237,7 +237,7 @@ class DDPM(DenoisingModel):
         """
         data = tf.round((images + 1.0) / (2.0 * HALF_LEVEL)) * 2.0 * HALF_LEVEL - 1.0
         network = self.in_float32(self.averaged(self.network))
-        condition = self.condition_of(labels, captions)
+        condition = self.condition_of(labels, captions, precise=True)
 
         def add(i, total):
             index = tf.fill([tf.shape(data)[0]], i)

@@ -137,7 +137,9 @@ class FlowMatching(DenoisingModel):
         rounded = tf.round((images + 1.0) / LEVEL) * LEVEL - 1.0
         noise = tf.random.stateless_uniform(tf.shape(images)[1:], (0, 0))
         data = rounded + LEVEL * (noise - 0.5)
-        return self._log_density(data, self.condition_of(labels, captions), steps)
+        return self._log_density(
+            data, self.condition_of(labels, captions, precise=True), steps
+        )
 
     @transforms("log_prob", needs="point_dim")
     def log_prob_of_points(
@@ -153,7 +155,9 @@ class FlowMatching(DenoisingModel):
             captions: Captions, strings (batch,), if the model takes captions.
             steps: Number of steps; None uses the model's.
         """
-        return self._log_density(points, self.condition_of(labels, captions), steps)
+        return self._log_density(
+            points, self.condition_of(labels, captions, precise=True), steps
+        )
 
     def _log_density(self, x, condition, steps):
         steps = self.steps_or_default(steps)

@@ -39,7 +39,6 @@ class Matcher(GenerativeModel):
         units: Dimension of a vector of the common space.
         width: Feature maps of the first layer of the encoder of images; they double at
             every layer, within `max_maps`.
-        max_maps: Largest number of feature maps of a layer; None for no limit.
         buckets: Rows of the text encoder's table of words and parts of words.
         temperature: Divisor of cosines in the loss, above 0.
         turn: Largest angle by which training images are rotated, in radians.
@@ -47,6 +46,7 @@ class Matcher(GenerativeModel):
         shift: Largest shift of training images, in pixels.
         average: Decay of the moving average of the image encoder's weights, which is
             used for everything except training; None keeps no average.
+        max_maps: Largest number of feature maps of a layer; None for no limit.
         **kwargs: Arguments of `GenerativeModel`: `name`.
     """
 
@@ -59,13 +59,13 @@ class Matcher(GenerativeModel):
         image_shape: ImageShape = (32, 32, 3),
         units: Count = 128,
         width: Count = 32,
-        max_maps: Count | None = 512,
         buckets: Count = 8192,
         temperature: Rate = 0.1,
         turn: Weight = 0.1,
         scale: Decay = 0.1,
         shift: Weight = 2.0,
         average: Decay | None = 0.999,
+        max_maps: Count | None = 512,
         **kwargs,
     ):
         super().__init__(**kwargs)

@@ -6,10 +6,10 @@ also get earlier translations, from a pool [2] that is part of the model's state
 that a resumed run continues with it.
 
 What differs from [1]: the kernels that enlarge are 4x4, which a stride of 2 covers
-evenly, instead of 3x3; discriminators work on patches of 34x34 pixels, and of the 70x70
-of [1] from sides of 128 pixels on; and `zoom` puts a small spatial
-transformer [3] in front of each translator, for sets that show objects at different
-sizes, which convolutions learn to change only with difficulty.
+evenly, instead of 3x3; for images below 128 pixels, discriminators work on patches of
+34x34 pixels, not 70x70; and `zoom` puts a small spatial transformer [3] in front of
+each translator, for sets that show objects at different sizes, which convolutions
+learn to change only with difficulty.
 
 1. Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
    Networks", 2017.
