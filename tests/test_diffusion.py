@@ -15,11 +15,11 @@ from conftest import make_batch
 
 import keras_gen
 from keras_gen import latent, metrics, pictures
-from keras_gen.core.noise import row_seeds
+from keras_gen.core.noise import row_seeds, seeds_of_values
 from keras_gen.core.registry import preset
 from keras_gen.layers import ModulatedGroupNorm, TimeEmbedding
 from keras_gen.metrics.figures import likelihood
-from keras_gen.models.diffusion import base, processes, samplers
+from keras_gen.models.diffusion import base, flow_matching, processes, samplers
 from keras_gen.models.diffusion.ddpm import _log_bytes
 from keras_gen.networks import denoisers
 
@@ -409,6 +409,20 @@ def test_log_prob_is_that_of_float32(name):
             network.set_weights(weights)
     found, wanted = narrow.log_prob(images), wide.log_prob(images)
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["flow_matching", "ddpm"])
+def test_estimates_of_log_prob_have_noise_of_their_own(name):
+    """An image has the same noise in any batch, and each image has another."""
+    model = model_of(name, **preset(name).model.tiny)
+    images = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype("float32")
+    images[2] = images[0] + 1e-4  # The same levels.
+    levels = np.rint((images + 1) / flow_matching.LEVEL).astype(np.int64)
+    seeds = seeds_of_values(tf.constant(levels)).numpy()
+    assert seeds[0] == seeds[2] != seeds[1] and (seeds >= 0).all()
+    found = model.log_prob(images)
+    np.testing.assert_allclose(found[0], found[2], rtol=1e-5)
+    np.testing.assert_allclose(model.log_prob(images[1:2])[0], found[1], rtol=1e-5)
 
 
 def test_points_have_no_learned_variance_and_no_augmentation():

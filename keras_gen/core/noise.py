@@ -207,6 +207,21 @@ def for_each_row(draw: Callable, seed, shape, *, stream: int = 0, rows=None):
     )
 
 
+def seeds_of_values(values) -> tf.Tensor:
+    """Seeds that follow from rows of whole numbers, int64 (batch,).
+
+    Equal rows have equal seeds, whatever the batch; others hardly ever do.
+
+    Args:
+        values: Whole numbers, int64 (batch, ...).
+    """
+    rows = tf.reshape(values, (tf.shape(values)[0], -1))
+    size = tf.shape(rows)[1:]
+    factors = tf.random.stateless_uniform(size, (0, 0), None, None, tf.int64)
+    sums = tf.reduce_sum(rows * factors, axis=1)  # Modulo 2**64.
+    return tf.bitwise.bitwise_and(sums, 2**63 - 1)
+
+
 def row_key(row_seed, stream: int = 0):
     """The key of a row's draw, int32 (2,), for `tf.random.stateless_*`.
 

@@ -125,7 +125,7 @@ class AdversarialModel(GenerativeModel):
         shape = self.shape = tuple(generator.outputs[-1].shape[1:])
         self.feature = "image" if len(shape) == 3 else "point"
         self.image_shape = shape if self.feature == "image" else None
-        if self.augmentation and self.image_shape is None:
+        if self.augmentation and self.feature == "point":
             raise ValueError(
                 f"Expected no augmentation of points, got {list(self.augmentation)}."
             )

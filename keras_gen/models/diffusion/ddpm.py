@@ -20,6 +20,7 @@ from annotated_types import Ge
 from keras import ops
 
 from keras_gen.core.abilities import transforms
+from keras_gen.core.noise import seeds_of_values
 from keras_gen.core.registry import register
 from keras_gen.core.types import ImageShape, Rate
 from keras_gen.models.diffusion import samplers
@@ -226,8 +227,9 @@ class DDPM(DenoisingModel):
         """A lower bound on log-probabilities of bytes, float32 (batch,), in nats.
 
         It is the sum over all steps, each with one draw of noise ([2], section 3): the
-        network runs `num_timesteps` times. The noise is fixed, so that an image gets
-        the same estimate in every call.
+        network runs `num_timesteps` times. The noise follows from the levels of the
+        image, so that it gets the same estimate in every call, and errors of different
+        images are independent.
 
         Args:
             images: Images, float32 (batch, height, width, channels), in [-1, 1], which
@@ -235,7 +237,9 @@ class DDPM(DenoisingModel):
             labels: Classes, int (batch,), if the model has classes.
             captions: Captions, strings (batch,), if the model takes captions.
         """
-        data = tf.round((images + 1.0) / (2.0 * HALF_LEVEL)) * 2.0 * HALF_LEVEL - 1.0
+        levels = tf.round((images + 1.0) / (2.0 * HALF_LEVEL))
+        data = levels * 2.0 * HALF_LEVEL - 1.0
+        noise_of_step = self.row_noise(seeds_of_values(tf.cast(levels, tf.int64)))
         network = self.in_float32(self.averaged(self.network))
         condition = self.condition_of(labels, captions, precise=True)
 
@@ -243,7 +247,7 @@ class DDPM(DenoisingModel):
             index = tf.fill([tf.shape(data)[0]], i)
             time = tf.cast(index, tf.float32) / self.num_timesteps
             alpha, sigma = self.process.levels(time)
-            noise = tf.random.stateless_normal(self.shape, tf.stack([i, 0]))
+            noise = noise_of_step(i)
             x = rows_of(alpha, data) * data + rows_of(sigma, data) * noise
             output = self.predict_output(network, x, time, alpha, sigma, condition)
             estimate, position = self.estimate_of_output(output, x, alpha, sigma)

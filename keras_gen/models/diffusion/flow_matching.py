@@ -28,6 +28,7 @@ import scipy.spatial
 import tensorflow as tf
 
 from keras_gen.core.abilities import transforms
+from keras_gen.core.noise import for_each_row, seeds_of_values
 from keras_gen.core.registry import register
 from keras_gen.core.types import Count, ImageShape
 from keras_gen.models.diffusion import samplers
@@ -124,8 +125,9 @@ class FlowMatching(DenoisingModel):
         It is the log-density of the noise at the end of the way, plus the integral of
         the trace of the velocity's derivative ([3], equation 8). Errors: the integral
         is a sum over Heun's steps, exact as their number grows; the trace is estimated
-        by `probes` fixed random vectors, without bias. An image gets the same estimate
-        in every call.
+        by `probes` random vectors, without bias. These and the noise follow from the
+        levels of the image, so that it gets the same estimate in every call, and errors
+        of different images are independent.
 
         Args:
             images: Images, float32 (batch, height, width, channels), in [-1, 1], which
@@ -134,12 +136,14 @@ class FlowMatching(DenoisingModel):
             captions: Captions, strings (batch,), if the model takes captions.
             steps: Number of steps; None uses the model's.
         """
-        rounded = tf.round((images + 1.0) / LEVEL) * LEVEL - 1.0
-        noise = tf.random.stateless_uniform(tf.shape(images)[1:], (0, 0))
-        data = rounded + LEVEL * (noise - 0.5)
-        return self._log_density(
-            data, self.condition_of(labels, captions, precise=True), steps
+        levels = tf.round((images + 1.0) / LEVEL)
+        seeds = seeds_of_values(tf.cast(levels, tf.int64))
+        noise = for_each_row(
+            lambda key: tf.random.stateless_uniform(self.shape, key), seeds, self.shape
         )
+        data = levels * LEVEL - 1.0 + LEVEL * (noise - 0.5)
+        condition = self.condition_of(labels, captions, precise=True)
+        return self._log_density(data, condition, steps, seeds)
 
     @transforms("log_prob", needs="point_dim")
     def log_prob_of_points(
@@ -155,14 +159,14 @@ class FlowMatching(DenoisingModel):
             captions: Captions, strings (batch,), if the model takes captions.
             steps: Number of steps; None uses the model's.
         """
-        return self._log_density(
-            points, self.condition_of(labels, captions, precise=True), steps
-        )
+        seeds = seeds_of_values(tf.cast(tf.bitcast(points, tf.int32), tf.int64))
+        condition = self.condition_of(labels, captions, precise=True)
+        return self._log_density(points, condition, steps, seeds)
 
-    def _log_density(self, x, condition, steps):
+    def _log_density(self, x, condition, steps, seeds):
         steps = self.steps_or_default(steps)
         time = tf.constant(self.process.way_back(steps).time, tf.float32)
-        probes = self._probes(x)
+        probes = self._probes(x, seeds)
 
         @samplers.traced_once
         def slopes(x, time):
@@ -210,16 +214,20 @@ class FlowMatching(DenoisingModel):
         network = self.in_float32(self.averaged(self.network))
         return self.predict_output(network, x, time, alpha, sigma, condition)
 
-    def _probes(self, x):
+    def _probes(self, x, seeds):
         """Vectors whose products with the derivative estimate its trace, or give it."""
         if self.latent_dim <= EXACT_DIMENSIONS:
             axes = tf.reshape(tf.eye(self.latent_dim), (-1, 1, *self.shape))
             return [tf.broadcast_to(axis, tf.shape(x)) for axis in tf.unstack(axes)]
-        signs = [
-            tf.random.stateless_uniform(self.shape, (1, i), 0, 2, tf.int32)
+
+        def signs(key):
+            uniform = tf.random.stateless_uniform(self.shape, key)
+            return tf.where(uniform < 0.5, -1.0, 1.0)
+
+        return [
+            for_each_row(signs, seeds, self.shape, stream=1 + i)
             for i in range(self.probes)
         ]
-        return [tf.zeros_like(x) + (2.0 * tf.cast(s, tf.float32) - 1.0) for s in signs]
 
     def _trace_share(self):
         is_exact = self.latent_dim <= EXACT_DIMENSIONS
