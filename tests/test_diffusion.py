@@ -425,9 +425,20 @@ def test_estimates_of_log_prob_have_noise_of_their_own(name):
     np.testing.assert_allclose(model.log_prob(images[1:2])[0], found[1], rtol=1e-5)
 
 
-def test_points_have_no_learned_variance_and_no_augmentation():
-    with pytest.raises(ValueError, match="'lower' or 'upper' for points"):
-        keras_gen.models.DDPM(image_shape=None, point_dim=2, variance="learned")
+def test_the_last_term_of_the_bound_of_points_is_that_of_a_gaussian():
+    config = {"image_shape": None, "point_dim": 2, "settings": {"width": 8}}
+    model = model_of("ddpm", **config, variance="learned")
+    points = np.array([[5.0, -3.0]], np.float32)
+    noisy = tf.constant(points + 0.01)
+    terms = model.bound_terms(points, noisy, points, tf.ones((1, 2)), tf.constant([0]))
+    of_data, of_x, _, high = (table[0] for table in model._step_tables())
+    mean = of_data * points + of_x * (points + 0.01)
+    normal = tfp.distributions.Normal(mean, np.exp(0.5 * high))
+    wanted = -np.sum(normal.log_prob(points))
+    np.testing.assert_allclose(terms, [wanted], rtol=1e-3)
+
+
+def test_points_have_no_augmentation():
     with pytest.raises(ValueError, match="no augmentation of points"):
         keras_gen.models.GAN(
             image_shape=None, point_dim=2, augmentation=["translation"]

@@ -82,11 +82,6 @@ class DDPM(DenoisingModel):
         **options,
     ):
         if variance == "learned":
-            if image_shape is None:
-                raise ValueError(
-                    "Expected a variance of 'lower' or 'upper' for points, got "
-                    "'learned', which the log-probabilities of bytes train."
-                )
             options["outputs"] = 2
         super().__init__(
             process=VariancePreserving(schedule, num_timesteps),
@@ -179,8 +174,9 @@ class DDPM(DenoisingModel):
         """Terms of the bound at steps, float32 (batch,), in nats.
 
         For index 0 it is minus the log-probability of bytes under the discretised
-        Gaussian of the last step ([1], section 3.3), for others the divergence of the
-        model's step from the true one ([1], equation 5).
+        Gaussian of the last step ([1], section 3.3), or minus the log-density of points
+        under the Gaussian itself; for others it is the divergence of the model's step
+        from the true one ([1], equation 5).
 
         Args:
             data: Images, (batch, height, width, channels).
@@ -203,7 +199,11 @@ class DDPM(DenoisingModel):
             + tf.exp(low - log_variance)
             + tf.square(gap) * tf.exp(-log_variance)
         )
-        last = -_log_bytes(data, mean, 0.5 * log_variance)
+        if self.image_shape is None:
+            squares = tf.square(data - mean) * tf.exp(-log_variance)
+            last = 0.5 * (math.log(2.0 * math.pi) + log_variance + squares)
+        else:
+            last = -_log_bytes(data, mean, 0.5 * log_variance)
         terms = tf.where(rows_of(index == 0, x), last, divergence)
         return tf.reduce_sum(terms, axis=list(range(1, x.shape.rank)))
 
