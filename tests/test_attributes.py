@@ -351,8 +351,9 @@ def test_samples_are_judged_by_what_their_captions_name():
     figures = NamedAttributes().measure(context)
     assert figures["named_found_glasses"] == figures["named_found_smile"] == 1.0
     assert figures["named_found"] == figures["named_found_floor"] == 1.0
-    # Below chance, 0.1: the matcher finds other captions nearer, or some as near.
-    assert figures["r_precision"] < 0.1 and figures["r_precision_floor"] == 1.0
+    # The matcher finds other captions nearer, and a few as near as the own one.
+    assert figures["r_precision"] == pytest.approx(0.07)
+    assert figures["r_precision_floor"] == 1.0
     assert figures["unnamed_found_floor"] < figures["unnamed_found"] < 0.1
     (rows,) = context.pictures.values()
     assert rows.shape == (16, 8, 4, 2, 1)

@@ -14,6 +14,7 @@ from keras_gen.cli.common import (
     AsJson,
     Weights,
     load_model,
+    new_path,
     note,
     output_path,
     run_of,
@@ -153,7 +154,7 @@ def evaluate(
     else:
         print("\n".join(keras_gen.metrics.report.lines(figures)), flush=True)
     if report is None and not as_json:
-        report = output_path(None, "report.html", force=False)
+        report = new_path("report.html")
     if report is not None:
         log = None if run is None else run.folder / keras_gen.runs.LOG
         settings = {"data": data, "images": evaluation.context.num_images, "seed": seed}
