@@ -52,6 +52,7 @@ OPERATIONS = {
     "cond": _cond,
     "constant": lambda x, dtype=None: jnp.asarray(np.asarray(x), _dtype(dtype)),
     "distribute.get_strategy": lambda: types.SimpleNamespace(num_replicas_in_sync=1),
+    "ensure_shape": lambda x, shape: x,
     "fill": jnp.full,
     "gather": lambda x, index, axis=0: jnp.take(x, index, axis=axis),
     "math.floormod": jnp.mod,
@@ -174,6 +175,51 @@ def _encoded(layer, tokens):
     return layer.outer(jax.nn.leaky_relu(layer.hidden(means), 0.2))
 
 
+def _color(images, key):
+    """`augmentation.color`."""
+    shift, saturation, contrast = jax.random.uniform(key, (3, len(images), 1, 1, 1))
+    images = images + shift - 0.5
+    grey = jnp.mean(images, axis=-1, keepdims=True)
+    images = grey + (images - grey) * 2.0 * saturation
+    mean = jnp.mean(images, axis=(1, 2, 3), keepdims=True)
+    return mean + (images - mean) * (0.5 + contrast)
+
+
+def _translation(images, key):
+    """`augmentation.translation`, by products with matrices of zeros and ones."""
+
+    def shifts(side, key):
+        reach, pixels = side // 8, jnp.arange(side)
+        shift = jax.random.randint(key, (len(images), 1, 1), -reach, reach + 1)
+        return (pixels == pixels[:, None] + shift).astype(images.dtype)
+
+    keys = jax.random.split(key)
+    rows, columns = (shifts(n, k) for n, k in zip(images.shape[1:3], keys, strict=True))
+    return jnp.einsum("bij,bkl,bjlc->bikc", rows, columns, images)
+
+
+def _cutout(images, key):
+    """`augmentation.cutout`."""
+
+    def masks(side, key):
+        centre = jax.random.randint(key, (len(images), 1), 0, side)
+        distance = jnp.arange(side) - centre + side // 4
+        return (distance >= 0) & (distance < side // 2)
+
+    keys = jax.random.split(key)
+    rows, columns = (masks(n, k) for n, k in zip(images.shape[1:3], keys, strict=True))
+    return jnp.where(rows[:, :, None, None] & columns[:, None, :, None], 0.0, images)
+
+
+def _augment(images, key, kinds):
+    changes = {"color": _color, "translation": _translation, "cutout": _cutout}
+    for kind, own in zip(
+        kinds, jax.random.split(key, max(len(kinds), 1)), strict=False
+    ):
+        images = changes[kind](images, own)
+    return images
+
+
 def _rows_of(values, like):
     return jnp.reshape(values, [-1] + [1] * (like.ndim - 1))
 
@@ -184,9 +230,11 @@ def apply():
     from keras_gen.core import noise
     from keras_gen.layers.minibatch_stddev import MinibatchStdDev
     from keras_gen.layers.text_encoder import TextEncoder
+    from keras_gen.models.adversarial import base as adversarial
     from keras_gen.models.adversarial.base import AdversarialModel
     from keras_gen.models.diffusion import base, consistency, ddpm
     from keras_gen.models.growing.base import GrowingModel
+    from keras_gen.models.translation import stargan
 
     noise.Noise.noise_seed, noise.Noise.noise = _noise_seed, _noise
     AdversarialModel.draw_latents = _latents
@@ -195,4 +243,6 @@ def apply():
     MinibatchStdDev.call, TextEncoder.call = _with_deviation, _encoded
     for module in (base, consistency, ddpm):
         module.rows_of = _rows_of
+    for module in (adversarial, stargan):
+        module.augment = _augment
     keras.config.disable_traceback_filtering()

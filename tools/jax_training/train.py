@@ -12,8 +12,10 @@ them is written here. It needs keras and JAX, and writes `weights.npz` and
 `training.json`.
 
 What differs from `keras-gen train`: other random numbers are drawn; with `--seconds`,
-training ends after that time, over which a constant rate falls along a cosine; and
-growing models train at full size only.
+training ends after that time, and a constant rate falls along a cosine, from
+`--constant`, a share of the time, on; and growing models train at full size only. With
+`--state`, training goes on from where it ended before, if the file exists. Several
+trainings share a GPU if XLA_PYTHON_CLIENT_MEM_FRACTION leaves memory for each.
 """
 
 import argparse
@@ -93,8 +95,25 @@ class Training:
                 n: [jnp.array(v.value) for v in o.variables]
                 for n, o in self.optimizers.items()
             },
-            jax.random.key(seed),
+            # A generator that takes little time on GPUs.
+            jax.random.key(seed, impl="rbg"),
         )
+
+    def save(self, path, done):
+        """Saves all values, and the number of steps done."""
+        *carry, key = self.carry
+        leaves = {str(i): np.asarray(x) for i, x in enumerate(jax.tree.leaves(carry))}
+        _save(path, done=done, key=np.asarray(jax.random.key_data(key)), **leaves)
+
+    def restore(self, path):
+        """Restores what `save` saved; returns the number of steps done."""
+        saved = np.load(path)
+        *carry, _ = self.carry
+        places = jax.tree.structure(carry)
+        leaves = [jnp.asarray(saved[str(i)]) for i in range(places.num_leaves)]
+        key = jax.random.wrap_key_data(jnp.asarray(saved["key"]), impl="rbg")
+        self.carry = (*jax.tree.unflatten(places, leaves), key)
+        return int(saved["done"])
 
     def places_of(self, variables):
         """The indices of variables in the list of values."""
@@ -208,12 +227,23 @@ def _batch(name, values, rows):
     return values.astype("float32") / 127.5 - 1.0
 
 
+def _save(path, **arrays):
+    """Writes arrays aside, and then renames the file."""
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, **arrays)
+    os.replace(partial, path)
+
+
 def main():
     """Trains the run that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=pathlib.Path, help="Folder of the run.")
     parser.add_argument("--steps", type=int, default=10**9, help="Number of steps.")
     parser.add_argument("--seconds", type=float, help="Time that ends training.")
+    share = "Share of the time after which constant rates fall."
+    parser.add_argument("--constant", type=float, default=0.0, help=share)
+    state = "File (.npz) of the whole state, to go on from and to write."
+    parser.add_argument("--state", type=pathlib.Path, help=state)
     parser.add_argument("--begin", help="File of weights from which the model starts.")
     options = parser.parse_args()
     settings = json.loads((options.run / "run.json").read_text())
@@ -233,14 +263,20 @@ def main():
     data = load_data(options.run, settings["data"], model)
     size = settings["batch_size"] or entry.batch_size
     training = Training(model, data, size, settings["seed"])
-    order, random = np.array([], np.int32), np.random.default_rng(settings["seed"])
-    done, started, log = 0, None, []
+    is_resumed = options.state and options.state.exists()
+    done = training.restore(options.state) if is_resumed else 0
+    order, random = (
+        np.array([], np.int32),
+        np.random.default_rng([settings["seed"], done]),
+    )
+    started, log = None, []
     while done < options.steps:
         if options.seconds and started:
             position = (time.monotonic() - started) / options.seconds
             if position >= 1.0:
                 break
-            training.set_rates(0.5 * (1.0 + math.cos(math.pi * position)))
+            fall = max(position - options.constant, 0.0) / (1.0 - options.constant)
+            training.set_rates(0.5 * (1.0 + math.cos(math.pi * fall)))
         needed = CHUNK * training.rows
         while len(order) < needed:
             count = len(next(iter(data.values())))
@@ -254,9 +290,9 @@ def main():
         print(f"step {done}, {time.monotonic() - started:.0f} s: {logs}", flush=True)
     facts = {"steps": done, "images": done * training.rows, "log": log}
     (options.run / "training.json").write_text(json.dumps(facts))
-    partial = options.run / "weights.partial.npz"
-    np.savez(partial, **training.arrays())
-    os.replace(partial, options.run / "weights.npz")
+    _save(options.run / "weights.npz", **training.arrays())
+    if options.state:
+        training.save(options.state, done)
 
 
 if __name__ == "__main__":
