@@ -44,10 +44,18 @@ GRID = {
         {"loss": "wasserstein", "gradient_penalty": 1.0, "discriminator_moves": 5},
     ),
 }
+# As published: batch normalization, no penalty and no average.
+PUBLISHED = {
+    "normalization": "batch",
+    "r1": 0.0,
+    "generator_rate": None,
+    "discriminator_rate": None,
+    "average": None,
+}
 STACKED = {
-    "dcgan": ("dcgan", {}),
-    "dcgan, packing 2": ("dcgan", {"packing": 2}),
-    "dcgan, R1": ("dcgan", {"r1": 1.0}),
+    "dcgan": ("dcgan", PUBLISHED),
+    "dcgan, packing 2": ("dcgan", {**PUBLISHED, "packing": 2}),
+    "dcgan, R1: the preset": ("dcgan", {}),
 }
 
 

@@ -503,7 +503,8 @@ class Run:
         out, changed and held out, the size of the model, and where the run lies; images
         that cannot be read are left out. A new run on images that are stored in colour
         gets a model with three channels, also where the preset has one, unless
-        `image_shape` or weights are given.
+        `image_shape` or weights are given. Likewise, a model with classes or domains
+        gets as many as the data have.
 
         Args:
             epochs: Number of epochs, counted from the start of the run: the new end,
@@ -565,19 +566,24 @@ class Run:
         say = _say if verbose else _say_nothing
         is_new = not self.model_path.is_file()
         strategy = distribute.strategy(settings.strategy)
-        model, grey, description = self._build(settings, strategy), None, None
-        if is_new and not (self.folder / SETTINGS).is_file():
-            grey = _default_grey(settings, model)
-        if is_new and (verbose or grey):
+        model, description, changes = self._build(settings, strategy), None, {}
+        is_first = is_new and not (self.folder / SETTINGS).is_file()
+        grey = _default_grey(settings, model) if is_first else None
+        counts = _default_counts(settings, model) if is_first else {}
+        if is_new and (verbose or grey or counts):
             description = _describe(settings, model)
-        if grey and not description.is_in_colour:
-            grey = None
-        if grey:
+        for argument, (count, kind) in counts.items():
+            found = len(getattr(description, f"{kind}_names"))
+            if found not in (0, count):
+                changes[argument] = found
+        if grey and description.is_in_colour:
             shape = (*grey[:-1], 3)
-            colours = {**settings.overrides, "image_shape": list(shape)}
-            settings = dataclasses.replace(settings, overrides=colours)
-            model = self._build(settings, strategy)
+            changes["image_shape"] = list(shape)
             description = description.in_shape(shape)
+        if changes:
+            overrides = {**settings.overrides, **changes}
+            settings = dataclasses.replace(settings, overrides=overrides)
+            model = self._build(settings, strategy)
         batches, validation, digest = _load_data(settings, model, say, description)
         if not is_new and self._used_all_rows(digest):
             say(
@@ -589,7 +595,13 @@ class Run:
                 f"Data: {settings.data} has changed since the run began, and is split "
                 "anew: images that were held out may be trained on from now on"
             )
-        if grey:
+        for argument in changes.keys() & counts.keys():
+            count, _ = counts[argument]
+            say(
+                f"{argument}: {changes[argument]}, as many as the data have, in place "
+                f"of the preset's {count}"
+            )
+        if "image_shape" in changes:
             say(
                 "Colours: kept, since images are stored in colour and no image_shape "
                 f"is given; grey needs --set 'image_shape={list(grey)}'"
@@ -742,10 +754,15 @@ class Run:
         return [*chosen, page] if grid is None else [*chosen, grid, page]
 
     def _end_stage(self, done):
-        """Notes the overrides of the epochs that are done, before they change."""
-        stages = [stage for stage in self._stages() if stage["epochs"] < done]
-        ended = {"epochs": done, "overrides": dict(self.settings.overrides)}
-        text = json.dumps({"stages": [*stages, ended]}, indent=2) + "\n"
+        """Notes the overrides of the epochs that are done, before they change.
+
+        If no epoch was done since they changed last, those of before stay noted.
+        """
+        stages = [stage for stage in self._stages() if stage["epochs"] <= done]
+        if not stages or stages[-1]["epochs"] < done:
+            ended = {"epochs": done, "overrides": dict(self.settings.overrides)}
+            stages = [*stages, ended]
+        text = json.dumps({"stages": stages}, indent=2) + "\n"
         write_text(self.folder / STAGES, text)
 
     def _start_lines(self, done):
@@ -786,6 +803,29 @@ def _default_grey(settings, model):
     return None if is_given or not shape or shape[-1] != 1 else shape
 
 
+def _default_counts(settings, model):
+    """The numbers of classes and domains that a model has by default.
+
+    A model of more classes than the data have would draw some that it never saw.
+
+    Args:
+        settings: Settings of the run.
+        model: Model of these settings.
+
+    Returns:
+        For each argument, the number, and what it counts: "class" or "domain". Empty if
+        weights are given.
+    """
+    config, found = model.get_config(), {}
+    kinds = {"label": "class", "domain": "domain"}
+    for argument, feature in (("num_classes", "label"), ("num_domains", "domain")):
+        kind = kinds.get(config.get("target", feature))
+        is_given = settings.weights or argument in settings.overrides
+        if config.get(argument) and kind and not is_given:
+            found[argument] = config[argument], kind
+    return found
+
+
 def _features(settings, model):
     """What a model takes of the data, as arguments of `data.load` and `describe`."""
     shapes = model.batch_shapes()  # Those of the last level of a growing model.
@@ -823,7 +863,7 @@ def _initial_model(settings, arguments):
         saved = {k: v for k, v in config if k not in ("dtype", "name")}
     model = load(**{**saved, **arguments})
     known, targets = source.networks(), model.networks()
-    both = sorted(set(known) & set(targets))
+    both = sorted((set(known) - set(source.missing_networks)) & set(targets))
     for name in settings.networks.split(","):
         if name not in both:
             raise ValueError(f"Expected networks of {both}, got {name!r}.")

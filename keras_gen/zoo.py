@@ -155,9 +155,11 @@ def load(
             weights.
         revision: Branch, tag or commit on the Hugging Face Hub; None is "main".
         dtype: Dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". None takes
-            the one in force.
+            the one in force or, for a `.keras` file or a run's folder, that in which it
+            was trained.
         **overrides: Arguments of the model's class, which replace those of the preset
-            or of the weights.
+            or of the weights. A `.keras` file keeps its optimizers: arguments that they
+            follow from, such as a learning rate, take effect after `compile()`.
 
     Raises:
         ValueError: For unknown names (the message names the nearest known ones), or
@@ -253,7 +255,7 @@ def save_weights(
     path: str | os.PathLike,
     dtype: Literal["float32", "float16", "int8"] = "float32",
     *,
-    without: Iterable[str] = (),
+    without: Iterable[str] | None = None,
 ) -> None:
     """Writes the networks' weights as named arrays, without optimizers.
 
@@ -265,11 +267,13 @@ def save_weights(
         dtype: Type of floats in the file; float16 halves its size, and int8, which
             rounds large arrays to 255 levels in each channel, halves it again.
             Integers, such as counters, keep their type.
-        without: Names of networks that are not written; see `load_weights`.
+        without: Names of networks that are not written; see `load_weights`. None leaves
+            out those that the model's own weights lack.
 
     Raises:
         ValueError: For weights that the type cannot hold, or unknown networks.
     """
+    without = model.missing_networks if without is None else without
     _write_arrays(_arrays_of(model, dtype, without), path)
 
 
@@ -538,7 +542,7 @@ def write_card(
     *,
     name: str,
     dtype: Literal["float32", "float16", "int8"] = "float16",
-    without: Iterable[str] = (),
+    without: Iterable[str] | None = None,
     samples: Callable[[pathlib.Path], object] | None = None,
     **entries,
 ) -> dict[str, Any]:
@@ -553,7 +557,7 @@ def write_card(
         name: Name of the preset.
         dtype: Type of floats in the file of weights; see `save_weights`.
         without: Names of networks whose weights are not stored, since no ability reads
-            them.
+            them. None leaves out those that the model's own weights lack.
         samples: Function that writes a picture to a given path; None writes no picture.
         **entries: Further entries of the card: data, data_licence, commands, figures,
             notes, ...
@@ -566,7 +570,7 @@ def write_card(
             weights that the type cannot hold.
     """
     folder = pathlib.Path(folder)
-    without = list(without)
+    without = list(model.missing_networks if without is None else without)
     arrays = _arrays_of(model, dtype, without)
     config = {k: v for k, v in model.get_config().items() if k not in ("dtype", "name")}
     contents = {

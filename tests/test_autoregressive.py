@@ -25,6 +25,20 @@ every_kind = pytest.mark.parametrize("cls, options", KINDS)
 every_output = pytest.mark.parametrize("output", SHAPES)
 
 
+@every_kind
+def test_log_prob_is_that_of_float32(cls, options):
+    wide, narrow = (
+        keras_gen.zoo.load(cls.__name__.lower(), **{**cls.tiny, **options}, dtype=dtype)
+        for dtype in ("float32", "mixed_bfloat16")
+    )
+    narrow.set_weights(wide.get_weights())
+    batch = make_batch(wide, 2)
+    images, labels = np.sign(batch["image"] + 0.1), batch.get("label")
+    given = {} if labels is None else {"labels": labels}
+    found, wanted = (model.log_prob(images, **given) for model in (narrow, wide))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
 def build(cls, output="bernoulli", shape=None, scale=0.3, **options):
     """A small model with weights far from their initial values, as after training."""
     size = {"num_blocks": 2, "filters": 8} if cls is PixelCNN else {"hidden": 8}

@@ -208,6 +208,21 @@ def test_a_checkpoint_of_every_epoch_monitors_nothing(tmp_path):
     guards.check_monitors([save], ["vae_loss"], False)
 
 
+def test_a_checkpoint_has_the_last_epochs(tmp_path):
+    path = tmp_path / "x.keras"
+    times = []
+    for epochs in (3, 4):
+        model = tiny("vae")
+        checkpoint = keras_gen.callbacks.Checkpoint(path, every=2)
+        options = {"callbacks": [checkpoint], "verbose": 0, "batch_size": 24}
+        model.fit(IMAGES, epochs=epochs, **options)
+        times.append(path.stat().st_mtime_ns)
+        saved = tiny("vae")
+        saved.load_weights(path)
+        assert int(saved.epoch.numpy()) == epochs
+    assert times[0] < times[1]
+
+
 def test_a_time_limit_says_that_it_cuts_an_epoch(capsys):
     limit = keras_gen.callbacks.TimeLimit(minutes=0)
     options = {"callbacks": [limit], "verbose": 0}

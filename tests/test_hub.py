@@ -655,6 +655,16 @@ def test_a_push_that_fails_stops_no_training(hub, plain, capsys):
     assert int(model.step.numpy()) == 4
 
 
+def test_a_push_without_memory_stops_no_training(hub, plain, monkeypatch, capsys):
+    def draw(*args, **options):
+        raise MemoryError("OOM")
+
+    monkeypatch.setattr(publishing, "_draw", draw)
+    model = zoo.load("gan", **TINY)
+    train(model, 1, keras_gen.hub.Push("someone/digits"))
+    assert "failed, training goes on: OOM" in capsys.readouterr().out
+
+
 def test_what_is_wrong_from_the_start_is_refused_at_the_start(hub, monkeypatch):
     for name, options, match in (
         ("someone", {}, "Expected a repository"),

@@ -179,6 +179,23 @@ def test_overrides_of_a_resumed_run_are_kept_if_they_fit(tmp_path):
     assert run.settings.epochs == 2 and int(again.epoch.value) == 2
 
 
+def test_changes_that_no_epoch_saw_are_in_no_command(tmp_path):
+    run = Run.create("gan", "mnist", folder=tmp_path / "run", epochs=1, **OPTIONS)
+    run.train(verbose=0)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.train(2, {"r1": 1.0}, verbose=0, more_callbacks=[Stop()])
+    run = Run.open(run.folder)
+    run.train(2, {"r1": 2.0}, verbose=0)
+    first, second = run.commands
+    assert "r1" not in first and "--epochs 1 " in first
+    assert "r1=2.0" in second and "--epochs 2 " in second
+
+
 def test_a_resumed_run_keeps_what_was_a_default_when_it_began(tmp_path):
     options = {**OPTIONS, "overrides": {"widths": [4]}}
     run = Run.create("gan", "mnist", folder=tmp_path / "run", epochs=1, **options)
@@ -330,6 +347,25 @@ def unwanted_grey(settings, model):
     """The default shape, if a run takes three channels in its place; else None."""
     grey = runs._default_grey(settings, model)
     return grey if grey and runs._describe(settings, model).is_in_colour else None
+
+
+def test_a_model_gets_as_many_classes_as_the_data_have(tmp_path, capsys):
+    for name in ("cats", "dogs", "owls"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for i in range(6):
+            picture = PIL.Image.new("RGB", (16, 16), (40 * i, 0, 0))
+            picture.save(tmp_path / "pets" / name / f"{i}.png")
+    small = {"image_shape": (16, 16, 3), "width": 2, "average": None, "r1": 0.0}
+    options = {"batch_size": 4, "epochs": 1, "overrides": small}
+    run = Run.create("cgan", tmp_path / "pets", folder=tmp_path / "run", **options)
+    assert run.train(verbose=2).num_classes == 3
+    assert Run.open(run.folder).settings.overrides["num_classes"] == 3
+    line = "num_classes: 3, as many as the data have, in place of the preset's 10"
+    assert line in capsys.readouterr().out.splitlines()
+    options["overrides"] = {**small, "num_classes": 4}
+    run = Run.create("cgan", tmp_path / "pets", folder=tmp_path / "other", **options)
+    with pytest.raises(ValueError, match="of 4 classes, as the model has, got 3"):
+        run.train(verbose=0)
 
 
 def test_two_folders_in_colour_are_described_for_a_model_of_both(photos):

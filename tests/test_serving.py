@@ -32,7 +32,9 @@ from typer.testing import CliRunner
 import keras_gen
 from keras_gen import images as image_files
 from keras_gen.cli import app
+from keras_gen.core.inputs import Input
 from keras_gen.export import BATCH_SIZES, Client, ServingError, deploy
+from keras_gen.export.client import _fill_in
 from keras_gen.models import VAE, ConditionalGAN, StyleGAN
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -153,6 +155,16 @@ def test_conditions_not_given_are_drawn_as_the_model_draws_them(address, models)
             wanted = models["cgan"].sample(3, seed=5, **given)
             served = client.sample(3, seed=5, **given)
             np.testing.assert_allclose(served, wanted, atol=1e-5)
+        counted = client.sample(seed=5, labels=[0, 2, 1])  # As many rows as labels.
+        np.testing.assert_allclose(counted, wanted, atol=1e-5)
+
+
+def test_numbers_that_are_not_given_take_their_defaults():
+    guidance = Input("guidance", default=1.5, description="Factor.")
+    inputs = {"latents": Input("latents", (2,)), "guidance": guidance}
+    arguments = {"latents": np.zeros((3, 2))}
+    _fill_in(inputs, arguments, draws=False)
+    assert arguments["guidance"].tolist() == [1.5, 1.5, 1.5]
 
 
 def test_defaults_and_single_values_are_those_of_the_model(address, models):
@@ -609,6 +621,8 @@ def test_errors_name_what_is_wrong_with_a_folder(models, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             deploy.add(models["vae"], folder, "vae", **options, **wrong)
+    with pytest.raises(ValueError, match="at most 64, the max_batch_size in "):
+        deploy.add(models["vae"], folder, "vae", **{**options, "batch_sizes": (1, 128)})
     for wrong in (2**63, -1, "x", "\xb2", 1.0, True, None):
         with pytest.raises(ValueError, match=r"a version of 'vae', \[1\], got"):
             deploy.set_label(folder, "vae", "stable", wrong)

@@ -17,6 +17,7 @@ from keras_gen.core import inputs, weight_files
 from keras_gen.core.abilities import transforms
 from keras_gen.export import signatures
 from keras_gen.models import AAE, GAN
+from keras_gen.runs import Run
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tools"))
 import store  # noqa: E402
@@ -119,6 +120,17 @@ def test_training_says_in_one_sentence_what_starts_anew(aae, stripped, capsys):
     whole = zoo.load("aae", aae[1])
     train(whole, make_batch(whole, 8))
     assert capsys.readouterr().out == ""
+
+
+def test_what_weights_lack_is_not_written_as_if_it_were_trained(stripped, tmp_path):
+    loaded = zoo.load("aae", stripped)
+    card = zoo.write_card(loaded, tmp_path / "again", name="aae", dtype="float32")
+    assert card["without"] == ["discriminator"]
+    assert zoo.load("aae", tmp_path / "again").missing_networks == ("discriminator",)
+    options = {"weights": str(stripped), "networks": "encoder,discriminator"}
+    run = Run.create("aae", "mnist", folder=tmp_path / "run", **options)
+    with pytest.raises(ValueError, match="'decoder', 'encoder'.* got 'discriminator'"):
+        run.train(verbose=0)
 
 
 def test_figures_that_depend_on_missing_networks_are_left_out(stripped, monkeypatch):

@@ -18,6 +18,17 @@ from keras_gen.models import AAE, VAE, ConvAE, DenoisingAE
 tfd = tfp.distributions
 
 
+@pytest.mark.parametrize("options", [{}, {"prior": "flow", "posterior": "iaf"}])
+def test_log_prob_is_that_of_float32(options):
+    tiny = {**VAE.tiny, **options}
+    wide = keras_gen.zoo.load("vae", **tiny)
+    narrow = keras_gen.zoo.load("vae", **tiny, dtype="mixed_bfloat16")
+    narrow.set_weights(wide.get_weights())
+    images = np.random.default_rng(0).uniform(-1, 1, (2, *wide.image_shape))
+    found, wanted = (model.log_prob(np.float32(images)) for model in (narrow, wide))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
 def test_vae_bound_is_the_value_computed_by_hand():
     """With weights at zero, q is the prior and every pixel is a fair coin."""
     model = VAE(**VAE.tiny)

@@ -21,7 +21,7 @@ server always uses their defaults.
 import functools
 import inspect
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -154,7 +154,7 @@ def draws(output: str, needs: str | None = None):
         def method(self, n=None, seed=None, **conditions):
             this.check_needs(self)
             if n is None:
-                n = _count(conditions)
+                n = rows_of(conditions)
             values = max(map(math.prod, _known_shapes(self)), default=1)
             fits_memory(n, 8 + 8 * values)
             conditions = {
@@ -275,8 +275,15 @@ def _known_shapes(model):
     return [s for s in (*shapes, *model.batch_shapes().values()) if None not in s]
 
 
-def _count(conditions):
-    """Number of rows of the first condition that has rows; ValueError without one."""
+def rows_of(conditions: Mapping) -> int:
+    """Number of rows of the first condition that has rows.
+
+    Args:
+        conditions: Conditions by name.
+
+    Raises:
+        ValueError: If no condition has rows.
+    """
     counts = [len(value) for value in conditions.values() if np.ndim(value)]
     if not counts:
         raise ValueError(

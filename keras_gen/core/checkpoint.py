@@ -48,7 +48,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not str(path).endswith(".keras"):
             raise ValueError(f"Expected a path that ends in .keras, got {path}.")
         self.path, self.every, self.resume = pathlib.Path(path), every, resume
-        self.epoch = 0
+        self.epoch, self._unsaved = 0, False
 
     def restore(self, model: keras.Model) -> bool:
         """Restores the model from the file; returns False if there is no file.
@@ -78,8 +78,15 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Writes the checkpoint after every `every` epochs."""
         self.model.epoch.assign(epoch + 1)
-        if (epoch + 1) % self.every == 0:
+        self._unsaved = (epoch + 1) % self.every != 0
+        if not self._unsaved:
             save_model(self.model, self.path)
+
+    def on_train_end(self, logs=None):
+        """Writes the last epochs, if `every` does not divide their number."""
+        if self._unsaved:
+            save_model(self.model, self.path)
+            self._unsaved = False
 
 
 def _check_optimizers(model, path):

@@ -13,7 +13,7 @@ import rich.console
 import rich.progress
 
 from keras_gen.core import checks
-from keras_gen.core.abilities import default_conditions
+from keras_gen.core.abilities import default_conditions, rows_of
 from keras_gen.core.inputs import (
     FILE,
     FILE_SUFFIX,
@@ -308,10 +308,12 @@ def _checked(name, answer, declared, rows, is_typed):
 
 
 def _fill_in(inputs, arguments, draws):
-    """Adds the seeds and, for a signature that draws, the missing defaults."""
+    """Adds the seeds and the missing defaults, as the methods of a model do."""
     seeds = [name for name, declared in inputs.items() if declared.role == SEED]
     if draws:
+        given = {k: value for k, value in arguments.items() if k not in ("n", *seeds)}
         count = arguments.pop("n", None)
+        count = rows_of(given) if count is None else count
     else:
         first = next(iter(inputs))
         rows = arguments.get(first, ())
@@ -323,6 +325,10 @@ def _fill_in(inputs, arguments, draws):
     if draws:
         drawn = default_conditions(inputs, arguments[seeds[0]], given=arguments)
         arguments.update(drawn)
+    else:
+        for name, declared in inputs.items():
+            if name not in arguments and isinstance(declared.default, (int, float)):
+                arguments[name] = np.full(count, declared.default)
 
 
 def _are_files(value):

@@ -21,11 +21,16 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from keras_gen import files
 from keras_gen.core.model import GenerativeModel
-from keras_gen.export.saved_model import check_version, save, versions_in
+from keras_gen.export.saved_model import (
+    BATCH_SIZES,
+    check_version,
+    save,
+    versions_in,
+)
 
-CONFIG = "models.config"
+CONFIG, BATCHING = "models.config", "batching.config"
 TEMPLATES = (
-    "batching.config",
+    BATCHING,
     "monitoring.config",
     "probe.sh",
     "compose.yaml",
@@ -73,11 +78,13 @@ def add(
         The version's folder.
 
     Raises:
-        ValueError: For what `check` refuses, or arguments that `keras_gen.export.save`
-            refuses.
+        ValueError: For what `check` refuses, arguments that `keras_gen.export.save`
+            refuses, or `batch_sizes` above the `max_batch_size` of the folder.
     """
     folder = pathlib.Path(folder)
     check(folder, name, version, label)
+    options["batch_sizes"] = list(options.get("batch_sizes", BATCH_SIZES))
+    _check_batches(folder, options["batch_sizes"])
     path = save(model, folder / "models" / name, version, **options)
     _write_templates(folder)
     with _changed(folder) as config:  # It may have changed during the export.
@@ -242,7 +249,23 @@ def _check_folder(folder):
 
 
 def _write_templates(folder):
-    templates = importlib.resources.files("keras_gen.kit")
     for file in TEMPLATES:
         if not (folder / file).exists():
-            files.write_text(folder / file, (templates / file).read_text("utf-8"))
+            files.write_text(folder / file, _template(file))
+
+
+def _template(file):
+    return (importlib.resources.files("keras_gen.kit") / file).read_text("utf-8")
+
+
+def _check_batches(folder, sizes):
+    """Refuses batches that are larger than those that the folder's server accepts."""
+    path = folder / BATCHING
+    text = path.read_text("utf-8") if path.is_file() else _template(BATCHING)
+    found = re.search(r"max_batch_size\s*\{\s*value:\s*(\d+)", text)
+    largest = int(found[1]) if found else None
+    if largest is not None and max(sizes, default=0) > largest:
+        raise ValueError(
+            f"Expected batch_sizes of at most {largest}, the max_batch_size in {path}, "
+            f"got {sizes}."
+        )

@@ -68,5 +68,5 @@ class Push(keras.callbacks.Callback):
         try:
             publishing.push(self.model, self.repository, **options)
             self._pushed = steps
-        except (ValueError, OSError) as error:
+        except Exception as error:  # Whatever it is, such as a GPU without memory left.
             print(f"The push to {self.repository} failed, training goes on: {error}")

@@ -246,8 +246,15 @@ def _prepare(source, folder, name, entries, evaluate, dtype, split_seed, data_pi
 
 def _say_if_changed(run, data, model):
     """Says if the data of a run are no longer split as they were in its training."""
-    shape = model.batch_shapes().get("image")
-    batches = load_data(data, "test", image_shape=shape, shuffle=False, broken="skip")
+    shapes = model.batch_shapes()
+    batches = load_data(
+        data,
+        "test",
+        features=tuple(shapes),
+        image_shape=shapes.get("image"),
+        shuffle=False,
+        broken="skip",
+    )
     if line := run.change_of(data, batches):
         print(line)
 

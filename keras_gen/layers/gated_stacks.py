@@ -71,8 +71,9 @@ class GatedStacks(RasterLayer):
         self.link = layers.Dense(2 * filters, name="link", **options)
         self.mix = layers.Dense(filters, name="mix", **options)
         if num_classes is not None:
+            # As a dense layer's kernel for labels in one-hot code, as in the paper.
             self.shift = layers.Embedding(
-                num_classes, 4 * filters, name="shift", **options
+                num_classes, 4 * filters, "glorot_uniform", name="shift", **options
             )
 
     def build(self, vertical_shape, horizontal_shape):

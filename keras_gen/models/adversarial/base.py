@@ -394,7 +394,9 @@ class AdversarialModel(GenerativeModel):
     def discriminate(self, images, labels=None):
         """The discriminator's logits, float32 (batch, 1): higher is more real.
 
-        With `packing`, the same image is repeated to fill a pack.
+        A discriminator with batch normalization, or with the minibatch's standard
+        deviation, judges other values here than in training: running statistics, or a
+        deviation of 0. With `packing`, the same image is repeated to fill a pack.
         """
         repeated = ops.tile(images, (1, 1, 1, self.packing))
         return self.logits(repeated, labels, training=False)[0]

@@ -15,6 +15,9 @@ authors' code: if Q learned it, their term would grow without bound, and the gen
 would learn to encode the codes at the expense of the images. The trunk has DCGAN's
 leaky ReLU of slope 0.2.
 
+The preset is for digits. On colour images of 64 pixels it did not train from random
+weights; the weights "faces" start from the networks of a DCGAN, as their card shows.
+
 1. Chen et al., "InfoGAN: Interpretable Representation Learning by Information
    Maximizing Generative Adversarial Nets", 2016.
 2. Ojha et al., "Elastic-InfoGAN: Unsupervised Disentangled Representation Learning in

@@ -4,9 +4,11 @@ The encoder maps an image to a category and a style. One discriminator makes cat
 resemble one-hot vectors, another makes styles resemble draws of a Gaussian. The decoder
 takes both. Known labels also train the category as the output of a classifier. What
 differs from [1]: the classifier is trained on the mini-batch of the other phases, of
-which many labels may be unknown, instead of on a mini-batch of labelled images. Two
-options are not in [1]: `consistency`, by which the classifier also learns from the
-answers [3] of its moving average [2], and `style_given_category`.
+which many labels may be unknown, instead of on a mini-batch of labelled images; the
+squared error is averaged, not summed, over pixels; Adam replaces momentum; and the
+preset rotates, scales and shifts the classifier's images. Two options are not in [1]:
+`consistency`, by which the classifier also learns from the answers [3] of its moving
+average [2], and `style_given_category`.
 
 1. Makhzani et al., "Adversarial Autoencoders", 2016, section 5.
 2. Tarvainen and Valpola, "Mean teachers are better role models", 2017.
@@ -43,7 +45,15 @@ from keras_gen.networks.aae import aae_decoder, code_discriminator, head, trunk
 tfd = tfp.distributions
 
 
-@register("semi_aae", batch_size=100, image_shape=(28, 28, 1), num_classes=10)
+@register(
+    "semi_aae",
+    batch_size=100,
+    image_shape=(28, 28, 1),
+    num_classes=10,
+    turn=0.2,
+    scale=0.1,
+    shift=2.0,
+)
 class SemiSupervisedAAE(AdversarialAutoencoder):
     """Adversarial autoencoder that learns to classify from few labels.
 

@@ -78,7 +78,7 @@ def linear_decoder(
     return keras.Model(inputs, x, name="decoder")
 
 
-@register("linear_ae", image_shape=(28, 28, 1))
+@register("linear_ae", batch_size=256, image_shape=(28, 28, 1))
 class LinearAE(Autoencoder):
     """Linear autoencoder, which finds the subspace of PCA.
 

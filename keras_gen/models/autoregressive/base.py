@@ -140,7 +140,8 @@ class AutoregressiveModel(GenerativeModel):
                 of 256 levels rounds to the nearest level.
             labels: Classes, int (batch,), if the model is conditional.
         """
-        return self._log_prob(self.averaged(self.network), images, labels)
+        network = self.in_float32(self.averaged(self.network))
+        return self._log_prob(network, images, labels)
 
     @draws("images")
     def sample(self, seed, labels=None):

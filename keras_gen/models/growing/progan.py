@@ -29,9 +29,23 @@ from keras_gen.networks.growing import (
 )
 
 
-@register("progan", batch_size=32, image_shape=(32, 32, 1))
+@register(
+    "progan",
+    batch_size=32,
+    image_shape=(32, 32, 1),
+    loss="non_saturating",
+    gradient_penalty=0.0,
+    drift=0.0,
+    r1=0.5,
+    r1_every=8,
+    discriminator_rate=2.5e-3,
+    generator_rate=2.5e-3,
+)
 class ProGAN(GrowingModel):
     """Progressively growing GAN.
+
+    The preset has the non-saturating loss with R1, which all weights that ship were
+    trained with, in place of WGAN-GP.
 
     Args:
         image_shape: Shape of images at the last level, (side, side, channels); the side

@@ -236,9 +236,19 @@ class VAE(GenerativeModel):
         progress = tf.cast(self.step.value, tf.float32) / self.kl_warmup
         return self.beta * tf.minimum(progress, 1.0)
 
-    def posterior(self, images, training: bool = False) -> tfd.Distribution:
-        """q(z | x): a diagonal Gaussian, transformed by the posterior's flow if any."""
-        mean, log_variance, *context = self.encoder(images, training=training)
+    def posterior(
+        self, images, training: bool = False, *, precise: bool = False
+    ) -> tfd.Distribution:
+        """q(z | x): a diagonal Gaussian, transformed by the posterior's flow if any.
+
+        Args:
+            images: float32 (batch, height, width, channels), in [-1, 1].
+            training: Boolean, whether this is a training step.
+            precise: Boolean, whether the encoder computes in float32 under every dtype
+                policy.
+        """
+        encoder = self.in_float32(self.encoder) if precise else self.encoder
+        mean, log_variance, *context = encoder(images, training=training)
         deviation = ops.exp(0.5 * ops.clip(log_variance, -6.0, 2.0))
         gaussian = priors.gaussian(mean, deviation)
         if self.posterior_flow is None:
@@ -250,10 +260,14 @@ class VAE(GenerativeModel):
         """The mean of the posterior's Gaussian, after the flow: (batch, latent_dim)."""
         return posteriors.from_noise(posterior, tf.zeros((self.latent_dim,)))[0]
 
-    def log_likelihood(self, images, latents, training=False):
-        """Log p(x | z), (samples, batch), of latents (samples, batch, latent_dim)."""
+    def log_likelihood(self, images, latents, training=False, *, precise=False):
+        """Log p(x | z), (samples, batch), of latents (samples, batch, latent_dim).
+
+        If `precise`, the decoder computes in float32 under every dtype policy.
+        """
         flat = ops.reshape(latents, (-1, self.latent_dim))
-        pixels = self.decoder(flat, training=training)
+        decoder = self.in_float32(self.decoder) if precise else self.decoder
+        pixels = decoder(flat, training=training)
         shape = tf.concat([tf.shape(latents)[:2], self.image_shape], axis=0)
         return self.likelihood.log_prob(ops.reshape(pixels, shape), images)
 
@@ -286,12 +300,13 @@ class VAE(GenerativeModel):
         """
         count = self.num_samples if num_samples is None else num_samples
         images = self.likelihood.nearest(images)
-        posterior, prior = self.posterior(images), self.prior.distribution()
+        posterior = self.posterior(images, precise=True)
+        prior = self.prior.distribution()
 
         def log_weights(noise):
             latents, log_q = posteriors.from_noise(posterior, noise)
-            log_p = self.log_likelihood(images, latents) + prior.log_prob(latents)
-            return log_p - log_q
+            log_p = self.log_likelihood(images, latents, precise=True)
+            return log_p + prior.log_prob(latents) - log_q
 
         return posteriors.log_mean_weight(
             log_weights, count, self.latent_dim, tf.shape(images)[0]
