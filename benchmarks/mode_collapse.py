@@ -55,7 +55,8 @@ PUBLISHED = {
 STACKED = {
     "dcgan": ("dcgan", PUBLISHED),
     "dcgan, packing 2": ("dcgan", {**PUBLISHED, "packing": 2}),
-    "dcgan, R1: the preset": ("dcgan", {}),
+    "dcgan, R1": ("dcgan", {**PUBLISHED, "r1": 1.0}),
+    "dcgan, the preset": ("dcgan", {}),
 }
 
 

@@ -574,7 +574,7 @@ class Run:
             description = _describe(settings, model)
         for argument, (count, kind) in counts.items():
             found = len(getattr(description, f"{kind}_names"))
-            if found not in (0, count):
+            if found > 1 and found != count:
                 changes[argument] = found
         if grey and description.is_in_colour:
             shape = (*grey[:-1], 3)
@@ -814,9 +814,11 @@ def _default_counts(settings, model):
 
     Returns:
         For each argument, the number, and what it counts: "class" or "domain". Empty if
-        weights are given.
+        weights are given, and for files of arrays, which do not name their classes.
     """
     config, found = model.get_config(), {}
+    if pathlib.Path(settings.data).suffix in (".npy", ".npz"):
+        return found
     kinds = {"label": "class", "domain": "domain"}
     for argument, feature in (("num_classes", "label"), ("num_domains", "domain")):
         kind = kinds.get(config.get("target", feature))

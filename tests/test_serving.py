@@ -621,7 +621,7 @@ def test_errors_name_what_is_wrong_with_a_folder(models, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             deploy.add(models["vae"], folder, "vae", **options, **wrong)
-    with pytest.raises(ValueError, match="at most 64, the max_batch_size in "):
+    with pytest.raises(ValueError, match="at most 64, the max_batch_size of "):
         deploy.add(models["vae"], folder, "vae", **{**options, "batch_sizes": (1, 128)})
     for wrong in (2**63, -1, "x", "\xb2", 1.0, True, None):
         with pytest.raises(ValueError, match=r"a version of 'vae', \[1\], got"):

@@ -18,7 +18,10 @@ from keras_gen.models import AAE, VAE, ConvAE, DenoisingAE
 tfd = tfp.distributions
 
 
-@pytest.mark.parametrize("options", [{}, {"prior": "flow", "posterior": "iaf"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"prior": "flow", "posterior": "iaf"}, {"prior": "vamp", "num_components": 3}],
+)
 def test_log_prob_is_that_of_float32(options):
     tiny = {**VAE.tiny, **options}
     wide = keras_gen.zoo.load("vae", **tiny)

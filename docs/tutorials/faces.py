@@ -132,7 +132,7 @@ keras_gen.images.show(
 # %%
 faces = keras_gen.data.load("faces/personas", image_shape=shape, batch_size=32, seed=0)
 stylegan = keras_gen.zoo.load(
-    "stylegan", image_shape=shape, start=size, base_maps=256, max_maps=maps, r1_every=8
+    "stylegan", image_shape=shape, start=size, base_maps=256, max_maps=maps
 )
 stylegan.fit(faces, epochs=stylegan_epochs, steps_per_epoch=steps_per_epoch, verbose=2)
 keras_gen.images.show(stylegan.sample(48, seed=0), "StyleGAN: samples", columns=12)

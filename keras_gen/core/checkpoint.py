@@ -36,8 +36,9 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         path: Path of the file, ending in `.keras`.
-        every: Epochs between checkpoints. `fit(steps_per_epoch=...)` makes epochs
-            shorter.
+        every: Epochs between checkpoints; the last epoch is written in any case.
+            `fit(steps_per_epoch=...)` makes epochs shorter. Put this callback before
+            others that change weights at the end of training.
         resume: Boolean, whether `fit` continues from the file if it exists. Constant
             learning rates are those that were compiled, not those in the file.
     """

@@ -190,11 +190,15 @@ class Vamp(keras.layers.Layer):
         """Images, float32 (num_components, height, width, channels), in [-1, 1]."""
         return ops.clip(self.pixels, -1.0, 1.0)
 
-    def distribution(self) -> tfd.Distribution:
-        """A `GaussianMixture`; each call encodes all pseudo-inputs."""
+    def distribution(self, **options) -> tfd.Distribution:
+        """A `GaussianMixture`; each call encodes all pseudo-inputs.
+
+        Args:
+            **options: Further arguments of the posterior.
+        """
         return GaussianMixture(
             tfd.Categorical(logits=tf.zeros(self.num_components)),
-            self.posterior(self.pseudo_inputs()),
+            self.posterior(self.pseudo_inputs(), **options),
         )
 
 

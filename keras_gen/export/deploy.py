@@ -83,8 +83,7 @@ def add(
     """
     folder = pathlib.Path(folder)
     check(folder, name, version, label)
-    options["batch_sizes"] = list(options.get("batch_sizes", BATCH_SIZES))
-    _check_batches(folder, options["batch_sizes"])
+    _check_batches(folder, options.get("batch_sizes", BATCH_SIZES))
     path = save(model, folder / "models" / name, version, **options)
     _write_templates(folder)
     with _changed(folder) as config:  # It may have changed during the export.
@@ -259,13 +258,18 @@ def _template(file):
 
 
 def _check_batches(folder, sizes):
-    """Refuses batches that are larger than those that the folder's server accepts."""
+    """Refuses batches that are larger than those that the folder's server accepts.
+
+    Sizes of another kind are left to `save`, which refuses them.
+    """
     path = folder / BATCHING
     text = path.read_text("utf-8") if path.is_file() else _template(BATCHING)
-    found = re.search(r"max_batch_size\s*\{\s*value:\s*(\d+)", text)
-    largest = int(found[1]) if found else None
-    if largest is not None and max(sizes, default=0) > largest:
+    found = re.search(r"max_batch_size\s*:?\s*\{\s*value:\s*(\d+)", text)
+    if not found or not isinstance(sizes, (list, tuple)):
+        return
+    largest = int(found[1])
+    if any(isinstance(size, int) and size > largest for size in sizes):
         raise ValueError(
-            f"Expected batch_sizes of at most {largest}, the max_batch_size in {path}, "
-            f"got {sizes}."
+            f"Expected batch_sizes of at most {largest}, the max_batch_size of the "
+            f"server ({path}), got {list(sizes)}."
         )

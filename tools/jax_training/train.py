@@ -246,6 +246,8 @@ def main():
     parser.add_argument("--state", type=pathlib.Path, help=state)
     parser.add_argument("--begin", help="File of weights from which the model starts.")
     options = parser.parse_args()
+    if not 0.0 <= options.constant < 1.0:
+        parser.error(f"Expected --constant from 0 to below 1, got {options.constant}.")
     settings = json.loads((options.run / "run.json").read_text())
     if settings["name"] not in MODELS:
         raise ValueError(f"Expected a model of {MODELS}, got {settings['name']!r}.")

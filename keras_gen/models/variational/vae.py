@@ -301,7 +301,8 @@ class VAE(GenerativeModel):
         count = self.num_samples if num_samples is None else num_samples
         images = self.likelihood.nearest(images)
         posterior = self.posterior(images, precise=True)
-        prior = self.prior.distribution()
+        is_encoded = isinstance(self.prior, priors.Vamp)
+        prior = self.prior.distribution(**({"precise": True} if is_encoded else {}))
 
         def log_weights(noise):
             latents, log_q = posteriors.from_noise(posterior, noise)
