@@ -8,17 +8,19 @@ average of styles, the mean style, is used for truncation.
 What differs from [1]: the constant starts as Gaussian noise, not as ones, since AdaIN
 would divide those by their standard deviation of 0; networks for images of less than
 128 pixels have fewer maps; and the low-pass filter repeats edges, where the authors'
-code pads with zeros. The preset follows [3], which trains on small data sets, in its
-learning rate, its mapping network of two layers, its small R1 penalty in place of 10,
-and, as for CIFAR-10 there, in leaving out mixed styles: with the settings of [1],
-networks for 32 pixels draw one shape for as long as a small machine can train them.
+code pads with zeros.
+
+The preset follows [3], which trains on small data sets, in its learning rate, its
+mapping network of two layers, its small R1 penalty in place of 10, and, as for CIFAR-10
+there, in leaving out mixed styles; the mapping network's rate of 0.1 is our own. With
+the settings of [1], small networks draw few shapes (zoo/stylegan/NOTES.md).
 
 1. Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative
    Adversarial Networks", 2019.
 2. Mescheder, Geiger and Nowozin, "Which Training Methods for GANs do actually
    Converge?", 2018 (R1).
 3. Karras et al., "Training Generative Adversarial Networks with Limited Data", 2020,
-   appendix D.1.
+   appendix D.
 """
 
 from collections.abc import Iterable
