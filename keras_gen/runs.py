@@ -817,7 +817,7 @@ def _default_counts(settings, model):
         weights are given, and for files of arrays, which do not name their classes.
     """
     config, found = model.get_config(), {}
-    if pathlib.Path(settings.data).suffix in (".npy", ".npz"):
+    if pathlib.Path(settings.data).suffix.lower() in data.array_files.SUFFIXES:
         return found
     kinds = {"label": "class", "domain": "domain"}
     for argument, feature in (("num_classes", "label"), ("num_domains", "domain")):

@@ -362,7 +362,7 @@ def test_a_model_gets_as_many_classes_as_the_data_have(tmp_path, capsys):
     assert Run.open(run.folder).settings.overrides["num_classes"] == 3
     line = "num_classes: 3, as many as the data have, in place of the preset's 10"
     assert line in capsys.readouterr().out.splitlines()
-    arrays = Settings("cgan", "digits.npz")  # Their labels need not be all classes.
+    arrays = Settings("cgan", "digits.NPZ")  # Their labels need not be all classes.
     assert runs._default_counts(arrays, zoo.load("cgan", **small)) == {}
     options["overrides"] = {**small, "num_classes": 4}
     run = Run.create("cgan", tmp_path / "pets", folder=tmp_path / "other", **options)

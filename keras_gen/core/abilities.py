@@ -195,12 +195,7 @@ def transforms(output: str, needs: str | None = None):
             this.check_needs(self)
             bound = signature.bind(self, *args, **kwargs)
             arguments = dict(list(bound.arguments.items())[1:])
-            for entry in this.declared(self).values():
-                given, count = arguments.get(entry.name), len(arguments[this.inputs[0]])
-                if entry.role == SEED:
-                    arguments[entry.name] = row_seeds(count, given)
-                elif given is None and isinstance(entry.default, (int, float)):
-                    arguments[entry.name] = np.full(count, entry.default)
+            fill_in(this.declared(self), arguments, len(arguments[this.inputs[0]]))
             return this.run(self, arguments)
 
         method.__signature__ = _typed(signature, this)
@@ -273,6 +268,22 @@ def _known_shapes(model):
     """The shapes of rows of a model's data and inputs, where they are known."""
     shapes = [entry.shape for entry in model.inputs().values()]
     return [s for s in (*shapes, *model.batch_shapes().values()) if None not in s]
+
+
+def fill_in(inputs: Mapping[str, Input], arguments: dict, count: int) -> None:
+    """Adds what may be omitted where rows are transformed: seeds, and default numbers.
+
+    Args:
+        inputs: Declared inputs, by name.
+        arguments: Arguments by name, which are changed. None counts as omitted.
+        count: Number of rows.
+    """
+    for name, declared in inputs.items():
+        given = arguments.get(name)
+        if declared.role == SEED:
+            arguments[name] = row_seeds(count, given)
+        elif given is None and isinstance(declared.default, (int, float)):
+            arguments[name] = np.full(count, declared.default)
 
 
 def rows_of(conditions: Mapping) -> int:

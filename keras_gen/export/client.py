@@ -13,7 +13,7 @@ import rich.console
 import rich.progress
 
 from keras_gen.core import checks
-from keras_gen.core.abilities import default_conditions, rows_of
+from keras_gen.core.abilities import default_conditions, fill_in, rows_of
 from keras_gen.core.inputs import (
     FILE,
     FILE_SUFFIX,
@@ -309,26 +309,20 @@ def _checked(name, answer, declared, rows, is_typed):
 
 def _fill_in(inputs, arguments, draws):
     """Adds the seeds and the missing defaults, as the methods of a model do."""
-    seeds = [name for name, declared in inputs.items() if declared.role == SEED]
-    if draws:
-        given = {k: value for k, value in arguments.items() if k not in ("n", *seeds)}
-        count = arguments.pop("n", None)
-        count = rows_of(given) if count is None else count
-    else:
+    if not draws:
         first = next(iter(inputs))
         rows = arguments.get(first, ())
         if not hasattr(rows, "__len__"):
             raise ValueError(f"Expected {first} with rows, got {rows!r}.")
-        count = len(rows)
+        fill_in(inputs, arguments, len(rows))
+        return
+    seeds = [name for name, declared in inputs.items() if declared.role == SEED]
+    given = {k: value for k, value in arguments.items() if k not in ("n", *seeds)}
+    count = arguments.pop("n", None)
+    count = rows_of(given) if count is None else count
     for name in seeds:
         arguments[name] = row_seeds(count, arguments.get(name))
-    if draws:
-        drawn = default_conditions(inputs, arguments[seeds[0]], given=arguments)
-        arguments.update(drawn)
-    else:
-        for name, declared in inputs.items():
-            if name not in arguments and isinstance(declared.default, (int, float)):
-                arguments[name] = np.full(count, declared.default)
+    arguments.update(default_conditions(inputs, arguments[seeds[0]], given=arguments))
 
 
 def _are_files(value):
